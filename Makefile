@@ -1,0 +1,33 @@
+# Two commands do everything on a fresh machine with Python 3.11 or newer:
+#   make demo     install, run the embedded study, say where its report is
+#   make test     install, check style and types, run the tests
+
+PYTHON ?= python3
+VENV ?= .venv
+RUN ?= runs/demo
+
+.PHONY: demo test clean
+
+demo: $(VENV)/installed
+	$(VENV)/bin/gapscope demo --out $(RUN)
+
+test: $(VENV)/installed-dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/python -m pytest
+
+$(VENV)/installed: pyproject.toml
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || \
+		{ echo "gapscope needs Python 3.11 or newer; '$(PYTHON)' is `$(PYTHON) --version`. Name another: make demo PYTHON=python3.12"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet torch torchvision
+	$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet -e .
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet -e ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV)

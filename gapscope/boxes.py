@@ -1,0 +1,55 @@
+"""How are boxes written down, and how far do two boxes agree?
+
+Boxes are rows of float tensors, in pixels unless said otherwise: continuous `xyxy` with pixel edges and an exclusive
+maximum, so that width = x2 - x1, or `cxcywh` (center, width, height).
+"""
+
+import torch
+from torch import Tensor
+
+TINY = 1e-9
+"""Keeps a division by the area of an empty box finite; far below the area of any real box."""
+
+
+def cxcywh_to_xyxy(boxes: Tensor) -> Tensor:
+    """Center, width and height (..., 4) to corners (..., 4)."""
+    center, half = boxes[..., :2], boxes[..., 2:] / 2
+    return torch.cat([center - half, center + half], dim=-1)
+
+
+def xyxy_to_cxcywh(boxes: Tensor) -> Tensor:
+    """Corners (..., 4) to center, width and height (..., 4)."""
+    low, high = boxes[..., :2], boxes[..., 2:]
+    return torch.cat([(low + high) / 2, high - low], dim=-1)
+
+
+def box_area(boxes: Tensor) -> Tensor:
+    """Area (...) of `xyxy` boxes (..., 4), in squared units of the boxes; a box turned inside out has none."""
+    width, height = (boxes[..., 2:] - boxes[..., :2]).clamp(min=0).unbind(-1)
+    return width * height
+
+
+def box_iou(a: Tensor, b: Tensor) -> Tensor:
+    """Intersection over union (n, m) of every `xyxy` box of a (n, 4) with every one of b (m, 4).
+
+    Two boxes without any area have an IoU of 0, also with themselves.
+    """
+    low = torch.maximum(a[:, None, :2], b[None, :, :2])
+    high = torch.minimum(a[:, None, 2:], b[None, :, 2:])
+    shared = (high - low).clamp(min=0).prod(-1)
+    union = box_area(a)[:, None] + box_area(b)[None, :] - shared
+    return shared / union.clamp(min=TINY)
+
+
+def paired_giou(a: Tensor, b: Tensor) -> Tensor:
+    """Generalized IoU (...) of box i of a with box i of b, both `xyxy` (..., 4); from -1 (far apart) to 1 (equal).
+
+        GIoU = IoU - (area(C) - area(A or B)) / area(C), with C the smallest box around both
+
+    Source:
+        Rezatofighi et al. 2019, arXiv:1902.09630, algorithm 1.
+    """
+    shared = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
+    union = (box_area(a) + box_area(b) - shared).clamp(min=TINY)
+    around = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).prod(-1).clamp(min=TINY)
+    return shared / union - (around - union) / around

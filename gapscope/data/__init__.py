@@ -1,0 +1,1 @@
+"""Images with boxes: read, mapped, filtered, split, checked for leaks, and served as batches."""

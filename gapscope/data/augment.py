@@ -1,0 +1,167 @@
+"""Augmentation: the same picture seen a little differently each epoch; the boxes follow the pixels."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision.transforms.v2 import InterpolationMode
+from torchvision.transforms.v2 import functional as tv
+
+from gapscope.data.samples import Sample, Samples
+
+MIN_VISIBLE = 0.2
+"""A box that keeps less of its area than this after cutting is dropped."""
+MIN_SIDE = 4.0
+"""A box with a side shorter than this many network pixels after cutting is dropped."""
+
+
+@dataclass(frozen=True)
+class Augment:
+    """How strongly images are varied. Each part is off at 0.
+
+    The defaults but for `hsv` are ours; colour in the manner of common YOLOv3 trainings.
+    """
+
+    flip: float = 0.5
+    """Chance of a mirror image."""
+    hsv: tuple[float, float, float] = (0.015, 0.6, 0.4)
+    """Largest change of hue (share of the colour circle), saturation and brightness (shares of themselves)."""
+    scale: float = 0.3
+    """Zoom between 1 - scale and 1 + scale."""
+    translate: float = 0.1
+    """Largest shift along each axis, as a share of the side."""
+    mosaic: float = 0.0
+    """Chance that four images share the square."""
+
+
+def augmented(samples: Samples, position: int, augment: Augment, seed: int, epoch: int) -> Sample:
+    """The sample at a position, varied as (seed, epoch, image index) and nothing else decide.
+
+    Boxes are cut at the border; one that keeps less than `MIN_VISIBLE` of its area or gets a side under `MIN_SIDE`
+    pixels is dropped. Ignore regions stay as long as anything of them is left.
+    """
+    index = int(samples.indices[position])
+    rng = np.random.default_rng([_STREAM, seed, epoch, index])
+    # Every draw is made whether it is used or not, so that switching one part off does not change the others.
+    draws = rng.random(8)
+    mosaic = draws[0] < augment.mosaic
+    others = rng.integers(len(samples), size=3)
+    four = [position, *map(int, others)]
+    canvas = _mosaic([samples[p] for p in four], rng) if mosaic else _whole(samples[position])
+    if augment.scale or augment.translate:
+        zoom = 1 + augment.scale * (2 * draws[1] - 1)
+        shift = augment.translate * (2 * draws[2:4] - 1)
+        canvas = _moved(canvas, zoom, shift, samples.fill)
+    if draws[4] < augment.flip:
+        canvas = _mirrored(canvas)
+    if any(augment.hsv):
+        canvas = canvas.with_image(_recoloured(canvas.image, augment.hsv, 2 * draws[5:8] - 1))
+    return canvas.finish(index)
+
+
+_STREAM = 2  # tells the draws of images from those of the order in batches.py
+
+
+@dataclass(frozen=True, eq=False)
+class _Canvas:
+    """A sample in the making: its boxes may reach over the border until `finish` cuts them."""
+
+    image: Tensor
+    boxes: Tensor
+    whole: Tensor
+    """(k,) area of each box before anything was cut, in present pixels"""
+    classes: Tensor
+    ignore: Tensor
+
+    def with_image(self, image: Tensor) -> "_Canvas":
+        return _Canvas(image, self.boxes, self.whole, self.classes, self.ignore)
+
+    def finish(self, index: int) -> Sample:
+        side = self.image.shape[-1]
+        boxes = self.boxes.clamp(0, side)
+        sides = boxes[:, 2:] - boxes[:, :2]
+        large = (sides.amin(dim=1) >= MIN_SIDE) & (sides.prod(dim=1) >= MIN_VISIBLE * self.whole)
+        keep = torch.where(self.ignore, sides.amin(dim=1) > 0, large)
+        return Sample(self.image, boxes[keep], self.classes[keep], self.ignore[keep], index)
+
+
+def _area(boxes: Tensor) -> Tensor:
+    return (boxes[:, 2:] - boxes[:, :2]).prod(dim=1)
+
+
+def _whole(sample: Sample) -> _Canvas:
+    return _Canvas(sample.image, sample.boxes, _area(sample.boxes), sample.classes, sample.ignore)
+
+
+def _mirrored(canvas: _Canvas) -> _Canvas:
+    x1, y1, x2, y2 = canvas.boxes.unbind(1)
+    side = canvas.image.shape[-1]
+    boxes = torch.stack([side - x2, y1, side - x1, y2], dim=1)
+    return _Canvas(tv.horizontal_flip(canvas.image), boxes, canvas.whole, canvas.classes, canvas.ignore)
+
+
+def _moved(canvas: _Canvas, zoom: float, shift: np.ndarray, fill: int) -> _Canvas:
+    """Zoom about the centre, then shift by shares of the side. Whole pixels throughout, so boxes follow exactly."""
+    side = canvas.image.shape[-1]
+    zoomed = max(1, round(side * zoom))
+    left, top = (round((side - zoomed) / 2 + side * float(share)) for share in shift)
+    image = canvas.image
+    if zoomed != side:
+        image = tv.resize(image, [zoomed, zoomed], interpolation=InterpolationMode.BILINEAR, antialias=zoomed < side)
+    moved = torch.full_like(canvas.image, fill)
+    x1, y1 = max(left, 0), max(top, 0)
+    x2, y2 = min(left + zoomed, side), min(top + zoomed, side)
+    if x1 < x2 and y1 < y2:
+        moved[:, y1:y2, x1:x2] = image[:, y1 - top : y2 - top, x1 - left : x2 - left]
+    factor = zoomed / side
+    boxes = canvas.boxes * factor + canvas.boxes.new_tensor([left, top, left, top])
+    return _Canvas(moved, boxes, canvas.whole * factor**2, canvas.classes, canvas.ignore)
+
+
+def _mosaic(four: list[Sample], rng: np.random.Generator) -> _Canvas:
+    """Four images meet at a random point of the square; each shows a random window of its own, at full scale."""
+    side = four[0].image.shape[-1]
+    x, y = (int(v) for v in rng.integers(side // 4, side - side // 4 + 1, size=2))
+    corners = [(0, 0, x, y), (x, 0, side, y), (0, y, x, side), (x, y, side, side)]
+    image = torch.empty_like(four[0].image)
+    boxes, whole = [], []
+    for sample, (x1, y1, x2, y2) in zip(four, corners, strict=True):
+        u, v = int(rng.integers(side - (x2 - x1) + 1)), int(rng.integers(side - (y2 - y1) + 1))
+        image[:, y1:y2, x1:x2] = sample.image[:, v : v + y2 - y1, u : u + x2 - x1]
+        moved = sample.boxes + sample.boxes.new_tensor([x1 - u, y1 - v, x1 - u, y1 - v])
+        moved[:, 0::2] = moved[:, 0::2].clamp(x1, x2)
+        moved[:, 1::2] = moved[:, 1::2].clamp(y1, y2)
+        boxes.append(moved)
+        whole.append(_area(sample.boxes))
+    classes, ignore = (torch.cat([getattr(s, name) for s in four]) for name in ("classes", "ignore"))
+    return _Canvas(image, torch.cat(boxes), torch.cat(whole), classes, ignore)
+
+
+def _recoloured(image: Tensor, largest: tuple[float, float, float], draws: np.ndarray) -> Tensor:
+    """Turn hue, scale saturation and brightness with one matrix, so that the image turns float only once."""
+    hue, saturation, value = np.asarray(largest) * draws
+    matrix = torch.from_numpy((1 + value) * colour_matrix(hue, 1 + saturation)).float()
+    flat = image.view(3, -1).float()
+    return (matrix @ flat).add_(0.5).clamp_(0, 255).to(torch.uint8).view(image.shape)
+
+
+def colour_matrix(hue: float, saturation: float) -> np.ndarray:
+    """(3, 3) for RGB columns: turn by `hue` turns about the grey axis, scale the distance from grey by `saturation`.
+
+    Grey stays grey and luma stays as it was. A linear stand-in for shifting H and S of HSV.
+
+    Source: P. Haeberli 1993, Matrix Operations for Image Processing; the YIQ basis is that of Rec. 601 luma.
+    """
+    angle = 2 * np.pi * hue
+    turn = np.array(
+        [
+            [1, 0, 0],
+            [0, saturation * np.cos(angle), -saturation * np.sin(angle)],
+            [0, saturation * np.sin(angle), saturation * np.cos(angle)],
+        ]
+    )
+    return np.linalg.inv(_YIQ) @ turn @ _YIQ
+
+
+_YIQ = np.array([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])

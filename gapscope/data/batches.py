@@ -1,0 +1,124 @@
+"""Batches: the images of an epoch in an order that only the seed and the epoch decide."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gapscope.data.augment import Augment, augmented
+from gapscope.data.letterbox import letterbox, letterbox_boxes, unletterbox
+from gapscope.data.samples import Sample, Samples
+from gapscope.errors import InputError
+
+__all__ = ["Batch", "batches", "collate", "epoch_order", "letterbox", "letterbox_boxes", "unletterbox"]
+
+_STREAM = 1  # tells the draws of the order from those of the images in augment.py
+_AHEAD = 2  # batches made ahead per worker
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Images of one size and all their boxes in one list."""
+
+    images: Tensor
+    """uint8 (b, 3, s, s) RGB"""
+    boxes: Tensor
+    """float32 (m, 4) `xyxy` in network pixels"""
+    classes: Tensor
+    """int64 (m,); -1 for an ignore region of every class"""
+    ignore: Tensor
+    """bool (m,)"""
+    image_index: Tensor
+    """int64 (m,): which image of this batch a box belongs to"""
+    indices: Tensor
+    """int64 (b,): which image of the table each image is"""
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def to(self, device: torch.device | str) -> Self:
+        """The batch on another device."""
+        return replace(self, **{name: value.to(device) for name, value in vars(self).items()})
+
+
+def batches(
+    samples: Samples,
+    batch_size: int,
+    *,
+    seed: int,
+    epoch: int,
+    augment: Augment | None = None,
+    shuffle: bool,
+    workers: int = 0,
+    drop_last: bool = False,
+) -> Iterator[Batch]:
+    """Go once through the samples.
+
+    The order is a function of (seed, epoch), each image's variation one of (seed, epoch, image index): any number of
+    workers gives the same batches.
+
+    Args:
+        samples: Where images come from.
+        batch_size: Images per batch; the last one may be smaller.
+        seed: Of the run; 0 or more.
+        epoch: Counted from 0 or 1, as you like.
+        augment: Variations; None serves the letterboxed images as they are.
+        shuffle: Draw a new order each epoch; otherwise the order of the samples.
+        workers: Threads that make batches ahead; 0 makes each batch when it is asked for. Threads share the cache, and
+            decoding and resizing run outside Python's lock.
+        drop_last: Leave out a last batch that is smaller than the others.
+    """
+    if batch_size < 1:
+        raise InputError(f"batch_size = {batch_size} - expected at least 1 image.")
+    order = epoch_order(len(samples), seed, epoch) if shuffle else np.arange(len(samples))
+    parts = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+    if drop_last and parts and len(parts[-1]) < batch_size:
+        parts.pop()
+    pick = partial(_pick, samples, augment, seed, epoch)
+    return _ahead(pick, parts, workers) if workers else (_make(pick, part) for part in parts)
+
+
+def epoch_order(n: int, seed: int, epoch: int) -> np.ndarray:
+    """The order of n samples in one epoch: a permutation that depends on nothing else."""
+    return np.random.default_rng([_STREAM, seed, epoch]).permutation(n)
+
+
+def collate(samples: Sequence[Sample]) -> Batch:
+    """Put samples of one size together."""
+    return Batch(
+        images=torch.stack([sample.image for sample in samples]),
+        boxes=torch.cat([sample.boxes for sample in samples]),
+        classes=torch.cat([sample.classes for sample in samples]),
+        ignore=torch.cat([sample.ignore for sample in samples]),
+        image_index=torch.repeat_interleave(torch.tensor([len(sample.boxes) for sample in samples])),
+        indices=torch.tensor([sample.index for sample in samples]),
+    )
+
+
+def _pick(samples: Samples, augment: Augment | None, seed: int, epoch: int, position: int) -> Sample:
+    return samples[position] if augment is None else augmented(samples, position, augment, seed, epoch)
+
+
+def _make(pick: Callable[[int], Sample], part: np.ndarray) -> Batch:
+    return collate([pick(int(position)) for position in part])
+
+
+def _ahead(pick: Callable[[int], Sample], parts: list[np.ndarray], workers: int) -> Iterator[Batch]:
+    """Make batches in threads, a few ahead, and hand them out in order."""
+    waiting: deque[Future[Batch]] = deque()
+    todo = iter(parts)
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for _ in parts:
+                while len(waiting) < _AHEAD * workers and (ahead := next(todo, None)) is not None:
+                    waiting.append(pool.submit(_make, pick, ahead))
+                yield waiting.popleft().result()
+        finally:  # the caller may stop early, or a file may be broken
+            for future in waiting:
+                future.cancel()

@@ -1,0 +1,123 @@
+"""Label maps: the names of a data set become the study's classes, and every box is accounted for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+
+import numpy as np
+
+from gapscope.data.table import ANY_CLASS, AnnotationTable
+from gapscope.errors import InputError
+
+PAPER_LABEL_MAPS: dict[str, dict[str, list[str]]] = {
+    "BDD": {
+        "person": ["person", "rider"],
+        "cycle": ["bike", "motor"],
+        "car": ["car"],
+        "bus": ["bus"],
+        "truck": ["truck"],
+    },
+    "GTAV": {
+        "person": ["person"],
+        "cycle": ["bicycle", "motorcycle"],
+        "car": ["car", "van"],
+        "bus": ["bus"],
+        "truck": ["truck", "trailer"],
+    },
+}
+"""Table 1 of Ljungqvist et al. 2022: the common labels of the two data sets and their source names."""
+
+
+@dataclass(frozen=True)
+class LabelCounts:
+    """What became of every box of the source, by source class; regions the source itself ignores are not counted."""
+
+    label_map: dict[str, dict[str, int]]
+    """Target class -> source class -> boxes."""
+    dropped: dict[str, int]
+    ignored_sources: dict[str, int]
+
+
+def map_labels(
+    table: AnnotationTable,
+    mapping: Mapping[str, Sequence[str]],
+    drop: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    classes: Sequence[str] = (),
+) -> tuple[AnnotationTable, LabelCounts]:
+    """Rename and merge classes.
+
+    Args:
+        table: Boxes with the names of their data set.
+        mapping: Target class -> source classes. Names are case-sensitive.
+        drop: Source classes whose boxes vanish: what they hold counts as background.
+        ignore: Source classes whose boxes become ignore regions of every class (`ANY_CLASS`).
+        classes: Target classes in order; the order of `mapping` if empty. A class may have no source here.
+
+    Raises:
+        InputError: A source class with boxes is neither mapped, dropped nor ignored, is named twice, or does not exist;
+            or a target is not among `classes`.
+    """
+    targets = tuple(classes) or tuple(mapping)
+    _check_targets(mapping, targets)
+    fate = _fates(mapping, drop, ignore, table.class_names)
+    scored = table.counts()
+    _check_all_named(scored, fate)
+
+    new_class = np.full(len(table.class_names) + 1, ANY_CLASS, dtype=np.int16)  # the last entry serves ANY_CLASS itself
+    for i, source in enumerate(table.class_names):
+        if fate.get(source) in targets:
+            new_class[i] = targets.index(fate[source])
+    vanish = np.array([fate.get(name, _DROP) == _DROP for name in table.class_names] + [False], dtype=np.bool_)
+    foreign = np.array([fate.get(name) == _IGNORE for name in table.class_names] + [True], dtype=np.bool_)
+    # A class without boxes may go unnamed, but it may still have crowd regions: those vanish like a dropped class.
+    left = table.keep_boxes(~vanish[table.box_class])
+    mapped = replace(
+        left,
+        class_names=targets,
+        box_class=new_class[left.box_class],
+        ignore=left.ignore | foreign[left.box_class],
+    )
+    counts = LabelCounts(
+        label_map={target: {source: scored[source] for source in mapping.get(target, ())} for target in targets},
+        dropped={source: scored[source] for source in drop},
+        ignored_sources={source: scored[source] for source in ignore},
+    )
+    return mapped, counts
+
+
+_DROP, _IGNORE = "\0drop", "\0ignore"  # no class can have these names
+
+
+def _check_targets(mapping: Mapping[str, Sequence[str]], targets: tuple[str, ...]) -> None:
+    for target in mapping:
+        if target not in targets:
+            raise InputError(f"label map: target '{target}' is no class of the study.{_hint(target, targets)}")
+
+
+def _fates(
+    mapping: Mapping[str, Sequence[str]], drop: Sequence[str], ignore: Sequence[str], known: tuple[str, ...]
+) -> dict[str, str]:
+    named = [(source, target) for target, sources in mapping.items() for source in sources]
+    named += [(source, _DROP) for source in drop] + [(source, _IGNORE) for source in ignore]
+    fate: dict[str, str] = {}
+    for source, target in named:
+        if source not in known:
+            raise InputError(f"label map: '{source}' is no class of this data set.{_hint(source, known)}")
+        if source in fate:
+            raise InputError(f"label map: '{source}' is named twice - expected every source class once. Remove one.")
+        fate[source] = target
+    return fate
+
+
+def _check_all_named(scored: dict[str, int], fate: dict[str, str]) -> None:
+    unmapped = {name: n for name, n in scored.items() if n and name not in fate}
+    if unmapped:
+        listed = ", ".join(f"'{name}' ({n} boxes)" for name, n in sorted(unmapped.items(), key=lambda item: -item[1]))
+        raise InputError(f"label map: unmapped {listed} - expected a place for every class. Map, drop or ignore each.")
+
+
+def _hint(name: str, known: Sequence[str]) -> str:
+    close = get_close_matches(name, known, n=1, cutoff=0.6)
+    meant = f" Did you mean '{close[0]}'?" if close else ""
+    return f"{meant} Known: {', '.join(known)}."

@@ -1,0 +1,227 @@
+"""Leaks: does a held-out split hold what training has already seen?"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from gapscope.data.splits import SPLITS, Splits
+from gapscope.data.table import AnnotationTable
+from gapscope.errors import InputError
+from gapscope.progress import Progress, silent
+
+HASH_SIDE = 16
+NEAR_BITS = 24
+"""Bits of 256 by which two near-duplicates may differ. Street photographs that have nothing to do with each other were
+measured at 60 and more, frames of one simulated town at 31 and more, re-encoded copies at 0 to 10."""
+
+FRAME_NAME = re.compile(r"(\d{3})_(\d{5})")
+"""Sequence and frame of "Playing for Benchmarks" (the paper's GTAV), without the suffix."""
+RIDE_NAME = re.compile(r"([0-9a-f]{8})-[0-9a-f]{8}")
+"""Ride and clip of BDD100K, without the suffix."""
+
+
+@dataclass(frozen=True)
+class Leaks:
+    """What later splits share with earlier ones (train before val before test)."""
+
+    shared_groups: int
+    """Groups that have images in more than one split."""
+    near_duplicates: int
+    """Images of val and test with a near-duplicate in an earlier split."""
+    adjacent_frames: int
+    """Images of val and test next to a frame of the same video in an earlier split."""
+    examples: list[tuple[str, str]]
+    """A few pairs (held-out image, image of an earlier split), duplicates first."""
+
+    @property
+    def found(self) -> bool:
+        return bool(self.shared_groups or self.near_duplicates or self.adjacent_frames)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def find_leaks(
+    table: AnnotationTable,
+    splits: Splits,
+    *,
+    pixels: bool = True,
+    near_bits: int = NEAR_BITS,
+    frame_distance: int = 1,
+    max_examples: int = 10,
+    progress: Progress = silent,
+) -> Leaks:
+    """Look for images on both sides of a split: by group, by frame number, and by what they show.
+
+    Args:
+        table: The images.
+        splits: Image indices by split.
+        pixels: Hash every image to find near-duplicates; the slow part (about 1 ms per image and core at 640 x 360).
+        near_bits: Difference hashes (`difference_hash`) at most so many bits of 256 apart are near-duplicates.
+        frame_distance: Frames of one video so close in number are adjacent. A video is a sequence in names like
+            007_00123, or a group whose names end in numbers.
+        max_examples: How many pairs to name.
+        progress: Told how many images are hashed.
+
+    Raises:
+        InputError: An image cannot be read.
+    """
+    twins = _duplicates(table, splits, near_bits, progress) if pixels else []
+    keys = _frame_keys(table)
+    neighbours = _pairs(splits, lambda held, earlier: _nearest_frames(keys[held], keys[earlier], frame_distance))
+    names = list(dict.fromkeys([*twins, *neighbours]))[:max_examples]
+    return Leaks(
+        shared_groups=_shared_groups(table.groups, splits),
+        near_duplicates=len(twins),
+        adjacent_frames=len(neighbours),
+        examples=[(str(table.paths[a]), str(table.paths[b])) for a, b in names],
+    )
+
+
+def share_near_frames(held_out: Sequence[str], train: Sequence[str], distance: int = 1) -> float:
+    """The share of held-out names SSS_FFFFF with a training frame of the same sequence within `distance` frames."""
+    keys = [_frames_of_names(names) for names in (held_out, train)]
+    return float(np.mean(_nearest_frames(keys[0], keys[1], distance) >= 0))
+
+
+def share_same_ride(held_out: Sequence[str], train: Sequence[str]) -> float:
+    """The share of held-out BDD100K names whose first eight digits occur in a training name."""
+    rides = set(groups_from_names(train)) - {""}
+    return float(np.mean([ride in rides for ride in groups_from_names(held_out)]))
+
+
+def groups_from_names(names: Sequence[str] | NDArray[np.str_], pattern: str | None = None) -> list[str]:
+    """The group in each file name, "" where there is none.
+
+    Without a pattern: the sequence of SSS_FFFFF and the ride of BDD100K names. A pattern is a regular expression that
+    is searched in the name without its suffix; its first bracket, or all of it, is the group.
+
+    Raises:
+        InputError: The pattern is no regular expression.
+    """
+    stems = [PurePosixPath(name).stem for name in map(str, names)]
+    if pattern is None:
+        matches = [FRAME_NAME.fullmatch(stem) or RIDE_NAME.fullmatch(stem) for stem in stems]
+        return [match[1] if match else "" for match in matches]
+    try:
+        search = re.compile(pattern)
+    except re.error as error:
+        raise InputError(f"group pattern '{pattern}' is no regular expression: {error}. Fix it.") from error
+    found = [search.search(stem) for stem in stems]
+    return [match[min(1, search.groups)] or "" if match else "" for match in found]
+
+
+def with_groups(table: AnnotationTable, groups: Sequence[str]) -> AnnotationTable:
+    """The same table with these groups."""
+    return replace(table, groups=np.array(groups, dtype=np.str_))
+
+
+def difference_hash(path: Path) -> NDArray[np.uint64]:
+    """256 bits (4 words) of what an image shows: does grey rise to the right in a 16 x 17 thumbnail?
+
+    Brightness, contrast, size and compression hardly change it.
+
+    Source: N. Krawetz 2013, "Kind of Like That" (dHash).
+    """
+    size = (HASH_SIDE + 1, HASH_SIDE)
+    try:
+        with Image.open(path) as image:
+            image.draft("L", (4 * size[0], 4 * size[1]))  # lets JPEG decode at a fraction of its size
+            grey = np.asarray(image.convert("L").resize(size, Image.Resampling.BILINEAR), dtype=np.int16)
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as an image: {error}. Replace the file, or remove it.") from error
+    return np.packbits(grey[:, 1:] > grey[:, :-1]).view(np.uint64)
+
+
+def nearest_hashes(held_out: NDArray[np.uint64], earlier: NDArray[np.uint64]) -> tuple[NDArray, NDArray]:
+    """For each hash (n, 4) the distance in bits to the nearest of the others (m, 4), and which that is; m >= 1."""
+    bits, nearest = np.zeros(len(held_out), dtype=int), np.zeros(len(held_out), dtype=int)
+    rows = max(1, 4_000_000 // len(earlier))
+    for start in range(0, len(held_out), rows):
+        part = slice(start, start + rows)
+        apart = np.bitwise_count(held_out[part, None] ^ earlier[None]).sum(axis=2, dtype=np.int16)
+        nearest[part], bits[part] = apart.argmin(axis=1), apart.min(axis=1)
+    return bits, nearest
+
+
+Partners = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.int64]]
+
+
+def _pairs(splits: Splits, partners: Partners) -> list[tuple[int, int]]:
+    """(held-out image, its partner) where `partners(held-out, earlier)` gives a position in earlier, or -1."""
+    pairs = []
+    earlier = splits.get(SPLITS[0], np.zeros(0, dtype=np.int64))
+    for name in SPLITS[1:]:
+        held = splits.get(name, np.zeros(0, dtype=np.int64))
+        if len(held) and len(earlier):
+            found = partners(held, earlier)
+            pairs += [(int(a), int(earlier[b])) for a, b in zip(held, found, strict=True) if b >= 0]
+        earlier = np.concatenate([earlier, held])
+    return pairs
+
+
+def _duplicates(table: AnnotationTable, splits: Splits, near_bits: int, progress: Progress) -> list[tuple[int, int]]:
+    used = np.sort(np.concatenate([splits[name] for name in splits]))
+    hashes = np.zeros((len(table), HASH_SIDE**2 // 64), dtype=np.uint64)
+    with ThreadPoolExecutor() as pool:
+        for done, (image, bits) in enumerate(
+            zip(used, pool.map(difference_hash, map(table.path, used)), strict=True), 1
+        ):
+            hashes[image] = bits
+            progress("looking for near-duplicates", done, len(used))
+
+    def partners(held: NDArray[np.int64], earlier: NDArray[np.int64]) -> NDArray[np.int64]:
+        bits, nearest = nearest_hashes(hashes[held], hashes[earlier])
+        return np.where(bits <= near_bits, nearest, -1)
+
+    return _pairs(splits, partners)
+
+
+_SPAN = 1 << 40  # more than any frame number, so that frames of two videos are never close
+
+
+def _frames_of_names(names: Sequence[str]) -> NDArray[np.int64]:
+    matches = [FRAME_NAME.fullmatch(PurePosixPath(name).stem) for name in names]
+    return _numbered([(match[1], int(match[2])) if match else None for match in matches])
+
+
+def _frame_keys(table: AnnotationTable) -> NDArray[np.int64]:
+    frames: list[tuple[str, int] | None] = []
+    for text, group in zip(map(str, table.paths), map(str, table.groups), strict=True):
+        stem = PurePosixPath(text).stem
+        named, ending = FRAME_NAME.fullmatch(stem), re.search(r"(\d{1,9})$", stem)
+        if named:
+            frames.append((f"{PurePosixPath(text).parent}/{named[1]}", int(named[2])))
+        else:
+            frames.append((f"{group}/{stem[: ending.start()]}", int(ending[1])) if group and ending else None)
+    return _numbered(frames)
+
+
+def _numbered(frames: Sequence[tuple[str, int] | None]) -> NDArray[np.int64]:
+    """One number per frame: close numbers are close frames of one video; -1 is no frame."""
+    videos: Mapping[str, int] = {name: i for i, name in enumerate(sorted({frame[0] for frame in frames if frame}))}
+    return np.array([videos[f[0]] * _SPAN + f[1] if f else -1 for f in frames], dtype=np.int64)
+
+
+def _nearest_frames(held: NDArray[np.int64], earlier: NDArray[np.int64], distance: int) -> NDArray[np.int64]:
+    """The position in `earlier` of each frame's nearest neighbour within `distance`, or -1."""
+    order = np.argsort(earlier, kind="stable")
+    ranked = earlier[order]
+    after = np.searchsorted(ranked, held).clip(0, len(ranked) - 1)
+    before = (after - 1).clip(0)
+    nearer = np.where(np.abs(ranked[after] - held) <= np.abs(ranked[before] - held), after, before)
+    close = (np.abs(ranked[nearer] - held) <= distance) & (held >= 0) & (ranked[nearer] >= 0)
+    return np.where(close, order[nearer], -1)
+
+
+def _shared_groups(groups: NDArray[np.str_], splits: Splits) -> int:
+    kinds = [set(np.unique(groups[indices])) - {""} for indices in splits.values()]
+    return len({group for i, some in enumerate(kinds) for group in some if any(group in o for o in kinds[:i])})

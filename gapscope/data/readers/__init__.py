@@ -1,0 +1,1 @@
+"""Annotation formats: each module reads one layout into an AnnotationTable and states its pixel convention."""

@@ -1,0 +1,176 @@
+"""Splits: which images train, which choose the epoch, which are held out."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gapscope.data.table import AnnotationTable
+from gapscope.errors import InputError
+from gapscope.files import write_text
+
+SPLITS = ("train", "val", "test")
+Indices = NDArray[np.int64]
+Splits = dict[str, Indices]
+"""Image indices of a table, in rising order, by the name of their split; no image is in two."""
+
+PAPER_FRACTIONS = (0.6, 0.2, 0.2)
+
+
+def random_split(n: int, fractions: Sequence[float] = PAPER_FRACTIONS, seed: int = 0) -> Splits:
+    """Draw images one by one. Right for unrelated photographs; frames of one video leak (see `group_split`)."""
+    ends = np.rint(np.cumsum(_checked(fractions)) * n).astype(int)
+    order = np.random.default_rng(seed).permutation(n)
+    parts = np.split(order, ends[:-1])
+    return {name: np.sort(part).astype(np.int64) for name, part in zip(SPLITS, parts, strict=True)}
+
+
+def group_split(
+    groups: Sequence[str] | NDArray[np.str_], fractions: Sequence[float] = PAPER_FRACTIONS, seed: int = 0
+) -> Splits:
+    """Keep every group (ride, sequence, photographer) whole; an image of group "" stands alone.
+
+    Largest group first (ties in random order), each goes to the split that lacks most images, so that the shares come
+    near `fractions`; but no split with a share stays empty.
+
+    Raises:
+        InputError: There are fewer groups than splits to fill.
+    """
+    shares = _checked(fractions)
+    names = np.array([group or f"\0{i}" for i, group in enumerate(groups)], dtype=np.str_)
+    unique, member, sizes = np.unique(names, return_inverse=True, return_counts=True)
+    wanted = shares * len(names)
+    if len(unique) < (shares > 0).sum():
+        raise InputError(
+            f"only {len(unique)} group(s) of images for {(shares > 0).sum()} splits - expected at least one each, "
+            "since groups stay whole. Use more groups, another grouping, or a random split."
+        )
+    order = np.random.default_rng(seed).permutation(len(unique))
+    order = order[np.argsort(-sizes[order], kind="stable")]
+    held = np.zeros(len(SPLITS))
+    split_of_group = np.zeros(len(unique), dtype=int)
+    for left, group in zip(range(len(order), 0, -1), order, strict=True):
+        empty = (held == 0) & (shares > 0)
+        lack = np.where(shares > 0, wanted - held, -np.inf)
+        if empty.sum() >= left:
+            lack[~empty] = -np.inf
+        split_of_group[group] = np.argmax(lack)
+        held[split_of_group[group]] += sizes[group]
+    split_of_image = split_of_group[member]
+    return {name: np.flatnonzero(split_of_image == i) for i, name in enumerate(SPLITS)}
+
+
+def default_split(
+    table: AnnotationTable, fractions: Sequence[float] = PAPER_FRACTIONS, seed: int = 0
+) -> tuple[Splits, str]:
+    """By group where any group is known, else at random; and a sentence that says which."""
+    share = "/".join(f"{100 * fraction:g}" for fraction in fractions)
+    if (table.groups != "").any():
+        return group_split(table.groups, fractions, seed), f"whole groups, about {share} %, seed {seed}"
+    return random_split(len(table), fractions, seed), f"single images at random, {share} %, seed {seed}"
+
+
+def split_from_folders(table: AnnotationTable, prefixes: Mapping[str, str]) -> Splits:
+    """Split by where the image files lie: `{"train": "train/", "test": "val/images"}`, relative to the root.
+
+    A split without a prefix is empty; images under no prefix are left out.
+
+    Raises:
+        InputError: A prefix fits no image, or an image fits two splits.
+    """
+    splits = {name: np.zeros(0, dtype=np.int64) for name in SPLITS}
+    for name, prefix in prefixes.items():
+        folder = PurePosixPath(prefix)
+        hits = [i for i, path in enumerate(table.paths) if PurePosixPath(str(path)).is_relative_to(folder)]
+        if prefix and not hits:
+            raise InputError(f"split {name}: no image lies under '{prefix}' in {table.root} - check the folder's name.")
+        splits[name] = np.array(hits if prefix else [], dtype=np.int64)
+    return _checked_disjoint(splits, table.paths)
+
+
+def split_from_lists(
+    table: AnnotationTable, lists: Mapping[str, Iterable[str]], *, allow_missing: bool = False
+) -> Splits:
+    """Split by lists of image names: paths relative to the root, or bare file names, with or without the suffix.
+
+    Images in no list are left out. With `allow_missing`, names without an image are passed over (the authors' lists
+    name images of which a part may be at hand).
+
+    Raises:
+        InputError: A name fits no image or several, or an image is in two lists.
+    """
+    known = _names_of_images(table)
+    splits = {name: np.zeros(0, dtype=np.int64) for name in SPLITS}
+    for name, entries in lists.items():
+        found = {entry: known.get(entry, known.get(PurePosixPath(entry).stem)) for entry in entries}
+        missing = [entry for entry, image in found.items() if image is None]
+        if missing and not allow_missing:
+            raise InputError(
+                f"split {name}: {len(missing)} of {len(found)} listed images are not in {table.root}, such as "
+                f"{missing[0]} - expected all of them. Restore the files, or take the names off the list."
+            )
+        several = [entry for entry, image in found.items() if image == _SEVERAL]
+        if several:
+            raise InputError(f"split {name}: '{several[0]}' fits several images. List it with its folder.")
+        splits[name] = np.unique(np.array([i for i in found.values() if i is not None], dtype=np.int64))
+    return _checked_disjoint(splits, table.paths)
+
+
+def take_val_from_train(table: AnnotationTable, splits: Splits, fraction: float, seed: int = 0) -> Splits:
+    """Move a share of the training images to val, whole groups where groups are known."""
+    train = splits["train"]
+    parts, _ = default_split(table.select(train), (1 - fraction, fraction, 0.0), seed)
+    return {**splits, "train": train[parts["train"]], "val": train[parts["val"]]}
+
+
+def limit_splits(splits: Splits, max_images: Mapping[str, int | None], seed: int = 0) -> Splits:
+    """At most so many images per split, drawn at random; the larger limit's images contain the smaller's."""
+    limited = dict(splits)
+    for name, most in max_images.items():
+        if most is not None and len(splits[name]) > most:
+            order = np.random.default_rng([seed, SPLITS.index(name)]).permutation(len(splits[name]))
+            limited[name] = np.sort(splits[name][order[:most]])
+    return limited
+
+
+def read_list(path: Path) -> list[str]:
+    """Image names, one per line; blank lines and lines that start with # are skipped."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read as a list: {error}. Name a text file, one image per line.") from error
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+def write_list(path: Path, names: Iterable[str]) -> None:
+    """Write image names, one per line."""
+    write_text(path, "".join(f"{name}\n" for name in names))
+
+
+_SEVERAL = -1
+
+
+def _names_of_images(table: AnnotationTable) -> dict[str, int]:
+    """Every way to name an image -> its index, or _SEVERAL."""
+    known: dict[str, int] = {}
+    for i, text in enumerate(map(str, table.paths)):
+        path = PurePosixPath(text)
+        for name in {path.name, path.stem}:
+            known[name] = _SEVERAL if name in known else i
+    return known | {str(path): i for i, path in enumerate(table.paths)}
+
+
+def _checked(fractions: Sequence[float]) -> NDArray[np.float64]:
+    shares = np.asarray(fractions, dtype=np.float64)
+    if shares.shape != (len(SPLITS),) or (shares < 0).any() or abs(shares.sum() - 1) > 1e-6:
+        raise InputError(f"fractions {list(fractions)} - expected three shares ({', '.join(SPLITS)}) with sum 1.")
+    return shares
+
+
+def _checked_disjoint(splits: Splits, paths: NDArray[np.str_]) -> Splits:
+    images, times = np.unique(np.concatenate(list(splits.values())), return_counts=True)
+    if (times > 1).any():
+        twice = paths[images[times > 1][0]]
+        raise InputError(f"{(times > 1).sum()} image(s) are in two splits, such as {twice} - expected one split each.")
+    return splits

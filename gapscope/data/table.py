@@ -1,0 +1,180 @@
+"""AnnotationTable: which boxes lie in which images, in columns."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gapscope.errors import InputError
+from gapscope.files import atomic_path
+
+ANY_CLASS = -1
+"""The class of an ignore region that hides objects of every class (only allowed where `ignore` is true)."""
+
+
+@dataclass(frozen=True, eq=False)
+class AnnotationTable:
+    """Images and their boxes, one numpy column per fact.
+
+    Boxes are continuous `xyxy` pixels of the image as stored: (0, 0) is the top left corner of the top left pixel, and
+    a box that covers the whole image is (0, 0, width, height). Every box lies inside its image and has an area. Boxes
+    are sorted by image.
+
+    Raises:
+        InputError: A column has the wrong length, an index points nowhere, or a box is empty or leaves its image.
+    """
+
+    root: Path
+    """Folder that `paths` are relative to."""
+    class_names: tuple[str, ...]
+    paths: NDArray[np.str_]
+    """(n,) image files, relative to `root`, with forward slashes."""
+    widths: NDArray[np.int32]
+    heights: NDArray[np.int32]
+    groups: NDArray[np.str_]
+    """(n,) what images share: a ride, sequence, drive or photographer; "" where unknown."""
+    box_image: NDArray[np.int32]
+    """(m,) index into the images."""
+    box_class: NDArray[np.int16]
+    """(m,) index into `class_names`, or ANY_CLASS."""
+    xyxy: NDArray[np.float32]
+    """(m, 4)"""
+    ignore: NDArray[np.bool_]
+    """(m,) regions that are neither trained on nor scored: crowds, difficult or foreign objects."""
+    no_area: int = 0
+    """Rows of the source that hold a box without any area; they are counted here and are not in the table."""
+
+    def __post_init__(self) -> None:
+        _check_columns(self)
+        _check_boxes(self)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @property
+    def num_boxes(self) -> int:
+        return len(self.box_image)
+
+    @property
+    def areas(self) -> NDArray[np.float32]:
+        """(m,) box areas in square pixels."""
+        return (self.xyxy[:, 2] - self.xyxy[:, 0]) * (self.xyxy[:, 3] - self.xyxy[:, 1])
+
+    def path(self, image: int) -> Path:
+        """The file of one image."""
+        return self.root / str(self.paths[image])
+
+    def box_range(self, image: int) -> slice:
+        """Which rows of the box columns belong to one image."""
+        first, last = np.searchsorted(self.box_image, [image, image + 1])
+        return slice(int(first), int(last))
+
+    def boxes_of(self, image: int) -> tuple[NDArray[np.float32], NDArray[np.int16], NDArray[np.bool_]]:
+        """The `xyxy` (k, 4), class (k,) and ignore flag (k,) of the boxes in one image."""
+        rows = self.box_range(image)
+        return self.xyxy[rows], self.box_class[rows], self.ignore[rows]
+
+    def counts(self) -> dict[str, int]:
+        """Boxes per class, ignore regions left out; a class without boxes counts 0."""
+        found = np.bincount(self.box_class[~self.ignore], minlength=len(self.class_names))
+        return {name: int(n) for name, n in zip(self.class_names, found, strict=True)}
+
+    def select(self, image_indices: Sequence[int] | NDArray[np.integer]) -> Self:
+        """The table of these images alone, in this order."""
+        indices = np.asarray(image_indices, dtype=np.int64).reshape(-1)
+        if len(indices) and (indices.min() < 0 or indices.max() >= len(self)):
+            raise InputError(f"image indices {indices.min()} to {indices.max()} - the table has 0 to {len(self) - 1}.")
+        if len(np.unique(indices)) != len(indices):
+            raise InputError("an image index is asked for twice - a table holds every image once. Ask once.")
+        ranges = [self.box_range(int(image)) for image in indices]
+        rows = np.concatenate([np.zeros(0, dtype=np.int64), *(np.arange(r.start, r.stop) for r in ranges)])
+        owners = np.repeat(np.arange(len(indices), dtype=np.int32), [r.stop - r.start for r in ranges])
+        return replace(
+            self,
+            paths=self.paths[indices],
+            widths=self.widths[indices],
+            heights=self.heights[indices],
+            groups=self.groups[indices],
+            box_image=owners,
+            box_class=self.box_class[rows],
+            xyxy=self.xyxy[rows],
+            ignore=self.ignore[rows],
+        )
+
+    def keep_boxes(self, keep: NDArray[np.bool_]) -> Self:
+        """The same images with only the boxes where `keep` (m,) is true."""
+        columns = {name: getattr(self, name)[keep] for name in ("box_image", "box_class", "xyxy", "ignore")}
+        return replace(self, **columns)
+
+    def save(self, path: Path) -> None:
+        """Write all columns but `root` as one .npz file, without pickles."""
+        columns = {name: getattr(self, name) for name in _COLUMNS}
+        with atomic_path(path) as temporary:
+            names = np.array(self.class_names, dtype=np.str_)
+            np.savez_compressed(temporary, class_names=names, no_area=np.array(self.no_area), **columns)
+
+    @classmethod
+    def load(cls, path: Path, root: Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            InputError: The file is missing, broken, or no annotation table.
+        """
+        try:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+                columns = {name: file[name] for name in _COLUMNS}
+                names, no_area = tuple(map(str, file["class_names"])), int(file["no_area"])
+        except Exception as error:  # numpy raises a different kind for every way a file can be broken
+            raise InputError(f"{path} cannot be read as annotations: {error}. Delete it and run again.") from error
+        return cls(root=root, class_names=names, no_area=no_area, **columns)
+
+
+_COLUMNS = {
+    "paths": np.str_,
+    "widths": np.int32,
+    "heights": np.int32,
+    "groups": np.str_,
+    "box_image": np.int32,
+    "box_class": np.int16,
+    "xyxy": np.float32,
+    "ignore": np.bool_,
+}
+_IMAGE_COLUMNS = ("paths", "widths", "heights", "groups")
+
+
+def _check_columns(table: AnnotationTable) -> None:
+    for name, kind in _COLUMNS.items():
+        column = getattr(table, name)
+        if not np.issubdtype(column.dtype, kind):
+            raise InputError(f"column {name} is {column.dtype} - expected {np.dtype(kind).name}.")
+        shape: tuple[int, ...] = (len(table.paths) if name in _IMAGE_COLUMNS else len(table.box_image),)
+        shape = (*shape, 4) if name == "xyxy" else shape
+        if column.shape != shape:
+            raise InputError(f"column {name} has shape {column.shape} - expected {shape}.")
+    if len(set(table.class_names)) != len(table.class_names):
+        raise InputError(f"a class name occurs twice in {list(table.class_names)} - name every class once.")
+    if len(np.unique(table.paths)) != len(table.paths):
+        paths, times = np.unique(table.paths, return_counts=True)
+        raise InputError(f"image {paths[times > 1][0]} is listed {times.max()} times. Merge its entries.")
+
+
+def _check_boxes(table: AnnotationTable) -> None:
+    if not table.num_boxes:
+        return
+    if table.box_image.min() < 0 or table.box_image.max() >= len(table) or (np.diff(table.box_image) < 0).any():
+        raise InputError("box_image must count up through the images - sort the boxes by image.")
+    foreign = (table.box_class < 0) | (table.box_class >= len(table.class_names))
+    if (foreign & ~(table.ignore & (table.box_class == ANY_CLASS))).any():
+        raise InputError(f"a box has a class outside 0..{len(table.class_names) - 1} - expected one of class_names.")
+    x1, y1, x2, y2 = table.xyxy.T
+    outside = (x1 < 0) | (y1 < 0) | (x2 > table.widths[table.box_image]) | (y2 > table.heights[table.box_image])
+    bad = np.flatnonzero(outside | ~(x2 > x1) | ~(y2 > y1))
+    if len(bad):
+        image = table.box_image[bad[0]]
+        raise InputError(
+            f"{table.paths[image]}: box {table.xyxy[bad[0]].tolist()} is empty or leaves the image of "
+            f"{table.widths[image]} x {table.heights[image]} pixels - expected x1 < x2 and y1 < y2 inside it."
+        )

@@ -1,0 +1,1 @@
+"""Network + images with boxes -> detections -> average precision."""

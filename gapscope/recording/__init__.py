@@ -1,0 +1,1 @@
+"""What every layer of a network makes of the probe images, kept as one Gram matrix per layer."""

@@ -1,0 +1,96 @@
+"""Where do activations stay until no later layer needs them? In memory up to a budget, past it in mapped files."""
+
+import re
+from math import prod
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gapscope.errors import InputError
+
+UNITS = {"": 1, "B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+FLOAT_BYTES = 4
+
+
+def parse_memory(memory: str | int) -> int:
+    """Bytes in "8GiB", "500 MB" or a plain number of bytes.
+
+    Raises:
+        InputError: If it is not a positive number with a known unit.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", str(memory))
+    if not found or found[2].upper() not in UNITS or float(found[1]) <= 0:
+        raise InputError(f"memory = {memory!r} is no amount of memory. Write it like '8GiB', '500MB' or 1073741824.")
+    return int(float(found[1]) * UNITS[found[2].upper()])
+
+
+def format_memory(num_bytes: int) -> str:
+    """A number of bytes as people and `parse_memory` read it, rounded up."""
+    if num_bytes < 10 * 2**20:
+        return f"{-(-num_bytes // 2**10)}KiB"
+    return f"{-(-num_bytes // 2**20)}MiB"
+
+
+class LiveTensors:
+    """The activations that a later layer still needs, one float32 tensor (n, c, h, w) per layer.
+
+    A tensor that would take the sum past the budget becomes a memory-mapped file in `folder`;
+    the numbers in it are the same either way.
+    """
+
+    def __init__(self, budget: int, device: torch.device, folder: Path) -> None:
+        self.budget = budget
+        self.device = device
+        self.folder = folder
+        self.tensors: dict[int, Tensor] = {}
+        self.in_memory: dict[int, int] = {}
+        self.peak_in_memory = 0
+        self.spilled: list[int] = []
+
+    def __getitem__(self, layer: int) -> Tensor:
+        return self.tensors[layer]
+
+    def allocate(self, layer: int, shape: tuple[int, ...], *, channels_last: bool, reserve: int) -> Tensor:
+        """An uninitialised tensor for a layer's output (n, c, h, w); each image's values lie together in memory.
+
+        Args:
+            layer: The layer whose output it is.
+            shape: Images, channels, height, width.
+            channels_last: Keep the channels of a pixel together, as the layer put them out.
+            reserve: Bytes of the budget to leave for working copies.
+        """
+        size = prod(shape)
+        held = sum(self.in_memory.values())
+        if held + size * FLOAT_BYTES + reserve <= self.budget:
+            flat = torch.empty(size, device=self.device)
+            self.in_memory[layer] = size * FLOAT_BYTES
+            self.peak_in_memory = max(self.peak_in_memory, held + size * FLOAT_BYTES)
+        else:
+            flat = torch.from_file(str(self._file(layer)), shared=True, size=size, dtype=torch.float32)
+            self.spilled.append(layer)
+        n, c, h, w = shape
+        self.tensors[layer] = flat.view(n, h, w, c).permute(0, 3, 1, 2) if channels_last else flat.view(shape)
+        return self.tensors[layer]
+
+    def free(self, layer: int) -> None:
+        """Forget a layer's output and delete its file, if it has one."""
+        del self.tensors[layer]
+        self.in_memory.pop(layer, None)
+        self._file(layer).unlink(missing_ok=True)
+
+    def clear(self) -> None:
+        """Forget everything, so that the folder can be deleted."""
+        for layer in list(self.tensors):
+            self.free(layer)
+
+    def _file(self, layer: int) -> Path:
+        return self.folder / f"layer{layer}.float32"
+
+
+def as_features(activation: Tensor) -> Tensor:
+    """A stored activation (n, c, h, w) as features (n, p) without a copy; the order of the features is that in memory."""
+    n, c = activation.shape[:2]
+    if activation.stride(1) == 1 and c > 1:
+        activation = activation.permute(0, 2, 3, 1)
+    return activation.reshape(n, -1)

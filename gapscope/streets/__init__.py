@@ -1,0 +1,1 @@
+"""The embedded data: made-up streets, ray traced in three styles, with exact boxes."""

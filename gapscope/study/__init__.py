@@ -1,0 +1,1 @@
+"""The whole study: what it consists of, where it lives, what is done."""

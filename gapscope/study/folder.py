@@ -1,0 +1,111 @@
+"""The run folder: where everything lives, and what each part of it was made from.
+
+Every unit of work (one domain, one arm with one seed, one recording, ...) leaves a record in `stages/` that holds its
+key: a hash of the configuration it depends on and of the keys of the units it was made from. A unit whose record has
+the right key and whose files are there is done; any other is made again.
+"""
+
+import json
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from gapscope.errors import InputError
+from gapscope.files import write_json
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of a run; nothing is created by asking for them."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        return self.root / "experiment.resolved.toml"
+
+    @property
+    def report(self) -> Path:
+        return self.root / "report.html"
+
+    def domain(self, name: str) -> Path:
+        return self.root / "data" / name
+
+    def probe(self, domain: str) -> Path:
+        return self.root / "probe" / f"{domain}.txt"
+
+    def arm(self, name: str, seed: int) -> Path:
+        return self.root / "arms" / name / f"seed{seed}"
+
+    def weights(self, name: str, seed: int) -> Path:
+        return self.arm(name, seed) / "weights.safetensors"
+
+    def evaluation(self, arm: str, seed: int, domain: str) -> Path:
+        return self.root / "evaluation" / f"{arm}-seed{seed}--{domain}.json"
+
+    def recording(self, arm: str, seed: int, probe: str, size: int) -> Path:
+        return self.root / "recordings" / f"{arm}-seed{seed}--{probe}-{size}.nc"
+
+    def similarity(self, a: str, b: str, probe: str, size: int) -> Path:
+        """The grid of two runs, each named `<arm>-seed<k>`."""
+        return self.root / "similarity" / f"{a}--{b}--{probe}-{size}.nc"
+
+    def record_of(self, unit: str) -> Path:
+        return self.root / "stages" / f"{unit.replace('/', '--')}.json"
+
+    def read_record(self, unit: str) -> dict[str, Any] | None:
+        """What is on record about a unit, or None.
+
+        Raises:
+            InputError: If the record is there but cannot be read.
+        """
+        path = self.record_of(unit)
+        if not path.exists():
+            return None
+        try:
+            return json.loads(path.read_text())
+        except (OSError, ValueError):
+            raise InputError(
+                f"{path}: cannot be read as a stage record. Delete it, and the stage runs again."
+            ) from None
+
+    def is_done(self, unit: str, key: str, outputs: tuple[Path, ...]) -> bool:
+        """Whether the unit was finished from the same inputs and all its files still stand."""
+        record = self.read_record(unit)
+        return record is not None and record.get("key") == key and all(path.exists() for path in outputs)
+
+    def write_record(self, unit: str, key: str, outputs: tuple[Path, ...], seconds: float) -> None:
+        """Note that the unit is finished; call it last."""
+        files = [str(path.relative_to(self.root)) for path in outputs]
+        write_json(self.record_of(unit), {"unit": unit, "key": key, "files": files, "seconds": round(seconds, 2)})
+
+    def forget(self, unit: str) -> None:
+        """Drop the record before the unit's files are replaced, so that a kill cannot leave a record of old files."""
+        self.record_of(unit).unlink(missing_ok=True)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep a second process out of the folder while this one works in it.
+
+        Raises:
+            InputError: If another process holds the folder.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.root / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            command = f"gapscope status {shlex.quote(str(self.root))}"
+            raise InputError(
+                f"{self.root}: another gapscope process is working in this run folder. "
+                f"Wait for it (see: {command}), or choose another folder with --out."
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()

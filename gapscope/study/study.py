@@ -1,0 +1,60 @@
+"""A study: an experiment at a place, with what the stages share besides the files of the run folder."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from gapscope.config import Experiment
+from gapscope.errors import InputError
+from gapscope.progress import Progress, silent
+from gapscope.study.domains import PreparedDomain, domain_root, prepare_domain
+from gapscope.study.folder import RunFolder
+
+STREETS_BACKBONE = Path(__file__).parents[1] / "yolov3" / "streets.safetensors"
+"""The backbone that comes with gapscope; `docs/streets-backbone.md` says how it was trained."""
+
+
+@dataclass
+class Study:
+    """What a unit of work is given."""
+
+    experiment: Experiment
+    folder: RunFolder
+    data_root: Path | None = None
+    progress: Progress = silent
+    prepared: dict[str, PreparedDomain] = field(default_factory=dict)
+    """Domains that were read while the experiment was checked, so that they are not read twice."""
+
+    @property
+    def device(self) -> str:
+        """Where networks run: `cuda`, `mps` or `cpu`."""
+        wanted = self.experiment.train.device
+        if wanted != "auto":
+            return wanted
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+
+    def check_domain(self, name: str) -> None:
+        """Read a domain of the user's, so that mistakes show before anything is written.
+
+        Raises:
+            InputError: If its folder, a label file, the label map or the split is wrong.
+        """
+        domain = self.experiment.domains[name]
+        if domain.generate is None:
+            root = domain_root(name, domain, self.folder, self.data_root)
+            self.prepared[name] = prepare_domain(name, domain, self.experiment.data.classes, root)
+
+
+def weights_file(start: str) -> Path:
+    """The file that an arm's `start` means.
+
+    Raises:
+        InputError: If it is not there.
+    """
+    path = STREETS_BACKBONE if start == "streets" else Path(start)
+    if not path.is_file():
+        raise InputError(f"start = '{start}': there is no weights file {path}. Name a .safetensors or .weights file.")
+    return path

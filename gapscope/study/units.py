@@ -1,0 +1,86 @@
+"""Units of work: what each is made from, what it leaves behind, and which of them still have to be done."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gapscope.errors import InputError
+from gapscope.files import hash_value
+from gapscope.study.folder import RunFolder
+
+STAGES = ("data", "train", "evaluate", "record", "compare", "report")
+"""In the order in which they run; `--only` takes one of them."""
+
+STAGE_VERSIONS = {"data": 1, "train": 1, "evaluate": 1, "record": 1, "compare": 1, "report": 1}
+"""Raised when a stage's code gives other numbers or files than before, so that finished runs make it again."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One piece of work, such as one arm trained with one seed."""
+
+    stage: str
+    name: str
+    """Unique within the run, such as `train/u-real/seed0`."""
+    made_from: Any
+    """Everything besides other units that decides the result: a JSON-able part of the configuration, hashes."""
+    needs: tuple[str, ...]
+    """Names of the units whose files it reads."""
+    outputs: tuple[Path, ...]
+    work: Callable[[str], None]
+    """Does it, given the unit's key."""
+
+
+def keys_of(units: Sequence[Unit]) -> dict[str, str]:
+    """The key of every unit: a hash of what it is made from and of the keys of the units that it needs."""
+    keys: dict[str, str] = {}
+    for unit in units:
+        parts = [unit.stage, STAGE_VERSIONS[unit.stage], unit.made_from, [keys[name] for name in unit.needs]]
+        keys[unit.name] = hash_value(parts)
+    return keys
+
+
+def pending(units: Sequence[Unit], folder: RunFolder) -> list[Unit]:
+    """The units that are not done: never made, made from something else, or whose files are gone.
+
+    Whatever is made from such a unit is pending too.
+    """
+    keys = keys_of(units)
+    waiting: dict[str, Unit] = {}
+    for unit in units:
+        stale = any(name in waiting for name in unit.needs)
+        if stale or not folder.is_done(unit.name, keys[unit.name], unit.outputs):
+            waiting[unit.name] = unit
+    return list(waiting.values())
+
+
+def do(units: Sequence[Unit], folder: RunFolder, *, only: str | None = None) -> list[Unit]:
+    """Do what is pending, in order; returns what was done.
+
+    Args:
+        units: All units of the run, each after those it needs.
+        folder: Where the run lives.
+        only: Do just this stage.
+
+    Raises:
+        InputError: If `only` names a stage whose inputs are not there yet.
+    """
+    keys = keys_of(units)
+    todo = pending(units, folder)
+    waiting = {unit.name for unit in todo}
+    chosen = [unit for unit in todo if only is None or unit.stage == only]
+    for unit in chosen:
+        missing = [name for name in unit.needs if name in waiting]
+        if missing:
+            raise InputError(
+                f"stage '{unit.stage}' needs {missing[0]}, which is not done in {folder.root}. "
+                f"Run the stages before it first, or leave out --only."
+            )
+        started = time.perf_counter()
+        folder.forget(unit.name)
+        unit.work(keys[unit.name])
+        folder.write_record(unit.name, keys[unit.name], unit.outputs, time.perf_counter() - started)
+        waiting.discard(unit.name)
+    return chosen

@@ -1,0 +1,1 @@
+"""One arm, one seed -> weights."""

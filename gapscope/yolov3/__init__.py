@@ -1,0 +1,1 @@
+"""YOLOv3 with its 107 layers: the network, its files, its loss and its detections."""

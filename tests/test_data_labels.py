@@ -1,0 +1,70 @@
+"""Label maps: every box has a known fate, and a name nobody thought of is refused."""
+
+import pytest
+from small_data import table_of
+
+from gapscope.data.labels import PAPER_LABEL_MAPS, map_labels
+from gapscope.data.table import ANY_CLASS
+from gapscope.errors import InputError
+
+NAMES = ("car", "van", "person", "tram", "other")
+BOX = (0, 0, 10, 10)
+
+
+def street():
+    boxes = [[("car", *BOX), ("van", *BOX), ("person", *BOX)], [("tram", *BOX), ("other", *BOX), ("van", *BOX)]]
+    return table_of(boxes, class_names=NAMES, ignore=[False] * 5 + [True])
+
+
+def test_every_box_is_merged_dropped_or_ignored_and_accounted_for():
+    mapped, counts = map_labels(
+        street(),
+        {"person": ["person"], "car": ["car", "van"]},
+        drop=["tram"],
+        ignore=["other"],
+        classes=["car", "bus", "person"],
+    )
+    assert mapped.class_names == ("car", "bus", "person")
+    assert mapped.box_class.tolist() == [0, 0, 2, ANY_CLASS, 0]
+    assert mapped.ignore.tolist() == [False, False, False, True, True]
+    assert mapped.box_image.tolist() == [0, 0, 0, 1, 1]
+    assert counts.label_map == {"car": {"car": 1, "van": 1}, "bus": {}, "person": {"person": 1}}
+    assert (counts.dropped, counts.ignored_sources) == ({"tram": 1}, {"other": 1})
+
+
+def test_mapping_twice_keeps_regions_of_every_class():
+    once, _ = map_labels(street(), {"car": ["car", "van", "person"]}, drop=["tram"], ignore=["other"])
+    twice, _ = map_labels(once, {"vehicle": ["car"]})
+    assert twice.box_class.tolist() == [0, 0, 0, ANY_CLASS, 0]
+
+
+def test_all_unmapped_classes_are_listed_with_their_boxes():
+    with pytest.raises(InputError, match=r"unmapped 'van' \(1 boxes\), 'tram' \(1 boxes\), 'other' \(1 boxes\)"):
+        map_labels(street(), {"car": ["car"], "person": ["person"]})
+
+
+def test_a_class_without_boxes_may_stay_unmapped():
+    table = table_of([[("car", *BOX)]], class_names=("car", "zebra"))
+    assert map_labels(table, {"car": ["car"]})[0].num_boxes == 1
+
+
+@pytest.mark.parametrize(
+    ("mapping", "drop", "message"),
+    [
+        ({"car": ["carr", "van"]}, (), r"'carr' is no class of this data set\. Did you mean 'car'\?"),
+        ({"car": ["Car"]}, (), r"'Car' is no class.*Known: car, van, person, tram, other"),
+        ({"car": ["car"]}, ("car",), r"'car' is named twice"),
+        ({"cars": ["car"]}, (), r"target 'cars' is no class of the study\. Did you mean 'car'\?"),
+    ],
+)
+def test_a_wrong_name_is_refused_with_a_hint(mapping, drop, message):
+    with pytest.raises(InputError, match=message):
+        map_labels(street(), mapping, drop=drop, classes=["car", "person"])
+
+
+def test_the_papers_maps_give_the_same_five_classes():
+    assert [list(label_map) for label_map in PAPER_LABEL_MAPS.values()] == [
+        ["person", "cycle", "car", "bus", "truck"]
+    ] * 2
+    assert PAPER_LABEL_MAPS["BDD"]["person"] == ["person", "rider"]
+    assert PAPER_LABEL_MAPS["GTAV"]["truck"] == ["truck", "trailer"]
