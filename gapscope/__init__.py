@@ -1,15 +1,15 @@
-"""gapscope: train one detector on real and on synthetic images, and see where inside the network the difference lives."""
+"""Train one detector on real and on synthetic images, and see where inside the network the difference lives."""
 
 from importlib import import_module
 from typing import Any
 
 _HOMES = {
     "InputError": "gapscope.errors",
-    "read_config": "gapscope.config",
+    "read_config": "gapscope.experiment_file",
     "run": "gapscope.study.run",
-    "yolov3": "gapscope.yolov3.network",
-    "load_weights": "gapscope.yolov3.weights",
-    "detect": "gapscope.yolov3.decode",
+    "yolov3": "gapscope.detector.network",
+    "load_weights": "gapscope.detector.weights",
+    "detect": "gapscope.detector.decode",
     "record": "gapscope.recording.layer_sync",
     "read_recording": "gapscope.recording.recording",
     "compare": "gapscope.similarity.compare",

@@ -19,6 +19,7 @@ DataRoot = Annotated[
     Path | None,
     typer.Option(envvar="GAPSCOPE_DATA", help="Folder that relative 'root' entries of the experiment start at."),
 ]
+Jobs = Annotated[int, typer.Option(help="Trainings at a time, each with its share of the cores.", min=1)]
 RunArgument = Annotated[Path, typer.Argument(help="A run folder, such as runs/demo.")]
 
 
@@ -27,6 +28,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Run folder; a run that stands there goes on.")] = Path("runs/demo"),
     quick: Annotated[bool, typer.Option("--quick", help="One seed and fewer epochs: about three minutes.")] = False,
     only: Annotated[str | None, typer.Option(help="Do one stage alone.")] = None,
+    jobs: Jobs = 2,
 ) -> None:
     """Run the embedded study: nothing to download.
 
@@ -41,7 +43,7 @@ def demo(
     from gapscope.study.run import run
 
     text = None if quick else demo_text()
-    report = run(demo_experiment(quick=quick), out, config_text=text, only=only, progress=for_terminal())
+    report = run(demo_experiment(quick=quick), out, config_text=text, only=only, jobs=jobs, progress=for_terminal())
     _say_done(report, out, only)
 
 
@@ -50,20 +52,23 @@ def run(
     config: Annotated[Path, typer.Argument(help="An experiment file, such as configs/road-vs-carla.toml.")],
     out: Annotated[Path | None, typer.Option(help="Run folder; default runs/<name of the experiment>.")] = None,
     only: Annotated[str | None, typer.Option(help="One stage: data train evaluate record compare report.")] = None,
+    jobs: Jobs = 1,
     data_root: DataRoot = None,
 ) -> None:
     """Run a study, or go on with it where it stopped.
 
     Example: gapscope run configs/road-vs-carla.toml --data-root ~/data
     """
-    from gapscope.config import read_config
+    from gapscope.experiment_file import read_config
     from gapscope.progress import for_terminal
     from gapscope.study.run import run as run_study
 
     experiment = read_config(config)
     out = out or Path("runs") / experiment.name
     text = config.read_text(encoding="utf-8")
-    report = run_study(experiment, out, config_text=text, data_root=data_root, only=only, progress=for_terminal())
+    report = run_study(
+        experiment, out, config_text=text, data_root=data_root, only=only, jobs=jobs, progress=for_terminal()
+    )
     _say_done(report, out, only)
 
 
@@ -102,16 +107,14 @@ def layers(
 
     Example: gapscope layers --width 0.25 --size 160
     """
-    from gapscope.yolov3.layers import yolov3_layers
+    from gapscope.detector.layers import yolov3_layers
 
     print(f"{'layer':>5}  {'type':8}  {'channels':>8}  {'kernel':>6}  {'stride':>6}  {'from':>8}  {'features':>9}")
     for layer in yolov3_layers(classes, width):
         kernel = f"{layer.size}x{layer.size}/{layer.step}" if layer.size else ""
         source = ", ".join("image" if i < 0 else str(i) for i in layer.inputs)
-        features = layer.num_features(size)
-        print(
-            f"{layer.index:5}  {layer.kind:8}  {layer.filters:8}  {kernel:>6}  {layer.stride:6}  {source:>8}  {features:9}"
-        )
+        line = f"{layer.index:5}  {layer.kind:8}  {layer.filters:8}  {kernel:>6}  {layer.stride:6}  {source:>8}"
+        print(f"{line}  {layer.num_features(size):9}")
 
 
 @app.command()
@@ -132,9 +135,8 @@ def record(
 
     recording = record_files(weights, images, size=size, memory=memory, progress=for_terminal())
     recording.save(out)
-    print(
-        f"{len(recording.images)} images, {len(recording.layers)} layers -> {out}; compare it: gapscope compare A.nc B.nc"
-    )
+    counts = f"{len(recording.images)} images, {len(recording.layers)} layers"
+    print(f"{counts} -> {out}; compare it with another: gapscope compare A.nc B.nc")
 
 
 @app.command()
@@ -186,3 +188,7 @@ def main() -> None:
             error.show()
             sys.exit(2)
         raise
+
+
+if __name__ == "__main__":
+    main()

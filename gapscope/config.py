@@ -1,18 +1,10 @@
-"""experiment.toml -> frozen models: every default and its meaning lives here once."""
+"""What an experiment is: every setting, its default and its meaning live here once."""
 
-import difflib
-import re
-import tomllib
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from gapscope.errors import InputError
-
-LAST_LAYER = 106
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9]+([_.-][A-Za-z0-9]+)*$")]
-NETWORK_SIZE = "a multiple of 32, at least 32"
 
 
 class Table(BaseModel):
@@ -82,6 +74,8 @@ class Domain(Table):
     """Own names whose boxes are left out: their objects become background."""
     ignore: list[str] = []
     """Own names whose boxes become ignore regions: neither trained on nor scored."""
+    groups: str = ""
+    """Regular expression on image paths whose first group names the ride, sequence or place; splits keep it whole."""
     min_area: float = Field(0.0, ge=0)
     """Boxes under this area in square pixels of the original image are removed."""
     remove_hood: bool = False
@@ -129,7 +123,7 @@ class Train(Table):
     """Decay per step of a moving average of the weights, which is then what is validated and kept; 0 is off."""
     augment: Augment = Augment()
     workers: int = Field(0, ge=0)
-    """Loader processes; the batches do not depend on it."""
+    """Threads that make batches ahead; the batches do not depend on it."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda` or `mps`."""
 
@@ -184,13 +178,6 @@ class Experiment(Table):
     record: Record = Record()
     similarity: Similarity = Similarity()
 
-    @model_validator(mode="after")
-    def _names_are_known(self) -> "Experiment":
-        complaints = list(_complaints(self))
-        if complaints:
-            raise ValueError("\n".join(complaints))
-        return self
-
     @property
     def reported_arms(self) -> list[str]:
         return [name for name, arm in self.arms.items() if arm.report]
@@ -198,145 +185,3 @@ class Experiment(Table):
     @property
     def evaluated_domains(self) -> list[str]:
         return self.evaluate.domains or [n for n, domain in self.domains.items() if domain.role != "control"]
-
-
-def read_config(path: Path) -> Experiment:
-    """Read and check an experiment file.
-
-    Raises:
-        InputError: If the file is missing or is no TOML, or naming every key, value and cross-reference that is wrong.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror}). Name an experiment file, as in configs/."
-        ) from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: is not UTF-8 text, so it is no experiment file.") from None
-    return parse_config(text, str(path))
-
-
-def parse_config(text: str, name: str = "experiment") -> Experiment:
-    """Check the text of an experiment file; `name` is what the messages call it."""
-    try:
-        return Experiment.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{name}: is not valid TOML: {error}.") from None
-    except ValidationError as error:
-        lines = [line for problem in error.errors() for line in _explain(problem)]
-        raise InputError("\n".join(f"{name}{line}" for line in lines)) from None
-
-
-def did_you_mean(word: str, known: list[str]) -> str:
-    """` Did you mean 'x'?` when a known word is near, else the list of known words."""
-    near = difflib.get_close_matches(word, known, n=1)
-    return f" Did you mean '{near[0]}'?" if near else f" Known: {', '.join(known)}."
-
-
-def parse_layers(text: str) -> tuple[int, int] | None:
-    """`"0-74"` -> (0, 74), `"5"` -> (5, 5), `""` -> None.
-
-    Raises:
-        InputError: If the text is no range of layers 0-106 in rising order.
-    """
-    if not text:
-        return None
-    match = re.fullmatch(r"(\d+)(?:-(\d+))?", text)
-    first, last = (int(match[1]), int(match[2] or match[1])) if match else (-1, -1)
-    if not 0 <= first <= last <= LAST_LAYER:
-        raise InputError(f"freeze = '{text}' is no range of layers: YOLOv3 has layers 0-{LAST_LAYER}, so write '0-74'.")
-    return first, last
-
-
-def _complaints(experiment: Experiment):
-    classes, domains, arms = experiment.data.classes, list(experiment.domains), list(experiment.arms)
-    if len(set(classes)) < len(classes):
-        yield " [data]: classes names a class twice."
-    sizes = {"[data] image_size": experiment.data.image_size}
-    sizes |= {f"[record] sizes[{i}]": size for i, size in enumerate(experiment.record.sizes)}
-    for key, size in sizes.items():
-        if size < 32 or size % 32:
-            yield f" {key}: {size} is not {NETWORK_SIZE}."
-    if experiment.record.sizes[0] == experiment.record.sizes[1]:
-        yield " [record] sizes: the two sizes are the same; name two, such as [416, 32]."
-    if len(set(experiment.seeds)) < len(experiment.seeds):
-        yield " seeds: names a seed twice."
-    for key, name in [("[probe] domain", experiment.probe.domain)] + [
-        ("[evaluate] domains", name) for name in experiment.evaluate.domains
-    ]:
-        if name not in domains:
-            yield f" {key}: there is no domain '{name}'.{did_you_mean(name, domains)}"
-    for name in experiment.evaluate.headline:
-        if name not in classes:
-            yield f" [evaluate] headline: unknown class '{name}'.{did_you_mean(name, classes)}"
-    for name, domain in experiment.domains.items():
-        yield from _domain_complaints(name, domain, classes)
-    for name, arm in experiment.arms.items():
-        yield from _arm_complaints(name, arm, domains, arms)
-
-
-def _domain_complaints(name: str, domain: Domain, classes: list[str]):
-    if (domain.generate is None) == (domain.root is None):
-        yield f" [domains.{name}]: needs either 'root' (a folder of yours) or 'generate' (rendered streets), not both."
-    for target in domain.labels:
-        if target not in classes:
-            yield f" [domains.{name}.labels]: unknown class '{target}'.{did_you_mean(target, classes)}"
-    seen: dict[str, str] = {}
-    groups = {**domain.labels, "drop": domain.drop, "ignore": domain.ignore}
-    for target, sources in groups.items():
-        for source in sources:
-            if source in seen:
-                yield f" [domains.{name}]: '{source}' is mapped twice, to '{seen[source]}' and to '{target}'."
-            seen[source] = target
-    split = domain.split
-    if abs(sum(split.fractions) - 1) > 1e-6 or min(split.fractions) < 0:
-        yield f" [domains.{name}.split]: fractions {list(split.fractions)} do not add up to 1."
-    if split.method in ("folders", "lists") and not (split.train and split.test):
-        yield f" [domains.{name}.split]: method '{split.method}' needs 'train' and 'test' (and 'val' or 'val_from_train')."
-
-
-def _arm_complaints(name: str, arm: Arm, domains: list[str], arms: list[str]):
-    for domain in arm.domains:
-        if domain not in domains:
-            yield f" [arms.{name}]: there is no domain '{domain}'.{did_you_mean(domain, domains)}"
-    try:
-        parse_layers(arm.freeze)
-    except InputError as error:
-        yield f" [arms.{name}]: {error}"
-    if name in ("scratch", "streets"):
-        yield f" [arms.{name}]: '{name}' is a word that 'start' uses; give the arm another name."
-    if arm.start in arms and arms.index(arm.start) >= arms.index(name):
-        yield f" [arms.{name}]: start = '{arm.start}' must be an arm that stands above '{name}' in the file."
-    known = ["scratch", "streets", *arms]
-    if arm.start not in known and not Path(arm.start).suffix:
-        yield f" [arms.{name}]: start = '{arm.start}' is no arm and no weights file.{did_you_mean(arm.start, known)}"
-
-
-def _explain(problem: Any) -> list[str]:
-    """One pydantic problem as our sentences: where, which value, what was expected."""
-    where = [str(part) for part in problem["loc"]]
-    if problem["type"] == "extra_forbidden":
-        known = _known_keys(where[:-1])
-        return [f"{_place(where[:-1])}: unknown key '{where[-1]}'.{did_you_mean(where[-1], known)}"]
-    if problem["type"] == "missing":
-        return [f"{_place(where[:-1])}: the key '{where[-1]}' is missing."]
-    if problem["type"] == "value_error":
-        return str(problem["ctx"]["error"]).split("\n")
-    message = problem["msg"][0].lower() + problem["msg"][1:]
-    return [f"{_place(where[:-1])}: {where[-1]} = {problem['input']!r}: {message}."]
-
-
-def _place(where: list[str]) -> str:
-    return f" [{'.'.join(where)}]" if where else ""
-
-
-def _known_keys(where: list[str]) -> list[str]:
-    """The keys of the table at this place; names of domains and arms are stepped over."""
-    table: Any = Experiment
-    for part in where:
-        if part in table.model_fields:
-            annotation = table.model_fields[part].annotation
-            candidates = [annotation, *getattr(annotation, "__args__", ())]
-            table = next(t for t in reversed(candidates) if isinstance(t, type) and issubclass(t, BaseModel))
-    return list(table.model_fields)

@@ -23,52 +23,53 @@ class PlainLines:
 
     def __init__(self, every: float = 15.0) -> None:
         self.every = every
-        self.what = ""
-        self.started = self.printed = 0.0
+        self.times: dict[str, tuple[float, int, float]] = {}
+        """Of each running stage: when it was first heard of, how far it was then, when its last line was printed."""
 
     def __call__(self, what: str, done: int, total: int, note: str = "") -> None:
         now = time.monotonic()
-        if what != self.what:
-            self.what, self.started = what, now
-        elif done < total and now - self.printed < self.every:
+        started, first, printed = self.times.get(what, (now, done, 0.0))
+        if done < total and now - printed < self.every:
             return
-        self.printed = now
-        spent = now - self.started
-        left = f", {spent / done * (total - done):.0f} s left" if 0 < done < total else ""
+        self.times[what] = started, first, now
+        spent = now - started
+        left = f", {spent / (done - first) * (total - done):.0f} s left" if first < done < total else ""
         took = f" in {spent:.1f} s" if done == total and spent >= 0.05 else ""
         print(f"{what}: {done}/{total}{took}{left}{'  ' + note if note else ''}", flush=True)
+        if done >= total:
+            del self.times[what]
 
 
 class Bars:
-    """A rich progress bar for the stage that is running; which goes when the stage is done and leaves one line behind."""
+    """A rich progress bar for every stage that is running, and one line for each that is done."""
 
     def __init__(self) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            TaskID,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
         from rich.progress import Progress as RichProgress
 
-        self.bars = RichProgress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-        )
-        self.task = None
-        self.what = ""
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self.bars = RichProgress(*columns, TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
+        self.running: dict[str, TaskID] = {}
 
     def __call__(self, what: str, done: int, total: int, note: str = "") -> None:
-        if what != self.what or self.task is None:
-            self.what, self.task = what, self.bars.add_task(what, total=total, note=note)
+        if what not in self.running:
+            self.running[what] = self.bars.add_task(what, total=total, note=note)
             self.bars.start()
-        self.bars.update(self.task, completed=done, total=total, note=note)
+        task = self.running[what]
+        self.bars.update(task, completed=done, total=total, note=note)
         if done >= total:
-            self.bars.refresh()
+            spent = self.bars.tasks[self.bars.task_ids.index(task)].elapsed or 0.0
+            self.bars.console.print(f"{what}: done in {spent:.1f} s  {note}", highlight=False)
+            self.bars.remove_task(self.running.pop(what))
+        if not self.running:
             self.bars.stop()
-            self.what = ""
-            self.bars.remove_task(self.task)
-            self.task = None
 
 
 def for_terminal() -> Progress:

@@ -4,12 +4,29 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
+from command import gapscope
+from miniature import MINIATURE
+
+# Tests use tiny networks: one thread is quicker than two that wait for each other, above all on a shared machine.
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The real data sets beside the repository, or wherever GAPSCOPE_SHARED points; without them the test is skipped."""
+    """The real data sets beside the repository, or where GAPSCOPE_SHARED points; without them the test is skipped."""
     shared = Path(os.environ.get("GAPSCOPE_SHARED", Path(__file__).parents[2] / "shared")) / "data"
     if not shared.is_dir():
         pytest.skip(f"needs the shared data sets, which are not at {shared}; set GAPSCOPE_SHARED")
     return shared
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of a miniature study, made through the command line as a user would."""
+    folder = tmp_path_factory.mktemp("study")
+    config = folder / "miniature.toml"
+    config.write_text(MINIATURE)
+    done = gapscope("run", config, "--out", folder / "run")
+    assert done.returncode == 0, done.stderr
+    return folder / "run"

@@ -138,6 +138,7 @@ def _write_domain(run: Path, domain: str) -> None:
             "ignored_sources": {},
             "removed": {"min_area": 31, "hood": 60 if domain == "engine" else 0},
             "fingerprint": "0" * 64,
+            "root": ".",
             "split": "whole drives, 60/20/20 (seed 0)",
             "leaks": {
                 "shared_groups": 0,
@@ -146,8 +147,8 @@ def _write_domain(run: Path, domain: str) -> None:
                 "examples": [["images/engine-00001.png", "images/engine-00050.png"]] if domain == "engine" else [],
             },
             "image_size": [160, 120],
-            "boxes_per_image": {"min": 1, "q25": 2, "median": 3, "q75": 4, "max": 6},
-            "box_area": {"min": 100, "q25": 300, "median": 800, "q75": 1500, "max": 4000},
+            "boxes_per_image": {"min": 1, "p25": 2, "median": 3, "p75": 4, "max": 6},
+            "box_area": {"min": 100, "p25": 300, "median": 800, "p75": 1500, "max": 4000},
         },
     )
 

@@ -73,10 +73,10 @@ def test_the_order_changes_with_epoch_and_seed_alone():
 
 
 def test_the_global_random_state_neither_decides_nor_changes(samples):
-    before = torch.get_rng_state().clone(), np.random.get_state()[1].tolist()  # noqa: NPY002
+    before = torch.get_rng_state().clone(), np.random.get_state()[1].tolist()
     list(batches(samples, 3, seed=5, epoch=2, augment=Augment(mosaic=0.5), shuffle=True))
     assert torch.equal(torch.get_rng_state(), before[0])
-    assert np.random.get_state()[1].tolist() == before[1]  # noqa: NPY002
+    assert np.random.get_state()[1].tolist() == before[1]
 
 
 @pytest.mark.parametrize("workers", [0, 2])

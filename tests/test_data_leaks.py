@@ -14,12 +14,12 @@ from gapscope.data.leaks import (
     share_same_ride,
     with_groups,
 )
-from gapscope.data.splits import group_split, random_split, read_list
+from gapscope.data.splits import SPLITS, group_split, random_split, read_list
 from gapscope.errors import InputError
 
 
 def parts(train=(), val=(), test=()):
-    return {name: np.array(part, dtype=np.int64) for name, part in zip(("train", "val", "test"), (train, val, test))}  # noqa: B905
+    return {name: np.array(part, dtype=np.int64) for name, part in zip(SPLITS, (train, val, test), strict=True)}
 
 
 def bits_apart(a, b):

@@ -178,7 +178,7 @@ def test_yolo_files_that_do_not_match_are_refused(tmp_path):
         read_annotations(tmp_path / "a")
     yolo_folder(tmp_path / "b", ["0 0.5 0.5 0.1 0.1"])
     (tmp_path / "b/classes.txt").unlink()
-    with pytest.raises(InputError, match="has no class names - expected classes.txt or data.yaml"):
+    with pytest.raises(InputError, match=r"has no class names - expected classes\.txt or data\.yaml"):
         read_annotations(tmp_path / "b")
     (tmp_path / "b/data.yaml").write_text("names: {1: car}")
     with pytest.raises(InputError, match=r"data\.yaml: names is \{1: 'car'\} - expected a list"):

@@ -7,7 +7,7 @@ from PIL import Image
 from small_data import noise, painted, table_of
 
 from gapscope.data.images import read_pixels, read_size
-from gapscope.data.letterbox import letterbox, letterbox_boxes, unletterbox
+from gapscope.data.letterbox import letterbox, letterbox_boxes, letterbox_geometry, unletterbox
 from gapscope.data.samples import Samples
 from gapscope.errors import InputError
 
@@ -16,8 +16,10 @@ BOXES = [("car", 10, 20, 40, 45), ("van", 60, 5, 90, 55)]
 
 @pytest.mark.parametrize(
     ("mode", "suffix"),
-    [("RGB", "png"), ("RGB", "jpg"), ("RGB", "webp"), ("L", "png"), ("L", "jpg"), ("1", "png")]
-    + [("P", "png"), ("RGBA", "png"), ("LA", "png"), ("CMYK", "jpg")],
+    [
+        *[("RGB", "png"), ("RGB", "jpg"), ("RGB", "webp"), ("L", "png"), ("L", "jpg"), ("1", "png")],
+        *[("P", "png"), ("RGBA", "png"), ("LA", "png"), ("CMYK", "jpg")],
+    ],
 )
 def test_every_kind_of_image_is_read_as_pillow_reads_it(tmp_path, mode, suffix):
     path = noise(tmp_path / f"a.{suffix}", mode=mode)
@@ -65,7 +67,7 @@ def test_boxes_follow_the_pixels_into_the_letterbox_and_back(tmp_path, size, sid
 
 def test_the_letterbox_keeps_the_shape_and_fills_the_rest():
     image, scale, (left, top) = letterbox(torch.full((3, 50, 100), 200, dtype=torch.uint8), 64, fill=7)
-    assert (scale, left, top) == (0.64, 0.0, 16.0)
+    assert (scale, (left, top)) == letterbox_geometry(100, 50, 64) == (0.64, (0.0, 16.0))
     assert image[:, 17:47].unique().tolist() == [200]
     assert image[:, :15].unique().tolist() == image[:, 49:].unique().tolist() == [7]
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from gapscope.detector.network import YOLOv3, fingerprint, freeze, yolov3
 from gapscope.errors import InputError
 from gapscope.recording.layer_sync import record
 from gapscope.recording.recording import read_recording
 from gapscope.similarity.compare import compare
-from gapscope.yolov3.network import YOLOv3, fingerprint, freeze, yolov3
 
 NUM_IMAGES, SIZE = 12, 32
 
@@ -268,7 +268,11 @@ def test_parts_that_do_not_fit_together_are_refused(recording):
         (probe(), {"paths": ["a.png"]}, "1 paths for 12 images"),
         (probe(), {"batch_size": 0}, "batch_size is 0"),
         (probe(), {"memory": "lots"}, "'lots' is no amount of memory"),
-        (probe(), {"memory": "100KiB"}, r"'100KiB' is too little: one step of layer 0 for 12 images at 32 pixels takes"),
+        (
+            probe(),
+            {"memory": "100KiB"},
+            r"'100KiB' is too little: one step of layer 0 for 12 images at 32 pixels takes",
+        ),
     ],
 )
 def test_what_cannot_be_recorded_is_refused(network, images, options, wording):

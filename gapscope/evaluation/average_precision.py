@@ -1,6 +1,7 @@
 """Average precision under two named rules: how well do detections match the targets?
 
-`coco`: the COCO protocol through faster-coco-eval: greedy matching, 101 recall points, ignore regions, 100 detections an image.
+`coco`: the COCO protocol through faster-coco-eval: greedy matching, 101 recall points, ignore regions, at most 100
+detections an image.
 `paper`: the rule of the Ultralytics code of early 2020, which the paper used: see `paper_average_precision`.
 """
 

@@ -11,6 +11,8 @@ from gapscope.config import Evaluate
 from gapscope.data.batches import batches
 from gapscope.data.letterbox import letterbox_geometry
 from gapscope.data.samples import Samples
+from gapscope.detector.decode import detect
+from gapscope.detector.network import YOLOv3
 from gapscope.evaluation.average_precision import (
     AveragePrecision,
     Boxes,
@@ -18,8 +20,6 @@ from gapscope.evaluation.average_precision import (
     paper_average_precision,
 )
 from gapscope.progress import Progress, silent
-from gapscope.yolov3.decode import detect
-from gapscope.yolov3.network import YOLOv3
 
 MAX_DETECTIONS = 300
 """Per image. The coco rule looks at the 100 most confident of them, the paper rule at all."""

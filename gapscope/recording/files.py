@@ -6,11 +6,11 @@ import torch
 
 from gapscope.data.images import find_images, read_pixels
 from gapscope.data.letterbox import letterbox
+from gapscope.detector.weights import load_weights
 from gapscope.errors import InputError
 from gapscope.progress import Progress, silent
 from gapscope.recording.layer_sync import record
 from gapscope.recording.recording import Recording
-from gapscope.yolov3.weights import load_weights
 
 
 def record_files(

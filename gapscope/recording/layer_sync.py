@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gapscope.detector.layers import IMAGE, Layer
+from gapscope.detector.network import YOLOv3, check_images, fingerprint
 from gapscope.errors import InputError
 from gapscope.progress import Progress, silent
 from gapscope.recording.layer_numbers import CHUNK, LayerNumbers, layer_numbers
 from gapscope.recording.live_tensors import FLOAT_BYTES, LiveTensors, as_features, format_memory, parse_memory
 from gapscope.recording.recording import STATISTICS, Recording
-from gapscope.yolov3.layers import IMAGE, Layer
-from gapscope.yolov3.network import YOLOv3, check_images, fingerprint
 
 
 def record(
@@ -76,7 +76,7 @@ def record(
         images=names,
         size=size,
         network_sha256=fingerprint(network),
-        pixels_sha256=hashlib.sha256(images.cpu().contiguous().numpy()).hexdigest(),
+        pixels_sha256=hashlib.sha256(images.cpu().contiguous().numpy().data).hexdigest(),
         device=str(recorder.device),
         dtype="float32",
         provenance=dict(provenance or {}),
@@ -167,8 +167,8 @@ def _evaluating(network: YOLOv3, device: torch.device) -> Iterator[None]:
 def _check_images(images: Tensor, size: int, paths: Sequence[str] | None) -> tuple[str, ...]:
     if images.dtype != torch.uint8 or images.shape[1:] != (3, size, size):
         raise InputError(
-            f"images are {str(images.dtype).removeprefix('torch.')} of shape {tuple(images.shape)}, but recording at size "
-            f"{size} takes uint8 of shape (n, 3, {size}, {size}). Letterbox them first."
+            f"images are {str(images.dtype).removeprefix('torch.')} of shape {tuple(images.shape)}, but recording at "
+            f"size {size} takes uint8 of shape (n, 3, {size}, {size}). Letterbox them first."
         )
     check_images(images[:1].float())
     if len(images) < 4:

@@ -89,7 +89,7 @@ class LiveTensors:
 
 
 def as_features(activation: Tensor) -> Tensor:
-    """A stored activation (n, c, h, w) as features (n, p) without a copy; the order of the features is that in memory."""
+    """A stored activation (n, c, h, w) as features (n, p), in the order they have in memory: nothing is copied."""
     n, c = activation.shape[:2]
     if activation.stride(1) == 1 and c > 1:
         activation = activation.permute(0, 2, 3, 1)

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -122,8 +123,8 @@ def read_recording(path: Path) -> Recording:
     attrs = dict(dataset.attrs)
     try:
         del attrs["format"], attrs["images_sha256"]
-        own = {name: attrs.pop(name) for name in ATTRIBUTES}
-        arrays = {
+        own: dict[str, Any] = {name: attrs.pop(name) for name in ATTRIBUTES}
+        arrays: dict[str, Any] = {
             field.name: dataset["layer" if field.name == "layers" else field.name].to_numpy()
             for field in fields(Recording)
             if field.name not in {"images", "provenance", *ATTRIBUTES}

@@ -7,8 +7,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from gapscope.detector.layers import BACKBONE_LAST
 from gapscope.report.results import Results, RunName
-from gapscope.yolov3.layers import BACKBONE_LAST
 
 DEBIASED, BIASED = "cka_debiased", "cka_biased"
 ESTIMATORS = {DEBIASED: "debiased CKA", BIASED: "biased CKA (the paper's)"}
@@ -101,7 +101,7 @@ def _mean_curve(label: str, curves: Sequence[Curve]) -> Curve:
 
 
 def layers_below(curves: Sequence[Curve], ceilings: Sequence[Curve]) -> NDArray[np.int64]:
-    """Layers where every curve's interval lies below the interval of every ceiling: differences a seed does not make."""
+    """Layers where every curve's interval lies below the interval of every ceiling: more than a seed changes."""
     if not curves or not ceilings:
         return np.array([], dtype=np.int64)
     highest = np.max([curve.interval_high for curve in curves], axis=0)

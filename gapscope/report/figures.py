@@ -6,6 +6,7 @@ The colours of curves are Okabe and Ito's, told apart also by colour-blind reade
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -14,16 +15,16 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
+from gapscope.detector.layers import BACKBONE_LAST, NUM_LAYERS, YOLO_LAYERS
 from gapscope.files import atomic_path
 from gapscope.report.curves import ESTIMATORS, Curve
 from gapscope.report.network_map import BLOCKS, ROUTES, Block
-from gapscope.yolov3.layers import BACKBONE_LAST, NUM_LAYERS, YOLO_LAYERS
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 BLOCK_COLORS = {True: ("#d7dde4", "#c2cbd6"), False: ("#f3dcc4", "#ebcba7")}
 """Fills of the network map, in turn: backbone (True) and head (False)."""
-STYLE = {
+STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 8,
     "axes.titlesize": 9,
@@ -44,8 +45,8 @@ TWO_COLUMNS, ONE_COLUMN = 7.0, 4.4
 def layer_curves(curves: Sequence[Curve], ceilings: Sequence[Curve] = (), *, title: str, estimator: str) -> Figure:
     """Similarity of same-index layers, every pair one line with its 95 % interval (Figures 1 and 2).
 
-    Below the axis runs a map of the network. The floor (what shuffled images give, 2.5 to 97.5 %, over all pairs) is the
-    grey band at the bottom, the ceiling (the same arm, another seed) the grey band at the top.
+    Below the axis runs a map of the network. The floor (what shuffled images give, 2.5 to 97.5 %, over all pairs) is
+    the grey band at the bottom, the ceiling (the same arm, another seed) the grey line and band at the top.
     """
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(TWO_COLUMNS, 4.0), layout="constrained")
@@ -159,6 +160,8 @@ def write_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
     """Write `<name>.png` (200 dots per inch) and `<name>.pdf` (fonts embedded)."""
     paths = [folder / f"{name}.png", folder / f"{name}.pdf"]
     with _reproducible() as dates:
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # the layout is done; both formats take it as it is
         for path in paths:
             with atomic_path(path) as temporary:
                 metadata = dates if path.suffix == ".pdf" else None

@@ -6,7 +6,7 @@ detection layer in the head.
 
 from dataclasses import dataclass
 
-from gapscope.yolov3.layers import BACKBONE_LAST, yolov3_layers
+from gapscope.detector.layers import BACKBONE_LAST, yolov3_layers
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What did the paper itself measure? Tables 2-5 of Ljungqvist et al., VISAPP 2022, to read beside a run's numbers.
 
-The paper's CKA is the biased estimator at 32 x 32 pixels; its mAP comes from another detector code than the `coco` rule.
+The paper's CKA is the biased estimator at 32 x 32 pixels; its mAP follows another rule than `coco`.
 """
 
 TABLE_2 = {

@@ -3,7 +3,6 @@
 import base64
 import io
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,25 +49,17 @@ class Picture:
     """The arms' best F1 on this image minus their worst, 0 to 1."""
 
 
-def domain_folder(results: Results, domain: str, data_root: Path | None) -> Path | None:
-    """Where the images of a domain are; None where they are not on this machine."""
-    plan = results.experiment.domains[domain]
-    if plan.root is None:
-        folder = results.folder / "data" / domain
-    else:
-        folder = (data_root or Path(os.environ.get("GAPSCOPE_DATA", "."))) / plan.root
-    return folder if folder.is_dir() else None
+def read_table(results: Results, domain: str) -> AnnotationTable | None:
+    """A domain's annotations if both they and the images are on this machine."""
+    here = results.folder / "data" / domain
+    images = here / results.summaries.get(domain, {}).get("root", ".")
+    path = here / "annotations.npz"
+    return AnnotationTable.load(path, images) if images.is_dir() and path.is_file() else None
 
 
-def read_table(results: Results, domain: str, data_root: Path | None) -> AnnotationTable | None:
-    """A domain's annotations if both they and the images are there."""
-    folder, path = domain_folder(results, domain, data_root), results.folder / "data" / domain / "annotations.npz"
-    return AnnotationTable.load(path, folder) if folder and path.is_file() else None
-
-
-def sample_pictures(results: Results, domain: str, data_root: Path | None, count: int = 8) -> list[Picture]:
+def sample_pictures(results: Results, domain: str, count: int = 8) -> list[Picture]:
     """Training images of a domain, evenly spaced along its list, with their boxes."""
-    table = read_table(results, domain, data_root)
+    table = read_table(results, domain)
     if table is None:
         return []
     images = _split_images(results, table, domain, "train")
@@ -76,12 +67,12 @@ def sample_pictures(results: Results, domain: str, data_root: Path | None, count
     return [_picture(table, image, THUMBNAIL, {}) for image in chosen if table.path(image).is_file()]
 
 
-def disputed_pictures(results: Results, domain: str, data_root: Path | None, count: int = 3) -> list[Picture]:
+def disputed_pictures(results: Results, domain: str, count: int = 3) -> list[Picture]:
     """Test images: the `count` that the arms disagree most about, then `count` evenly spaced along the list.
 
     The first seed of every arm is shown, with detections above a confidence of 0.3.
     """
-    table, detections = read_table(results, domain, data_root), _read_detections(results, domain)
+    table, detections = read_table(results, domain), _read_detections(results, domain)
     if table is None or not detections:
         return []
     images = [i for i in _split_images(results, table, domain, "test") if table.path(i).is_file()]

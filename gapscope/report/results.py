@@ -12,8 +12,9 @@ from typing import Any
 
 import xarray as xr
 
-from gapscope.config import Experiment, read_config
+from gapscope.config import Experiment
 from gapscope.errors import InputError
+from gapscope.experiment_file import read_config
 
 
 @dataclass(frozen=True, order=True)

@@ -36,7 +36,7 @@ MEASURES = {
         debiased=True,
         larger_is_more_similar=True,
         invariant_to=("shift", "scale", "rotation"),
-        varies_with=("invertible map",),
+        varies_with=("invertible map", "unrelated features"),
         source="Kornblith et al. 2019, arXiv:1905.00414, with the unbiased HSIC of Song et al. 2012, JMLR 13, eq. 5",
     ),
     "cka_biased": Measure(

@@ -41,7 +41,7 @@ def compare(
         seed: Of both kinds of draws.
 
     Returns:
-        `value` (measure, layer_a, layer_b), `reason_a` (measure, layer_a) and `reason_b` (measure, layer_b): empty where
+        `value` (measure, layer_a, layer_b); `reason_a` (measure, layer_a) and `reason_b` (measure, layer_b), empty if
         the layer is sound. Where both have the same layers also, over (measure, layer) for each layer with its
         counterpart: `floor_mean`, `floor_low`, `floor_high`, the mean and the central 95 % of the values with b's
         images shuffled; `interval_low`, `interval_high`, the central 95 % of the values on images drawn anew.
@@ -124,7 +124,7 @@ def _compare_with(
     )
     if not np.array_equal(a.layers, b.layers):
         return grid
-    draws = {}
+    draws: dict[str, Array] = {}
     if permutations:
         floor = permutation_floor(units_a, units_b, permutations, np.random.default_rng([seed, 1]))
         low, high = np.quantile(floor, COVERED, axis=0)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from gapscope.detector.layers import BACKBONE_LAST
 from gapscope.similarity.compare import find_measure
-from gapscope.yolov3.layers import BACKBONE_LAST
 
 
 @dataclass(frozen=True)

@@ -55,9 +55,9 @@ def drive_of(seed: int, style: str, index: int) -> Drive:
     rng = np.random.default_rng([seed, STYLES.index(style), number, FRAMES_PER_DRIVE])
     name = f"{style}-{seed}-{number:04d}"
     if style == "camera":
-        view, height, pitch = np.radians(rng.uniform(54, 68)), rng.uniform(1.2, 2.1), np.radians(rng.normal(-1.5, 1.5))
+        view, height, pitch = np.radians(rng.uniform(48, 62)), rng.uniform(1.2, 2.1), np.radians(rng.normal(-1.5, 1.5))
         return Drive(name, float(height), float(pitch), float(view), float(rng.uniform(-0.10, 0.02)), None)
-    view, height, pitch = np.radians(60), rng.uniform(1.45, 1.65), np.radians(rng.uniform(-2.5, -1.0))
+    view, height, pitch = np.radians(55), rng.uniform(1.45, 1.65), np.radians(rng.uniform(-2.5, -1.0))
     hood = _hood(rng, height, pitch, view) if style == "engine" else None
     return Drive(name, float(height), float(pitch), float(view), 0.0, hood)
 

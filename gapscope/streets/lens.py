@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from gapscope.streets.drives import Drive
-from gapscope.streets.meshes import Floats
+from gapscope.streets.meshes import Floats, vector
 from gapscope.streets.tracing import unit
 
 
@@ -23,7 +23,7 @@ class View:
     distortion: float
 
     def rays(self, side: int, offset: Floats | float = 0.5) -> Floats:
-        """Directions (side * side, 3), row by row, through a square picture; `offset` 0..1 is the place within each pixel."""
+        """Directions (side * side, 3), row by row, through a square picture; `offset` is the place in each pixel."""
         row, column = np.mgrid[:side, :side].astype(np.float32)
         across, down = np.broadcast_to(np.float32(offset), (2, side, side))
         x, z = (column + across) * np.float32(2 / side) - 1, 1 - (row + down) * np.float32(2 / side)
@@ -51,7 +51,7 @@ class View:
 def draw_view(drive: Drive, camera_x: float, rng: np.random.Generator, *, steady: bool) -> View:
     """The drive's camera, turned a little to the side and, unless `steady`, about its axis."""
     yaw, roll = np.radians(rng.normal(0, [1.0, 0.0] if steady else [4.0, 0.8])).tolist()
-    eye = np.float32([camera_x, 0, drive.camera_height])
+    eye = vector(camera_x, 0, drive.camera_height)
     return View(eye, yaw, drive.pitch, roll, drive.field_of_view, drive.distortion)
 
 
@@ -64,7 +64,10 @@ def shrink(picture: Floats, side: int) -> Floats:
     """A float picture (n, n, 3) averaged down to (side, side, 3)."""
     if len(picture) == side:
         return picture
-    channels = [Image.fromarray(np.ascontiguousarray(picture[..., c])).resize((side, side), Image.Resampling.BOX) for c in range(3)]
+    channels = [
+        Image.fromarray(np.ascontiguousarray(picture[..., c])).resize((side, side), Image.Resampling.BOX)
+        for c in range(3)
+    ]
     return np.stack([np.asarray(channel) for channel in channels], -1)
 
 
@@ -82,14 +85,14 @@ def develop_engine(picture: Floats) -> np.ndarray:
 def develop_camera(picture: Floats, rng: np.random.Generator, severity: float, *, night: bool) -> np.ndarray:
     """8-bit picture of a cheap camera; every defect grows with `severity` (0..1)."""
     side = len(picture)
-    light = picture * _exposure(picture, 0.10 if night else 0.20) * np.float32(2 ** (rng.normal(0, 0.45) * severity))
+    light = picture * _exposure(picture, 0.10 if night else 0.23) * np.float32(2 ** (rng.normal(0, 0.45) * severity))
     light = _optics(light, rng, severity, side)
     balance = 1 + severity * rng.normal(0, [0.06, 0.02, 0.06])
     light = _with_noise(light * balance.astype(np.float32), rng, severity * (3 if night else 1))
     curve = 1 - np.exp(-1.35 * light) if rng.random() < 0.6 else light / (1 + 0.55 * light)
     shown = np.clip(curve, 0, 1) ** np.float32(1 / 2.2)
     shown = (shown - 0.5) * rng.uniform(0.9, 1.2) + 0.5 + rng.normal(0, 0.02)
-    shown = _saturated(shown, rng.uniform(0.65, 1.1))
+    shown = _saturated(shown, rng.uniform(0.75, 1.2))
     if rng.random() < 0.5:
         shown = shown + 0.5 * (shown - _blurred(shown, 0.8))
     return _through_jpeg(_to_bytes(shown), quality=int(95 - severity * rng.uniform(3, 50)))
@@ -135,7 +138,9 @@ def _blurred(picture: Floats, sigma: float) -> Floats:
         padded = np.pad(picture, [(reach, reach) if a == axis else (0, 0) for a in range(picture.ndim)], mode="edge")
         size = picture.shape[axis]
         slices = [padded[i : i + size] if axis == 0 else padded[:, i : i + size] for i in range(2 * reach + 1)]
-        picture = sum((weight * part for weight, part in zip(weights[1:], slices[1:], strict=True)), weights[0] * slices[0])
+        picture = sum(
+            (weight * part for weight, part in zip(weights[1:], slices[1:], strict=True)), weights[0] * slices[0]
+        )
     return picture
 
 

@@ -1,86 +1,17 @@
-"""What colour is a surface, and where? Palettes by style, and patterns of paint, brick, windows and dirt."""
+"""What colour is a surface, and where? Its style's colours under lane lines, windows, slabs and dirt."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gapscope.streets.meshes import Floats
+from gapscope.streets.meshes import Floats, vector
 from gapscope.streets.noise import cloud_noise, white_noise
+from gapscope.streets.palettes import PALETTES
 from gapscope.streets.scene import Kind, Road, Scene
 from gapscope.streets.tracing import Hits
 from gapscope.streets.weather import Weather
 
-Swatches = list[tuple[float, float, float]]
-
-
-@dataclass(frozen=True)
-class Tint:
-    """Colours (linear RGB albedo) that a kind of surface comes in, made darker or lighter by a factor within `brightness`."""
-
-    swatches: Swatches
-    brightness: tuple[float, float] = (1.0, 1.0)
-
-
-_FIXED = {
-    Kind.GLASS: Tint([(0.03, 0.035, 0.04)]),
-    Kind.RUBBER: Tint([(0.025, 0.025, 0.027)]),
-    Kind.TRIM: Tint([(0.03, 0.03, 0.032)]),
-    Kind.CHROME: Tint([(0.45, 0.46, 0.48)]),
-    Kind.HEADLAMP: Tint([(0.80, 0.82, 0.85)]),
-    Kind.TAILLAMP: Tint([(0.50, 0.03, 0.03)]),
-    Kind.PLATE: Tint([(0.72, 0.71, 0.60)]),
-    Kind.DISPLAY: Tint([(0.05, 0.04, 0.03)]),
-    Kind.POLE: Tint([(0.22, 0.23, 0.24)]),
-    Kind.LAMP: Tint([(0.70, 0.70, 0.66)]),
-    Kind.SIGNAL: Tint([(0.50, 0.04, 0.03), (0.50, 0.35, 0.03), (0.03, 0.45, 0.15)]),
-    Kind.SKIN: Tint([(0.62, 0.40, 0.28)], (0.25, 1.1)),
-    Kind.HAIR: Tint([(0.06, 0.045, 0.035), (0.25, 0.16, 0.07), (0.3, 0.3, 0.3)], (0.4, 1.2)),
-}
-
-_VIVID_PAINT = [
-    (0.70, 0.05, 0.04), (0.04, 0.14, 0.60), (0.85, 0.60, 0.05), (0.05, 0.42, 0.13),
-    (0.85, 0.85, 0.87), (0.85, 0.32, 0.03), (0.28, 0.06, 0.40), (0.06, 0.06, 0.08),
-]  # fmt: skip
-_VIVID = _FIXED | {
-    Kind.ROAD: Tint([(0.16, 0.16, 0.17)]),
-    Kind.WALK: Tint([(0.48, 0.46, 0.43)]),
-    Kind.GRASS: Tint([(0.13, 0.34, 0.06)]),
-    Kind.FACADE: Tint([(0.72, 0.58, 0.40), (0.60, 0.25, 0.16), (0.50, 0.56, 0.62), (0.78, 0.74, 0.66), (0.42, 0.52, 0.42)], (0.9, 1.1)),
-    Kind.ROOF: Tint([(0.45, 0.14, 0.10), (0.25, 0.25, 0.28)], (0.8, 1.1)),
-    Kind.PAINT: Tint(_VIVID_PAINT),
-    Kind.CARGO: Tint([*_VIVID_PAINT, (0.80, 0.80, 0.80), (0.80, 0.80, 0.80)]),
-    Kind.SHIRT: Tint(_VIVID_PAINT),
-    Kind.TROUSERS: Tint([(0.08, 0.10, 0.34), (0.10, 0.10, 0.10), (0.38, 0.28, 0.15)]),
-    Kind.LEAF: Tint([(0.12, 0.42, 0.08), (0.20, 0.45, 0.08)], (0.9, 1.1)),
-    Kind.BARK: Tint([(0.25, 0.16, 0.08)]),
-    Kind.SIGN: Tint([(0.70, 0.04, 0.04), (0.04, 0.12, 0.65), (0.85, 0.70, 0.06)]),
-}
-_MUTED = _FIXED | {
-    Kind.ROAD: Tint([(0.12, 0.118, 0.115)], (0.6, 1.5)),
-    Kind.WALK: Tint([(0.34, 0.33, 0.31), (0.30, 0.26, 0.23)], (0.7, 1.2)),
-    Kind.GRASS: Tint([(0.09, 0.12, 0.045), (0.13, 0.13, 0.06)], (0.7, 1.3)),
-    Kind.FACADE: Tint(
-        [(0.40, 0.34, 0.26), (0.25, 0.12, 0.085), (0.32, 0.32, 0.32), (0.50, 0.48, 0.42), (0.20, 0.19, 0.17), (0.36, 0.26, 0.20)], (0.6, 1.3)
-    ),
-    Kind.ROOF: Tint([(0.20, 0.11, 0.08), (0.12, 0.12, 0.13)], (0.6, 1.4)),
-    Kind.PAINT: Tint(
-        [
-            (0.70, 0.70, 0.70), (0.62, 0.63, 0.64), (0.34, 0.35, 0.37), (0.22, 0.23, 0.24), (0.03, 0.03, 0.032), (0.025, 0.025, 0.03),
-            (0.30, 0.03, 0.03), (0.03, 0.07, 0.22), (0.05, 0.11, 0.08), (0.28, 0.22, 0.14), (0.17, 0.24, 0.32), (0.45, 0.30, 0.05),
-        ],
-        (0.7, 1.2),
-    ),
-    Kind.CARGO: Tint([(0.60, 0.60, 0.58), (0.66, 0.66, 0.66), (0.35, 0.34, 0.32), (0.10, 0.14, 0.22), (0.30, 0.10, 0.06), (0.12, 0.18, 0.11)], (0.6, 1.2)),
-    Kind.SHIRT: Tint(
-        [(0.04, 0.04, 0.045), (0.10, 0.10, 0.11), (0.30, 0.29, 0.28), (0.55, 0.54, 0.52), (0.06, 0.08, 0.16), (0.28, 0.06, 0.05), (0.20, 0.17, 0.11)], (0.6, 1.4)
-    ),
-    Kind.TROUSERS: Tint([(0.03, 0.03, 0.035), (0.06, 0.08, 0.14), (0.16, 0.14, 0.11), (0.10, 0.10, 0.10)], (0.6, 1.3)),
-    Kind.LEAF: Tint([(0.07, 0.12, 0.03), (0.10, 0.13, 0.03), (0.16, 0.12, 0.03)], (0.6, 1.4)),
-    Kind.BARK: Tint([(0.12, 0.095, 0.07)], (0.7, 1.3)),
-    Kind.SIGN: Tint([(0.40, 0.04, 0.04), (0.04, 0.09, 0.32), (0.55, 0.42, 0.06), (0.45, 0.45, 0.44)], (0.6, 1.2)),
-}  # fmt: skip
-PALETTES = {"camera": _MUTED, "engine": _VIVID, "game": _VIVID}
 TEXTURE = {"camera": 1.0, "engine": 0.25, "game": 0.0}
 
 GLOSS = np.zeros(len(Kind), np.float32)
@@ -121,7 +52,9 @@ def surface(scene: Scene, hits: Hits, weather: Weather, style: str) -> Surface:
     _build_walls(look, np.flatnonzero(kind == Kind.FACADE), hits, dye, weather, style)
     if weather.wet:
         look.albedo[road] *= 1 - 0.45 * weather.wet
-        look.gloss[road] = weather.wet * (0.35 + 0.65 * np.clip(3 * cloud_noise(hits.point[road, 0] * 0.5, hits.point[road, 1] * 0.35) + 0.3, 0, 1))
+        look.gloss[road] = weather.wet * (
+            0.35 + 0.65 * np.clip(3 * cloud_noise(hits.point[road, 0] * 0.5, hits.point[road, 1] * 0.35) + 0.3, 0, 1)
+        )
         look.gloss[walk] = 0.35 * weather.wet
     return look
 
@@ -156,7 +89,7 @@ def _stain(look: Surface, kind: NDArray, hits: Hits, strength: float) -> None:
     look.albedo[:] = np.clip(look.albedo * (1 + strength * np.where(painted, 0.25, 1.0) * blotches)[:, None], 0, 1)
     low = np.flatnonzero(painted | (kind == Kind.CARGO))
     dirt = (0.4 * strength * np.exp(-np.maximum(z[low] - 0.2, 0) / 0.3))[:, None]
-    look.albedo[low] = look.albedo[low] * (1 - dirt) + np.float32([0.10, 0.09, 0.07]) * dirt
+    look.albedo[low] = look.albedo[low] * (1 - dirt) + vector(0.10, 0.09, 0.07) * dirt
     leaf = np.flatnonzero(kind == Kind.LEAF)
     look.albedo[leaf] *= (1 + strength * (white_noise(x[leaf] * 6, y[leaf] * 6 + z[leaf] * 5) - 0.4))[:, None]
 
@@ -175,7 +108,9 @@ def _paint_road(look: Surface, rows: NDArray, hits: Hits, road: Road, strength: 
         lines = np.where(np.abs(y - road.zebra) < 1.7, np.mod(x, 1.1) < 0.55, lines)
         lines |= (np.abs(y - road.zebra + 2.6) < 0.2) & (x > 0)
     painted = rows[lines & on_road]
-    wear = np.clip(0.95 - 0.25 * strength + strength * cloud_noise(hits.point[painted, 0] * 4, hits.point[painted, 1] * 4), 0.1, 1)[:, None]
+    wear = np.clip(
+        0.95 - 0.25 * strength + strength * cloud_noise(hits.point[painted, 0] * 4, hits.point[painted, 1] * 4), 0.1, 1
+    )[:, None]
     white = np.float32(0.80 - 0.25 * strength)
     look.albedo[painted] = look.albedo[painted] * (1 - wear) + white * wear
 
@@ -206,9 +141,9 @@ def _build_walls(look: Surface, rows: NDArray, hits: Hits, dye: Floats, weather:
     pane = np.flatnonzero(window | shop)
     chance = white_noise(column[pane] + 100 * dye[pane], floor[pane])
     curtain = ((chance > 0.7) * np.float32(0.25 if style == "camera" else 0.4))[:, None]
-    dark = np.float32([0.03, 0.035, 0.04] if style == "camera" else [0.10, 0.17, 0.25])
-    look.albedo[rows[pane]] = dark + curtain * np.float32([0.9, 0.85, 0.75])
+    dark = vector(0.03, 0.035, 0.04) if style == "camera" else vector(0.10, 0.17, 0.25)
+    look.albedo[rows[pane]] = dark + curtain * vector(0.9, 0.85, 0.75)
     look.gloss[rows[pane]] = 0.0 if style == "game" else 0.9
     if weather.lamps_lit:
         lit = ((chance > 0.6) | (shop[pane] & (chance > 0.3))) * (0.2 + 0.6 * white_noise(floor[pane], column[pane]))
-        look.glow[rows[pane]] += lit[:, None] * np.float32([1.0, 0.72, 0.42])
+        look.glow[rows[pane]] += lit[:, None] * vector(1.0, 0.72, 0.42)

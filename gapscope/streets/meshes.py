@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating]
 Ints = NDArray[np.int32]
 
 _CORNERS = np.array([[x, y, z] for z in (-0.5, 0.5) for y in (-0.5, 0.5) for x in (-0.5, 0.5)], np.float32)
@@ -30,6 +30,11 @@ class Mesh(NamedTuple):
     faces: Ints
 
 
+def vector(*values: float) -> Floats:
+    """A row of float32, so that sums with float32 arrays stay float32."""
+    return np.array(values, np.float32)
+
+
 def join(vertices: Sequence[Floats], faces: Sequence[Ints]) -> Mesh:
     """One mesh of many, each with its own vertex numbering."""
     starts = np.cumsum([0, *(len(piece) for piece in vertices[:-1])])
@@ -38,7 +43,10 @@ def join(vertices: Sequence[Floats], faces: Sequence[Ints]) -> Mesh:
 
 
 def boxes(centres: ArrayLike, sizes: ArrayLike, tapers: ArrayLike = (1, 1), shifts: ArrayLike = (0, 0)) -> Mesh:
-    """n boxes of 12 triangles: `centres` and `sizes` (n, 3) or (3,); the top face is scaled by `tapers`, moved by `shifts`."""
+    """n boxes of 12 triangles, `centres` and `sizes` (n, 3) or (3,).
+
+    The top faces are scaled by `tapers` (n, 2) or (2,) and moved by `shifts`, in x and y.
+    """
     centres, sizes = np.atleast_2d(np.asarray(centres, np.float32)), np.atleast_2d(np.asarray(sizes, np.float32))
     count = max(len(centres), len(sizes))
     vertices = np.broadcast_to(_CORNERS * sizes[:, None], (count, 8, 3)).copy()
@@ -48,7 +56,13 @@ def boxes(centres: ArrayLike, sizes: ArrayLike, tapers: ArrayLike = (1, 1), shif
 
 
 def rods(
-    starts: ArrayLike, ends: ArrayLike, radii: ArrayLike, end_radii: ArrayLike | None = None, *, sides: int = 8, round_ends: bool = False
+    starts: ArrayLike,
+    ends: ArrayLike,
+    radii: ArrayLike,
+    end_radii: ArrayLike | None = None,
+    *,
+    sides: int = 8,
+    round_ends: bool = False,
 ) -> Mesh:
     """n rods or cones from `starts` to `ends` (n, 3), with closed flat or round ends."""
     starts, ends = np.atleast_2d(np.asarray(starts, np.float32)), np.atleast_2d(np.asarray(ends, np.float32))
@@ -57,29 +71,29 @@ def rods(
     r1 = r0 if end_radii is None else np.broadcast_to(np.asarray(end_radii, np.float32), len(starts))
     along = _unit(ends - starts)
     upright = np.abs(along[:, 2:]) > 0.9
-    across = _unit(cross(along, np.where(upright, np.float32([1, 0, 0]), np.float32([0, 0, 1]))))
+    across = _unit(cross(along, np.where(upright, vector(1, 0, 0), vector(0, 0, 1))))
     third = cross(along, across)
-    place, overshoot, width = (_ROUND_ENDS if round_ends else _FLAT_ENDS).T[:, None, :, None, None]
-    radius = r0[:, None, None, None] * (1 - place) + r1[:, None, None, None] * place
-    centre = starts[:, None, None] * (1 - place) + ends[:, None, None] * place + along[:, None, None] * (overshoot * radius)
-    cosine, sine = _circle(sides)
-    circle = across[:, None, None] * cosine[:, None] + third[:, None, None] * sine[:, None]
-    vertices = centre + circle * (width * radius)
-    return _numbered(vertices.reshape(len(starts), -1, 3), _sheet(place.shape[1], sides))
+    place, overshoot, cosine, sine, faces = _rod(sides, round_ends)
+    radius = r0[:, None] * (1 - place) + r1[:, None] * place
+    vertices = starts[:, None] + (ends - starts)[:, None] * place[:, None]
+    vertices += (overshoot * radius)[..., None] * along[:, None]
+    vertices += (cosine * radius)[..., None] * across[:, None]
+    vertices += (sine * radius)[..., None] * third[:, None]
+    return _numbered(vertices, faces)
 
 
 def balls(centres: ArrayLike, radii: ArrayLike, *, sides: int = 7, rings: int = 5) -> Mesh:
     """n balls or ellipsoids: `centres` (n, 3), `radii` (n, 3) or anything that broadcasts to it."""
     centres = np.atleast_2d(np.asarray(centres, np.float32))
-    latitude = np.linspace(0.02, np.pi - 0.02, rings, dtype=np.float32)[:, None]
+    latitude = np.linspace(0, np.pi, rings, dtype=np.float32)[:, None]
     cosine, sine = _circle(sides)
     unit = np.stack([np.sin(latitude) * cosine, np.sin(latitude) * sine, np.cos(latitude) + 0 * cosine], -1)
     sized = unit.reshape(1, -1, 3) * np.broadcast_to(np.asarray(radii, np.float32), centres.shape)[:, None]
-    return _numbered(sized + centres[:, None], _sheet(rings, sides))
+    return _numbered(sized + centres[:, None], _sheet(rings, sides, pointed=True))
 
 
 def tyres(centres: ArrayLike, radius: float, thickness: float, *, sides: int = 16) -> Mesh:
-    """n tori standing in the y-z plane, as the wheels of a cycle: `radius` to the outer edge, `thickness` of the tube."""
+    """n tori standing in the y-z plane, as the wheels of a cycle: `radius` to the outer edge, tubes of `thickness`."""
     centres = np.atleast_2d(np.asarray(centres, np.float32))
     tube_cosine, tube_sine = _circle(5)
     cosine, sine = _circle(sides)
@@ -97,12 +111,12 @@ def hull(stations: ArrayLike, *, exponent: float = 5.0, sides: int = 16) -> Mesh
     stations = np.asarray(stations, np.float32)
     caps = stations[[0, -1]].copy()
     caps[:, 1] = caps[:, 2] = stations[[0, -1], 1:3].mean(1)
-    caps[:, 3] = 0.01
+    caps[:, 3] = 0
     y, bottom, top, half_width = np.concatenate([caps[:1], stations, caps[1:]]).T[:, :, None]
     angle = (np.arange(sides, dtype=np.float32) + 0.5) * np.float32(2 * np.pi / sides)
     x, z = (np.sign(value) * np.abs(value) ** (2 / exponent) for value in (np.cos(angle), np.sin(angle)))
     vertices = np.stack([x * half_width, y + 0 * x, (bottom + top) / 2 + z * (top - bottom) / 2], -1)
-    return Mesh(vertices.reshape(-1, 3).astype(np.float32), _sheet(len(stations) + 2, sides))
+    return Mesh(vertices.reshape(-1, 3).astype(np.float32), _sheet(len(stations) + 2, sides, pointed=True))
 
 
 def cross(a: Floats, b: Floats) -> Floats:
@@ -122,13 +136,29 @@ def _unit(vectors: Floats) -> Floats:
 
 
 @cache
-def _sheet(rings: int, sides: int) -> Ints:
-    """Faces between neighbouring rings of `sides` vertices each, every ring closed."""
+def _rod(sides: int, round_ends: bool) -> tuple[Floats, Floats, Floats, Floats, Ints]:
+    """Vertices of a rod (v,): place along it, then overshoot, cosine and sine in radii; and its faces."""
+    place, overshoot, width = (_ROUND_ENDS if round_ends else _FLAT_ENDS).T[:, :, None]
+    cosine, sine = _circle(sides)
+    shape = np.ones((1, sides), np.float32)
+    parts = (place * shape, overshoot * shape, width * cosine, width * sine)
+    first, second, third, fourth = (part.reshape(-1) for part in parts)
+    return first, second, third, fourth, _sheet(len(place), sides, pointed=not round_ends)
+
+
+@cache
+def _sheet(rings: int, sides: int, *, pointed: bool = False) -> Ints:
+    """Faces between neighbouring rings of `sides` vertices each, every ring closed.
+
+    If `pointed`, the first and last ring are one point each, so that half the faces there would have no area.
+    """
     ring, side = np.mgrid[: rings - 1, :sides]
     here, right = ring * sides + side, ring * sides + (side + 1) % sides
     up, up_right = here + sides, right + sides
-    faces = [np.stack([here, right, up_right], -1), np.stack([here, up_right, up], -1)]
-    return np.stack(faces, 2).reshape(-1, 3).astype(np.int32)
+    lower, upper = np.stack([here, right, up_right], -1), np.stack([here, up_right, up], -1)
+    if pointed:
+        lower, upper = lower[1:], upper[:-1]
+    return np.concatenate([lower.reshape(-1, 3), upper.reshape(-1, 3)]).astype(np.int32)
 
 
 def _numbered(vertices: Floats, faces: Ints) -> Mesh:

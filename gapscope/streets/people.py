@@ -52,8 +52,15 @@ def _figure(rng: np.random.Generator, joints: list[np.ndarray], size: float) -> 
     waist, neck = hip.mean(0), shoulder.mean(0)
     toe = ankle + np.array([0, 0.16, -0.04]) * size
     body = Body()
-    spine = np.stack([waist, neck, shoulder[0]]), np.stack([neck - [0, 0, 0.06], neck + [0, 0.01, 0.1], shoulder[1]])
-    body.add(rods(*spine, np.array([0.155, 0.07, 0.09]) * build, np.array([0.185, 0.06, 0.09]) * build, round_ends=True), [shirt, skin, shirt], smooth=True)
+    spine = (
+        np.stack([waist, neck, shoulder[0]]),
+        np.stack([neck - np.array([0, 0, 0.06]), neck + np.array([0, 0.01, 0.1]), shoulder[1]]),
+    )
+    body.add(
+        rods(*spine, np.array([0.155, 0.07, 0.09]) * build, np.array([0.185, 0.06, 0.09]) * build, round_ends=True),
+        [shirt, skin, shirt],
+        smooth=True,
+    )
     legs = np.concatenate([hip, knee, ankle - [0, 0, 0.03 * size]]), np.concatenate([knee, ankle, toe])
     widths = np.repeat([0.10, 0.07, 0.05], 2) * build, np.repeat([0.07, 0.05, 0.04], 2) * build
     body.add(rods(*legs, *widths, sides=5, round_ends=True), [trousers] * 4 + [SHOES] * 2, smooth=True)

@@ -70,11 +70,19 @@ def render(seed: int, style: str, size: int, severity: float = 0.4, *, index: in
     image = _developed(shrink(light, size), style, severity, weather, rng)
     numbers, xyxy = visible_boxes(hits, side, size, weather.fog)
     numbers, xyxy = without_slivers(numbers, xyxy, scene, view, size)
-    meta = {"night": weather.night, "fog": weather.fog, "wet": weather.wet, "overcast": weather.overcast, "triangles": len(scene.faces)}
+    meta = {
+        "night": weather.night,
+        "fog": weather.fog,
+        "wet": weather.wet,
+        "overcast": weather.overcast,
+        "triangles": len(scene.faces),
+    }
     return Street(image, tuple(scene.object_classes[number] for number in numbers), xyxy, drive.name, meta)
 
 
-def _developed(light: Floats, style: str, severity: float, weather: Weather, rng: np.random.Generator) -> NDArray[np.uint8]:
+def _developed(
+    light: Floats, style: str, severity: float, weather: Weather, rng: np.random.Generator
+) -> NDArray[np.uint8]:
     if style == "game":
         return develop_plain(light)
     if style == "engine":
@@ -92,8 +100,8 @@ def visible_boxes(hits: Hits, side: int, size: int, fog: float = 0.0) -> tuple[N
         fog: Extinction, 1/m; objects lost in it get no box.
 
     Returns:
-        Object numbers (m,) and xyxy (m, 4) in pixels of the image. Left out are boxes under `MIN_BOX_AREA`, tiny ones and
-        objects of which fog leaves less than `MIN_LIGHT_THROUGH_FOG`.
+        Object numbers (m,) and xyxy (m, 4) in pixels of the image. Left out are boxes under `MIN_BOX_AREA`, objects of
+        which next to nothing is seen, and those of which fog leaves less than `MIN_LIGHT_THROUGH_FOG`.
     """
     seen = np.flatnonzero(hits.object != NO_OBJECT)
     seen = seen[np.argsort(hits.object[seen], kind="stable")]
@@ -118,7 +126,7 @@ def without_slivers(
     """Drops objects whose box is under `MIN_VISIBLE_SHARE` of what it would be were nothing in front of them."""
     keep = np.ones(len(numbers), bool)
     for row, number in enumerate(numbers):
-        corners = view.project(scene.vertices[np.unique(scene.faces[scene.face_object == number])], size)
+        corners = view.project(scene.vertices_of(number), size)
         if len(corners):
             (x0, y0), (x1, y1) = np.clip([corners.min(0), corners.max(0)], 0, size)
             x, y = xyxy[row, 2:] - xyxy[row, :2]

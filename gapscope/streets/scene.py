@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gapscope.streets.meshes import Floats, Ints, Mesh, join
+from gapscope.streets.meshes import Floats, Ints, Mesh, join, vector
 
 CLASSES = ("person", "cycle", "car", "bus", "truck")
 NO_OBJECT = -1
@@ -45,7 +45,7 @@ class Kind(IntEnum):
 
 
 class Material(NamedTuple):
-    """A kind of surface and its `dye`: three numbers in 0..1 by which a style chooses colour, brightness and pattern."""
+    """A kind of surface and its `dye`: numbers in 0..1 by which a style chooses colour, brightness and pattern."""
 
     kind: Kind
     dye: tuple[float, float, float] = (0.0, 0.5, 0.5)
@@ -101,6 +101,11 @@ class Scene:
     lamps: Floats
     road: Road
 
+    def vertices_of(self, number: int) -> Floats:
+        """The vertices (v, 3) of one object; they lie next to each other, as bodies are placed one by one."""
+        used = self.faces[self.face_object == number]
+        return self.vertices[used.min() : used.max() + 1]
+
 
 class SceneBuilder:
     """Collects bodies where they stand; `build` makes the scene."""
@@ -115,8 +120,10 @@ class SceneBuilder:
         self.object_classes: list[str] = []
         self.lamps: list[tuple[float, float, float]] = []
 
-    def place(self, body: Body, x: float = 0.0, y: float = 0.0, z: float = 0.0, yaw: float = 0.0, label: str | None = None) -> None:
-        """Put a body at (x, y, z), turned by `yaw` radians to the left; with a label it becomes an object of that class."""
+    def place(
+        self, body: Body, x: float = 0.0, y: float = 0.0, z: float = 0.0, yaw: float = 0.0, label: str | None = None
+    ) -> None:
+        """Put a body at (x, y, z), turned left by `yaw` radians; with a label it is an object of that class."""
         number = NO_OBJECT
         if label is not None:
             number = len(self.object_classes)
@@ -124,7 +131,7 @@ class SceneBuilder:
         vertices, faces = join([mesh.vertices for mesh in body.meshes], [mesh.faces for mesh in body.meshes])
         cosine, sine = np.float32(np.cos(yaw)), np.float32(np.sin(yaw))
         turned = [vertices[:, 0] * cosine - vertices[:, 1] * sine, vertices[:, 0] * sine + vertices[:, 1] * cosine]
-        self.vertices.append(np.stack([*turned, vertices[:, 2]], 1) + np.float32([x, y, z]))
+        self.vertices.append(np.stack([*turned, vertices[:, 2]], 1) + vector(x, y, z))
         self.faces.append(faces)
         self.face_object.append(np.full(len(faces), number, np.int32))
         for mesh, materials, smooth in zip(body.meshes, body.materials, body.smooth, strict=True):

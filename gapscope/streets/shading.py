@@ -5,10 +5,10 @@ from functools import cache
 import numpy as np
 
 from gapscope.streets.materials import Surface, surface
-from gapscope.streets.meshes import Floats
+from gapscope.streets.meshes import Floats, vector
 from gapscope.streets.scene import Kind, Scene
 from gapscope.streets.tracing import Hits, Tracer, dot, unit
-from gapscope.streets.weather import Weather, bent, in_fog, sky
+from gapscope.streets.weather import Weather, in_fog, sky
 
 SKY_RAYS = 2
 
@@ -38,16 +38,25 @@ def _flat_light(tracer: Tracer, hits: Hits, look: Surface, start: Floats, weathe
     """The light of an old game: one hard shadow, the same ambient light everywhere."""
     sunlit = _sunlit(tracer, hits, start, np.broadcast_to(weather.sun_direction, start.shape), look, weather)
     ambient = (weather.zenith + weather.horizon) * np.float32(0.22) + np.float32(0.12)
-    return look.albedo * (sunlit[:, None] * weather.sun * np.float32(0.75) + ambient * (0.7 + 0.3 * hits.normal[:, 2:3]))
+    return look.albedo * (
+        sunlit[:, None] * weather.sun * np.float32(0.75) + ambient * (0.7 + 0.3 * hits.normal[:, 2:3])
+    )
 
 
 def _full_light(
-    tracer: Tracer, hits: Hits, look: Surface, start: Floats, directions: Floats, weather: Weather, style: str, rng: np.random.Generator
+    tracer: Tracer,
+    hits: Hits,
+    look: Surface,
+    start: Floats,
+    directions: Floats,
+    weather: Weather,
+    style: str,
+    rng: np.random.Generator,
 ) -> Floats:
     """Soft sun, the visible part of the sky, light from the ground, and mirrored sky on what is glossy."""
     to_sun = np.broadcast_to(weather.sun_direction, start.shape)
     if style == "camera":
-        to_sun = bent(to_sun, rng, 0.006 + 0.02 * weather.overcast)
+        to_sun = to_sun + np.float32(0.01 + 0.03 * weather.overcast) * _random_directions(len(start), rng)
     sunlit = _sunlit(tracer, hits, start, to_sun, look, weather)
     visible = _visible_sky(tracer, hits, start, len(directions), rng)[:, None]
     upward = 0.5 + 0.5 * hits.normal[:, 2:3]
@@ -70,6 +79,10 @@ def _sunlit(tracer: Tracer, hits: Hits, start: Floats, to_sun: Floats, look: Sur
     return cosine
 
 
+def _random_directions(count: int, rng: np.random.Generator) -> Floats:
+    return _sphere_points()[rng.integers(0, len(_sphere_points()), count, np.uint16)]
+
+
 @cache
 def _sphere_points(count: int = 4096) -> Floats:
     """Points spread evenly over the unit sphere (Fibonacci lattice), in random order."""
@@ -86,10 +99,9 @@ def _visible_sky(tracer: Tracer, hits: Hits, start: Floats, rays: int, rng: np.r
 
     A surface normal plus a point on the unit sphere is a direction distributed as the cosine law asks.
     """
-    points, free = _sphere_points(), np.zeros(len(start), np.float32)
+    free = np.zeros(len(start), np.float32)
     for _ in range(SKY_RAYS):
-        toward = hits.normal + points[rng.integers(0, len(points), len(start), np.uint16)]
-        free += ~tracer.blocked(start, toward)
+        free += ~tracer.blocked(start, hits.normal + _random_directions(len(start), rng))
     return _evened(free / SKY_RAYS, hits, rays)
 
 
@@ -108,13 +120,17 @@ def _evened(values: Floats, hits: Hits, rays: int) -> Floats:
     for i in range(3):
         for j in range(3):
             near = slice(i, i + side), slice(j, j + side)
-            alike = (material[near] == material[centre, centre]) & (np.abs(distance[near] - distance[centre, centre]) < tolerance)
+            alike = (material[near] == material[centre, centre]) & (
+                np.abs(distance[near] - distance[centre, centre]) < tolerance
+            )
             total += value[near] * alike
             weights += alike
     return (total / weights).reshape(-1)[hits.ray]
 
 
-def _mirror(colour: Floats, scene: Scene, hits: Hits, look: Surface, directions: Floats, weather: Weather, sunlit: Floats) -> None:
+def _mirror(
+    colour: Floats, scene: Scene, hits: Hits, look: Surface, directions: Floats, weather: Weather, sunlit: Floats
+) -> None:
     """Mixes in what glossy surfaces mirror (Schlick 1994): the sky, or house walls below the roofs.
 
     Houses in the mirror are a dark band up to 20 degrees: tracing them would cost a second picture.
@@ -142,10 +158,12 @@ def _lamp_light(scene: Scene, hits: Hits, eye: Floats) -> Floats:
         squared = dot(toward, toward)
         falling = np.clip(toward[:, 2] / np.sqrt(squared), 0, 1)
         cosine = np.clip(dot(hits.normal, toward) / np.sqrt(squared), 0, 1)
-        light += (cosine * falling * 12 / (squared + 4))[:, None] * np.float32([1, 0.72, 0.42])
-    toward = np.float32([eye[0], eye[1] - 1, 0.7]) - hits.point
+        light += (cosine * falling * 12 / (squared + 4))[:, None] * vector(1, 0.72, 0.42)
+    toward = vector(eye[0], eye[1] - 1, 0.7) - hits.point
     squared = dot(toward, toward)
     distance = np.sqrt(squared)
-    beam = np.clip((-toward[:, 1] / distance - 0.85) / 0.12, 0, 1) * np.clip(1.1 + 14 * np.minimum(toward[:, 2] / distance, 0), 0.12, 1)
+    beam = np.clip((-toward[:, 1] / distance - 0.85) / 0.12, 0, 1) * np.clip(
+        1.1 + 14 * np.minimum(toward[:, 2] / distance, 0), 0.12, 1
+    )
     cosine = np.clip(dot(hits.normal, toward) / distance, 0, 1)
-    return light + (cosine * beam * 55 / (squared + 20))[:, None] * np.float32([1, 0.95, 0.85])
+    return light + (cosine * beam * 55 / (squared + 20))[:, None] * vector(1, 0.95, 0.85)

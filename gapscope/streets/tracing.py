@@ -38,9 +38,9 @@ def load_embree() -> tuple[ModuleType, ModuleType]:
         from embreex import mesh_construction, rtcore_scene
     except ImportError as error:
         raise InputError(
-            f"the embedded streets are rendered with embreex, which cannot be imported here ({error}). It comes as a wheel for "
-            "Linux x86_64, Windows x86_64 and macOS (x86_64 and arm64); there is none for Linux aarch64. Install it with "
-            "'pip install embreex', or use images of your own: gapscope run CONFIG."
+            f"the embedded streets are rendered with embreex, which cannot be imported here ({error}). "
+            "It comes as a wheel for Linux x86_64, Windows x86_64 and macOS (x86_64 and arm64); there is none for "
+            "Linux aarch64. Install it with 'pip install embreex', or use images of your own: gapscope run CONFIG."
         ) from error
     return rtcore_scene, mesh_construction
 

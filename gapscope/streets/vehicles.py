@@ -49,7 +49,9 @@ def car(rng: np.random.Generator) -> Body:
     """A passenger car of one of five shapes."""
     shape = CAR_SHAPES[str(rng.choice(list(CAR_SHAPES)))]
     stretch, widen, raise_ = rng.uniform(0.95, 1.06, 3)
-    shape = shape._replace(length=shape.length * stretch, width=shape.width * widen, roof=shape.roof * (0.5 + 0.5 * raise_))
+    shape = shape._replace(
+        length=shape.length * stretch, width=shape.width * widen, roof=shape.roof * (0.5 + 0.5 * raise_)
+    )
     paint = dyed(Kind.PAINT, rng)
     body, half = Body(), shape.width / 2
     y, lift, top, width = _CAR_STATIONS.T
@@ -68,7 +70,10 @@ def _add_cabin(body: Body, shape: CarShape, paint: Material) -> None:
     low, high = shape.belt - 0.06, shape.roof - 0.05
     middle = ((rear + front) / 2, (roof_rear + roof_front) / 2)
     taper = (roof / foot, (roof_front - roof_rear) / (front - rear))
-    body.add(boxes((0, middle[0], (low + high) / 2), (foot, front - rear, high - low), taper, (0, middle[1] - middle[0])), GLASS)
+    body.add(
+        boxes((0, middle[0], (low + high) / 2), (foot, front - rear, high - low), taper, (0, middle[1] - middle[0])),
+        GLASS,
+    )
     slab = (roof + 0.06, roof_front - roof_rear + 0.10, 0.08)
     body.add(boxes((0, middle[1], shape.roof - 0.04), slab, (0.9, 0.93)), paint)
     feet, tops = [], []
@@ -106,9 +111,9 @@ def _add_wheels(body: Body, half: float, axles: list[float], radius: float, *, a
     hub = np.stack([sides[:, 0] * half, sides[:, 1], np.full(len(sides), radius)], 1)
     outward = np.stack([sides[:, 0], 0 * sides[:, 0], 0 * sides[:, 0]], 1)
     body.add(rods(hub - outward * width, hub + outward * 0.02, radius, sides=12), RUBBER, smooth=False)
-    body.add(rods(hub, hub + outward * 0.035, radius * 0.6, sides=8), CHROME)
+    body.add(rods(hub, hub + outward * 0.035, radius * 0.6, sides=6), CHROME)
     if arches:
-        body.add(rods(hub - outward * 0.1, hub + outward * 0.008, radius + 0.06, sides=12), TRIM)
+        body.add(rods(hub - outward * 0.1, hub + outward * 0.008, radius + 0.06, sides=10), TRIM)
 
 
 def bus(rng: np.random.Generator) -> Body:
@@ -135,7 +140,10 @@ def bus(rng: np.random.Generator) -> Body:
     windows = int(length / 1.4)
     pitch = (length - 1.2) / windows
     for side in (-1, 1):
-        parts += [((side * half, tail + 0.6 + (i + 0.5) * pitch, 1.95), (0.06, pitch * 0.88, 0.95), GLASS) for i in range(windows)]
+        parts += [
+            ((side * half, tail + 0.6 + (i + 0.5) * pitch, 1.95), (0.06, pitch * 0.88, 0.95), GLASS)
+            for i in range(windows)
+        ]
         parts += [
             ((side * half, 0, 1.05), (0.05, length * 0.96, 0.34), stripe),
             ((side * half * 0.74, nose + 0.01, 0.8), (0.36, 0.08, 0.2), HEADLAMP),
@@ -168,7 +176,11 @@ def truck(rng: np.random.Generator) -> Body:
     ]
     for side in (-1, 1):
         parts += [
-            ((side * half * 0.935, nose - cab_length * 0.42, cab_height * 0.69), (0.06, cab_length * 0.5, cab_height * 0.24), GLASS),
+            (
+                (side * half * 0.935, nose - cab_length * 0.42, cab_height * 0.69),
+                (0.06, cab_length * 0.5, cab_height * 0.24),
+                GLASS,
+            ),
             ((side * (half + 0.12), nose - 0.15, cab_height * 0.69), (0.16, 0.12, 0.45), TRIM),
             ((side * half * 0.72, nose + 0.03, 0.86), (0.36, 0.1, 0.2), HEADLAMP),
             ((side * half * 0.8, tail - 0.03, 0.85), (0.28, 0.08, 0.18), TAILLAMP),
@@ -201,7 +213,9 @@ def _add_cargo(body: Body, rng: np.random.Generator, bed: tuple[float, float], h
     sizes = [(0.08, length, wall)] * 2 + [(half * 2, 0.08, wall)] * 2
     body.add(boxes([(0, middle, 1.02), *walls], [(half * 2, length, 0.2), *sizes]), load)
     goods = int(rng.integers(1, 5))
-    places = np.stack([rng.uniform(-0.5, 0.5, goods), rng.uniform(rear + 0.7, front - 0.7, goods), np.full(goods, 1.6)], 1)
+    places = np.stack(
+        [rng.uniform(-0.5, 0.5, goods), rng.uniform(rear + 0.7, front - 0.7, goods), np.full(goods, 1.6)], 1
+    )
     body.add(boxes(places, rng.uniform(0.6, 1.2, (goods, 3))), [dyed(Kind.CARGO, rng) for _ in range(goods)])
 
 
@@ -224,7 +238,14 @@ def cycle(rng: np.random.Generator, *, motor: bool = False) -> Body:
         body.add(hull(tank, exponent=2.6, sides=10), paint, smooth=True)
         body.add(boxes([(0, 0, 0.38), (0, -0.8, 0.76)], [(0.34, 0.55, 0.36), (0.22, 0.07, 0.1)]), [TRIM, TAILLAMP])
         body.add(balls((0, 0.64, 0.92), (0.12, 0.12, 0.12)), HEADLAMP, smooth=True)
-        body.add(rods([(-0.05, y, radius) for y in (-reach, reach)], [(0.05, y, radius) for y in (-reach, reach)], radius * 0.5), CHROME)
+        body.add(
+            rods(
+                [(-0.05, y, radius) for y in (-reach, reach)],
+                [(0.05, y, radius) for y in (-reach, reach)],
+                radius * 0.5,
+            ),
+            CHROME,
+        )
     else:
         body.add(rods((-0.03, -reach, radius), (0.03, -reach, radius), 0.06, sides=6), CHROME)
     return body

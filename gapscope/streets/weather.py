@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gapscope.streets.meshes import Floats
+from gapscope.streets.meshes import Floats, vector
 from gapscope.streets.noise import cloud_noise
-from gapscope.streets.tracing import unit
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class Weather:
 
 
 def draw_weather(rng: np.random.Generator, style: str, severity: float) -> Weather:
-    """Fair weather for the two games; for the camera all weathers, the harsher and darker the higher `severity` (0..1)."""
+    """Fair weather for the two games; all weathers for the camera, harsher and darker with `severity` (0..1)."""
     azimuth = rng.uniform(0, 2 * np.pi)
     if style != "camera":
         elevation, overcast = np.radians(rng.uniform(28, 60)), 0.0
@@ -35,8 +34,8 @@ def draw_weather(rng: np.random.Generator, style: str, severity: float) -> Weath
         return _night(azimuth)
     low = rng.random() < 0.35 * severity
     elevation = np.radians(rng.uniform(5, 14) if low else rng.uniform(18, 62))
-    overcast = rng.uniform(0.3, 1.0) * (0.5 + 0.5 * severity) if rng.random() < 0.55 else 0.0
-    fog = rng.choice([0.001, 0.004, 0.010, 0.022, 0.045], p=[0.35, 0.30, 0.20, 0.10, 0.05]) * severity
+    overcast = rng.uniform(0.3, 1.0) * (0.5 + 0.5 * severity) if rng.random() < 0.45 else 0.0
+    fog = rng.choice([0.001, 0.004, 0.010, 0.022, 0.045], p=[0.38, 0.32, 0.19, 0.08, 0.03]) * severity
     wet = rng.uniform(0.4, 1.0) if rng.random() < 0.35 * severity else 0.0
     return _lit_by(azimuth, elevation, overcast, fog=float(fog), wet=float(wet), hazy=1.0)
 
@@ -63,12 +62,14 @@ def _lit_by(azimuth: float, elevation: float, overcast: float, *, fog: float, we
 
 
 def _night(azimuth: float) -> Weather:
-    dark, glow = np.float32([0.010, 0.012, 0.020]), np.float32([0.034, 0.029, 0.024])
-    return Weather(_direction(azimuth, 0.5), np.zeros(3, np.float32), dark, glow, 0.6, 0.002, 0.3, night=True, lamps_lit=True)
+    dark, glow = vector(0.010, 0.012, 0.020), vector(0.034, 0.029, 0.024)
+    return Weather(
+        _direction(azimuth, 0.5), np.zeros(3, np.float32), dark, glow, 0.6, 0.002, 0.3, night=True, lamps_lit=True
+    )
 
 
 def _direction(azimuth: float, elevation: float) -> Floats:
-    return np.float32([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
+    return vector(np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation))
 
 
 def _mix(a: list[float] | np.ndarray, b: list[float] | np.ndarray, share: float) -> np.ndarray:
@@ -97,8 +98,3 @@ def in_fog(weather: Weather, colour: Floats, distance: Floats) -> Floats:
         return colour
     left = np.exp(-weather.fog * distance)[:, None]
     return colour * left + weather.horizon * np.float32(0.9) * (1 - left)
-
-
-def bent(directions: Floats, rng: np.random.Generator, spread: float) -> Floats:
-    """Directions (n, 3), each turned at random by about `spread` radians."""
-    return unit(directions + np.float32(spread) * rng.standard_normal(directions.shape, np.float32))

@@ -35,13 +35,21 @@ class Recipe:
 
 
 def write_domain(
-    folder: Path, *, style: str, images: int, size: int, seed: int, severity: float = 0.4, processes: int = 1, progress: Progress = silent
+    folder: Path,
+    *,
+    style: str,
+    images: int,
+    size: int,
+    seed: int,
+    severity: float = 0.4,
+    processes: int = 1,
+    progress: Progress = silent,
 ) -> Path:
     """Render `images` streets into `folder` and describe them in COCO form.
 
-    Writes `images/<style>-<index>.png`, a label file for each in `labels/`, and at the end `annotations.json`, in which each
-    image's "group" is its drive. Images that are there already are not rendered again, so a run that was stopped goes on where
-    it was; the result is the same bytes, whatever was there and however many processes worked on it.
+    Writes `images/<style>-<index>.png`, a label file for each in `labels/`, and at the end `annotations.json`, in which
+    each image's "group" is its drive. Images that are there already are not rendered again, so a run that was stopped
+    goes on where it was; the result is the same bytes, whatever was there and however many processes worked on it.
 
     Args:
         folder: Where the domain goes; made if need be.
@@ -78,7 +86,8 @@ def write_domain(
 
 def coco(records: list[dict[str, Any]]) -> dict[str, Any]:
     """Label records in the COCO format: boxes as x, y, width, height; ids count from 1."""
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for number, record in enumerate(records, 1):
         images.append({"id": number, **{key: record[key] for key in ("file_name", "width", "height", "group")}})
         for name, (x0, y0, x1, y1) in zip(record["classes"], record["xyxy"], strict=True):
@@ -116,7 +125,9 @@ def _rendered(folder: Path, recipe: Recipe, wanted: list[int], processes: int) -
             yield index
         return
     # "spawn" starts clean processes everywhere: a forked copy of a process with threads (torch, Embree) may hang.
-    pool = ProcessPoolExecutor(min(processes, len(wanted)), get_context("spawn"), initializer=_leave_interrupts_to_parent)
+    pool = ProcessPoolExecutor(
+        min(processes, len(wanted)), get_context("spawn"), initializer=_leave_interrupts_to_parent
+    )
     try:
         jobs: dict[Future[None], int] = {pool.submit(write_image, folder, recipe, index): index for index in wanted}
         for job in as_completed(jobs):
@@ -131,15 +142,22 @@ def _leave_interrupts_to_parent() -> None:
 
 
 def _claim(folder: Path, recipe: Recipe) -> None:
-    """Writes down what the folder holds; refuses a folder that holds something else."""
+    """Writes down what the folder holds; refuses other streets, and clears away what a kill left half written."""
     path, settings = folder / "recipe.json", asdict(recipe)
     if not path.exists():
         write_json(path, settings)
         return
     found = json.loads(path.read_text(encoding="utf-8"))
     if found != settings:
-        changed = ", ".join(f"{key} {found.get(key)} there, {value} asked" for key, value in settings.items() if found.get(key) != value)
-        raise InputError(f"{folder} holds streets of another kind ({changed}). Choose another folder, or delete this one.")
+        changed = ", ".join(
+            f"{key} {found.get(key)} there, {value} asked" for key, value in settings.items() if found.get(key) != value
+        )
+        raise InputError(
+            f"{folder} holds streets of another kind ({changed}). Choose another folder, or delete this one."
+        )
+    for name in ("images", "labels"):
+        for leftover in (folder / name).glob(f".{recipe.style}-*"):
+            leftover.unlink()
 
 
 def _is_whole(folder: Path, style: str, index: int) -> bool:

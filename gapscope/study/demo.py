@@ -2,7 +2,8 @@
 
 from importlib import resources
 
-from gapscope.config import Experiment, parse_config
+from gapscope.config import Experiment
+from gapscope.experiment_file import parse_config
 
 QUICK_SEEDS = [0]
 

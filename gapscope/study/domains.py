@@ -10,7 +10,7 @@ import numpy as np
 from gapscope.config import Domain, Experiment
 from gapscope.data.filters import Hood, drop_small, remove_hood
 from gapscope.data.labels import LabelCounts, map_labels
-from gapscope.data.leaks import find_leaks
+from gapscope.data.leaks import find_leaks, groups_from_names, with_groups
 from gapscope.data.readers.detect import read_annotations
 from gapscope.data.splits import (
     SPLITS,
@@ -30,6 +30,7 @@ from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 from gapscope.files import hash_value, write_json, write_text
 from gapscope.progress import Progress, silent
+from gapscope.recording.recording import hash_names
 from gapscope.study.folder import RunFolder
 
 DATA_ROOT_VARIABLE = "GAPSCOPE_DATA"
@@ -103,6 +104,8 @@ def prepare_domain(name: str, domain: Domain, classes: list[str], root: Path) ->
     """
     try:
         table = read_annotations(root, domain.format)
+        if domain.groups:
+            table = with_groups(table, groups_from_names(table.paths, domain.groups))
         mapping = domain.labels or {label: [label] for label in classes if label in table.class_names}
         table, counts = map_labels(table, mapping, domain.drop, domain.ignore, classes)
         table, small = drop_small(table, domain.min_area)
@@ -185,7 +188,7 @@ def write_probe(experiment: Experiment, prepared: PreparedDomain, folder: RunFol
         )
     drawn = np.sort(np.random.default_rng(plan.seed).choice(test, plan.images, replace=False))
     paths = [str(path) for path in prepared.table.paths[drawn]]
-    lines = [f"# sha256 {hash_value(paths)}", *paths]
+    lines = [f"# sha256 {hash_names(paths)}", *paths]
     write_text(folder.probe(plan.domain), "".join(f"{line}\n" for line in lines))
 
 

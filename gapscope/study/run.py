@@ -1,5 +1,6 @@
 """Run a study: check everything first, then do what is still to be done."""
 
+import time
 from pathlib import Path
 
 import tomli_w
@@ -10,9 +11,10 @@ from gapscope.files import write_json, write_text
 from gapscope.progress import Progress, silent
 from gapscope.study.environment import environment
 from gapscope.study.folder import RunFolder
+from gapscope.study.side_by_side import do_side_by_side
 from gapscope.study.stages import units_of
 from gapscope.study.study import Study
-from gapscope.study.units import STAGES, do, pending
+from gapscope.study.units import STAGES, Unit, keys_of, pending
 
 
 def run(
@@ -22,6 +24,7 @@ def run(
     config_text: str | None = None,
     data_root: Path | None = None,
     only: str | None = None,
+    jobs: int = 1,
     progress: Progress = silent,
 ) -> Path:
     """Run a study, or go on with it where it stopped.
@@ -32,6 +35,8 @@ def run(
         config_text: The experiment file as given, kept beside the resolved one.
         data_root: Where relative `root` folders start.
         only: Do one stage: data, train, evaluate, record, compare or report.
+        jobs: Trainings at a time, each with its share of the cores. Results of another number may differ in the last
+            digits, since sums are split among threads in another way.
         progress: Told how far the stages are.
 
     Returns:
@@ -40,6 +45,8 @@ def run(
     Raises:
         InputError: If anything the user gave is wrong; what can be checked beforehand is, before anything is written.
     """
+    if jobs < 1:
+        raise InputError(f"jobs = {jobs}: at least one training runs at a time.")
     if only is not None and only not in STAGES:
         raise InputError(f"there is no stage '{only}'. The stages are: {', '.join(STAGES)}.")
     study = Study(experiment, RunFolder(out), data_root, progress)
@@ -49,8 +56,43 @@ def run(
             study.check_domain(unit.name.removeprefix("data/"))
     with study.folder.locked():
         write_settings(study, config_text)
-        do(units, study.folder, only=only)
+        do(units, study, only=only, jobs=jobs)
     return study.folder.report
+
+
+def do(units: list[Unit], study: Study, *, only: str | None = None, jobs: int = 1) -> list[str]:
+    """Do what is pending, stage by stage; returns the names of what was done.
+
+    Raises:
+        InputError: If `only` names a stage whose inputs are not there yet.
+    """
+    keys, folder = keys_of(units), study.folder
+    waiting = {unit.name: unit for unit in pending(units, folder)}
+    done: list[str] = []
+
+    def finished(unit: Unit, seconds: float) -> None:
+        folder.write_record(unit.name, keys[unit.name], unit.outputs, seconds)
+        del waiting[unit.name]
+        done.append(unit.name)
+
+    for stage in [only] if only else STAGES:
+        chosen = [unit for unit in waiting.values() if unit.stage == stage]
+        missing = [name for unit in chosen for name in unit.needs if name in waiting and waiting[name] not in chosen]
+        if missing:
+            raise InputError(
+                f"stage '{stage}' needs {missing[0]}, which is not done in {folder.root}. "
+                "Run the stages before it first, or leave out --only."
+            )
+        for unit in chosen:
+            folder.forget(unit.name)
+        if stage == "train" and jobs > 1 and len(chosen) > 1:
+            do_side_by_side(chosen, keys, jobs, finished, study.progress)
+            continue
+        for unit in chosen:
+            started = time.perf_counter()
+            unit.work(keys[unit.name])
+            finished(unit, time.perf_counter() - started)
+    return done
 
 
 def write_settings(study: Study, config_text: str | None) -> None:

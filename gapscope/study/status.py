@@ -7,8 +7,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from gapscope.config import Experiment, read_config
+from gapscope.config import Experiment
 from gapscope.errors import InputError
+from gapscope.experiment_file import read_config
 from gapscope.study.folder import RunFolder
 from gapscope.study.stages import units_of
 from gapscope.study.study import Study

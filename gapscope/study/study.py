@@ -11,7 +11,7 @@ from gapscope.progress import Progress, silent
 from gapscope.study.domains import PreparedDomain, domain_root, prepare_domain
 from gapscope.study.folder import RunFolder
 
-STREETS_BACKBONE = Path(__file__).parents[1] / "yolov3" / "streets.safetensors"
+STREETS_BACKBONE = Path(__file__).parents[1] / "detector" / "streets.safetensors"
 """The backbone that comes with gapscope; `docs/streets-backbone.md` says how it was trained."""
 
 
@@ -25,6 +25,10 @@ class Study:
     progress: Progress = silent
     prepared: dict[str, PreparedDomain] = field(default_factory=dict)
     """Domains that were read while the experiment was checked, so that they are not read twice."""
+
+    def __getstate__(self) -> dict[str, object]:
+        """What another process gets: it reports its own progress, and reads what it needs from the run folder."""
+        return vars(self) | {"progress": silent, "prepared": {}}
 
     @property
     def device(self) -> str:

@@ -1,12 +1,10 @@
 """Units of work: what each is made from, what it leaves behind, and which of them still have to be done."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gapscope.errors import InputError
 from gapscope.files import hash_value
 from gapscope.study.folder import RunFolder
 
@@ -54,33 +52,3 @@ def pending(units: Sequence[Unit], folder: RunFolder) -> list[Unit]:
         if stale or not folder.is_done(unit.name, keys[unit.name], unit.outputs):
             waiting[unit.name] = unit
     return list(waiting.values())
-
-
-def do(units: Sequence[Unit], folder: RunFolder, *, only: str | None = None) -> list[Unit]:
-    """Do what is pending, in order; returns what was done.
-
-    Args:
-        units: All units of the run, each after those it needs.
-        folder: Where the run lives.
-        only: Do just this stage.
-
-    Raises:
-        InputError: If `only` names a stage whose inputs are not there yet.
-    """
-    keys = keys_of(units)
-    todo = pending(units, folder)
-    waiting = {unit.name for unit in todo}
-    chosen = [unit for unit in todo if only is None or unit.stage == only]
-    for unit in chosen:
-        missing = [name for name in unit.needs if name in waiting]
-        if missing:
-            raise InputError(
-                f"stage '{unit.stage}' needs {missing[0]}, which is not done in {folder.root}. "
-                f"Run the stages before it first, or leave out --only."
-            )
-        started = time.perf_counter()
-        folder.forget(unit.name)
-        unit.work(keys[unit.name])
-        folder.write_record(unit.name, keys[unit.name], unit.outputs, time.perf_counter() - started)
-        waiting.discard(unit.name)
-    return chosen

@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from gapscope.config import parse_layers
 from gapscope.data.augment import Augment
 from gapscope.data.batches import batches
 from gapscope.data.samples import Samples
 from gapscope.data.splits import read_list
 from gapscope.data.table import AnnotationTable
+from gapscope.detector.darknet_weights import load_darknet_weights
+from gapscope.detector.layers import BACKBONE_LAST, parse_layer_range
+from gapscope.detector.network import YOLOv3, fingerprint, freeze, yolov3
+from gapscope.detector.weights import load_backbone, load_weights, save_weights
 from gapscope.errors import InputError
 from gapscope.evaluation.evaluate import coco_results, evaluate
 from gapscope.files import hash_file, write_json, write_text
@@ -31,10 +34,6 @@ from gapscope.study.domains import (
 from gapscope.study.study import Study, weights_file
 from gapscope.training.optimization import num_parameters
 from gapscope.training.train import Trained, train
-from gapscope.yolov3.darknet_weights import load_darknet_weights
-from gapscope.yolov3.layers import BACKBONE_LAST
-from gapscope.yolov3.network import YOLOv3, fingerprint, freeze, yolov3
-from gapscope.yolov3.weights import load_backbone, load_weights, save_weights
 
 Run = tuple[str, int]
 """An arm and a seed."""
@@ -57,7 +56,7 @@ def train_run(study: Study, name: str, seed: int, key: str) -> None:
     experiment, arm = study.experiment, study.experiment.arms[name]
     here = study.folder.arm(name, seed)
     network = start_network(study, name, seed)
-    frozen = parse_layers(arm.freeze)
+    frozen = parse_layer_range(arm.freeze) if arm.freeze else None
     if frozen:
         freeze(network, *frozen)
     frozen_before = fingerprint(network, *frozen) if frozen else None

@@ -14,14 +14,14 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from gapscope.config import Train
 from gapscope.data.batches import Batch
+from gapscope.detector.loss import LossParts, YoloLoss
+from gapscope.detector.network import YOLOv3
 from gapscope.errors import InputError
 from gapscope.files import atomic_path, write_text
 from gapscope.progress import Progress as Report
 from gapscope.progress import silent
 from gapscope.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from gapscope.training.optimization import learning_rate, make_optimizer, set_learning_rate
-from gapscope.yolov3.loss import LossParts, YoloLoss
-from gapscope.yolov3.network import YOLOv3
 
 Epoch = Callable[[int], Iterator[Batch]]
 """epoch -> its batches: the order is a pure function of the epoch (and of a seed that the caller fixed)."""
@@ -147,7 +147,7 @@ def _loss(network: nn.Module, loss_of: YoloLoss, batch: Batch, device: torch.dev
 
 
 def _values(parts: LossParts) -> list[float]:
-    return [float(part) for part in (parts.total, parts.box, parts.objectness, parts.classification)]
+    return [float(part.detach()) for part in (parts.total, parts.box, parts.objectness, parts.classification)]
 
 
 def _row(epoch: int, means: Tensor, rate: float, images_per_second: float) -> dict[str, Any]:
@@ -174,6 +174,6 @@ def _refuse(batch: Batch, parts: LossParts, at: Progress, rate: float, folder: P
     _, box, objectness, classification = _values(parts)
     raise InputError(
         f"the loss stopped being a number at step {at.step} (epoch {at.epoch + 1}) of {folder}: box {box:.3g}, "
-        f"objectness {objectness:.3g}, class {classification:.3g}, learning rate {rate:.3g}. The batch is saved in {path}; "
-        "try a lower learning_rate or a longer warmup_steps. The last whole epoch is kept."
+        f"objectness {objectness:.3g}, class {classification:.3g}, learning rate {rate:.3g}. The batch is saved in "
+        f"{path}; try a lower learning_rate or a longer warmup_steps. The last whole epoch is kept."
     )

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
+from gapscope.detector.decode import Detections, decode, detect, select_candidates, suppress_overlaps
+from gapscope.detector.network import yolov3
 from gapscope.errors import InputError
-from gapscope.yolov3.decode import Detections, decode, detect, select_candidates, suppress_overlaps
-from gapscope.yolov3.network import yolov3
 
 NOTHING = -20.0
 

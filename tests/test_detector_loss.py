@@ -8,10 +8,10 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from gapscope.boxes import box_iou
+from gapscope.detector.decode import detect
+from gapscope.detector.loss import LossGains, LossParts, YoloLoss
+from gapscope.detector.network import yolov3
 from gapscope.errors import InputError
-from gapscope.yolov3.decode import detect
-from gapscope.yolov3.loss import LossGains, LossParts, YoloLoss
-from gapscope.yolov3.network import yolov3
 
 ANCHORS = yolov3(1, width=0.0625).anchors
 UNIT = LossGains(box=1.0, objectness=1.0, classification=80 / 3)

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from gapscope.yolov3.decode import MAP_ANCHORS, MAP_STRIDES
-from gapscope.yolov3.layers import ANCHORS
-from gapscope.yolov3.targets import assign, ignored_cells, shape_iou
+from gapscope.detector.decode import MAP_ANCHORS, MAP_STRIDES
+from gapscope.detector.layers import ANCHORS
+from gapscope.detector.targets import assign, ignored_cells, shape_iou
 
 ANCHOR_SIZES = torch.tensor(ANCHORS, dtype=torch.float32)
 

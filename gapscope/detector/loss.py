@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from gapscope.boxes import paired_giou
+from gapscope.detector.decode import MAP_ANCHORS, MAP_STRIDES, box_from_logits, split_map
+from gapscope.detector.targets import Positives, assign, ignored_cells
 from gapscope.errors import InputError
-from gapscope.yolov3.decode import MAP_ANCHORS, MAP_STRIDES, box_from_logits, split_map
-from gapscope.yolov3.targets import Positives, assign, ignored_cells
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gapscope.yolov3.decode import MAP_ANCHORS, MAP_STRIDES
+from gapscope.detector.decode import MAP_ANCHORS, MAP_STRIDES
 
 
 @dataclass(frozen=True)

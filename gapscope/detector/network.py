@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-import re
 from collections.abc import Sequence
 
 import torch
@@ -10,8 +9,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import skip_init
 
+from gapscope.detector.layers import (
+    ANCHORS,
+    IMAGE,
+    LARGEST_STRIDE,
+    NUM_LAYERS,
+    YOLO_LAYERS,
+    Layer,
+    check_range,
+    yolov3_layers,
+)
 from gapscope.errors import InputError
-from gapscope.yolov3.layers import ANCHORS, IMAGE, LARGEST_STRIDE, NUM_LAYERS, YOLO_LAYERS, Layer, yolov3_layers
 
 LEAK = 0.1
 """Slope of the leaky ReLU below 0."""
@@ -204,29 +212,6 @@ def set_objectness_prior(network: YOLOv3, prior: float) -> None:
     for index in YOLO_LAYERS:
         bias = network.layers[index - 1].get_parameter("conv.bias")
         bias.view(-1, 5 + len(network.class_names))[:, 4] = math.log(prior / (1 - prior))
-
-
-def parse_layer_range(text: str) -> tuple[int, int]:
-    """First and last layer of a range such as "0-74", both included.
-
-    Raises:
-        InputError: If it is not two layer numbers in order, from 0 to 106.
-    """
-    match = re.fullmatch(r"\s*(\d+)\s*-\s*(\d+)\s*", text, flags=re.ASCII)
-    if match is None:
-        raise InputError(f"{text!r} is no range of layers - expected FIRST-LAST, such as '0-74' for the backbone.")
-    first, last = int(match[1]), int(match[2])
-    check_range(first, last)
-    return first, last
-
-
-def check_range(first: int, last: int) -> None:
-    """Refuse a range of layers that the network does not have."""
-    if not 0 <= first <= last < NUM_LAYERS:
-        raise InputError(
-            f"layers {first}-{last} are out of range - YOLOv3 has layers 0-{NUM_LAYERS - 1}, counted upwards. "
-            "The backbone is 0-74, the head 75-106."
-        )
 
 
 def freeze(network: YOLOv3, first: int, last: int) -> None:

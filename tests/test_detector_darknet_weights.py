@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from gapscope.errors import InputError
-from gapscope.yolov3.darknet_weights import (
+from gapscope.detector.darknet_weights import (
     DarknetHeader,
     load_darknet_weights,
     save_darknet_weights,
     stored_tensors,
     stored_values,
 )
-from gapscope.yolov3.layers import yolov3_layers
-from gapscope.yolov3.network import YOLOv3, fingerprint, yolov3
+from gapscope.detector.layers import yolov3_layers
+from gapscope.detector.network import YOLOv3, fingerprint, yolov3
+from gapscope.errors import InputError
 
 
 def thin(classes: int = 2, seed: int = 0) -> YOLOv3:

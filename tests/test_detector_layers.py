@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from gapscope.detector.layers import ANCHORS, BACKBONE_LAST, YOLO_LAYERS, yolov3_layers
 from gapscope.errors import InputError
-from gapscope.yolov3.layers import ANCHORS, BACKBONE_LAST, YOLO_LAYERS, yolov3_layers
 
 
 def read_cfg(path: Path) -> list[dict[str, str]]:

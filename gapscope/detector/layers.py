@@ -6,6 +6,7 @@ Source:
     Redmon and Farhadi 2018, arXiv:1804.02767; the public `yolov3.cfg` that comes with Darknet.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -161,3 +162,26 @@ class _Stack:
             anchors=anchors,
         )
         self.layers.append(layer)
+
+
+def parse_layer_range(text: str) -> tuple[int, int]:
+    """First and last layer of a range such as "0-74", both included.
+
+    Raises:
+        InputError: If it is not two layer numbers in order, from 0 to 106.
+    """
+    match = re.fullmatch(r"\s*(\d+)\s*-\s*(\d+)\s*", text, flags=re.ASCII)
+    if match is None:
+        raise InputError(f"{text!r} is no range of layers - expected FIRST-LAST, such as '0-74' for the backbone.")
+    first, last = int(match[1]), int(match[2])
+    check_range(first, last)
+    return first, last
+
+
+def check_range(first: int, last: int) -> None:
+    """Refuse a range of layers that the network does not have."""
+    if not 0 <= first <= last < NUM_LAYERS:
+        raise InputError(
+            f"layers {first}-{last} are out of range - YOLOv3 has layers 0-{NUM_LAYERS - 1}, counted upwards. "
+            "The backbone is 0-74, the head 75-106."
+        )

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from gapscope.detector.layers import IMAGE, YOLO_LAYERS, parse_layer_range
+from gapscope.detector.network import YOLOv3, fingerprint, freeze, yolov3
 from gapscope.errors import InputError
-from gapscope.yolov3.layers import IMAGE, YOLO_LAYERS
-from gapscope.yolov3.network import YOLOv3, fingerprint, freeze, parse_layer_range, yolov3
 
 
 def seeded(seed: int) -> torch.Generator:

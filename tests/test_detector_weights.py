@@ -6,9 +6,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from gapscope.detector.network import YOLOv3, fingerprint, yolov3
+from gapscope.detector.weights import load_backbone, load_weights, read_weights, save_weights
 from gapscope.errors import InputError
-from gapscope.yolov3.network import YOLOv3, fingerprint, yolov3
-from gapscope.yolov3.weights import load_backbone, load_weights, read_weights, save_weights
 
 
 def trained(classes: list[str], seed: int = 0, width: float = 0.0625) -> YOLOv3:

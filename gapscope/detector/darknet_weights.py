@@ -18,10 +18,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gapscope.detector.layers import ANCHORS_PER_LAYER, NUM_LAYERS, YOLO_LAYERS, Layer, check_range
+from gapscope.detector.network import Convolution, YOLOv3
 from gapscope.errors import InputError
 from gapscope.files import atomic_path
-from gapscope.yolov3.layers import ANCHORS_PER_LAYER, NUM_LAYERS, YOLO_LAYERS, Layer
-from gapscope.yolov3.network import Convolution, YOLOv3, check_range
 
 FLOAT = np.dtype("<f4")
 INT = np.dtype("<i4")

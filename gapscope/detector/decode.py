@@ -10,9 +10,9 @@ from torch import Tensor
 from torchvision.ops import batched_nms
 
 from gapscope.boxes import cxcywh_to_xyxy
+from gapscope.detector.layers import ANCHORS_PER_LAYER
+from gapscope.detector.network import YOLOv3
 from gapscope.errors import InputError
-from gapscope.yolov3.layers import ANCHORS_PER_LAYER
-from gapscope.yolov3.network import YOLOv3
 
 MAP_STRIDES = (32, 16, 8)
 """Pixels per cell of the three raw maps, in the order of `YOLOv3.forward`."""

@@ -15,10 +15,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from gapscope.detector.layers import BACKBONE_LAST, NUM_LAYERS, check_range
+from gapscope.detector.network import YOLOv3
 from gapscope.errors import InputError
 from gapscope.files import atomic_path
-from gapscope.yolov3.layers import BACKBONE_LAST, NUM_LAYERS
-from gapscope.yolov3.network import YOLOv3, check_range
 
 FORMAT = "gapscope yolov3 1"
 METADATA_KEY = "gapscope"

@@ -1,0 +1,143 @@
+"""experiment.toml -> a checked experiment: every mistake is named, with its place and what may have been meant."""
+
+import difflib
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from gapscope.config import Arm, Domain, Experiment
+from gapscope.detector.layers import LARGEST_STRIDE, parse_layer_range
+from gapscope.errors import InputError
+
+
+def read_config(path: Path) -> Experiment:
+    """Read and check an experiment file.
+
+    Raises:
+        InputError: If the file is missing or is no TOML, or naming every key, value and cross-reference that is wrong.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}). Name an experiment file, as in configs/."
+        ) from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is not UTF-8 text, so it is no experiment file.") from None
+    return parse_config(text, str(path))
+
+
+def parse_config(text: str, name: str = "experiment") -> Experiment:
+    """Check the text of an experiment file; `name` is what the messages call it."""
+    try:
+        experiment = Experiment.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{name}: is not valid TOML: {error}.") from None
+    except ValidationError as error:
+        lines = [line for problem in error.errors() for line in _explain(problem)]
+        raise InputError("\n".join(f"{name}{line}" for line in lines)) from None
+    complaints = list(_complaints(experiment))
+    if complaints:
+        raise InputError("\n".join(f"{name}{line}" for line in complaints))
+    return experiment
+
+
+def did_you_mean(word: str, known: list[str]) -> str:
+    """` Did you mean 'x'?` when a known word is near, else the list of known words."""
+    near = difflib.get_close_matches(word, known, n=1)
+    return f" Did you mean '{near[0]}'?" if near else f" Known: {', '.join(known)}."
+
+
+def _complaints(experiment: Experiment) -> Iterator[str]:
+    """What no single key can tell: names that point nowhere, sizes that do not fit."""
+    classes, domains, arms = experiment.data.classes, list(experiment.domains), list(experiment.arms)
+    if len(set(classes)) < len(classes):
+        yield " [data]: classes names a class twice."
+    sizes = {"[data] image_size": experiment.data.image_size}
+    sizes |= {f"[record] sizes[{i}]": size for i, size in enumerate(experiment.record.sizes)}
+    for key, size in sizes.items():
+        if size < LARGEST_STRIDE or size % LARGEST_STRIDE:
+            yield f" {key}: {size} is not a multiple of {LARGEST_STRIDE}."
+    if experiment.record.sizes[0] == experiment.record.sizes[1]:
+        yield " [record] sizes: the two sizes are the same; name two, such as [416, 32]."
+    if len(set(experiment.seeds)) < len(experiment.seeds):
+        yield " seeds: names a seed twice."
+    for key, name in [("[probe] domain", experiment.probe.domain)] + [
+        ("[evaluate] domains", name) for name in experiment.evaluate.domains
+    ]:
+        if name not in domains:
+            yield f" {key}: there is no domain '{name}'.{did_you_mean(name, domains)}"
+    for name in experiment.evaluate.headline:
+        if name not in classes:
+            yield f" [evaluate] headline: unknown class '{name}'.{did_you_mean(name, classes)}"
+    for name, domain in experiment.domains.items():
+        yield from _domain_complaints(name, domain, classes)
+    for name, arm in experiment.arms.items():
+        yield from _arm_complaints(name, arm, domains, arms)
+
+
+def _domain_complaints(name: str, domain: Domain, classes: list[str]) -> Iterator[str]:
+    if (domain.generate is None) == (domain.root is None):
+        yield f" [domains.{name}]: needs either 'root' (a folder of yours) or 'generate' (rendered streets), not both."
+    for target in domain.labels:
+        if target not in classes:
+            yield f" [domains.{name}.labels]: unknown class '{target}'.{did_you_mean(target, classes)}"
+    seen: dict[str, str] = {}
+    groups = {**domain.labels, "drop": domain.drop, "ignore": domain.ignore}
+    for target, sources in groups.items():
+        for source in sources:
+            if source in seen:
+                yield f" [domains.{name}]: '{source}' is mapped twice, to '{seen[source]}' and to '{target}'."
+            seen[source] = target
+    split = domain.split
+    if abs(sum(split.fractions) - 1) > 1e-6 or min(split.fractions) < 0:
+        yield f" [domains.{name}.split]: fractions {list(split.fractions)} do not add up to 1."
+    if split.method in ("folders", "lists") and not (split.train and split.test):
+        yield f" [domains.{name}.split]: method '{split.method}' needs 'train', 'test', and 'val' or 'val_from_train'."
+
+
+def _arm_complaints(name: str, arm: Arm, domains: list[str], arms: list[str]) -> Iterator[str]:
+    for domain in arm.domains:
+        if domain not in domains:
+            yield f" [arms.{name}]: there is no domain '{domain}'.{did_you_mean(domain, domains)}"
+    try:
+        parse_layer_range(arm.freeze or "0-0")
+    except InputError as error:
+        yield f" [arms.{name}] freeze: {error}"
+    if name in ("scratch", "streets"):
+        yield f" [arms.{name}]: '{name}' is a word that 'start' uses; give the arm another name."
+    if arm.start in arms and arms.index(arm.start) >= arms.index(name):
+        yield f" [arms.{name}]: start = '{arm.start}' must be an arm that stands above '{name}' in the file."
+    known = ["scratch", "streets", *arms]
+    if arm.start not in known and not Path(arm.start).suffix:
+        yield f" [arms.{name}]: start = '{arm.start}' is no arm and no weights file.{did_you_mean(arm.start, known)}"
+
+
+def _explain(problem: Any) -> list[str]:
+    """One pydantic problem as our sentences: where, which value, what was expected."""
+    where = [str(part) for part in problem["loc"]]
+    if problem["type"] == "extra_forbidden":
+        known = _known_keys(where[:-1])
+        return [f"{_place(where[:-1])}: unknown key '{where[-1]}'.{did_you_mean(where[-1], known)}"]
+    if problem["type"] == "missing":
+        return [f"{_place(where[:-1])}: the key '{where[-1]}' is missing."]
+    message = problem["msg"][0].lower() + problem["msg"][1:]
+    return [f"{_place(where[:-1])}: {where[-1]} = {problem['input']!r}: {message}."]
+
+
+def _place(where: list[str]) -> str:
+    return f" [{'.'.join(where)}]" if where else ""
+
+
+def _known_keys(where: list[str]) -> list[str]:
+    """The keys of the table at this place; names of domains and arms are stepped over."""
+    table: Any = Experiment
+    for part in where:
+        if part in table.model_fields:
+            annotation = table.model_fields[part].annotation
+            candidates = [annotation, *getattr(annotation, "__args__", ())]
+            table = next(t for t in reversed(candidates) if isinstance(t, type) and issubclass(t, BaseModel))
+    return list(table.model_fields)

@@ -1,0 +1,105 @@
+"""Several trainings at once, each in a process of its own.
+
+Small networks do not keep several cores busy: two processes with one thread each train two thin arms faster than one
+process with two threads trains them in turn.
+"""
+
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from gapscope.errors import InputError
+from gapscope.progress import Progress
+from gapscope.study.units import Unit
+
+Finished = Callable[[Unit, float], None]
+"""Told of each unit that ended well, with its seconds."""
+
+
+def do_side_by_side(
+    units: Sequence[Unit], keys: dict[str, str], jobs: int, finished: Finished, progress: Progress
+) -> None:
+    """Do units in up to `jobs` processes, each as soon as those that it needs are done.
+
+    Every process gets its share of the cores as threads. If this process dies, however it dies, so do they.
+
+    Args:
+        units: What to do; what they need is either among them or done already.
+        keys: The key of every unit.
+        jobs: Most processes at a time.
+
+    Raises:
+        InputError: If a unit raised one; the others are stopped. What they saved is gone on with the next time.
+    """
+    context = multiprocessing.get_context("spawn")
+    messages = context.Queue()
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    waiting, running = list(units), dict[str, tuple[Unit, BaseProcess]]()
+    try:
+        while waiting or running:
+            blocked = {unit.name for unit in waiting} | set(running)
+            ready = [unit for unit in waiting if not blocked.intersection(unit.needs)]
+            for unit in ready[: jobs - len(running)]:
+                waiting.remove(unit)
+                arguments = (unit, keys[unit.name], threads, os.getpid(), messages)
+                process = context.Process(target=_work, args=arguments, daemon=True)
+                process.start()
+                running[unit.name] = unit, process
+            kind, *content = _next_message(messages, running)
+            if kind == "progress":
+                progress(*content)
+            elif kind == "done":
+                name, seconds = content
+                unit, process = running.pop(name)
+                process.join()
+                finished(unit, seconds)
+            else:
+                raise InputError(content[0]) if kind == "refused" else RuntimeError(content[0])
+    finally:
+        for _, process in running.values():
+            process.kill()
+        for _, process in running.values():
+            process.join()
+
+
+def _next_message(messages: Any, running: dict[str, tuple[Unit, BaseProcess]]) -> tuple[Any, ...]:
+    while True:
+        try:
+            return messages.get(timeout=1.0)
+        except queue.Empty:
+            for name, (_, process) in running.items():
+                if process.exitcode is not None and messages.empty():
+                    return "failed", f"the process of {name} ended with code {process.exitcode} without a word."
+
+
+def _work(unit: Unit, key: str, threads: int, parent: int, messages: Any) -> None:
+    """What a process does: one unit, with its news sent to the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interruption means
+    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+    try:
+        import torch
+
+        torch.set_num_threads(threads)
+        study = unit.work.args[0]  # type: ignore[attr-defined]
+        study.progress = lambda *news: messages.put(("progress", *news))
+        started = time.perf_counter()
+        unit.work(key)
+        messages.put(("done", unit.name, time.perf_counter() - started))
+    except InputError as error:
+        messages.put(("refused", str(error)))
+    except BaseException:
+        messages.put(("failed", f"{unit.name} failed:\n{traceback.format_exc()}"))
+
+
+def _die_with(parent: int) -> None:
+    """End this process when its parent is gone, so that no training goes on that nobody waits for."""
+    while os.getppid() == parent:
+        time.sleep(0.2)
+    os._exit(1)

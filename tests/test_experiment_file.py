@@ -1,0 +1,66 @@
+"""An experiment file says everything once, and every mistake in it is named."""
+
+import pytest
+from miniature import MINIATURE
+
+from gapscope.errors import InputError
+from gapscope.experiment_file import parse_config
+
+
+def test_defaults_are_the_papers_settings():
+    train = parse_config(MINIATURE.split("[train]")[0] + "[probe]\ndomain = 'camera'\n").train
+    assert (train.optimizer, train.learning_rate, train.batch_size) == ("adam", 1e-4, 8)
+    assert (train.epochs, train.patience) == (100, 10)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("epochs = 2", "epoch = 2", r"\[train\]: unknown key 'epoch'\. Did you mean 'epochs'\?"),
+        (
+            "min_area = 30.0",
+            "min_aera = 30.0",
+            r"\[domains\.camera\]: unknown key 'min_aera'\. Did you mean 'min_area'\?",
+        ),
+        ("batch_size = 8", "batch_size = 0", r"\[train\]: batch_size = 0: input should be greater than 0"),
+        ("image_size = 64", "image_size = 60", r"image_size: 60 is not a multiple of 32"),
+        (
+            'freeze = "0-74"',
+            'freeze = "0-200"',
+            r"\[arms.f-synthetic\] freeze: layers 0-200 are out of range - YOLOv3 has layers 0-106",
+        ),
+        ('domains = ["camera"]', 'domains = ["kamera"]', r"there is no domain 'kamera'\. Did you mean 'camera'\?"),
+        ('start = "base"', 'start = "bass"', r"start = 'bass' is no arm and no weights file\. Did you mean 'base'\?"),
+        ("min_area = 30.0", 'labels = { persn = ["x"] }', r"unknown class 'persn'\. Did you mean 'person'\?"),
+        ("min_area = 30.0", 'labels = { car = ["x"], bus = ["x"] }', r"'x' is mapped twice, to 'car' and to 'bus'"),
+        ("sizes = [64, 32]", "sizes = [64, 64]", r"the two sizes are the same"),
+        ("min_area = 30.0", "split = { fractions = [0.5, 0.2, 0.2] }", r"do not add up to 1"),
+        ("min_area = 30.0", 'root = "elsewhere"', r"needs either 'root' .* or 'generate'"),
+        ("[arms.base]", "[arms.scratch]", r"'scratch' is a word that 'start' uses"),
+        ('name = "miniature"', 'name = "a--b"', r"name = 'a--b': string should match"),
+        ("seeds = [0, 1]", "seeds = [0, 0]", r"names a seed twice"),
+        ("seeds = [0, 1]", "seeds = [0, 1", r"is not valid TOML"),
+    ],
+)
+def test_a_mistake_is_named_with_its_place_and_value(old, new, message):
+    assert old in MINIATURE
+    with pytest.raises(InputError, match=message):
+        parse_config(MINIATURE.replace(old, new, 1))
+
+
+def test_all_mistakes_are_named_at_once():
+    broken = MINIATURE.replace("epochs = 2", "epoch = 2").replace("width", "widht")
+    with pytest.raises(InputError) as caught:
+        parse_config(broken, "study.toml")
+    assert [line.split(":")[0] for line in str(caught.value).splitlines()] == [
+        "study.toml [model]",
+        "study.toml [train]",
+    ]
+
+
+def test_an_arm_cannot_start_from_one_that_is_trained_later():
+    later = MINIATURE.replace(
+        '[arms.base]\ndomains = ["camera", "engine"]', '[arms.base]\ndomains = ["camera"]\nstart = "u-real"'
+    )
+    with pytest.raises(InputError, match="must be an arm that stands above 'base'"):
+        parse_config(later)
