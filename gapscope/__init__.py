@@ -13,7 +13,7 @@ _HOMES = {
     "record": "gapscope.recording.layer_sync",
     "read_recording": "gapscope.recording.recording",
     "compare": "gapscope.similarity.compare",
-    "report": "gapscope.report.page",
+    "report": "gapscope.reporting.page",
 }
 """Public name -> the module that holds it; imported when first used, so that `import gapscope` stays quick."""
 _OTHER_NAMES = {"report": "write_report"}

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,6 +14,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Train one detector on real and on synthetic images, and see where inside the network the difference lives.",
 )
+
+WRONG_ARGUMENTS: Any = typer.BadParameter.__mro__[2]
+"""The class of all complaints about arguments (click's ClickException), which typer does not export."""
 
 DataRoot = Annotated[
     Path | None,
@@ -92,7 +95,7 @@ def report(run: RunArgument) -> None:
     Example: gapscope report runs/demo
     """
     from gapscope.progress import for_terminal
-    from gapscope.report.page import write_report
+    from gapscope.reporting.page import write_report
 
     print(f"report: {write_report(run, progress=for_terminal()).resolve()}")
 
@@ -183,11 +186,9 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         print("gapscope: interrupted; the same command goes on where this one stopped.", file=sys.stderr)
         sys.exit(130)
-    except Exception as error:
-        if hasattr(error, "exit_code") and hasattr(error, "format_message"):  # click's own complaints about arguments
-            error.show()
-            sys.exit(2)
-        raise
+    except WRONG_ARGUMENTS as error:
+        error.show()
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from command import gapscope
 from miniature import MINIATURE
 
 from gapscope.data.table import AnnotationTable
-from gapscope.report.page import write_report
+from gapscope.reporting.page import write_report
 
 RUNS = [f"{arm}-seed{seed}" for arm in ("u-real", "u-synthetic", "f-synthetic") for seed in (0, 1)]
 PAIRS = [("u-real", "u-synthetic"), ("u-real", "f-synthetic"), ("u-synthetic", "f-synthetic")]
@@ -77,8 +77,8 @@ def test_the_frozen_arms_backbone_differs_between_seeds_since_their_bases_do(fin
 def test_table_2_prints_what_the_evaluation_files_hold(finished_run):
     table = pd.read_csv(finished_run / "tables/table2.csv")
     found = json.loads((finished_run / "evaluation/u-real-seed1--engine.json").read_text())
-    row = table[(table["arm"] == "u-real") & (table["seed"] == 1) & (table["domain"] == "engine")].iloc[0]
-    assert row["coco"] == pytest.approx(found["rules"]["coco"]["headline_map50"], abs=1e-4)
+    row = table.query("arm == 'u-real' and seed == 1 and domain == 'engine' and rule == 'coco' and metric == 'map50'")
+    assert row["value"].item() == pytest.approx(found["rules"]["coco"]["map50"], abs=1e-9)
 
 
 def test_self_similarity_is_one_on_the_diagonal_and_all_107_layers_are_there(finished_run):

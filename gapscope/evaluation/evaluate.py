@@ -87,12 +87,12 @@ def evaluate(
         progress(what, found.num_images, len(samples))
     targets, detected = found.targets(), found.detections()
     positions = {int(index): position for position, index in enumerate(samples.indices)}
-    by_position = [_renumbered(boxes, positions) for boxes in (targets, detected)]
+    truth, found_boxes = _renumbered(targets, positions), _renumbered(detected, positions)
     results = {}
     if "coco" in rules:
-        results["coco"] = coco_average_precision(*by_position, len(samples), network.class_names)
+        results["coco"] = coco_average_precision(truth, found_boxes, len(samples), network.class_names)
     if "paper" in rules:
-        results["paper"] = paper_average_precision(*by_position, network.class_names)
+        results["paper"] = paper_average_precision(truth, found_boxes, network.class_names)
     return Evaluation(targets, detected, results, network.class_names, len(samples))
 
 

@@ -46,6 +46,7 @@ def do_side_by_side(
         while waiting or running:
             blocked = {unit.name for unit in waiting} | set(running)
             ready = [unit for unit in waiting if not blocked.intersection(unit.needs)]
+            process: BaseProcess
             for unit in ready[: jobs - len(running)]:
                 waiting.remove(unit)
                 arguments = (unit, keys[unit.name], threads, os.getpid(), messages)

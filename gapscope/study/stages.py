@@ -9,7 +9,7 @@ from gapscope.config import Experiment
 from gapscope.files import hash_file
 from gapscope.study import work
 from gapscope.study.domains import domain_root, files_fingerprint
-from gapscope.study.study import Study, weights_file
+from gapscope.study.study import Run, Study, run_name, weights_file
 from gapscope.study.units import Unit
 
 
@@ -25,7 +25,7 @@ def units_of(study: Study) -> list[Unit]:
     return [*units, report_unit(study, units)]
 
 
-def runs_of(experiment: Experiment, *, reported: bool = False) -> Iterator[tuple[str, int]]:
+def runs_of(experiment: Experiment, *, reported: bool = False) -> Iterator[Run]:
     """Every arm with every seed."""
     for arm in experiment.reported_arms if reported else experiment.arms:
         for seed in experiment.seeds:
@@ -103,13 +103,12 @@ def compare_units(study: Study) -> Iterator[Unit]:
     for a, b in compared_pairs(experiment):
         for size in experiment.record.sizes:
             needs = tuple(dict.fromkeys(f"record/{arm}/seed{seed}/{size}" for arm, seed in (a, b)))
-            names = [f"{arm}-seed{seed}" for arm, seed in (a, b)]
-            outputs = (folder.similarity(*names, experiment.probe.domain, size),)
+            outputs = (folder.similarity(run_name(a), run_name(b), experiment.probe.domain, size),)
             call = partial(work.compare_runs, study, a, b, size)
-            yield Unit("compare", f"compare/{'/'.join(names)}/{size}", settings, needs, outputs, call)
+            yield Unit("compare", f"compare/{run_name(a)}/{run_name(b)}/{size}", settings, needs, outputs, call)
 
 
-def compared_pairs(experiment: Experiment) -> Iterator[tuple[tuple[str, int], tuple[str, int]]]:
+def compared_pairs(experiment: Experiment) -> Iterator[tuple[Run, Run]]:
     """Per seed every arm with itself and with the others; and the seeds of one arm, which make the ceiling."""
     arms = experiment.reported_arms
     for seed in experiment.seeds:

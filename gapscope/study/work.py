@@ -31,12 +31,9 @@ from gapscope.study.domains import (
     render_domain,
     write_domain_files,
 )
-from gapscope.study.study import Study, weights_file
+from gapscope.study.study import Run, Study, run_name, weights_file
 from gapscope.training.optimization import num_parameters
 from gapscope.training.train import Trained, train
-
-Run = tuple[str, int]
-"""An arm and a seed."""
 
 
 def prepare_data(study: Study, name: str, key: str) -> None:
@@ -67,8 +64,15 @@ def train_run(study: Study, name: str, seed: int, key: str) -> None:
     rule = experiment.evaluate.model_copy(update={"rule": "coco"})
 
     def epoch_batches(epoch: int) -> Any:
-        options = {"seed": seed, "epoch": epoch, "augment": augment, "shuffle": True, "workers": config.workers}
-        return batches(samples, config.batch_size, **options)
+        return batches(
+            samples,
+            config.batch_size,
+            seed=seed,
+            epoch=epoch,
+            augment=augment,
+            shuffle=True,
+            workers=config.workers,
+        )
 
     def validate(candidate: YOLOv3) -> float:
         found = evaluate(candidate, validation, rule, rules=["coco"], device=study.device)
@@ -188,14 +192,13 @@ def compare_runs(study: Study, a: Run, b: Run, size: int, key: str) -> None:
     """All layers of one recording against all layers of another."""
     probe, plan = study.experiment.probe.domain, study.experiment.similarity
     first, second = (read_recording(study.folder.recording(*run, probe, size)) for run in (a, b))
-    names = [f"{arm}-seed{seed}" for arm, seed in (a, b)]
     grid = compare(first, second, permutations=plan.permutations, bootstraps=plan.bootstraps)
-    write_similarity(grid, study.folder.similarity(*names, probe, size))
+    write_similarity(grid, study.folder.similarity(run_name(a), run_name(b), probe, size))
 
 
 def report_run(study: Study, key: str) -> None:
     """Tables, figures and the page."""
-    from gapscope.report.page import write_report
+    from gapscope.reporting.page import write_report
 
     write_report(study.folder.root, progress=study.progress)
 
@@ -217,14 +220,22 @@ def joined(tables: list[AnnotationTable]) -> AnnotationTable:
     if len({table.class_names for table in tables}) > 1:
         raise InputError("domains of one arm have different classes; map them to the same ones.")
     starts = np.cumsum([0] + [len(table) for table in tables[:-1]])
-    columns = ("widths", "heights", "groups", "box_class", "xyxy", "ignore")
+
+    def column(name: str) -> np.ndarray:
+        return np.concatenate([getattr(table, name) for table in tables])
+
     return replace(
         tables[0],
         paths=np.array([str(table.path(i)) for table in tables for i in range(len(table))], np.str_),
         box_image=np.concatenate([t.box_image + start for t, start in zip(tables, starts, strict=True)]).astype(
             np.int32
         ),
-        **{name: np.concatenate([getattr(table, name) for table in tables]) for name in columns},
+        widths=column("widths"),
+        heights=column("heights"),
+        groups=column("groups"),
+        box_class=column("box_class"),
+        xyxy=column("xyxy"),
+        ignore=column("ignore"),
     )
 
 

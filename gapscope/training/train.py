@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -102,7 +102,7 @@ def train(
         trained_for = time.perf_counter() - started
         row = _row(at.epoch, parts_sum / steps_per_epoch, rate, num_images / trained_for)
         if at.epoch % config.validate_every == 0 or at.epoch == config.epochs:
-            candidate = network if average is None else average.module
+            candidate = network if average is None else cast(YOLOv3, average.module)
             row["val_map50"] = validate(candidate)
             if row["val_map50"] > at.best_map50:
                 at.best_map50, at.best_epoch = row["val_map50"], at.epoch

@@ -17,15 +17,15 @@ from plotly.offline import get_plotlyjs
 
 from gapscope.files import write_text
 from gapscope.progress import Progress, silent
-from gapscope.report.confounds import confounds
-from gapscope.report.page_data import page_data
-from gapscope.report.paper_figures import write_figures
-from gapscope.report.paper_numbers import PAPER_TABLES
-from gapscope.report.pictures import SHOWN_CONFIDENCE, disputed_pictures, sample_pictures
-from gapscope.report.results import Results, RunName, read_results
-from gapscope.report.table_files import to_csv, to_latex, to_markdown, write_tables
-from gapscope.report.tables import UNDEFINED, Table, all_tables, printed
-from gapscope.report.verdict import gaps, generated_note, verdict
+from gapscope.reporting.confounds import confounds
+from gapscope.reporting.page_data import page_data
+from gapscope.reporting.paper_figures import write_figures
+from gapscope.reporting.paper_numbers import PAPER_TABLES
+from gapscope.reporting.pictures import SHOWN_CONFIDENCE, disputed_pictures, sample_pictures
+from gapscope.reporting.results import Results, RunName, read_results
+from gapscope.reporting.table_files import to_csv, to_latex, to_markdown, write_tables
+from gapscope.reporting.tables import UNDEFINED, Table, all_tables, printed
+from gapscope.reporting.verdict import gaps, generated_note, verdict
 
 
 def write_report(run: Path, progress: Progress = silent) -> Path:
@@ -54,7 +54,7 @@ def write_report(run: Path, progress: Progress = silent) -> Path:
 def render_page(results: Results) -> str:
     """The page's HTML."""
     environment = Environment(
-        loader=PackageLoader("gapscope.report", "."),
+        loader=PackageLoader("gapscope.reporting", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -9,10 +9,10 @@ import numpy as np
 import xarray as xr
 
 from gapscope.detector.layers import BACKBONE_LAST, YOLO_LAYERS
-from gapscope.report.curves import ESTIMATORS, Curve, ceiling_curve, pair_curve
-from gapscope.report.network_map import BLOCKS, ROUTES, describe_layers
-from gapscope.report.results import Results, RunName
-from gapscope.report.tables import STATISTICS, headline_map50
+from gapscope.reporting.curves import ESTIMATORS, Curve, ceiling_curve, pair_curve
+from gapscope.reporting.network_map import BLOCKS, ROUTES, describe_layers
+from gapscope.reporting.results import Results, RunName
+from gapscope.reporting.tables import STATISTICS, headline_map50
 
 GRID_STEPS = 10_000
 """Grid values are sent as whole multiples of 1/10000 in 16 bits, undefined ones as -32768."""

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from gapscope.report.curves import Curve, ceiling_curve, layers_below, pair_curve, ranges
-from gapscope.report.results import Results, RunName
-from gapscope.report.tables import headline_map50
+from gapscope.reporting.curves import Curve, ceiling_curve, layers_below, pair_curve, ranges
+from gapscope.reporting.results import Results, RunName
+from gapscope.reporting.tables import headline_map50
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from gapscope.report.curves import DEBIASED, ESTIMATORS, PARTS, pair_curve
-from gapscope.report.results import Results, RunName
+from gapscope.reporting.curves import DEBIASED, ESTIMATORS, PARTS, pair_curve
+from gapscope.reporting.results import Results, RunName
 
 UNDEFINED = "–"  # noqa: RUF001 - the printed sign for a number that does not exist
 STATISTICS = ("mean", "median", "std", "min", "max")

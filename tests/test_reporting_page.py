@@ -13,12 +13,12 @@ import pytest
 import xarray as xr
 from made_up_run import write_made_up_run
 
-from gapscope.report.confounds import confounds
-from gapscope.report.page import render_page, write_report
-from gapscope.report.page_data import packed, page_data
-from gapscope.report.pictures import Box, agreement, disputed_pictures
-from gapscope.report.results import Results, RunName, read_results
-from gapscope.report.verdict import gaps, generated_note, verdict
+from gapscope.reporting.confounds import confounds
+from gapscope.reporting.page import render_page, write_report
+from gapscope.reporting.page_data import packed, page_data
+from gapscope.reporting.pictures import Box, agreement, disputed_pictures
+from gapscope.reporting.results import Results, RunName, read_results
+from gapscope.reporting.verdict import gaps, generated_note, verdict
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 SECTIONS = ("verdict", "performance", "where", "activations", "data", "pictures", "training", "provenance")

@@ -14,13 +14,13 @@ from matplotlib.image import AxesImage
 
 from gapscope.detector.layers import YOLO_LAYERS, yolov3_layers
 from gapscope.errors import InputError
-from gapscope.report.curves import Curve, ceiling_curve, layers_at_floor, layers_below, pair_curve, ranges
-from gapscope.report.figures import layer_curves, layer_heatmap, write_figure
-from gapscope.report.network_map import BLOCKS, ROUTES, describe_layers
-from gapscope.report.paper_figures import all_figures, heatmaps
-from gapscope.report.results import Results, RunName, read_results
-from gapscope.report.table_files import to_csv, to_latex, to_markdown, write_tables
-from gapscope.report.tables import UNDEFINED, Table, all_tables
+from gapscope.reporting.curves import Curve, ceiling_curve, layers_at_floor, layers_below, pair_curve, ranges
+from gapscope.reporting.figures import layer_curves, layer_heatmap, write_figure
+from gapscope.reporting.network_map import BLOCKS, ROUTES, describe_layers
+from gapscope.reporting.paper_figures import all_figures, heatmaps
+from gapscope.reporting.results import Results, RunName, read_results
+from gapscope.reporting.table_files import to_csv, to_latex, to_markdown, write_tables
+from gapscope.reporting.tables import UNDEFINED, Table, all_tables
 from gapscope.similarity.summary import diagonal_means
 
 EVIL = "A & B_{50%} $x$ | <i>#1</i>"

@@ -7,10 +7,10 @@ from statistics import fmean
 
 import numpy as np
 
-from gapscope.report.curves import ceiling_curve, layers_at_floor, ranges
-from gapscope.report.results import Results
-from gapscope.report.tables import headline_classes
-from gapscope.report.verdict import map50s, pair_curves
+from gapscope.reporting.curves import ceiling_curve, layers_at_floor, ranges
+from gapscope.reporting.results import Results
+from gapscope.reporting.tables import headline_classes
+from gapscope.reporting.verdict import map50s, pair_curves
 
 FEW_IMAGES = 100
 """A probe with fewer images is warned about; the paper used 200."""
@@ -166,7 +166,7 @@ CHECKS: tuple[tuple[str, str, Callable[[Results], Iterator[str]]], ...] = (
     ("One seed only", "Give at least two seeds.", _one_seed),
     (
         "The ceiling is no ceiling",
-        "Networks of one seed share the random start of their head, two seeds do not; train for longer.",
+        "Arms of one seed share their random start, two seeds of one arm do not. Train for longer.",
         _low_ceiling,
     ),
     ("Unequal training sets", "Set max_train of the larger domain to the size of the smaller.", _unequal_sizes),

@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from gapscope.progress import Progress, silent
-from gapscope.report.curves import BIASED, DEBIASED, ceiling_curves, seed_curves
-from gapscope.report.figures import estimator_axis, layer_curves, layer_heatmap, write_figure
-from gapscope.report.results import Results, RunName
+from gapscope.reporting.curves import BIASED, DEBIASED, ceiling_curves, seed_curves
+from gapscope.reporting.figures import estimator_axis, layer_curves, layer_heatmap, write_figure
+from gapscope.reporting.results import Results, RunName
 
 SUFFIXES = {DEBIASED: "", BIASED: "-paper"}
 """`figure1` shows the debiased estimator, `figure1-paper` the one the paper used."""

@@ -8,7 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from gapscope.detector.layers import BACKBONE_LAST
-from gapscope.report.results import Results, RunName
+from gapscope.reporting.results import Results, RunName
 
 DEBIASED, BIASED = "cka_debiased", "cka_biased"
 ESTIMATORS = {DEBIASED: "debiased CKA", BIASED: "biased CKA (the paper's)"}

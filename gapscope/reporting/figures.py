@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from gapscope.detector.layers import BACKBONE_LAST, NUM_LAYERS, YOLO_LAYERS
 from gapscope.files import atomic_path
-from gapscope.report.curves import ESTIMATORS, Curve
-from gapscope.report.network_map import BLOCKS, ROUTES, Block
+from gapscope.reporting.curves import ESTIMATORS, Curve
+from gapscope.reporting.network_map import BLOCKS, ROUTES, Block
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))

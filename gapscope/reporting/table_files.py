@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gapscope.files import write_text
-from gapscope.report.tables import UNDEFINED, Table
+from gapscope.reporting.tables import UNDEFINED, Table
 
 
 def to_csv(table: Table) -> str:

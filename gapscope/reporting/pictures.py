@@ -13,7 +13,7 @@ from PIL import Image
 
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
-from gapscope.report.results import Results, RunName
+from gapscope.reporting.results import Results, RunName
 
 SHOWN_CONFIDENCE = 0.3
 MATCHING_IOU = 0.5
