@@ -77,12 +77,13 @@ def coco_average_precision(
     """
     from faster_coco_eval import COCO, COCOeval_faster
 
+    target_boxes = _xywh(targets.xyxy)
     annotations = [
         {
             "image_id": int(targets.image[i]),
             "category_id": int(label) + 1,
-            "bbox": _xywh(targets.xyxy[i]),
-            "area": float(np.prod(targets.xyxy[i, 2:] - targets.xyxy[i, :2])),
+            "bbox": target_boxes[i].tolist(),
+            "area": float(target_boxes[i, 2:].prod()),
             "iscrowd": int(targets.ignore[i]),
         }
         for i in range(len(targets))
@@ -90,17 +91,15 @@ def coco_average_precision(
     ]
     for number, annotation in enumerate(annotations, start=1):
         annotation["id"] = number
-    results = [
-        {
-            "image_id": int(detections.image[i]),
-            "category_id": int(detections.label[i]) + 1,
-            "bbox": _xywh(detections.xyxy[i]),
-            "score": float(detections.confidence[i]),
-        }
-        for i in range(len(detections))
+    rows = [
+        detections.image[:, None],
+        _xywh(detections.xyxy),
+        detections.confidence[:, None],
+        detections.label[:, None] + 1,
     ]
+    results = np.concatenate(rows, axis=1)
     has_targets = [bool(((targets.label == c) & ~targets.ignore).any()) for c in range(len(classes))]
-    if not results or not annotations:
+    if not len(results) or not annotations:
         flat = {name: 0.0 if has_targets[c] else None for c, name in enumerate(classes)}
         return AveragePrecision("coco", flat, dict(flat))
     truth = {
@@ -180,8 +179,8 @@ def box_iou(box: Array, others: Array) -> Array:
     return shared / np.maximum(areas - shared, 1e-12)
 
 
-def _xywh(xyxy: Array) -> list[float]:
-    return [float(xyxy[0]), float(xyxy[1]), float(xyxy[2] - xyxy[0]), float(xyxy[3] - xyxy[1])]
+def _xywh(xyxy: Array) -> Array:
+    return np.concatenate([xyxy[:, :2], xyxy[:, 2:] - xyxy[:, :2]], axis=1)
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -126,21 +126,17 @@ def coco_results(evaluation: Evaluation, samples: Samples) -> list[dict[str, Any
 
     `image_id` is the image's index in the domain's table; `category_id` counts the classes from 1.
     """
-    rows = []
     detections, table = evaluation.detections, samples.table
-    for image, label, box, confidence in zip(
-        detections.image, detections.label, detections.xyxy, detections.confidence, strict=True
-    ):
-        width, height = int(table.widths[image]), int(table.heights[image])
-        scale, (left, top) = letterbox_geometry(width, height, samples.size)
-        x1, y1, x2, y2 = (box - [left, top, left, top]) / scale
-        x1, x2, y1, y2 = max(x1, 0.0), min(x2, float(width)), max(y1, 0.0), min(y2, float(height))
-        if x2 <= x1 or y2 <= y1:
-            continue  # wholly inside the letterbox bars
-        bbox = [round(float(v), 2) for v in (x1, y1, x2 - x1, y2 - y1)]
-        score = round(float(confidence), 5)
-        rows.append({"image_id": int(image), "category_id": int(label) + 1, "bbox": bbox, "score": score})
-    return rows
+    sides = np.stack([table.widths, table.heights] * 2, axis=1)[detections.image].astype(np.float64)
+    geometry = [letterbox_geometry(int(width), int(height), samples.size) for width, height in sides[:, :2]]
+    scale = np.array([one for one, _ in geometry]).reshape(-1, 1)
+    offset = np.array([[left, top, left, top] for _, (left, top) in geometry]).reshape(-1, 4)
+    xyxy = ((detections.xyxy - offset) / scale).clip(0, sides)
+    seen = (xyxy[:, 2:] > xyxy[:, :2]).all(axis=1)  # others lie wholly inside the letterbox bars
+    bbox = np.concatenate([xyxy[:, :2], xyxy[:, 2:] - xyxy[:, :2]], axis=1).round(2)
+    columns = (detections.image, detections.label + 1, bbox, detections.confidence.round(5))
+    rows = zip(*(column[seen].tolist() for column in columns), strict=True)
+    return [{"image_id": i, "category_id": c, "bbox": box, "score": score} for i, c, box, score in rows]
 
 
 def _joined(parts: list[tuple[np.ndarray, ...]]) -> tuple[np.ndarray, ...]:

@@ -20,9 +20,9 @@ def make_optimizer(network: nn.Module, config: Train) -> optim.Optimizer:
     ]
     match config.optimizer:
         case "adam":
-            return optim.Adam(groups, lr=config.learning_rate)
+            return optim.Adam(groups, lr=config.learning_rate, fused=True)
         case "adamw":
-            return optim.AdamW(groups, lr=config.learning_rate)
+            return optim.AdamW(groups, lr=config.learning_rate, fused=True)
         case "sgd":
             return optim.SGD(groups, lr=config.learning_rate, momentum=0.937, nesterov=True)
 

@@ -102,7 +102,7 @@ def train(
         trained_for = time.perf_counter() - started
         row = _row(at.epoch, parts_sum / steps_per_epoch, rate, num_images / trained_for)
         if at.epoch % config.validate_every == 0 or at.epoch == config.epochs:
-            candidate = network if average is None else cast(YOLOv3, average.module)
+            candidate = network if average is None else _averaged(average, network)
             row["val_map50"] = validate(candidate)
             if row["val_map50"] > at.best_map50:
                 at.best_map50, at.best_epoch = row["val_map50"], at.epoch
@@ -160,6 +160,14 @@ def _note(at: Progress) -> str:
     last = at.history[-1]["loss"] if at.history else None
     best = f", best val mAP@0.5 {at.best_map50:.3f} (epoch {at.best_epoch})" if at.best_epoch >= 0 else ""
     return (f"loss {last:.2f}" if last is not None else "") + best
+
+
+def _averaged(average: AveragedModel, network: YOLOv3) -> YOLOv3:
+    """The averaged network. Its frozen layers are copied: averaging equal values turns -0.0 into 0.0."""
+    averaged = cast(YOLOv3, average.module)
+    for index in network.frozen:
+        averaged.layers[index].load_state_dict(network.layers[index].state_dict())
+    return averaged
 
 
 def _out_of_patience(at: Progress, config: Train) -> bool:
