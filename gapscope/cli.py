@@ -45,7 +45,7 @@ def demo(
     from gapscope.study.demo import demo_experiment, demo_text
     from gapscope.study.run import run
 
-    text = None if quick else demo_text()
+    text = demo_text(quick=quick)
     report = run(demo_experiment(quick=quick), out, config_text=text, only=only, jobs=jobs, progress=for_terminal())
     _say_done(report, out, only)
 
