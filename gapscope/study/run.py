@@ -86,11 +86,11 @@ def do(units: list[Unit], study: Study, *, only: str | None = None, jobs: int = 
         for unit in chosen:
             folder.forget(unit.name)
         if stage == "train" and jobs > 1 and len(chosen) > 1:
-            do_side_by_side(chosen, keys, jobs, finished, study.progress)
+            do_side_by_side(chosen, keys, study, jobs, finished)
             continue
         for unit in chosen:
             started = time.perf_counter()
-            unit.work(keys[unit.name])
+            unit.work(study, keys[unit.name])
             finished(unit, time.perf_counter() - started)
     return done
 

@@ -16,16 +16,14 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from gapscope.errors import InputError
-from gapscope.progress import Progress
+from gapscope.study.study import Study
 from gapscope.study.units import Unit
 
 Finished = Callable[[Unit, float], None]
 """Told of each unit that ended well, with its seconds."""
 
 
-def do_side_by_side(
-    units: Sequence[Unit], keys: dict[str, str], jobs: int, finished: Finished, progress: Progress
-) -> None:
+def do_side_by_side(units: Sequence[Unit], keys: dict[str, str], study: Study, jobs: int, finished: Finished) -> None:
     """Do units in up to `jobs` processes, each as soon as those that it needs are done.
 
     Every process gets its share of the cores as threads. If this process dies, however it dies, so do they.
@@ -33,6 +31,7 @@ def do_side_by_side(
     Args:
         units: What to do; what they need is either among them or done already.
         keys: The key of every unit.
+        study: What they belong to; its progress hears of all of them.
         jobs: Most processes at a time.
 
     Raises:
@@ -49,13 +48,13 @@ def do_side_by_side(
             process: BaseProcess
             for unit in ready[: jobs - len(running)]:
                 waiting.remove(unit)
-                arguments = (unit, keys[unit.name], threads, os.getpid(), messages)
+                arguments = (unit, keys[unit.name], study, threads, os.getpid(), messages)
                 process = context.Process(target=_work, args=arguments, daemon=True)
                 process.start()
                 running[unit.name] = unit, process
             kind, *content = _next_message(messages, running)
             if kind == "progress":
-                progress(*content)
+                study.progress(*content)
             elif kind == "done":
                 name, seconds = content
                 unit, process = running.pop(name)
@@ -80,7 +79,7 @@ def _next_message(messages: Any, running: dict[str, tuple[Unit, BaseProcess]]) -
                     return "failed", f"the process of {name} ended with code {process.exitcode} without a word."
 
 
-def _work(unit: Unit, key: str, threads: int, parent: int, messages: Any) -> None:
+def _work(unit: Unit, key: str, study: Study, threads: int, parent: int, messages: Any) -> None:
     """What a process does: one unit, with its news sent to the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interruption means
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
@@ -88,10 +87,9 @@ def _work(unit: Unit, key: str, threads: int, parent: int, messages: Any) -> Non
         import torch
 
         torch.set_num_threads(threads)
-        study = unit.work.args[0]  # type: ignore[attr-defined]
         study.progress = lambda *news: messages.put(("progress", *news))
         started = time.perf_counter()
-        unit.work(key)
+        unit.work(study, key)
         messages.put(("done", unit.name, time.perf_counter() - started))
     except InputError as error:
         messages.put(("refused", str(error)))

@@ -44,7 +44,7 @@ def data_units(study: Study) -> Iterator[Unit]:
         outputs = [folder.domain(name) / file for file in files] + ([folder.probe(name)] if is_probe else [])
         probe = experiment.probe.model_dump() if is_probe else None
         made_from = [settings, source, experiment.data.classes, probe]
-        yield Unit("data", f"data/{name}", made_from, (), tuple(outputs), partial(work.prepare_data, study, name))
+        yield Unit("data", f"data/{name}", made_from, (), tuple(outputs), partial(work.prepare_data, name=name))
 
 
 def train_units(study: Study) -> Iterator[Unit]:
@@ -70,7 +70,7 @@ def train_units(study: Study) -> Iterator[Unit]:
         made_from.append(experiment.evaluate.model_dump(include={"confidence", "nms_iou", "headline"}))
         here = folder.arm(name, seed)
         outputs = (here / "weights.safetensors", here / "metrics.jsonl", here / "summary.json")
-        call = partial(work.train_run, study, name, seed)
+        call = partial(work.train_run, name=name, seed=seed)
         yield Unit("train", f"train/{name}/seed{seed}", made_from, tuple(needs), outputs, call)
 
 
@@ -82,7 +82,7 @@ def evaluate_units(study: Study) -> Iterator[Unit]:
             needs = (f"train/{name}/seed{seed}", f"data/{domain}")
             made_from = [experiment.evaluate.model_dump(exclude={"domains"}), experiment.data.image_size]
             outputs = (path, path.with_suffix(".detections.json"))
-            call = partial(work.evaluate_run, study, name, seed, domain)
+            call = partial(work.evaluate_run, name=name, seed=seed, domain=domain)
             yield Unit("evaluate", f"evaluate/{name}/seed{seed}/{domain}", made_from, needs, outputs, call)
 
 
@@ -93,7 +93,7 @@ def record_units(study: Study) -> Iterator[Unit]:
         for size in experiment.record.sizes:
             needs = (f"train/{name}/seed{seed}", f"data/{probe}")
             outputs = (folder.recording(name, seed, probe, size),)
-            call = partial(work.record_run, study, name, seed, size)
+            call = partial(work.record_run, name=name, seed=seed, size=size)
             yield Unit("record", f"record/{name}/seed{seed}/{size}", [size], needs, outputs, call)
 
 
@@ -104,7 +104,7 @@ def compare_units(study: Study) -> Iterator[Unit]:
         for size in experiment.record.sizes:
             needs = tuple(dict.fromkeys(f"record/{arm}/seed{seed}/{size}" for arm, seed in (a, b)))
             outputs = (folder.similarity(run_name(a), run_name(b), experiment.probe.domain, size),)
-            call = partial(work.compare_runs, study, a, b, size)
+            call = partial(work.compare_runs, a=a, b=b, size=size)
             yield Unit("compare", f"compare/{run_name(a)}/{run_name(b)}/{size}", settings, needs, outputs, call)
 
 
@@ -121,4 +121,4 @@ def compared_pairs(experiment: Experiment) -> Iterator[tuple[Run, Run]]:
 def report_unit(study: Study, units: list[Unit]) -> Unit:
     shown = study.experiment.model_dump(mode="json")
     needs = tuple(unit.name for unit in units)
-    return Unit("report", "report", shown, needs, (study.folder.report,), partial(work.report_run, study))
+    return Unit("report", "report", shown, needs, (study.folder.report,), work.report_run)

@@ -27,8 +27,8 @@ class Unit:
     needs: tuple[str, ...]
     """Names of the units whose files it reads."""
     outputs: tuple[Path, ...]
-    work: Callable[[str], None]
-    """Does it, given the unit's key."""
+    work: Callable[..., None]
+    """Does it, given the study and the unit's key."""
 
 
 def keys_of(units: Sequence[Unit]) -> dict[str, str]:

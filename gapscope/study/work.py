@@ -36,7 +36,7 @@ from gapscope.training.optimization import num_parameters
 from gapscope.training.train import Trained, train
 
 
-def prepare_data(study: Study, name: str, key: str) -> None:
+def prepare_data(study: Study, key: str, *, name: str) -> None:
     """One domain: render it if it is generated, read, map, filter, split, check for leaks."""
     experiment, domain = study.experiment, study.experiment.domains[name]
     if domain.generate:
@@ -48,7 +48,7 @@ def prepare_data(study: Study, name: str, key: str) -> None:
     write_domain_files(name, experiment, prepared, study.folder, study.progress)
 
 
-def train_run(study: Study, name: str, seed: int, key: str) -> None:
+def train_run(study: Study, key: str, *, name: str, seed: int) -> None:
     """One arm with one seed: start weights, frozen layers, training, the weights of the best epoch."""
     experiment, arm = study.experiment, study.experiment.arms[name]
     here = study.folder.arm(name, seed)
@@ -150,7 +150,7 @@ def training_summary(
     }
 
 
-def evaluate_run(study: Study, name: str, seed: int, domain: str, key: str) -> None:
+def evaluate_run(study: Study, key: str, *, name: str, seed: int, domain: str) -> None:
     """One trained network on one domain's test images."""
     experiment, weights = study.experiment, study.folder.weights(name, seed)
     table = load_domain(domain, experiment.domains[domain], study.folder, study.data_root)
@@ -166,7 +166,7 @@ def evaluate_run(study: Study, name: str, seed: int, domain: str, key: str) -> N
     write_json(path, facts | {"weights_sha256": hash_file(weights), "image_size": samples.size})
 
 
-def record_run(study: Study, name: str, seed: int, size: int, key: str) -> None:
+def record_run(study: Study, key: str, *, name: str, seed: int, size: int) -> None:
     """One trained network on the probe at one input size."""
     experiment, folder = study.experiment, study.folder
     probe = experiment.probe.domain
@@ -188,7 +188,7 @@ def record_run(study: Study, name: str, seed: int, size: int, key: str) -> None:
     recording.save(folder.recording(name, seed, probe, size))
 
 
-def compare_runs(study: Study, a: Run, b: Run, size: int, key: str) -> None:
+def compare_runs(study: Study, key: str, *, a: Run, b: Run, size: int) -> None:
     """All layers of one recording against all layers of another."""
     probe, plan = study.experiment.probe.domain, study.experiment.similarity
     first, second = (read_recording(study.folder.recording(*run, probe, size)) for run in (a, b))
