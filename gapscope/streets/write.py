@@ -19,7 +19,7 @@ from gapscope.streets.render import render
 from gapscope.streets.scene import CLASSES
 from gapscope.streets.tracing import load_embree
 
-RENDERER = 1
+RENDERER = 2
 """Raised when the same seed gives other pixels than before."""
 
 
