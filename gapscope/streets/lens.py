@@ -77,10 +77,10 @@ def develop_plain(picture: Floats) -> np.ndarray:
 
 
 def develop_engine(picture: Floats) -> np.ndarray:
-    """8-bit picture of a game engine: automatic exposure, a filmic curve, and a grade of vivid colour and high contrast."""
+    """8-bit picture of a game engine: automatic exposure, a filmic curve, then vivid colour and high contrast."""
     exposed = 1 - np.exp(-1.35 * picture * _exposure(picture, 0.24))
-    shown = _saturated(exposed ** np.float32(1 / 2.2), 1.9)
-    return _to_bytes((shown - 0.5) * 1.4 + 0.5)
+    shown = _saturated(exposed ** np.float32(1 / 2.2), 1.5)
+    return _to_bytes((shown - 0.5) * 1.2 + 0.5)
 
 
 def develop_camera(picture: Floats, rng: np.random.Generator, severity: float, *, night: bool) -> np.ndarray:
