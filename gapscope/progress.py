@@ -55,7 +55,8 @@ class Bars:
         from rich.progress import Progress as RichProgress
 
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self.bars = RichProgress(*columns, TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
+        rest = (TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
+        self.bars = RichProgress(*columns, *rest, transient=True)
         self.running: dict[str, TaskID] = {}
 
     def __call__(self, what: str, done: int, total: int, note: str = "") -> None:
@@ -69,6 +70,7 @@ class Bars:
             self.bars.console.print(f"{what}: done in {spent:.1f} s  {note}", highlight=False)
             self.bars.remove_task(self.running.pop(what))
         if not self.running:
+            self.bars.refresh()  # with no bar left, so that none stays on the screen
             self.bars.stop()
 
 

@@ -4,6 +4,7 @@ import json
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
@@ -81,18 +82,24 @@ def test_table_2_prints_what_the_evaluation_files_hold(finished_run):
     assert row["value"].item() == pytest.approx(found["rules"]["coco"]["map50"], abs=1e-9)
 
 
-def test_self_similarity_is_one_on_the_diagonal_and_all_107_layers_are_there(finished_run):
+def test_self_similarity_is_one_on_the_diagonal_wherever_it_is_defined(finished_run):
     grid = xr.load_dataset(finished_run / "similarity/u-real-seed0--u-real-seed0--camera-64.nc", engine="h5netcdf")
-    value = grid["value"].sel(measure="cka_debiased").to_numpy()
-    assert value.shape == (107, 107)
-    assert value.diagonal() == pytest.approx([1.0] * 107, abs=1e-6)
+    debiased = grid.sel(measure="cka_debiased")
+    assert debiased["value"].shape == (107, 107)
+    diagonal = debiased["value"].to_numpy().diagonal()
+    defined = np.isfinite(diagonal)
+    assert diagonal[defined] == pytest.approx(1.0, abs=1e-6)
+    # After two epochs a head may still say the same of every image; such a layer is undefined, with a reason.
+    assert defined.sum() >= 99
+    assert [bool(reason) for reason in debiased["reason_a"].to_numpy()] == (~defined).tolist()
 
 
 def test_the_frozen_and_unfrozen_arm_share_the_backbone_only_up_to_training(finished_run):
     grid = xr.load_dataset(
         finished_run / "similarity/u-synthetic-seed0--f-synthetic-seed0--camera-64.nc", engine="h5netcdf"
     )
-    assert grid["value"].sel(measure="cka_biased").to_numpy().diagonal().min() < 0.9999
+    diagonal = grid["value"].sel(measure="cka_biased").to_numpy().diagonal()
+    assert np.nanmin(diagonal) < 0.9999
 
 
 def test_the_resolved_config_holds_every_default(finished_run):
