@@ -88,10 +88,12 @@ def do(units: list[Unit], study: Study, *, only: str | None = None, jobs: int = 
         if stage == "train" and jobs > 1 and len(chosen) > 1:
             do_side_by_side(chosen, keys, study, jobs, finished)
             continue
-        for unit in chosen:
+        for number, unit in enumerate(chosen, start=1):
             started = time.perf_counter()
             unit.work(study, keys[unit.name])
             finished(unit, time.perf_counter() - started)
+            if stage == "compare":  # many short units: one bar for all of them
+                study.progress("comparing", number, len(chosen), unit.name.removeprefix("compare/"))
     return done
 
 
