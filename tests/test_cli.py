@@ -39,6 +39,19 @@ def test_a_source_class_that_the_data_do_not_have_is_refused_before_anything_is_
     assert [path.name for path in tmp_path.iterdir()] == ["study.toml"]
 
 
+def test_a_probe_larger_than_the_test_split_is_refused_before_anything_is_written(tmp_path, shared_data):
+    labels = 'labels = { car = ["vehicle"] }\ndrop = ["bike", "motobike", "traffic_light", "traffic_sign"]'
+    text = MINIATURE.replace("min_area = 30.0", labels, 1).replace("images = 6", "images = 900")
+    text = text.replace(
+        'generate = { style = "camera", images = 32, size = 96, seed = 1 }', 'root = "synth_carla_danielhfnr"'
+    )
+    (tmp_path / "study.toml").write_text(text)
+    done = gapscope("run", "study.toml", "--data-root", shared_data, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "[probe]: 900 images wanted, but the test split of 'camera' has" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["study.toml"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

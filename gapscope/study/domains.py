@@ -178,14 +178,20 @@ def write_domain_files(
     write_json(here / "summary.json", summary | place)
 
 
-def write_probe(experiment: Experiment, prepared: PreparedDomain, folder: RunFolder) -> None:
-    """Draw the probe from the test images: a seeded sample, in a fixed order, with its hash in the first line."""
-    plan, test = experiment.probe, prepared.splits["test"]
-    if len(test) < plan.images:
+def check_probe(experiment: Experiment, prepared: PreparedDomain) -> None:
+    """Refuse a probe of more images than its domain has for testing."""
+    plan, found = experiment.probe, len(prepared.splits["test"])
+    if found < plan.images:
         raise InputError(
-            f"[probe]: {plan.images} images wanted, but the test split of '{plan.domain}' has {len(test)}. "
+            f"[probe]: {plan.images} images wanted, but the test split of '{plan.domain}' has {found}. "
             "Lower [probe] images, or give the split more test images."
         )
+
+
+def write_probe(experiment: Experiment, prepared: PreparedDomain, folder: RunFolder) -> None:
+    """Draw the probe from the test images: a seeded sample, in a fixed order, with its hash in the first line."""
+    check_probe(experiment, prepared)
+    plan, test = experiment.probe, prepared.splits["test"]
     drawn = np.sort(np.random.default_rng(plan.seed).choice(test, plan.images, replace=False))
     paths = [str(path) for path in prepared.table.paths[drawn]]
     lines = [f"# sha256 {hash_names(paths)}", *paths]

@@ -1,7 +1,6 @@
 """Several trainings at once, each in a process of its own.
 
-Small networks do not keep several cores busy: two processes with one thread each train two thin arms faster than one
-process with two threads trains them in turn.
+Thin networks gain little from a second thread, so two cores may do better with an arm each than with both on one arm.
 """
 
 import multiprocessing

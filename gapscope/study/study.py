@@ -8,7 +8,7 @@ import torch
 from gapscope.config import Experiment
 from gapscope.errors import InputError
 from gapscope.progress import Progress, silent
-from gapscope.study.domains import PreparedDomain, domain_root, prepare_domain
+from gapscope.study.domains import PreparedDomain, check_probe, domain_root, prepare_domain
 from gapscope.study.folder import RunFolder
 
 STREETS_BACKBONE = Path(__file__).parents[1] / "detector" / "streets.safetensors"
@@ -53,12 +53,14 @@ class Study:
         """Read a domain of the user's, so that mistakes show before anything is written.
 
         Raises:
-            InputError: If its folder, a label file, the label map or the split is wrong.
+            InputError: If its folder, a label file, the label map, the split or the size of the probe is wrong.
         """
         domain = self.experiment.domains[name]
         if domain.generate is None:
             root = domain_root(name, domain, self.folder, self.data_root)
             self.prepared[name] = prepare_domain(name, domain, self.experiment.data.classes, root)
+            if name == self.experiment.probe.domain:
+                check_probe(self.experiment, self.prepared[name])
 
 
 def weights_file(start: str) -> Path:
