@@ -1,0 +1,1 @@
+"""What a terminal offers: each command reads its arguments, calls one function, says where the result went."""

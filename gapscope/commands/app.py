@@ -1,0 +1,18 @@
+"""The command line itself, and arguments that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Train one detector on real and on synthetic images, and see where inside the network the difference lives.",
+)
+
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(envvar="GAPSCOPE_DATA", help="Folder that relative 'root' entries of the experiment start at."),
+]
