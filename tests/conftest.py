@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from command import gapscope
+from command import gapscope_process
 from miniature import MINIATURE
 
 # Tests use tiny networks: one thread is quicker than two that wait for each other, above all on a shared machine.
@@ -27,6 +27,6 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("study")
     config = folder / "miniature.toml"
     config.write_text(MINIATURE)
-    done = gapscope("run", config, "--out", folder / "run")
+    done = gapscope_process("run", config, "--out", folder / "run")
     assert done.returncode == 0, done.stderr
     return folder / "run"
