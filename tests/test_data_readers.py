@@ -11,6 +11,7 @@ from small_data import coco_folder, noise, write_coco
 
 from gapscope.data.readers.detect import read_annotations
 from gapscope.data.readers.folders import LabelFolder
+from gapscope.data.readers.format import Request
 from gapscope.data.readers.voc import read_voc
 from gapscope.errors import InputError
 
@@ -103,9 +104,9 @@ def break_coco(content, path, value):
         (("annotations", 1, "bbox"), [1, 2, -3, 4], r"annotation 11: box \(1, 2, -2, 6\) is inside out"),
         (("annotations", 1, "bbox"), [1, 2, 300, 4], r"leaves its image of 100 x 60 pixels by 201 - .*clip=True"),
         (("annotations", 1, "bbox"), [1, 2, float("nan"), 4], r"expected four finite numbers"),
-        (("annotations", 1, "category_id"), 8, r"annotation 11: category_id 8 is not in the file's list of 2"),
-        (("annotations", 1, "image_id"), 77, r"annotation 11: image_id 77 is not in the file's list"),
-        (("images", 1, "file_name"), "x.png", r"image 1: image file x\.png is missing - looked in .*images and "),
+        (("annotations", 1, "category_id"), 8, r"annotation 11: category_id 8 is not in the file - expected one"),
+        (("annotations", 1, "image_id"), 77, r"annotation 11: image_id 77 is not in the file"),
+        (("images", 1, "file_name"), "x.png", r"image 1: image file x\.png is missing - expected it in .*images or "),
         (("images", 1, "width"), 99, r"image 1: says 99 x 60 pixels, but .*001\.png has 100 x 60"),
         (("images", 1, "id"), 0, r"image 0: the id occurs twice"),
     ],
@@ -174,7 +175,7 @@ def test_a_broken_yolo_row_is_named(tmp_path, row, message):
 def test_yolo_files_that_do_not_match_are_refused(tmp_path):
     yolo_folder(tmp_path / "a", ["0 0.5 0.5 0.1 0.1"])
     (tmp_path / "a/labels/7.txt").write_text("")
-    with pytest.raises(InputError, match=r"1 label file\(s\) have no image in .*images, such as 7\.txt"):
+    with pytest.raises(InputError, match=r"7\.txt: has no image in .*images - expected one of the same name"):
         read_annotations(tmp_path / "a")
     yolo_folder(tmp_path / "b", ["0 0.5 0.5 0.1 0.1"])
     (tmp_path / "b/classes.txt").unlink()
@@ -199,7 +200,7 @@ def test_voc_with_a_zero_is_read_as_edges_throughout(tmp_path):
     root = voc_folder(tmp_path, [[("car", 0, 0, 5, 100, 60)], [("car", 0, 10, 10, 20, 20)]])
     assert read_annotations(root).xyxy.tolist() == [[0, 5, 100, 60], [10, 10, 20, 20]]
     folders = [LabelFolder(root / "JPEGImages", root / "Annotations")]
-    inclusive = read_voc(root, folders, pixels="inclusive")
+    inclusive = read_voc(Request(root), folders, pixels="inclusive")
     assert inclusive.xyxy.tolist() == [[0, 4, 100, 60], [9, 9, 20, 20]]
 
 
@@ -208,8 +209,8 @@ def test_a_broken_voc_file_is_named(tmp_path):
     xml = root / "Annotations/0.xml"
     text = xml.read_text()
     for change, message in [
-        (text[:-30], r"0\.xml is no whole XML file"),
-        (text.replace("annotation>", "svg>"), r"0\.xml starts with <svg>"),
+        (text[:-30], r"0\.xml: is no whole XML file"),
+        (text.replace("annotation>", "svg>"), r"0\.xml: starts with <svg>"),
         (text.replace(">20</xmax>", ">wide</xmax>"), r"0\.xml, object 1: <bndbox/xmax> is 'wide' - expected a number"),
         (text.replace("<name>car</name>", ""), r"0\.xml, object 1: has no <name>"),
         (text.replace(">100</width>", ">640</width>"), r"0\.xml: says 640.* x 60.* pixels, but .*0\.jpg has 100 x 60"),
@@ -220,10 +221,10 @@ def test_a_broken_voc_file_is_named(tmp_path):
             read_annotations(root)
     xml.write_text(text)
     (root / "classes.txt").write_text("bus\n")
-    with pytest.raises(InputError, match=r"class 'car' is not listed\. Known: bus"):
+    with pytest.raises(InputError, match=r"0\.xml, object 1: class 'car' is not listed - expected one of bus"):
         read_annotations(root)
     xml.rename(root / "Annotations/1.xml")
-    with pytest.raises(InputError, match=r"1 image\(s\) of .* have no XML in .*Annotations, such as 0\.jpg"):
+    with pytest.raises(InputError, match=r"0\.jpg: has no XML in .*Annotations - expected one for each image"):
         read_annotations(root)
 
 
@@ -299,7 +300,7 @@ def test_voc_agrees_with_another_tools_conversion_of_the_same_files(shared_data)
     """Someone else's COCO file of the simulated test images, which took the XML as pixels from 1, last one included."""
     content = json.loads((shared_data / "format_samples/coco/carla_danielhfnr_test.json").read_text())
     root = shared_data / "synth_carla_danielhfnr"
-    table = read_voc(root, [LabelFolder(root / "test/images", root / "test/labels_voc")], pixels="inclusive")
+    table = read_voc(Request(root), [LabelFolder(root / "test/images", root / "test/labels_voc")], pixels="inclusive")
     # In 57 of its 249 entries the file's name was lost; they are all called "_semantic".
     entries = [image for image in content["images"] if image["file_name"] != "_semantic"]
     names = {image["id"]: f"test/images/Town05_{image['file_name'][:-4]}.jpg" for image in entries}

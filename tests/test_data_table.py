@@ -29,10 +29,18 @@ def test_a_class_without_boxes_counts_zero_and_ignore_regions_do_not_count():
 
 def test_what_is_saved_is_what_is_loaded(tmp_path):
     table = replace(table_of([[CAR], [], [VAN]], groups=["", "ü", "c"], ignore=[True, False]), no_area=4)
+    table = replace(
+        table,
+        crowd=np.array([True, False]),
+        occlusion=np.array([0.5, np.nan], dtype=np.float16),
+        attributes={"weather": np.array(["rain", "", "größte Hitze"])},
+    )
     table.save(tmp_path / "a.npz")
     again = AnnotationTable.load(tmp_path / "a.npz", root=table.root)
     for name, value in vars(table).items():
-        assert np.array_equal(getattr(again, name), value), name
+        if name != "attributes":
+            np.testing.assert_array_equal(getattr(again, name), value)
+    assert again.attributes["weather"].tolist() == ["rain", "", "größte Hitze"]
 
 
 def test_the_same_table_is_the_same_bytes(tmp_path):

@@ -1,7 +1,7 @@
 """AnnotationTable: which boxes lie in which images, in columns."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -44,10 +44,21 @@ class AnnotationTable:
     """(m, 4)"""
     ignore: NDArray[np.bool_]
     """(m,) regions that are neither trained on nor scored: crowds, difficult or foreign objects."""
+    crowd: NDArray[np.bool_] = None  # type: ignore[assignment]
+    """(m,) ignore regions that hold several objects; all False if left out."""
+    occlusion: NDArray[np.float16] = None  # type: ignore[assignment]
+    """(m,) how much of the object others hide, 0 to 1; formats that say yes or no give 1 or 0; NaN where not stated."""
+    truncation: NDArray[np.float16] = None  # type: ignore[assignment]
+    """(m,) how much of the object lies outside the image, likewise."""
+    attributes: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
+    """Name -> (n,) what a data set says of its images, such as weather or time of day; "" where it does not."""
     no_area: int = 0
     """Rows of the source that hold a box without any area; they are counted here and are not in the table."""
 
     def __post_init__(self) -> None:
+        for name, (kind, value) in _MAY_BE_LEFT_OUT.items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, np.full(len(self.box_image), value, dtype=kind))
         _check_columns(self)
         _check_boxes(self)
 
@@ -89,32 +100,29 @@ class AnnotationTable:
             raise InputError(f"image indices {indices.min()} to {indices.max()} - the table has 0 to {len(self) - 1}.")
         if len(np.unique(indices)) != len(indices):
             raise InputError("an image index is asked for twice - a table holds every image once. Ask once.")
-        ranges = [self.box_range(int(image)) for image in indices]
-        rows = np.concatenate([np.zeros(0, dtype=np.int64), *(np.arange(r.start, r.stop) for r in ranges)])
-        owners = np.repeat(np.arange(len(indices), dtype=np.int32), [r.stop - r.start for r in ranges])
+        first, last = np.searchsorted(self.box_image, indices), np.searchsorted(self.box_image, indices + 1)
+        per_image = last - first
+        starts = np.cumsum(per_image) - per_image
+        rows = np.arange(per_image.sum()) + np.repeat(first - starts, per_image)
         return replace(
             self,
-            paths=self.paths[indices],
-            widths=self.widths[indices],
-            heights=self.heights[indices],
-            groups=self.groups[indices],
-            box_image=owners,
-            box_class=self.box_class[rows],
-            xyxy=self.xyxy[rows],
-            ignore=self.ignore[rows],
+            **{name: getattr(self, name)[indices] for name in _IMAGE_COLUMNS},
+            **{name: getattr(self, name)[rows] for name in _BOX_COLUMNS if name != "box_image"},
+            box_image=np.repeat(np.arange(len(indices), dtype=np.int32), per_image),
+            attributes={name: values[indices] for name, values in self.attributes.items()},
         )
 
     def keep_boxes(self, keep: NDArray[np.bool_]) -> Self:
         """The same images with only the boxes where `keep` (m,) is true."""
-        columns = {name: getattr(self, name)[keep] for name in ("box_image", "box_class", "xyxy", "ignore")}
-        return replace(self, **columns)
+        return replace(self, **{name: getattr(self, name)[keep] for name in _BOX_COLUMNS})
 
     def save(self, path: Path) -> None:
         """Write all columns but `root` as one .npz file, without pickles."""
         columns = {name: getattr(self, name) for name in _COLUMNS}
+        columns |= {_ATTRIBUTE + name: values for name, values in self.attributes.items()}
         with atomic_path(path) as temporary:
             names = np.array(self.class_names, dtype=np.str_)
-            np.savez_compressed(temporary, class_names=names, no_area=np.array(self.no_area), **columns)
+            np.savez(temporary, class_names=names, no_area=np.array(self.no_area), **columns)
 
     @classmethod
     def load(cls, path: Path, root: Path) -> Self:
@@ -127,22 +135,31 @@ class AnnotationTable:
             with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 columns = {name: file[name] for name in _COLUMNS}
                 names, no_area = tuple(map(str, file["class_names"])), int(file["no_area"])
+                stated = [name for name in file.files if name.startswith(_ATTRIBUTE)]
+                attributes = {name.removeprefix(_ATTRIBUTE): file[name] for name in stated}
         except Exception as error:  # numpy raises a different kind for every way a file can be broken
             raise InputError(f"{path} cannot be read as annotations: {error}. Delete it and run again.") from error
-        return cls(root=root, class_names=names, no_area=no_area, **columns)
+        return cls(root=root, class_names=names, no_area=no_area, attributes=attributes, **columns)
 
 
-_COLUMNS = {
-    "paths": np.str_,
-    "widths": np.int32,
-    "heights": np.int32,
-    "groups": np.str_,
+_IMAGE_COLUMNS = {"paths": np.str_, "widths": np.int32, "heights": np.int32, "groups": np.str_}
+_BOX_COLUMNS = {
     "box_image": np.int32,
     "box_class": np.int16,
     "xyxy": np.float32,
     "ignore": np.bool_,
+    "crowd": np.bool_,
+    "occlusion": np.float16,
+    "truncation": np.float16,
 }
-_IMAGE_COLUMNS = ("paths", "widths", "heights", "groups")
+_COLUMNS = _IMAGE_COLUMNS | _BOX_COLUMNS
+_MAY_BE_LEFT_OUT = {
+    "crowd": (np.bool_, False),
+    "occlusion": (np.float16, np.nan),
+    "truncation": (np.float16, np.nan),
+}
+_ATTRIBUTE = "attribute "
+"""What the names of attribute columns start with in a file."""
 
 
 def _check_columns(table: AnnotationTable) -> None:
@@ -154,6 +171,11 @@ def _check_columns(table: AnnotationTable) -> None:
         shape = (*shape, 4) if name == "xyxy" else shape
         if column.shape != shape:
             raise InputError(f"column {name} has shape {column.shape} - expected {shape}.")
+    for name, values in table.attributes.items():
+        if values.shape != table.paths.shape or not np.issubdtype(values.dtype, np.str_):
+            raise InputError(f"attribute {name} is {values.dtype} {values.shape} - expected one text per image.")
+    if (table.crowd & ~table.ignore).any():
+        raise InputError("a crowd is not marked as ignored - expected every crowd to be an ignore region.")
     if len(set(table.class_names)) != len(table.class_names):
         raise InputError(f"a class name occurs twice in {list(table.class_names)} - name every class once.")
     if len(np.unique(table.paths)) != len(table.paths):

@@ -1,12 +1,15 @@
 """TableBuilder: gathers images and boxes from any format and checks every row as it comes."""
 
 import math
+from array import array
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from gapscope.data.images import read_size
+from gapscope.data.problems import Problems, RowError
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 
@@ -14,66 +17,109 @@ Corners = tuple[float, float, float, float]
 
 OVERHANG = 1.0
 """Pixels by which a box may leave its image and is cut at the border; more is an error (rounding explains no more)."""
+NOT_STATED = math.nan
+"""The occlusion or truncation of a box that its data set does not tell."""
 
 
 @dataclass
 class TableBuilder:
-    """Images and boxes in the order in which a reader meets them.
+    """Images and boxes in the order in which a reader meets them, in growing columns: millions of boxes fit.
 
-    `clip` cuts boxes at the border however far they reach out.
+    `clip` cuts boxes at the border however far they reach out. What `add_image` and `add_box` refuse is a RowError:
+    call them within `problems.at(file, row)`, which gives it its place or, when not strict, leaves the row out.
     """
 
     root: Path
     class_names: tuple[str, ...]
     clip: bool = False
+    problems: Problems = field(default_factory=Problems)
     paths: list[str] = field(default_factory=list)
-    sizes: list[tuple[int, int]] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
-    boxes: list[tuple[int, int, float, float, float, float, bool]] = field(default_factory=list)
+    attributes: dict[str, list[str]] = field(default_factory=dict)
     no_area: int = 0
 
+    def __post_init__(self) -> None:
+        self.sides = array("i")
+        self.owners, self.labels = array("i"), array("h")
+        self.corners = array("f")
+        self.flags = array("b")
+        self.shares = array("f")
+
     def add_image(
-        self, path: Path, *, group: str = "", declared: tuple[float, float] | None = None, where: str = ""
+        self,
+        path: Path,
+        *,
+        group: str = "",
+        declared: tuple[float, float] | None = None,
+        attributes: Mapping[str, str] | None = None,
     ) -> int:
         """Add an image by its file and return its index; the size comes from the file's header.
 
         Raises:
-            InputError: The file cannot be read, or `declared` (width, height) says otherwise than the file.
+            RowError: `declared` (width, height) says otherwise than the file.
+            InputError: The file cannot be read.
         """
         size = read_size(path)
         if declared is not None and tuple(declared) != size:
-            raise InputError(
-                f"{where}: says {declared[0]} x {declared[1]} pixels, but {path} has {size[0]} x {size[1]} - expected "
-                "the same. The labels belong to another version of the image: use that one, or fix the labels."
+            raise RowError(
+                f"says {declared[0]} x {declared[1]} pixels, but {path} has {size[0]} x {size[1]}",
+                "the same. The labels belong to another version of the image: use that one, or fix the labels.",
             )
         self.paths.append(path.relative_to(self.root).as_posix())
-        self.sizes.append(size)
+        self.sides.extend(size)
         self.groups.append(group)
+        for name in (attributes or {}).keys() - self.attributes.keys():
+            self.attributes[name] = [""] * (len(self.paths) - 1)
+        for name, values in self.attributes.items():
+            values.append((attributes or {}).get(name, ""))
         return len(self.paths) - 1
 
-    def add_box(self, image: int, label: int, xyxy: Corners, ignore: bool, where: str) -> None:
-        """Add a box in continuous pixels; one without area is counted instead of added.
+    def size_of(self, image: int) -> tuple[int, int]:
+        """Width and height of an added image, pixels."""
+        return self.sides[2 * image], self.sides[2 * image + 1]
+
+    def add_box(
+        self,
+        image: int,
+        label: int,
+        xyxy: Corners,
+        *,
+        ignore: bool = False,
+        crowd: bool = False,
+        occlusion: float = NOT_STATED,
+        truncation: float = NOT_STATED,
+    ) -> None:
+        """Add a box in continuous pixels; one without area is counted instead of added. A crowd is ignored, too.
 
         Raises:
-            InputError: A number is not finite, the box is inside out, or it leaves its image.
+            RowError: A number is not finite, the box is inside out, or it leaves its image.
         """
+        width, height = self.size_of(image)
+        x1, y1, x2, y2 = xyxy
+        if not (0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height):  # NaN fails every comparison
+            x1, y1, x2, y2 = self._mended(xyxy, width, height)
+        if min(x2 - x1, y2 - y1) < 0.1 and not (_single(x1) < _single(x2) and _single(y1) < _single(y2)):
+            self.no_area += 1
+            return
+        self.owners.append(image)
+        self.labels.append(label)
+        self.corners.extend((x1, y1, x2, y2))
+        self.flags.append((ignore or crowd) + 2 * crowd)
+        self.shares.extend((occlusion, truncation))
+
+    def _mended(self, xyxy: Corners, width: int, height: int) -> Corners:
         x1, y1, x2, y2 = xyxy
         if not all(map(math.isfinite, xyxy)):
-            raise InputError(f"{where}: box {list(xyxy)} - expected four finite numbers. Fix or remove the row.")
+            raise RowError(f"box {list(xyxy)}", "four finite numbers. Fix or remove the row.")
         if x2 < x1 or y2 < y1:
-            raise InputError(f"{where}: box {_short(xyxy)} is inside out - expected x1 < x2, y1 < y2. Fix the row.")
-        width, height = self.sizes[image]
+            raise RowError(f"box {_short(xyxy)} is inside out", "x1 < x2, y1 < y2. Fix the row.")
         beyond = max(-x1, -y1, x2 - width, y2 - height)
         if beyond > OVERHANG and not self.clip:
-            raise InputError(
-                f"{where}: box {_short(xyxy)} leaves its image of {width} x {height} pixels by {beyond:.4g} - "
-                "expected a box inside. Fix the label, or read with clip=True to cut boxes at the border."
+            raise RowError(
+                f"box {_short(xyxy)} leaves its image of {width} x {height} pixels by {beyond:.4g}",
+                "a box inside. Fix the label, or read with clip=True to cut boxes at the border.",
             )
-        x1, y1, x2, y2 = (float(np.float32(v)) for v in (max(x1, 0), max(y1, 0), min(x2, width), min(y2, height)))
-        if x2 <= x1 or y2 <= y1:
-            self.no_area += 1
-        else:
-            self.boxes.append((image, label, x1, y1, x2, y2, ignore))
+        return max(x1, 0), max(y1, 0), min(x2, width), min(y2, height)
 
     def table(self) -> AnnotationTable:
         """The finished table, boxes sorted by image, images in the order they were added.
@@ -83,9 +129,11 @@ class TableBuilder:
         """
         if not self.paths:
             raise InputError(f"{self.root} holds no images with labels - expected at least one. Check the path.")
-        rows = sorted(self.boxes, key=lambda box: box[0])
-        columns = list(zip(*rows, strict=True)) if rows else [()] * 7
-        sizes = np.array(self.sizes, dtype=np.int32)
+        owners = np.array(self.owners, dtype=np.int32)
+        order = np.argsort(owners, kind="stable")
+        sizes = np.array(self.sides, dtype=np.int32).reshape(-1, 2)
+        flags = np.array(self.flags, dtype=np.int8)[order]
+        shares = np.array(self.shares, dtype=np.float16).reshape(-1, 2)[order]
         return AnnotationTable(
             root=self.root,
             class_names=self.class_names,
@@ -93,12 +141,21 @@ class TableBuilder:
             widths=sizes[:, 0],
             heights=sizes[:, 1],
             groups=np.array(self.groups, dtype=np.str_),
-            box_image=np.array(columns[0], dtype=np.int32),
-            box_class=np.array(columns[1], dtype=np.int16),
-            xyxy=np.array(columns[2:6], dtype=np.float32).T.reshape(-1, 4),
-            ignore=np.array(columns[6], dtype=np.bool_),
+            box_image=owners[order],
+            box_class=np.array(self.labels, dtype=np.int16)[order],
+            xyxy=np.array(self.corners, dtype=np.float32).reshape(-1, 4)[order],
+            ignore=flags > 0,
+            crowd=flags > 1,
+            occlusion=shares[:, 0],
+            truncation=shares[:, 1],
+            attributes={name: np.array(values, dtype=np.str_) for name, values in sorted(self.attributes.items())},
             no_area=self.no_area,
         )
+
+
+def _single(value: float) -> float:
+    """As float32, which is how boxes are kept: a sliver may have no width there."""
+    return float(np.float32(value))
 
 
 def _short(xyxy: tuple[float, ...]) -> str:

@@ -2,17 +2,16 @@
 
 from pathlib import Path
 
-from gapscope.data.readers.coco import is_coco, read_coco
-from gapscope.data.readers.folders import LabelFolder, find_label_folders
-from gapscope.data.readers.voc import read_voc
-from gapscope.data.readers.yolo import read_yolo
+from gapscope.data.problems import Problems
+from gapscope.data.readers.coco import COCO
+from gapscope.data.readers.format import Format, Request
+from gapscope.data.readers.voc import VOC
+from gapscope.data.readers.yolo import YOLO
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 
-FORMATS = ("coco", "yolo", "voc")
-IMAGE_FOLDERS = ("images", "JPEGImages")
-LABEL_FOLDERS = {"yolo": ("labels",), "voc": ("labels_voc", "Annotations", "annotations", "labels")}
-SUFFIXES = {"yolo": ".txt", "voc": ".xml"}
+FORMATS: dict[str, Format] = {format.name: format for format in (COCO, YOLO, VOC)}
+"""By name, in the order in which a folder is tried: what is told apart by its first bytes comes first."""
 
 
 def read_annotations(
@@ -22,68 +21,43 @@ def read_annotations(
     images: Path | None = None,
     labels: Path | None = None,
     clip: bool = False,
+    problems: Problems | None = None,
 ) -> AnnotationTable:
-    """Read a data set, finding its format from the folder.
-
-    Looked for, in this order: a COCO JSON file (root/*.json or root/annotations/*.json), images/ beside labels/ with
-    text files (YOLO), images/ beside XML files (Pascal VOC); the last two in the root or in each of its subfolders
-    (train, val, ...), which are then read together. Each reader says what it makes of pixels.
+    """Read a data set, finding its format from the folder. Each reader says what it makes of pixels.
 
     Args:
         root: The data set's folder; the table's paths are relative to it.
         format: One of `FORMATS`, to skip the search for the others.
         images: Folder of the images, below the root, where it is not in the usual place.
-        labels: COCO file, or folder of the label files, likewise.
+        labels: File or folder of the labels, likewise.
         clip: Cut boxes at the border of their image; otherwise one that leaves it by over a pixel is refused.
+        problems: Where broken rows and images are told; strict if left out.
 
     Raises:
         InputError: The folder is missing, fits no format, or holds something broken.
     """
+    request = Request(root, images, labels, clip, problems or Problems())
+    _check(request, format)
+    tried = [FORMATS[format]] if format else list(FORMATS.values())
+    for candidate in tried:
+        found = candidate.find(request)
+        if found is not None:
+            return candidate.read(request, found)
+    wanted = "; ".join(candidate.layout for candidate in tried)
+    raise InputError(
+        f"{root} fits no known format - looked in it and its subfolders for: {wanted}. Arrange the files so."
+    )
+
+
+def _check(request: Request, format: str | None) -> None:
     if format is not None and format not in FORMATS:
         raise InputError(f"format '{format}' is unknown - expected one of {', '.join(FORMATS)}.")
-    for path, what in ((root, "folder"), (images, "images folder"), (labels, "labels")):
+    places = ((request.root, "folder"), (request.images, "images folder"), (request.labels, "labels"))
+    for path, what in places:
         if path is not None and not path.exists():
             raise InputError(f"{path} is missing - expected the {what} of a data set. Check the path.")
-    if images is not None and not images.resolve().is_relative_to(root.resolve()):
+    images = request.images
+    if images is not None and not images.resolve().is_relative_to(request.root.resolve()):
         raise InputError(
-            f"{images} is not below {root} - expected the images inside the root. Name a folder above both."
+            f"{images} is not below {request.root} - expected the images inside the root. Name a folder above both."
         )
-    if format in (None, "coco") and (file := _coco_file(root, labels)):
-        return read_coco(root, labels=file, images=images, clip=clip)
-    for name, reader in (("yolo", read_yolo), ("voc", read_voc)):
-        if format in (None, name) and (folders := _folders(name, root, images, labels)):
-            return reader(root, folders, clip=clip)
-    raise InputError(_nothing_found(root, format))
-
-
-def _coco_file(root: Path, labels: Path | None) -> Path | None:
-    if labels is not None:
-        return labels if labels.is_file() else None
-    places = [*sorted(root.glob("*.json")), *sorted((root / "annotations").glob("*.json"))]
-    files = [path for path in places if is_coco(path)]
-    if len(files) > 1:
-        listed = ", ".join(path.name for path in files)
-        raise InputError(f"{root} holds several COCO files: {listed} - expected one. Say which with labels=.")
-    return files[0] if files else None
-
-
-def _folders(name: str, root: Path, images: Path | None, labels: Path | None) -> list[LabelFolder]:
-    suffix = SUFFIXES[name]
-    if labels is not None:
-        usual = next((labels.parent / folder for folder in IMAGE_FOLDERS if (labels.parent / folder).is_dir()), None)
-        beside = images or usual
-        return [LabelFolder(beside, labels)] if beside and next(labels.rglob(f"*{suffix}"), None) else []
-    if images is not None:
-        found = find_label_folders(images.parent, LABEL_FOLDERS[name], (images.name,), suffix)
-        return [pair for pair in found if pair.images == images]
-    return find_label_folders(root, LABEL_FOLDERS[name], IMAGE_FOLDERS, suffix)
-
-
-def _nothing_found(root: Path, format: str | None) -> str:
-    looked = {
-        "coco": "a COCO .json file with images, annotations and categories",
-        "yolo": "images/ beside labels/*.txt",
-        "voc": "images/ or JPEGImages/ beside Annotations/, labels_voc/ or labels/ with *.xml",
-    }
-    wanted = "; ".join(text for name, text in looked.items() if format in (None, name))
-    return f"{root} fits no known format - looked in it and its subfolders for: {wanted}. Arrange the files so."

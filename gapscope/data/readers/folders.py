@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from gapscope.data.readers.format import Request
+
+IMAGE_FOLDERS = ("images", "JPEGImages")
+
 
 @dataclass(frozen=True)
 class LabelFolder:
@@ -34,3 +38,16 @@ def _pair(place: Path, label_names: tuple[str, ...], image_names: tuple[str, ...
     images = next((place / name for name in image_names if (place / name).is_dir()), None)
     labels = next((place / name for name in label_names if next((place / name).rglob(f"*{suffix}"), None)), None)
     return LabelFolder(images, labels) if images and labels else None
+
+
+def matching_folders(request: Request, label_names: tuple[str, ...], suffix: str) -> list[LabelFolder] | None:
+    """The pairs of image and label folders that a request means, None if there are none."""
+    root, images, labels = request.root, request.images, request.labels
+    if labels is not None:
+        usual = next((labels.parent / folder for folder in IMAGE_FOLDERS if (labels.parent / folder).is_dir()), None)
+        beside = images or usual
+        return [LabelFolder(beside, labels)] if beside and next(labels.rglob(f"*{suffix}"), None) else None
+    if images is not None:
+        found = find_label_folders(images.parent, label_names, (images.name,), suffix)
+        return [pair for pair in found if pair.images == images] or None
+    return find_label_folders(root, label_names, IMAGE_FOLDERS, suffix) or None

@@ -5,8 +5,11 @@ from pathlib import Path
 import yaml
 
 from gapscope.data.images import find_images
+from gapscope.data.problems import RowError
 from gapscope.data.readers.build import TableBuilder
-from gapscope.data.readers.folders import LabelFolder
+from gapscope.data.readers.folders import LabelFolder, matching_folders
+from gapscope.data.readers.format import Format, Request
+from gapscope.data.readers.text import read_lines
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 
@@ -14,7 +17,12 @@ NAME_FILES = ("classes.txt", "data.yaml", "data.yml")
 _NO_LABELS = {"classes.txt", "README.txt", "train.txt", "val.txt", "test.txt"}  # texts that lie in labels/ at times
 
 
-def read_yolo(root: Path, folders: list[LabelFolder], *, clip: bool = False) -> AnnotationTable:
+def find_yolo(request: Request) -> list[LabelFolder] | None:
+    """images/ beside labels/ with text files, in the root or in each of its subfolders."""
+    return matching_folders(request, ("labels",), ".txt")
+
+
+def read_yolo(request: Request, folders: list[LabelFolder]) -> AnnotationTable:
     """Read images and their text labels.
 
     Pixel convention: a row is `class centre_x centre_y width height` in shares (0 to 1) of the image, that is of its
@@ -23,48 +31,47 @@ def read_yolo(root: Path, folders: list[LabelFolder], *, clip: bool = False) -> 
     Raises:
         InputError: No names are found, a row is broken, or a label file has no image.
     """
-    names = read_names(root, [folder.labels for folder in folders])
-    builder = TableBuilder(root, names, clip)
+    names = read_names(request.root, [folder.labels for folder in folders])
+    builder = TableBuilder(request.root, names, request.clip, request.problems)
     for folder in folders:
         images = find_images(folder.images)
         expected = {folder.label_of(image, ".txt") for image in images}
         labels = (path for path in folder.labels.rglob("*.txt") if path.name not in _NO_LABELS)
-        alone = sorted(set(labels) - expected)
-        if alone:
-            raise InputError(
-                f"{len(alone)} label file(s) have no image in {folder.images}, such as {alone[0].name} - expected an "
-                "image of the same name. Restore the images, or remove the labels."
-            )
+        for alone in sorted(set(labels) - expected):
+            with request.problems.at(alone):
+                raise RowError(
+                    f"has no image in {folder.images}", "one of the same name. Restore it, or remove the labels."
+                )
         for image in images:
-            number = builder.add_image(image)
-            _add_rows(builder, number, folder.label_of(image, ".txt"))
+            with request.problems.at(image):
+                _add_rows(builder, builder.add_image(image), folder.label_of(image, ".txt"))
     return builder.table()
 
 
 def _add_rows(builder: TableBuilder, image: int, path: Path) -> None:
-    if not path.is_file():
+    if not path.exists():
         return
-    width, height = builder.sizes[image]
-    for row, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    width, height = builder.size_of(image)
+    for row, line in enumerate(read_lines(path, builder.problems), start=1):
         if line.strip():
-            where = f"{path}, row {row}"
-            label, x, y, w, h = _parse_row(line, where, len(builder.class_names))
-            corners = ((x - w / 2) * width, (y - h / 2) * height, (x + w / 2) * width, (y + h / 2) * height)
-            builder.add_box(image, label, corners, False, where)
+            with builder.problems.at(path, f"row {row}"):
+                label, x, y, w, h = _parse_row(line, len(builder.class_names))
+                corners = ((x - w / 2) * width, (y - h / 2) * height, (x + w / 2) * width, (y + h / 2) * height)
+                builder.add_box(image, label, corners)
 
 
-def _parse_row(line: str, where: str, num_classes: int) -> tuple[int, float, float, float, float]:
+def _parse_row(line: str, num_classes: int) -> tuple[int, float, float, float, float]:
     fields = line.split()
     if len(fields) != 5:
-        raise InputError(f"{where}: {len(fields)} values in '{line}' - expected class, centre x, y, width, height.")
+        raise RowError(f"{len(fields)} values in '{line}'", "class, centre x, y, width, height. Fix the row.")
     try:
         label, shares = int(fields[0]), [float(field) for field in fields[1:]]
     except ValueError:
-        raise InputError(f"{where}: '{line}' - expected a whole class number and four numbers. Fix the row.") from None
+        raise RowError(f"'{line}'", "a whole class number and four numbers. Fix the row.") from None
     if not 0 <= label < num_classes:
-        raise InputError(f"{where}: class {label} - expected 0 to {num_classes - 1}, one per name. Fix either.")
+        raise RowError(f"class {label}", f"0 to {num_classes - 1}, one per name. Fix either.")
     if not all(0 <= share <= 1 for share in shares):
-        raise InputError(f"{where}: '{line}' - expected shares of the image from 0 to 1. Divide pixels by its sides.")
+        raise RowError(f"'{line}'", "shares of the image from 0 to 1. Divide pixels by its sides.")
     return label, shares[0], shares[1], shares[2], shares[3]
 
 
@@ -102,3 +109,6 @@ def _yaml_names(path: Path) -> list[str]:
     if not isinstance(names, list):
         raise InputError(f"{path}: names is {names!r} - expected a list of names, or numbers from 0 to names. Fix it.")
     return [str(name) for name in names]
+
+
+YOLO = Format(name="yolo", layout="images/ beside labels/*.txt", find=find_yolo, read=read_yolo)

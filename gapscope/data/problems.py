@@ -1,0 +1,70 @@
+"""Problems: what is wrong with a data set, file by file and row by row."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from gapscope.errors import InputError
+
+
+class RowError(InputError):
+    """What is wrong with one row, image or file. Whoever knows the place adds it, see `Problems.at`."""
+
+    def __init__(self, wrong: str, expected: str) -> None:
+        """`wrong` names the value; `expected` says what should be there and what to do, as sentences."""
+        super().__init__(f"{wrong} - expected {expected}")
+        self.wrong, self.expected = wrong, expected
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong, and where."""
+
+    file: str
+    row: str
+    """"line 3", "annotation 12"; "" for the file as a whole."""
+    wrong: str
+    expected: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}, {self.row}" if self.row else self.file
+        return f"{place}: {self.wrong} - expected {self.expected}" if self.expected else f"{place}: {self.wrong}"
+
+    def as_dict(self) -> dict[str, str]:
+        """For JSON."""
+        return asdict(self)
+
+
+@dataclass
+class Problems:
+    """Where readers bring what they find wrong.
+
+    Strict, the first problem ends the reading as an InputError. Otherwise the row or image is left out, reading goes
+    on, and the problem is kept in `found`.
+    """
+
+    strict: bool = True
+    found: list[Problem] = field(default_factory=list)
+
+    @contextmanager
+    def at(self, file: Path | str, row: str = "") -> Iterator[None]:
+        """Give what goes wrong inside the `with` block its place; when not strict, skip the rest of the block.
+
+        Raises:
+            InputError: When strict: the problem and its place in one message.
+        """
+        try:
+            yield
+        except RowError as error:
+            self.add(Problem(str(file), row, error.wrong, error.expected), error)
+        except InputError as error:
+            if self.strict:
+                raise
+            self.add(Problem(str(file), row, str(error), ""), error)
+
+    def add(self, problem: Problem, cause: Exception | None = None) -> None:
+        """Keep a problem, or end the reading with it."""
+        if self.strict:
+            raise InputError(str(problem)) from cause
+        self.found.append(problem)
