@@ -11,10 +11,11 @@ from gapscope.detector.darknet_weights import (
     load_darknet_weights,
     save_darknet_weights,
     stored_tensors,
-    stored_values,
 )
+from gapscope.detector.fits import stored_values
 from gapscope.detector.layers import yolov3_layers
-from gapscope.detector.network import YOLOv3, fingerprint, yolov3
+from gapscope.detector.modules import Convolution
+from gapscope.detector.network import YOLOv3, darknet, fingerprint, yolov3
 from gapscope.errors import InputError
 
 
@@ -99,26 +100,36 @@ def test_a_whole_file_of_other_classes_gives_its_first_layers(tmp_path):
     save_darknet_weights(source, path)
     load_darknet_weights(network, path, last=80)
     assert fingerprint(network, 0, 80) == fingerprint(source, 0, 80)
-    with pytest.raises(InputError, match=r"a whole YOLOv3 of 80 classes - expected at least layers 0-81"):
+    with pytest.raises(InputError, match=r"a whole yolov3 of 80 classes - expected at least layers 0-81"):
         load_darknet_weights(network, path, last=81)
-    with pytest.raises(InputError, match=r"a whole YOLOv3 of 80 classes - expected the whole network and nothing else"):
+    with pytest.raises(InputError, match=r"a whole yolov3 of 80 classes - expected the whole network and nothing else"):
         load_darknet_weights(network, path)
 
 
 def test_a_partial_file_is_not_taken_for_a_network(tmp_path):
     path = tmp_path / "darknet53.conv.74"
     save_darknet_weights(thin(), path, last=74)
-    with pytest.raises(InputError, match=r"layers 0-74 - expected the whole network .* such as 74 for the backbone"):
+    with pytest.raises(
+        InputError, match=r"layers 0-74 - expected the whole network .* such as 74 for YOLOv3's backbone"
+    ):
         load_darknet_weights(thin(), path)
 
 
-@pytest.mark.parametrize("surplus", [-1, 1, 1000])
-@pytest.mark.parametrize("last", [None, 74])
-def test_one_value_too_many_or_too_few_is_refused_and_changes_nothing(tmp_path, surplus, last):
+@pytest.mark.parametrize(
+    ("last", "surplus", "message"),
+    [
+        (None, -1, r"end inside layer 105 \(21 filters\): 1 of its 189 lack"),
+        (None, 1, "4 bytes more than the whole network takes"),
+        (None, 1000, "4,000 bytes more than the whole network takes"),
+        (74, -1, r"end inside layer 73 \(32 filters\): 1 of its 4,736 lack"),
+        (74, 1, r"end inside layer 75 \(16 filters\): 575 of its 576 lack"),
+    ],
+)
+def test_one_value_too_many_or_too_few_is_refused_and_changes_nothing(tmp_path, last, surplus, message):
     network, path = thin(), tmp_path / "odd.weights"
     before = fingerprint(network)
     write_file(path, num_values(network, 106 if last is None else last) + surplus)
-    with pytest.raises(InputError, match="neither the first layers of this network nor a whole one"):
+    with pytest.raises(InputError, match=message):
         load_darknet_weights(network, path, last=last)
     assert fingerprint(network) == before
 
@@ -135,14 +146,79 @@ def test_values_that_are_no_numbers_are_refused_and_change_nothing(tmp_path):
     assert fingerprint(network) == before
 
 
+def test_a_count_of_8_bytes_is_found_in_an_old_file_where_only_that_fits(tmp_path):
+    network, path, again = thin(), tmp_path / "one.weights", tmp_path / "two.weights"
+    header = DarknetHeader(0, 1, 0, seen=2**33, always_long=True)
+    write_file(path, num_values(network, 106), header)
+    assert load_darknet_weights(network, path) == header
+    save_darknet_weights(network, again, header)
+    assert again.read_bytes() == path.read_bytes()
+
+
+def test_a_new_file_cut_by_one_value_is_not_taken_for_one_with_a_short_count(tmp_path):
+    network, path = thin(), tmp_path / "cut.weights"
+    write_file(path, num_values(network, 106) - 1, DarknetHeader(0, 2, 0, seen=7))
+    with pytest.raises(InputError, match="end inside layer 105"):
+        load_darknet_weights(network, path)
+
+
+@pytest.mark.parametrize(
+    ("weights", "cfg", "seen", "revision"),
+    [
+        ("yolov3-tiny.weights", "yolov3-tiny.mask123.cfg", 32_013_312, 0),
+        ("yolo-fastest-1.1.weights", "yolo-fastest-1.1.cfg", 14_231_680, 5),
+        ("yolo-fastest-1.1-xl.weights", "yolo-fastest-1.1-xl.cfg", 16_000_000, 5),
+    ],
+)
+def test_published_files_are_read_to_their_last_byte_and_written_again(
+    shared_data, tmp_path, weights, cfg, seen, revision
+):
+    path, again = shared_data / "weights_darknet" / weights, tmp_path / "again.weights"
+    network = darknet(shared_data / "weights_darknet" / cfg)
+    header = load_darknet_weights(network, path)
+    assert header == DarknetHeader(0, 2, revision, seen)
+    last = [layer.conv for layer in network.layers if isinstance(layer, Convolution)][-1]
+    assert path.read_bytes().endswith(last.weight.detach().numpy().tobytes())
+    assert all((layer.norm.running_var > 0).all() for layer in network.layers if getattr(layer, "norm", None))
+    save_darknet_weights(network, again, header)
+    assert again.read_bytes() == path.read_bytes()
+
+
+def test_the_start_of_tiny_fills_layers_0_to_14(shared_data, tmp_path):
+    whole, path = darknet("yolov3-tiny"), tmp_path / "yolov3-tiny.conv.15"
+    load_darknet_weights(whole, shared_data / "weights_darknet" / "yolov3-tiny.weights")
+    save_darknet_weights(whole, path, last=14)
+    network = darknet("yolov3-tiny", 3)
+    load_darknet_weights(network, path, last=14)
+    assert fingerprint(network, 0, 14) == fingerprint(whole, 0, 14)
+    with pytest.raises(InputError, match=r"layers 0-14 - expected the whole network .* for yolov3-tiny with 3 classes"):
+        load_darknet_weights(network, path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "is a Git LFS pointer, a note of 56 bytes"),
+        (b"\n<!DOCTYPE html><html>Not found</html>", "is a web page, not weights"),
+        (b"PK\x03\x04 and so on, at least 16 bytes", "is a torch file - expected Darknet's"),
+        (b'\x10\0\0\0\0\0\0\0{"a": 1}', "is a safetensors file - expected Darknet's"),
+    ],
+)
+def test_a_file_of_something_else_is_called_by_its_name(tmp_path, content, message):
+    path = tmp_path / "odd.weights"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        load_darknet_weights(thin(), path)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"", "has 0 bytes - a Darknet weights file has a header of 16 or 20"),
         (b"\0" * 23, "has 23 bytes - expected a header of 16"),
         (b"\0\0\0\0\2\0\0\0\0\0\0\0\0\0\0\0", r"has 16 bytes - expected a header of 20 \(version 0.2\)"),
-        (b"\0" * 20, "holds 1 values after its header, neither"),
-        (b"\0" * 16, "holds 0 values after its header, neither"),
+        (b"\0" * 20, "holds 1 values after its header, which end inside layer 0"),
+        (b"\0" * 16, "holds 0 values after its header, which end inside layer 0"),
     ],
 )
 def test_a_file_that_cannot_be_weights_is_refused(tmp_path, content, message):
@@ -158,5 +234,5 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 def test_a_file_of_another_network_is_refused(shared_data):
-    with pytest.raises(InputError, match="neither the first layers of this network nor a whole one"):
+    with pytest.raises(InputError, match="It is as long as a yolov3-tiny - load it into that network"):
         load_darknet_weights(thin(), shared_data / "weights_darknet" / "yolov3-tiny.weights", last=74)

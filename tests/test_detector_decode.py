@@ -5,8 +5,16 @@ import math
 import pytest
 import torch
 
-from gapscope.detector.decode import Detections, decode, detect, select_candidates, suppress_overlaps
-from gapscope.detector.network import yolov3
+from gapscope.detector.cfg_plan import parse_cfg
+from gapscope.detector.decode import (
+    Detections,
+    box_from_logits,
+    decode,
+    detect,
+    select_candidates,
+    suppress_overlaps,
+)
+from gapscope.detector.network import Darknet, darknet, yolov3
 from gapscope.errors import InputError
 
 NOTHING = -20.0
@@ -52,6 +60,38 @@ def test_each_map_has_its_stride_and_anchors(number, stride, first_anchor):
         assert torch.allclose(centers[1, 2], torch.tensor([2.5, 1.5]) * stride)
         extent = mine[a, 0, 0, 2:] - mine[a, 0, 0, :2]
         assert torch.allclose(extent, anchors()[first_anchor + a])
+
+
+def test_a_scale_lets_centers_reach_beyond_their_cell():
+    logits = torch.tensor([[logit(0.25), 30.0, 0.0, 0.0], [-30.0, logit(0.5), 0.0, 0.0]])
+    boxes = box_from_logits(logits, torch.tensor([4.0, 7.0]), torch.tensor([2.0, 1.0]), scale_xy=1.2)
+    centers = (boxes[:, :2] + boxes[:, 2:]) / 2
+    expected = [[4 + 1.2 * 0.25 - 0.1, 7 + 1.2 - 0.1], [4 - 0.1, 7.5]]
+    assert torch.allclose(centers, torch.tensor(expected))
+
+
+def test_maps_are_decoded_by_the_layers_they_come_from_whatever_their_order():
+    text = "[net]\n" + "[convolutional]\nfilters=8\nsize=3\nstride=2\npad=1\nactivation=leaky\n" * 3
+    for source, mask in ((-1, "1"), (0, "2,0")):
+        count = 1 + mask.count(",")
+        text += f"[route]\nlayers={source}\n[convolutional]\nfilters={6 * count}\nactivation=linear\n"
+        text += f"[yolo]\nmask={mask}\nanchors=3,4, 10,20, 30,7\nclasses=1\nscale_x_y={count}\n"
+    network = Darknet(parse_cfg(text, "two.cfg", "two.cfg"), ["thing"])
+    raw = [torch.zeros(1, 6, 2, 2), torch.zeros(1, 12, 8, 8)]
+    boxes, _, classes = decode(raw, network.anchors, network.yolo_layers)
+    sides = (boxes[..., 2:] - boxes[..., :2])[0]
+    assert classes.shape == (1, 4 + 2 * 64, 1)
+    assert torch.allclose(sides[:4], torch.tensor([10.0, 20.0]))
+    assert torch.allclose(sides[4:68], torch.tensor([30.0, 7.0]), atol=1e-5)
+    assert torch.allclose(sides[68:], torch.tensor([3.0, 4.0]), atol=1e-5)
+    centers = ((boxes[..., 2:] + boxes[..., :2]) / 2)[0]
+    assert centers[1].tolist() == [12, 4]
+    assert centers[4 + 9].tolist() == pytest.approx([3, 3])
+
+
+def test_a_network_without_detection_layers_finds_nothing_and_says_so():
+    with pytest.raises(InputError, match="darknet53 has no detection layers"):
+        detect(darknet("darknet53", width=0.05), torch.zeros(1, 3, 64, 64))
 
 
 def test_absurd_logits_still_give_finite_boxes_and_gradients():

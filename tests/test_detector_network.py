@@ -177,7 +177,7 @@ def test_a_network_that_makes_no_sense_is_refused(arguments, message):
 @pytest.mark.parametrize(
     ("x", "message"),
     [
-        (torch.zeros(1, 3, 100, 96), "images are 96 x 100 pixels - YOLOv3 needs sides that are multiples of 32"),
+        (torch.zeros(1, 3, 100, 96), "images are 96 x 100 pixels - this network needs sides that are multiples of 32"),
         (torch.zeros(1, 3, 0, 0), "images are 0 x 0 pixels"),
         (torch.zeros(3, 64, 64), r"images have the shape \(3, 64, 64\)"),
         (torch.zeros(1, 1, 64, 64), r"expected \(images, 3, height, width\)"),

@@ -6,7 +6,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from gapscope.detector.network import YOLOv3, fingerprint, yolov3
+from gapscope.detector.darknet_weights import save_darknet_weights
+from gapscope.detector.network import Darknet, YOLOv3, darknet, fingerprint, yolov3
 from gapscope.detector.weights import load_backbone, load_weights, read_weights, save_weights
 from gapscope.errors import InputError
 
@@ -122,3 +123,76 @@ def test_somebody_elses_safetensors_is_refused(tmp_path):
     save_file({"weight": torch.zeros(3)}, path)
     with pytest.raises(InputError, match="says its format is 'unknown' - expected 'gapscope yolov3 1'"):
         load_weights(path)
+
+
+def test_a_network_of_a_cfg_file_comes_back_with_the_text_it_was_made_from(tmp_path):
+    cfg, path = tmp_path / "own.cfg", tmp_path / "own.safetensors"
+    cfg.write_text(
+        "[net]\n# ours\n[convolutional]\nfilters=14\nactivation=mish\n"
+        "[yolo]\nanchors=3,4,5,6\nclasses=2\nscale_x_y=1.1\n"
+    )
+    network = darknet(cfg, ["a", "b"])
+    save_weights(network, path, {"made": "here"})
+    loaded = load_weights(path)
+    assert (fingerprint(loaded), loaded.table, loaded.class_names) == (fingerprint(network), network.table, ("a", "b"))
+    assert (loaded.plan.cfg, loaded.plan.name) == (cfg.read_text(), "own.cfg")
+    assert torch.equal(loaded.anchors, network.anchors)
+
+
+@pytest.mark.parametrize("name", ["yolov3", "yolov3-tiny", "yolov3-spp", "darknet53"])
+def test_built_in_networks_come_back_under_their_names(tmp_path, name):
+    network, path = darknet(name, 3, width=0.05), tmp_path / "w.safetensors"
+    save_weights(network, path, {})
+    loaded = load_weights(path)
+    assert (loaded.plan, fingerprint(loaded)) == (network.plan, fingerprint(network))
+    assert isinstance(loaded, YOLOv3) is (name == "yolov3")
+
+
+def test_a_darknet_file_is_recognized_by_its_length_or_read_by_its_cfg(shared_data):
+    folder = shared_data / "weights_darknet"
+    tiny = load_weights(folder / "yolov3-tiny.weights")
+    assert (tiny.plan.name, len(tiny.class_names), tiny.training) == ("yolov3-tiny", 80, False)
+    by_cfg = load_weights(folder / "yolov3-tiny.weights", folder / "yolov3-tiny.cfg", [str(i) for i in range(80)])
+    assert fingerprint(by_cfg) == fingerprint(tiny)
+    assert [layer.anchors for layer in by_cfg.yolo_layers] == [(3, 4, 5), (0, 1, 2)]
+    assert [layer.anchors for layer in tiny.yolo_layers] == [(3, 4, 5), (1, 2, 3)]
+    with pytest.raises(InputError, match=r"holds 346,062 values .* no whole built-in network .* Give the .cfg"):
+        load_weights(folder / "yolo-fastest-1.1.weights")
+    with pytest.raises(InputError, match=r"2 class names are given, but yolov3-tiny tells 80 classes apart"):
+        load_weights(folder / "yolov3-tiny.weights", class_names=["a", "b"])
+    with pytest.raises(
+        InputError, match=r"values after its header, which end inside layer .* It is as long as a yolov3-t"
+    ):
+        load_weights(folder / "yolov3-tiny.weights", "yolov3")
+
+
+def test_a_backbone_comes_from_a_file_of_any_format(saved, tmp_path):
+    source, ours = saved
+    theirs = tmp_path / "darknet53.conv.74"
+    save_darknet_weights(source, theirs, last=74)
+    for path in (ours, theirs):
+        network = trained(["a", "b", "c"], seed=5)
+        head = fingerprint(network, 75)
+        load_backbone(network, path)
+        assert fingerprint(network, 75) == head
+        for ours_, theirs_ in zip(list(network.layers)[:75], list(source.layers)[:75], strict=True):
+            assert all(torch.equal(a, b) for a, b in zip(ours_.parameters(), theirs_.parameters(), strict=True))
+
+
+def test_a_file_that_says_its_network_needs_no_cfg(saved):
+    with pytest.raises(InputError, match=r"says itself which network it holds - leave out yolov3-tiny"):
+        load_weights(saved[1], "yolov3-tiny")
+
+
+def test_a_layers_own_slope_is_kept(tmp_path):
+    network, path = darknet("darknet53", width=0.05).eval(), tmp_path / "w.safetensors"
+    x = torch.rand(1, 3, 64, 64) - 0.5
+    before = network(x)[0]
+    network.set_leaks({0: 0.01, 73: 0.01})
+    after = network(x)[0]
+    assert not torch.equal(before, after)
+    save_weights(network, path, {})
+    loaded = load_weights(path)
+    assert torch.equal(loaded(x)[0], after)
+    assert [layer.index for layer in loaded.table if layer.leak != 0.1] == [0, 73]
+    assert isinstance(loaded, Darknet)

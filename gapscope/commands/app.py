@@ -16,3 +16,20 @@ DataRoot = Annotated[
     Path | None,
     typer.Option(envvar="GAPSCOPE_DATA", help="Folder that relative 'root' entries of the experiment start at."),
 ]
+
+
+def chosen_device(name: str) -> str:
+    """What `--device` means here.
+
+    Raises:
+        InputError: A GPU is asked for and there is none.
+    """
+    import torch
+
+    from gapscope.errors import InputError
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name != "cpu" and not torch.cuda.is_available():
+        raise InputError(f"device = {name!r}, but there is no CUDA device here. Use cpu.")
+    return name

@@ -1,8 +1,274 @@
 """Commands for looking at data before training on it: gapscope data ..."""
 
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
-from gapscope.commands.app import app
+from gapscope.commands.app import DataRoot, app
 
-data = typer.Typer(no_args_is_help=True, help="Look at data before training on it.")
+if TYPE_CHECKING:
+    from gapscope.data.table import AnnotationTable
+
+data = typer.Typer(no_args_is_help=True, help="Look at data before training on it. No file of yours is changed.")
 app.add_typer(data, name="data")
+
+Folder = Annotated[Path, typer.Argument(help="Folder of a data set: images and labels.")]
+FormatName = Annotated[str | None, typer.Option("--format", help="How labels are written; found out if left out.")]
+ImageFolder = Annotated[Path | None, typer.Option(help="Where the images are, if not in the usual place.")]
+Labels = Annotated[Path | None, typer.Option(help="Label file or folder, if not in the usual place.")]
+Clip = Annotated[bool, typer.Option("--clip", help="Cut boxes at the border of their image.")]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave broken rows and images out, and say how many.")]
+Seed = Annotated[int, typer.Option(help="Of what is drawn at random.")]
+
+
+@data.command()
+def check(
+    folder: Folder,
+    format: FormatName = None,
+    image_folder: ImageFolder = None,
+    labels: Labels = None,
+    clip: Clip = False,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Write down what is wrong, and exit with 0.")] = False,
+    jsonl: Annotated[Path | None, typer.Option(help="Where every problem goes, one JSON object a line.")] = None,
+) -> None:
+    """Read every label row and decode every image; say what is wrong.
+
+    Exits with 2 if anything is. With --skip-bad it exits with 0, and what a
+    study with skip_bad = true would leave out is in <folder>-left-out.jsonl
+    (or where --jsonl says).
+
+    Example: gapscope data check photos --jsonl problems.jsonl
+    """
+    from gapscope.commands.data_tables import print_kinds
+    from gapscope.data.check import check_folder, kinds_of, write_problems
+    from gapscope.errors import InputError
+    from gapscope.progress import for_terminal
+
+    found = check_folder(folder, format, images=image_folder, labels=labels, clip=clip, progress=for_terminal())
+    print_kinds(kinds_of(found.problems), folder)
+    out = jsonl or (Path(f"{folder.resolve().name}-left-out.jsonl") if skip_bad and found.problems else None)
+    if out:
+        write_problems(out, found.problems)
+    decoded = f"{found.decoded} images decoded"
+    if found.table is None:
+        raise InputError(f"{folder} cannot be used at all; {decoded}, {len(found.problems)} problems (see above).")
+    usable = f"{len(found.table)} images with {found.table.num_boxes} boxes are usable"
+    if not found.problems:
+        no_area = (
+            f"; {found.table.no_area} rows hold a box without area and do not count" if found.table.no_area else ""
+        )
+        print(f"{decoded}, nothing wrong: {usable}{no_area}. Look at them: gapscope data show {folder} -o sheet.jpg")
+    elif skip_bad:
+        print(
+            f"{decoded}, {len(found.problems)} problems -> {out}; {usable} (with skip_bad = true in [domains.<name>])"
+        )
+    else:
+        raise InputError(
+            f"{folder}: {len(found.problems)} problems, {usable} - expected none. "
+            "Fix them, or leave them out: --skip-bad here, skip_bad = true in [domains.<name>]."
+        )
+
+
+@data.command()
+def leaks(
+    folder: Annotated[Path | None, typer.Argument(help="Folder of a data set; with --names-only none.")] = None,
+    run: Annotated[Path | None, typer.Option(help="A run folder: its domains and their splits.")] = None,
+    train: Annotated[Path | None, typer.Option(help="List of training images, one name a line.")] = None,
+    val: Annotated[Path | None, typer.Option(help="List of validation images.")] = None,
+    test: Annotated[Path | None, typer.Option(help="List of test images.")] = None,
+    groups: Annotated[str | None, typer.Option(help="Regular expression; its first bracket is the group.")] = None,
+    names_only: Annotated[bool, typer.Option("--names-only", help="Compare names, without images.")] = False,
+    format: FormatName = None,
+    data_root: DataRoot = None,
+) -> None:
+    """Tell which share of the held-out images training has seen.
+
+    By name, by group (ride, sequence), by neighbouring frames, and by what
+    the images show. Without lists, images in folders called train, val and
+    test are the splits, else those that a study would draw.
+
+    Example: gapscope data leaks --names-only --train train.txt --test test.txt
+    """
+    from gapscope.commands.data_tables import print_overlaps
+    from gapscope.data.leak_shares import advice, overlaps
+    from gapscope.data.split_parts import parts_of_folder, parts_of_lists, parts_of_run
+    from gapscope.errors import InputError
+    from gapscope.progress import for_terminal
+
+    lists = {split: path for split, path in (("train", train), ("val", val), ("test", test)) if path}
+    if names_only:
+        if len(lists) < 2 or folder or run:
+            raise InputError("--names-only compares lists - expected two or three of --train, --val, --test alone.")
+        domains = {"": parts_of_lists(lists, groups)}
+    elif run:
+        domains = parts_of_run(run, groups, data_root, for_terminal())
+    elif folder:
+        domains = {"": parts_of_folder(folder, lists, groups, format, for_terminal())}
+    else:
+        raise InputError("nothing to look at - expected a folder, --run, or --names-only with lists. Name one.")
+    for domain, parts in domains.items():
+        found = overlaps(parts)
+        print_overlaps(found, domain)
+        print(advice(found))
+
+
+@data.command()
+def stats(
+    folders: Annotated[list[Path], typer.Argument(help="Folders of data sets to compare.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for tables and figures.")] = None,
+    sample: Annotated[int, typer.Option(help="Images decoded for brightness and the like.", min=0)] = 200,
+    seed: Seed = 0,
+    format: FormatName = None,
+    clip: Clip = False,
+    skip_bad: SkipBad = False,
+) -> None:
+    """Compare data sets: classes, box sizes, places, image looks.
+
+    With --out also stats.json, stats.csv, and two figures (PNG, PDF).
+
+    Example: gapscope data stats photos renders -o stats
+    """
+    from gapscope.commands.data_tables import print_distributions
+    from gapscope.data.distributions import distributions, long_form
+    from gapscope.errors import InputError
+    from gapscope.files import write_json, write_text
+    from gapscope.progress import for_terminal
+
+    progress = for_terminal()
+    names = [folder.resolve().name for folder in folders]
+    if len(set(names)) < len(names):
+        names = [str(folder) for folder in folders]
+    if len(set(names)) < len(names):
+        raise InputError(f"{names} - expected every folder once. Remove one.")
+    found = {
+        name: distributions(
+            _read(folder, format, clip=clip, skip_bad=skip_bad), sample=sample, seed=seed, progress=progress
+        )
+        for name, folder in zip(names, folders, strict=True)
+    }
+    print_distributions(found)
+    if sample:
+        drawn = ", ".join(f"{one['looks_images']} of {name}" for name, one in found.items())
+        print(f"brightness, contrast and saturation: {drawn}, drawn with seed {seed}")
+    if out:
+        from gapscope.reporting.domain_figures import places_figure, spread_figure
+        from gapscope.reporting.figures import write_figure
+
+        write_json(out / "stats.json", found)
+        write_text(out / "stats.csv", long_form(found).to_csv(index=False))
+        write_figure(spread_figure(found), out, "spread")
+        write_figure(places_figure(found), out, "places")
+        print(f"tables and figures -> {out}; look at images: gapscope data show {folders[0]} -o sheet.jpg")
+
+
+@data.command()
+def show(
+    folder: Folder,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where the sheet goes (.jpg or .png).")],
+    images: Annotated[int, typer.Option(help="How many, drawn at random.", min=1, max=400)] = 24,
+    seed: Seed = 0,
+    label: Annotated[str, typer.Option("--class", help="Only images that hold this class.")] = "",
+    split: Annotated[str, typer.Option(help="Only images with this folder in their path.")] = "",
+    format: FormatName = None,
+    image_folder: ImageFolder = None,
+    labels: Labels = None,
+    clip: Clip = False,
+    skip_bad: SkipBad = False,
+) -> None:
+    """Draw images with their boxes and class names on one sheet.
+
+    Ignore regions are grey and hatched.
+
+    Example: gapscope data show photos -o sheet.jpg --class car --split train
+    """
+    from gapscope.data.sheet import choose_images, sheet
+    from gapscope.errors import InputError
+    from gapscope.files import atomic_path
+
+    if out.suffix.lower() not in (".jpg", ".jpeg", ".png"):
+        raise InputError(f"{out} - expected a name that ends in .jpg or .png. Name the sheet so.")
+    table = _read(folder, format, image_folder, labels, clip=clip, skip_bad=skip_bad)
+    chosen = choose_images(table, images, seed=seed, label=label, folder=split)
+    with atomic_path(out) as temporary:
+        sheet(table, chosen).save(temporary, quality=90)
+    print(f"{len(chosen)} of {len(table)} images -> {out}; other ones: --seed {seed + 1}")
+
+
+Target = StrEnum("Target", ["coco", "yolo"])
+
+
+@data.command()
+def convert(
+    folder: Folder,
+    to: Annotated[Target, typer.Option(help="The form of the new labels.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The new folder.")],
+    map: Annotated[list[str], typer.Option(help="NEW=OLD,OLD: these classes become one; repeat it.")] = [],  # noqa: B006
+    drop: Annotated[list[str], typer.Option(help="A class to leave out; repeat it.")] = [],  # noqa: B006
+    ignore: Annotated[list[str], typer.Option(help="A class that becomes ignore regions.")] = [],  # noqa: B006
+    copy: Annotated[bool, typer.Option("--copy/--link", help="Copy the images, or link to the old ones.")] = False,
+    format: FormatName = None,
+    image_folder: ImageFolder = None,
+    labels: Labels = None,
+    clip: Clip = False,
+    skip_bad: SkipBad = False,
+) -> None:
+    """Write a data set anew, as COCO JSON or YOLO text.
+
+    With --map every class must be mapped, dropped or ignored.
+
+    Example: gapscope data convert photos --to coco -o photos-coco
+    --map person=pedestrian,rider --map car=car,van --drop sign
+    """
+    from gapscope.data.convert import convert as convert_table
+    from gapscope.data.labels import map_labels
+    from gapscope.progress import for_terminal
+
+    table = _read(folder, format, image_folder, labels, clip=clip, skip_bad=skip_bad)
+    if map or drop or ignore:
+        table, _ = map_labels(table, _mapping(map, table.class_names, [*drop, *ignore]), drop, ignore)
+    convert_table(table, to.value, out, copy=copy, progress=for_terminal())
+    lost = int(table.ignore.sum()) if to is Target.yolo else 0
+    if lost:
+        print(f"YOLO knows no ignore regions: {lost} were left out, so what they hid counts as background.")
+    print(
+        f"{len(table)} images, {table.num_boxes - lost} boxes -> {out} ({'copies' if copy else 'links'}); "
+        f"check them: gapscope data check {out}"
+    )
+
+
+def _mapping(given: list[str], known: tuple[str, ...], elsewhere: list[str]) -> dict[str, list[str]]:
+    """What --map says; without it every class that is not named elsewhere stays itself."""
+    from gapscope.errors import InputError
+
+    if not given:
+        return {name: [name] for name in known if name not in elsewhere}
+    mapping: dict[str, list[str]] = {}
+    for text in given:
+        new, equals, old = text.partition("=")
+        if not (new and equals and old):
+            raise InputError(f"--map {text} - expected NEW=OLD,OLD, such as person=pedestrian,rider. Write it so.")
+        mapping.setdefault(new, []).extend(old.split(","))
+    return mapping
+
+
+def _read(
+    folder: Path,
+    format: str | None,
+    image_folder: Path | None = None,
+    labels: Path | None = None,
+    *,
+    clip: bool,
+    skip_bad: bool,
+) -> "AnnotationTable":
+    from gapscope.data.problems import Problems
+    from gapscope.data.readers.detect import read_annotations
+
+    problems = Problems(strict=not skip_bad)
+    table = read_annotations(folder, format, images=image_folder, labels=labels, clip=clip, problems=problems)
+    if problems.found:
+        print(f"{folder}: {len(problems.found)} problems left out; what they are: gapscope data check {folder}")
+    for note in table.notes:
+        print(f"{folder}: {note}")
+    return table

@@ -1,27 +1,165 @@
-"""Commands for the network and its weights: layers."""
+"""Commands for the network and its weights: layers, weights info, weights convert, detect."""
 
-from typing import Annotated
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gapscope.commands.app import app
 
+if TYPE_CHECKING:
+    from gapscope.detector.network import Darknet
+
+weights = typer.Typer(no_args_is_help=True, help="Look into weights files and convert them.")
+app.add_typer(weights, name="weights")
+
+Cfg = Annotated[str | None, typer.Option(help="A Darknet file's network: a .cfg, or a built-in name.")]
+Names = Annotated[Path | None, typer.Option(help="File of class names, one a line.")]
+
+
+class Resize(StrEnum):
+    letterbox = "letterbox"
+    stretch = "stretch"
+
 
 @app.command()
 def layers(
-    classes: Annotated[int, typer.Option(help="Number of classes.")] = 5,
+    network: Annotated[
+        str, typer.Argument(help="yolov3, yolov3-tiny, yolov3-spp, darknet53, or a .cfg file.")
+    ] = "yolov3",
+    classes: Annotated[int | None, typer.Option(help="Number of classes; 5 unless a .cfg says it.")] = None,
     width: Annotated[float, typer.Option(help="Factor on the number of channels.")] = 1.0,
     size: Annotated[int, typer.Option(help="Side of the input in pixels.")] = 416,
 ) -> None:
-    """Print YOLOv3's 107 layers: type, channels, stride, inputs, features.
+    """Print a network's layers: type, channels, stride, inputs, features.
 
-    Example: gapscope layers --width 0.25 --size 160
+    Example: gapscope layers yolov3 --width 0.25 --size 160
     """
-    from gapscope.detector.layers import yolov3_layers
+    from gapscope.detector.cfg_plan import plan_from
+    from gapscope.errors import InputError
 
-    print(f"{'layer':>5}  {'type':8}  {'channels':>8}  {'kernel':>6}  {'stride':>6}  {'from':>8}  {'features':>9}")
-    for layer in yolov3_layers(classes, width):
+    plan = plan_from(network, 5 if classes is None else classes, width)
+    if classes not in (None, plan.classes) and plan.classes:
+        raise InputError(f"{network} says {plan.classes} classes itself, not {classes}. Leave --classes out.")
+    sources = [", ".join("image" if i < 0 else str(i) for i in layer.inputs) for layer in plan.layers]
+    wide = max(8, *map(len, sources))
+    print(f"{'layer':>5}  {'type':8}  {'channels':>8}  {'kernel':>7}  {'stride':>6}  {'from':>{wide}}  {'features':>9}")
+    for layer, source in zip(plan.layers, sources, strict=True):
         kernel = f"{layer.size}x{layer.size}/{layer.step}" if layer.size else ""
-        source = ", ".join("image" if i < 0 else str(i) for i in layer.inputs)
-        line = f"{layer.index:5}  {layer.kind:8}  {layer.filters:8}  {kernel:>6}  {layer.stride:6}  {source:>8}"
+        line = f"{layer.index:5}  {layer.kind:8}  {layer.filters:8}  {kernel:>7}  {layer.stride:6}  {source:>{wide}}"
         print(f"{line}  {layer.num_features(size):9}")
+
+
+@weights.command()
+def info(
+    file: Annotated[Path, typer.Argument(help="A .safetensors, .weights or timm file.")],
+    cfg: Cfg = None,
+) -> None:
+    """Show what is in a weights file: network, layers, origin, hash.
+
+    Example: gapscope weights info darknet53.conv.74
+    """
+    from gapscope.detector.weights_info import weights_facts
+
+    facts = weights_facts(file, cfg)
+    wide = max(len(name) for name, _ in facts) + 1
+    for name, value in facts:
+        print(f"{name + ':':<{wide}} {value}")
+
+
+@weights.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="The file to convert; it stays as it is.")],
+    target: Annotated[Path, typer.Argument(help="The file to write: .safetensors for ours, else Darknet's.")],
+    cfg: Cfg = None,
+    names: Names = None,
+) -> None:
+    """Convert weights between Darknet's format and ours.
+
+    A Darknet file is written with the .cfg that belongs to it.
+
+    Example: gapscope weights convert yolov3.weights yolov3.safetensors
+    --names coco.names
+    """
+    from gapscope.detector.class_names import read_names
+    from gapscope.detector.convert import convert_weights
+
+    written = convert_weights(source, target, cfg, read_names(names) if names else None)
+    print(f"written: {', '.join(map(str, written))}; look into it: gapscope weights info {target}")
+
+
+@app.command()
+def detect(
+    weights: Annotated[Path, typer.Argument(help="A .safetensors or .weights file.")],
+    images: Annotated[list[Path], typer.Argument(help="Images, or folders of images.")],
+    cfg: Cfg = None,
+    names: Names = None,
+    size: Annotated[int, typer.Option(help="Input size in pixels, usually a multiple of 32.")] = 416,
+    confidence: Annotated[float, typer.Option(help="Show boxes from this confidence on.")] = 0.25,
+    iou: Annotated[float, typer.Option(help="Of boxes that overlap more, one stays.")] = 0.45,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for pictures and detections.json.")] = Path(
+        "detections"
+    ),
+    resize: Annotated[Resize, typer.Option(help="Keep the images' shape, or stretch them.")] = Resize.letterbox,
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto for cuda where there is one.")] = "auto",
+) -> None:
+    """Find objects in images: a picture each, and all boxes in one file.
+
+    detections.json holds the table of images and classes and a list of
+    results as COCO has them: x, y, width, height in pixels of the image.
+
+    Example: gapscope detect yolov3-tiny.weights photos --names coco.names
+    """
+    from gapscope.detector.class_names import read_names
+    from gapscope.detector.detect_files import (
+        check_elsewhere,
+        coco_rows,
+        collect_images,
+        detect_files,
+        image_row,
+        write_picture,
+    )
+    from gapscope.detector.weights import load_weights
+    from gapscope.files import hash_file, write_json
+
+    network = load_weights(weights, cfg, read_names(names) if names else None)
+    files = collect_images(images)
+    for file in files:
+        check_elsewhere(file, out)
+    settings = {"size": size, "confidence": confidence, "iou": iou, "resize": resize.value}
+    table, rows = [], []
+    found_files = detect_files(network, files, device=_device(device), **settings)  # type: ignore[arg-type]
+    for number, found in enumerate(found_files, start=1):
+        write_picture(found, network.class_names, out)
+        table.append(image_row(number, found))
+        rows.extend(coco_rows(number, found))
+        print(f"{found.file.name}: {_counts(network, found.detections.classes.tolist())}")
+    content = {
+        "weights": {"file": weights.name, "sha256": hash_file(weights), "network": network.plan.name},
+        "settings": settings,
+        "images": table,
+        "categories": [{"id": i, "name": name} for i, name in enumerate(network.class_names, start=1)],
+        "results": rows,
+    }
+    write_json(out / "detections.json", content)
+    print(f"{len(rows)} boxes in {len(table)} images -> {out / 'detections.json'}, pictures beside it")
+
+
+def _device(name: str) -> str:
+    import torch
+
+    from gapscope.errors import InputError
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name != "cpu" and not torch.cuda.is_available():
+        raise InputError(f"device = {name!r}, but there is no CUDA device here. Use cpu.")
+    return name
+
+
+def _counts(network: "Darknet", labels: list[int]) -> str:
+    """How often each class was found, most often first."""
+    counts = {name: labels.count(index) for index, name in enumerate(network.class_names) if index in labels}
+    ordered = sorted(counts.items(), key=lambda item: -item[1])
+    return ", ".join(f"{count} {name}" for name, count in ordered) or "nothing"

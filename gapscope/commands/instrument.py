@@ -1,22 +1,35 @@
 """Commands for looking inside networks: record, compare."""
 
+from collections.abc import Iterator
+from enum import StrEnum
+from math import isnan
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gapscope.commands.app import app
 
+if TYPE_CHECKING:
+    from xarray import Dataset
+
 
 @app.command()
 def record(
-    weights: Annotated[Path, typer.Argument(help="A weights.safetensors file of a run.")],
+    model: Annotated[str, typer.Argument(help="A weights file, or module:factory that builds any model.")],
     images: Annotated[Path, typer.Option(help="Folder of images that the network looks at, in order of name.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Where the recording goes (.nc).")],
-    size: Annotated[int, typer.Option(help="Input size in pixels, a multiple of 32.")] = 416,
+    size: Annotated[int, typer.Option(help="Input size in pixels; YOLOv3 needs a multiple of 32.")] = 416,
+    layers: Annotated[
+        list[str] | None, typer.Option(help="Name, 'layer1.*' or '0-74'; more than once if need be.")
+    ] = None,
+    preprocess: Annotated[str, typer.Option(help="'0-1' or 'imagenet': what the model expects.")] = "0-1",
     memory: Annotated[str, typer.Option(help="Live tensors above this spill to disk.")] = "8GiB",
 ) -> None:
     """Record what every layer makes of a folder of images.
+
+    The model is a weights file of gapscope, or what a Python function
+    builds: my_models.py:build, torchvision.models:resnet18.
 
     Example: gapscope record runs/demo/arms/u-real/seed0/weights.safetensors
     --images photos --size 416 -o real.nc
@@ -24,10 +37,29 @@ def record(
     from gapscope.progress import for_terminal
     from gapscope.recording.files import record_files
 
-    recording = record_files(weights, images, size=size, memory=memory, progress=for_terminal())
+    recording = record_files(
+        model,
+        images,
+        size=size,
+        layers=layers or None,
+        preprocess=preprocess,
+        memory=memory,
+        progress=for_terminal(),
+    )
     recording.save(out)
     counts = f"{len(recording.images)} images, {len(recording.layers)} layers"
+    if recording.skipped:
+        name, reason = next(iter(recording.skipped.items()))
+        more = len(recording.skipped) - 1
+        print(f"not recorded: {name}, which {reason}" + (f"; and {more} more, all listed in the file" if more else ""))
     print(f"{counts} -> {out}; compare it with another: gapscope compare A.nc B.nc")
+
+
+class Where(StrEnum):
+    """Each layer with its counterpart, or each layer with each."""
+
+    layers = "layers"
+    cells = "cells"
 
 
 @app.command()
@@ -35,21 +67,76 @@ def compare(
     a: Annotated[Path, typer.Argument(help="A recording.")],
     b: Annotated[Path, typer.Argument(help="Another recording, over the same images.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Where the grid goes (.nc).")] = Path("grid.nc"),
+    measure: Annotated[
+        list[str] | None, typer.Option(help="Such as rsa or procrustes; more than once if need be.")
+    ] = None,
+    diagonal: Annotated[bool, typer.Option("--diagonal", help="Each layer with its counterpart only.")] = False,
+    floor: Annotated[Where, typer.Option(help="Where images are shuffled for the floor.")] = Where.layers,
+    interval: Annotated[Where, typer.Option(help="Where images are drawn anew for intervals.")] = Where.layers,
+    permutations: Annotated[int, typer.Option(help="Shuffles behind the floor; 0 for none.")] = 100,
+    bootstraps: Annotated[int, typer.Option(help="Draws behind each interval; 0 for none.")] = 200,
+    remove_top: Annotated[int, typer.Option(help="Principal components to take away first.")] = 0,
+    csv: Annotated[Path | None, typer.Option(help="Also write the grid as a table, a row per cell.")] = None,
 ) -> None:
     """Compare two networks layer by layer, from their recordings.
 
-    Prints the mean similarity (1: the same images are alike to both; 0:
-    nothing in common) of all layers, the backbone and the head.
+    Prints means over all layers, the backbone and the head, and the layers
+    that are most and least alike. Without --measure it is CKA, debiased and
+    as in the paper; docs/measures.md lists all measures and their costs.
 
     Example: gapscope compare real.nc synthetic.nc -o grid.nc
     """
+    from gapscope.files import write_text
+    from gapscope.progress import for_terminal
     from gapscope.recording.recording import read_recording
     from gapscope.similarity import compare as similarity
-    from gapscope.similarity.summary import diagonal_means
+    from gapscope.similarity.summary import grid_table
 
-    grid = similarity.compare(read_recording(a), read_recording(b))
+    names = measure or ["cka_debiased", "cka_biased"]
+    grid = similarity.compare(
+        read_recording(a),
+        read_recording(b),
+        measures=names,
+        cells="diagonal" if diagonal else "all",
+        floor=floor.value,
+        interval=interval.value,
+        permutations=permutations,
+        bootstraps=bootstraps,
+        remove_top=remove_top,
+        progress=for_terminal(),
+    )
     similarity.write_similarity(grid, out)
-    for measure, name in (("cka_debiased", "debiased"), ("cka_biased", "biased, as in the paper")):
-        means = diagonal_means(grid, measure)
-        print(f"CKA ({name}): all {means.all:.4f}, backbone {means.backbone:.4f}, head {means.head:.4f}")
-    print(f"all {grid.sizes['layer_a']} x {grid.sizes['layer_b']} layers, floor and intervals are in {out}")
+    if csv:
+        write_text(csv, grid_table(grid).to_csv(index=False))
+    for line in _described(grid, names):
+        print(line)
+    counts = [grid.sizes["layer_a"]] if diagonal else [grid.sizes["layer_a"], grid.sizes["layer_b"]]
+    also = f" and, as a table, in {csv}" if csv else "; as a table: gapscope compare ... --csv FILE"
+    print(f"all {' x '.join(map(str, counts))} layers, floor and intervals are in {out}{also}")
+
+
+FEW_IMAGES = 100
+"""Below, intervals are so wide that most differences between layers are chance."""
+
+
+def _described(grid: "Dataset", names: list[str]) -> Iterator[str]:
+    """What a terminal shows of a grid."""
+    from gapscope.similarity.measures import MEASURES
+    from gapscope.similarity.summary import diagonal_means, diagonal_values, extreme_layers
+
+    short = {"cka_debiased": "CKA (debiased)", "cka_biased": "CKA (biased, as in the paper)"}
+    for name in names if "layer" in grid.coords else []:
+        means, chosen = diagonal_means(grid, name), MEASURES[name]
+        kind = "" if chosen.larger_is_more_similar else " (a distance: smaller is more alike)"
+        parts = {"all": means.all, "backbone": means.backbone, "head": means.head}
+        shown = ", ".join(f"{part} {value:.4f}" for part, value in parts.items() if not isnan(value))
+        yield f"{short.get(name, chosen.title)}{kind}: {shown or 'undefined in every layer'}"
+        values = dict(zip(grid["layer"].to_numpy().tolist(), diagonal_values(grid, name), strict=True))
+        most, least = extreme_layers(grid, name)
+        if most:
+            named = [", ".join(f"{layer} ({values[layer]:.3f})" for layer in some) for some in (most, least)]
+            yield f"  most alike: layers {named[0]}; least: {named[1]}"
+        if means.undefined:
+            yield f"  {len(means.undefined)} layers undefined; reason_a and reason_b in the file say why"
+    if grid.attrs["n"] < FEW_IMAGES:
+        yield f"only {grid.attrs['n']} images: intervals are wide, and small differences may be chance. 200 are better"

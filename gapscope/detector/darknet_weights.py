@@ -1,9 +1,10 @@
-"""How does Darknet keep the weights of YOLOv3 in a `.weights` file?
+"""How does Darknet keep the weights of a network in a `.weights` file?
 
 A header of three int32 (major, minor, revision) and a count of the images seen in training, then float32 values,
 convolution by convolution in file order and nothing for the other layers: with batch normalization its bias, scale,
 running mean and running variance and then the kernels; without it the bias and then the kernels, each kernel as
-(out, in, row, column). The count has 8 bytes from version 0.2 on and 4 bytes before. All little-endian.
+(out, in / groups, row, column). The count has 8 bytes from version 0.2 on and 4 bytes before; some programs write 8
+under any version, so in an old file it is taken to have 8 where only that fits the network. All little-endian.
 
 Source:
     The functions `load_convolutional_weights`, `load_weights_upto` and `save_weights_upto` of Darknet's parser.c,
@@ -11,22 +12,35 @@ Source:
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gapscope.detector.layers import ANCHORS_PER_LAYER, NUM_LAYERS, YOLO_LAYERS, Layer, check_range
-from gapscope.detector.network import Convolution, YOLOv3
+from gapscope.detector.file_kind import file_kind
+from gapscope.detector.fits import (
+    built_in_fits,
+    classes_of_whole_file,
+    first_of_classes,
+    is_exact,
+    last_begun,
+    running_totals,
+    stored_values,
+)
+from gapscope.detector.layers import check_range
+from gapscope.detector.modules import Convolution
+from gapscope.detector.network import Darknet
+from gapscope.detector.plans import Plan
+from gapscope.detector.stack import Layer
 from gapscope.errors import InputError
 from gapscope.files import atomic_path
 
 FLOAT = np.dtype("<f4")
 INT = np.dtype("<i4")
-FIRST_OF_CLASSES = YOLO_LAYERS[0] - 1
-"""The first layer whose shape depends on the number of classes."""
+LONG = np.dtype("<i8")
+VERSION_BYTES = 3 * INT.itemsize
 
 
 @dataclass(frozen=True)
@@ -38,24 +52,89 @@ class DarknetHeader:
     revision: int = 0
     seen: int = 0
     """Images seen in training."""
+    always_long: bool = False
+    """Whether the count has 8 bytes although the version is below 0.2."""
 
     @property
     def count_type(self) -> np.dtype:
         """How `seen` is written: 8 bytes from version 0.2 on, 4 bytes before."""
-        long = self.major * 10 + self.minor >= 2 and self.major < 1000 and self.minor < 1000
-        return np.dtype("<i8") if long else INT
+        recent = self.major * 10 + self.minor >= 2 and self.major < 1000 and self.minor < 1000
+        return LONG if recent or self.always_long else INT
 
     @property
     def num_bytes(self) -> int:
-        """Length of the header: 20, or 16 before version 0.2."""
-        return 3 * INT.itemsize + self.count_type.itemsize
+        """Length of the header: 20 or 16."""
+        return VERSION_BYTES + self.count_type.itemsize
 
 
-def load_darknet_weights(network: YOLOv3, path: Path, last: int | None = None) -> DarknetHeader:
+@dataclass(frozen=True)
+class DarknetFile:
+    """A `.weights` file: which header it has depends on the network that it is read for."""
+
+    path: Path
+    header: DarknetHeader
+    size: int
+    """Bytes of the whole file."""
+
+    @property
+    def num_values(self) -> int:
+        return (self.size - self.header.num_bytes) // FLOAT.itemsize
+
+    def with_long_count(self) -> "DarknetFile":
+        """The same file, its count of images read as 8 bytes."""
+        return replace(self, header=_with_seen(self.path, replace(self.header, always_long=True), self.size))
+
+    def values(self) -> np.ndarray:
+        """All float values after the header."""
+        return np.fromfile(self.path, FLOAT, offset=self.header.num_bytes)
+
+
+def open_darknet_file(path: Path) -> DarknetFile:
+    """What the head of a file says, by its version.
+
+    Raises:
+        InputError: If the file is missing or no Darknet file.
+    """
+    kind = file_kind(path)
+    if kind != "darknet":
+        raise InputError(f"{path} is a {kind} file - expected Darknet's .weights format. Convert it, or name another.")
+    size = path.stat().st_size
+    if size < VERSION_BYTES + INT.itemsize:
+        raise InputError(f"{path} has {size} bytes - a Darknet weights file has a header of 16 or 20. Copy it again.")
+    major, minor, revision = (int(value) for value in np.fromfile(path, INT, count=3))
+    header = DarknetHeader(major, minor, revision)
+    if size < header.num_bytes or (size - header.num_bytes) % FLOAT.itemsize:
+        raise InputError(
+            f"{path} has {size} bytes - expected a header of {header.num_bytes} (version {major}.{minor}) and then "
+            "whole 4-byte values. It is cut short or no Darknet weights file; copy it again."
+        )
+    return DarknetFile(path, _with_seen(path, header, size), size)
+
+
+def _with_seen(path: Path, header: DarknetHeader, size: int) -> DarknetHeader:
+    if size < header.num_bytes:
+        return header
+    return replace(header, seen=int(np.fromfile(path, header.count_type, count=1, offset=VERSION_BYTES)[0]))
+
+
+def fitting_header(file: DarknetFile, table: Sequence[Layer]) -> DarknetFile:
+    """The file with the header length that fits a network: as its version says, or 20 in an old file if only that does.
+
+    The other way round is not tried: a file cut short by one value would look like it.
+    """
+    if file.header.count_type == LONG or file.size < VERSION_BYTES + LONG.itemsize:
+        return file
+    long = file.with_long_count()
+    fits = [is_exact(table, one.num_values) or classes_of_whole_file(table, one.num_values) for one in (file, long)]
+    return long if fits[1] and not fits[0] else file
+
+
+def load_darknet_weights(network: Darknet, path: Path, last: int | None = None) -> DarknetHeader:
     """Copy the weights of a Darknet file into layers 0..last of a network.
 
     A file may hold the whole network, or its first layers only, such as `darknet53.conv.74` (all of the backbone).
-    Every byte is accounted for. A file of a whole YOLOv3 with other classes fits up to layer 80.
+    Every byte is accounted for. A file of the whole network with other classes fits up to the layer before the first
+    detections (80 of YOLOv3).
 
     Args:
         network: The network to fill; it is left as it was if the file is refused.
@@ -68,23 +147,28 @@ def load_darknet_weights(network: YOLOv3, path: Path, last: int | None = None) -
     Raises:
         InputError: If the file is missing, or its length fits neither the whole network nor its first layers.
     """
-    wanted = NUM_LAYERS - 1 if last is None else last
-    check_range(0, wanted)
-    header, values = read_values(path)
-    check_length(path, network.table, len(values), wanted, whole=last is None)
+    wanted = len(network.table) - 1 if last is None else last
+    check_range(0, wanted, len(network.table))
+    file = fitting_header(open_darknet_file(path), network.table)
+    check_length(file, network.plan, wanted, whole=last is None)
+    values = file.values()
     if not np.isfinite(values).all():
         raise InputError(f"{path} holds values that are no finite numbers - expected weights. Copy it again.")
     with torch.no_grad():
         for tensor, part in zip(stored_tensors(network, wanted), split(values, network, wanted), strict=True):
             tensor.copy_(torch.from_numpy(part.astype(np.float32)).view(tensor.shape))
-    return header
+    return file.header
 
 
 def save_darknet_weights(
-    network: YOLOv3, path: Path, header: DarknetHeader | None = None, last: int = NUM_LAYERS - 1
+    network: Darknet, path: Path, header: DarknetHeader | None = None, last: int | None = None
 ) -> None:
-    """Write layers 0..last of a network as a Darknet file, which a file that was read gives back byte for byte."""
-    check_range(0, last)
+    """Write layers 0..last of a network (all by default) as a Darknet file.
+
+    A file that was read comes back byte for byte.
+    """
+    last = len(network.table) - 1 if last is None else last
+    check_range(0, last, len(network.table))
     header = header or DarknetHeader()
     with atomic_path(path) as temporary, temporary.open("wb") as stream:
         stream.write(np.array([header.major, header.minor, header.revision], INT).tobytes())
@@ -93,25 +177,7 @@ def save_darknet_weights(
             stream.write(tensor.detach().cpu().contiguous().numpy().astype(FLOAT, copy=False).tobytes())
 
 
-def read_values(path: Path) -> tuple[DarknetHeader, np.ndarray]:
-    """Header and float values of a file."""
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such weights file. Check the path.")
-    size = path.stat().st_size
-    if size < 16:
-        raise InputError(f"{path} has {size} bytes - a Darknet weights file has a header of 16 or 20. Copy it again.")
-    major, minor, revision = (int(value) for value in np.fromfile(path, INT, count=3))
-    header = DarknetHeader(major, minor, revision)
-    if size < header.num_bytes or (size - header.num_bytes) % FLOAT.itemsize:
-        raise InputError(
-            f"{path} has {size} bytes - expected a header of {header.num_bytes} (version {major}.{minor}) and then "
-            "whole 4-byte values. It is cut short or no Darknet weights file; copy it again."
-        )
-    seen = int(np.fromfile(path, header.count_type, count=1, offset=12)[0])
-    return DarknetHeader(major, minor, revision, seen), np.fromfile(path, FLOAT, offset=header.num_bytes)
-
-
-def stored_tensors(network: YOLOv3, last: int) -> Iterator[Tensor]:
+def stored_tensors(network: Darknet, last: int) -> Iterator[Tensor]:
     """The tensors of layers 0..last that a Darknet file holds, in its order."""
     for layer in network.layers[: last + 1]:
         if isinstance(layer, Convolution):
@@ -125,7 +191,7 @@ def stored_tensors(network: YOLOv3, last: int) -> Iterator[Tensor]:
             yield layer.conv.weight
 
 
-def split(values: np.ndarray, network: YOLOv3, last: int) -> Iterator[np.ndarray]:
+def split(values: np.ndarray, network: Darknet, last: int) -> Iterator[np.ndarray]:
     """The values of each stored tensor in turn."""
     start = 0
     for tensor in stored_tensors(network, last):
@@ -133,42 +199,46 @@ def split(values: np.ndarray, network: YOLOv3, last: int) -> Iterator[np.ndarray
         start += tensor.numel()
 
 
-def stored_values(layer: Layer) -> int:
-    """How many values a Darknet file holds of a layer."""
-    if layer.kind != "conv":
-        return 0
-    return layer.filters * (4 if layer.normalized else 1) + layer.filters * layer.in_filters * layer.size**2
-
-
-def check_length(path: Path, table: Sequence[Layer], found: int, last: int, *, whole: bool) -> None:
+def check_length(file: DarknetFile, plan: Plan, last: int, *, whole: bool) -> None:
     """Refuse a file that holds neither exactly the first layers of this network nor a whole one of other classes."""
-    sums = np.cumsum([stored_values(layer) for layer in table])
-    held = int(np.searchsorted(sums, found, side="right")) - 1
-    exact = found > 0 and sums[held] == found
-    if exact and (held == NUM_LAYERS - 1 or (not whole and last <= held)):
+    table, found = plan.layers, file.num_values
+    exact, held = is_exact(table, found), last_begun(table, found)
+    if exact and (held == len(table) - 1 or (not whole and last <= held)):
         return
     classes = classes_of_whole_file(table, found)
-    if classes and not whole and last < FIRST_OF_CLASSES:
+    if classes and not whole and last < first_of_classes(table):
         return
-    if classes:
-        what = f"a whole YOLOv3 of {classes} classes"
-    elif exact:
-        what = f"layers 0-{held}"
-    else:
-        what = "neither the first layers of this network nor a whole one"
+    total = int(running_totals(table)[last])
     wanted = "the whole network and nothing else" if whole else f"at least layers 0-{last}"
     raise InputError(
-        f"{path} holds {found:,} values after its header, {what} - expected {wanted}: {sums[last]:,} values for "
-        f"{table[-1].filters // 3 - 5} classes. Give the last layer to take, such as 74 for the backbone, or a network "
-        "of the file's classes and width."
+        f"{file.path} holds {found:,} values after its header, {_what_it_is(plan, found, classes)} - expected "
+        f"{wanted}: {total:,} values for {plan.name}{_for_classes(plan)}. {_advice(plan, found, exact)}"
     )
 
 
-def classes_of_whole_file(table: Sequence[Layer], found: int) -> int:
-    """The number of classes for which a network of this width has so many values; 0 if there is none."""
-    heads = [layer for layer in table if layer.kind == "conv" and not layer.normalized]
-    others = sum(stored_values(layer) for layer in table) - sum(stored_values(layer) for layer in heads)
-    channels, rest = divmod(found - others, sum(1 + layer.in_filters for layer in heads))
-    if rest or channels % ANCHORS_PER_LAYER:
-        return 0
-    return max(0, channels // ANCHORS_PER_LAYER - 5)
+def _what_it_is(plan: Plan, found: int, classes: int) -> str:
+    table, held = plan.layers, last_begun(plan.layers, found)
+    totals = running_totals(table)
+    if classes:
+        return f"a whole {plan.name} of {classes} classes"
+    if is_exact(table, found):
+        return f"layers 0-{held}"
+    if held == len(table) - 1:
+        return f"{FLOAT.itemsize * (found - int(totals[-1])):,} bytes more than the whole network takes"
+    cut = table[held + 1]
+    lacking = int(totals[held + 1]) - found
+    return f"which end inside layer {cut.index} ({cut.filters} filters): {lacking:,} of its {stored_values(cut):,} lack"
+
+
+def _for_classes(plan: Plan) -> str:
+    width = f" at width {plan.width:g}" if plan.width != 1 else ""
+    return width + (f" with {plan.classes} classes" if plan.classes else "")
+
+
+def _advice(plan: Plan, found: int, exact: bool) -> str:
+    others = [fit.name for fit, last in built_in_fits(found) if last == len(fit.layers) - 1 and fit.name != plan.name]
+    if others:
+        return f"It is as long as a {others[0]} - load it into that network."
+    if exact:
+        return "Give the last layer to take, such as 74 for YOLOv3's backbone."
+    return "Give a network of the file's layers, classes and width; if it is the right one, copy the file again."

@@ -10,20 +10,23 @@ from torch import Tensor
 from torchvision.ops import batched_nms
 
 from gapscope.boxes import cxcywh_to_xyxy
-from gapscope.detector.layers import ANCHORS_PER_LAYER
-from gapscope.detector.network import YOLOv3
+from gapscope.detector.layers import ANCHORS_PER_LAYER, YOLO_LAYERS, yolov3_layers
+from gapscope.detector.network import Darknet
+from gapscope.detector.stack import Layer
 from gapscope.errors import InputError
 
-MAP_STRIDES = (32, 16, 8)
-"""Pixels per cell of the three raw maps, in the order of `YOLOv3.forward`."""
-MAP_ANCHORS = ((6, 7, 8), (3, 4, 5), (0, 1, 2))
-"""Which of the nine anchors each map uses."""
+MAP_LAYERS = tuple(yolov3_layers(1)[index] for index in YOLO_LAYERS)
+"""YOLOv3's detection layers: where the cells and anchors of its three raw maps lie, in the order of `forward`."""
+MAP_STRIDES = tuple(layer.stride for layer in MAP_LAYERS)
+"""Pixels per cell of each map: 32, 16, 8."""
+MAP_ANCHORS = tuple(layer.anchors for layer in MAP_LAYERS)
+"""Which of the nine anchors each map uses: the largest, the middle and the smallest three."""
 LARGEST_GROWTH = math.log(1e3)
 """A box is at most a thousand times its anchor; held back in the logit, so that no gradient becomes infinite."""
 
 
 class Decoded(NamedTuple):
-    """What every anchor of every cell says; cells of strides 32, 16, 8 in turn, anchor by anchor, row by row."""
+    """What every anchor of every cell says; map after map, anchor by anchor, row by row."""
 
     boxes: Tensor
     """(b, cells, 4) `xyxy` in pixels of the network's input, not cut at its border."""
@@ -50,53 +53,59 @@ class Detections:
         return replace(self, boxes=torch.minimum(self.boxes.clamp(min=0), limits))
 
 
-def split_map(raw: Tensor) -> Tensor:
-    """A raw map (b, 3 (5 + N), h, w) as (b, 3, h, w, 5 + N), in float32: tx, ty, tw, th, objectness, classes."""
+def split_map(raw: Tensor, num_anchors: int = ANCHORS_PER_LAYER) -> Tensor:
+    """A raw map (b, a (5 + N), h, w) as (b, a, h, w, 5 + N), in float32: tx, ty, tw, th, objectness, classes."""
     b, channels, h, w = raw.shape
-    return raw.float().view(b, ANCHORS_PER_LAYER, channels // ANCHORS_PER_LAYER, h, w).permute(0, 1, 3, 4, 2)
+    return raw.float().view(b, num_anchors, channels // num_anchors, h, w).permute(0, 1, 3, 4, 2)
 
 
-def box_from_logits(logits: Tensor, cell: Tensor, anchor: Tensor) -> Tensor:
+def box_from_logits(logits: Tensor, cell: Tensor, anchor: Tensor, scale_xy: float = 1.0) -> Tensor:
     """Boxes (..., 4) `xyxy`, in cells, from tx, ty, tw, th (..., 4), the cell's column and row and the anchor in cells.
 
         bx = column + sigmoid(tx), by = row + sigmoid(ty), bw = anchor width * exp(tw), bh = anchor height * exp(th)
 
+    With `scale_xy` s, s sigmoid(t) - (s - 1) / 2 stands for sigmoid(t), so that a center can reach the cell's border.
+
     Source:
-        Redmon and Farhadi 2018, arXiv:1804.02767, section 2.1.
+        Redmon and Farhadi 2018, arXiv:1804.02767, section 2.1; s: Bochkovskiy et al. 2020, arXiv:2004.10934.
     """
-    center = cell + logits[..., :2].sigmoid()
+    offset = logits[..., :2].sigmoid()
+    if scale_xy != 1:
+        offset = scale_xy * offset - (scale_xy - 1) / 2
+    center = cell + offset
     extent = anchor * logits[..., 2:4].clamp(max=LARGEST_GROWTH).exp()
     return cxcywh_to_xyxy(torch.cat([center, extent], dim=-1))
 
 
-def decode(raw: Sequence[Tensor], anchors: Tensor) -> Decoded:
+def decode(raw: Sequence[Tensor], anchors: Tensor, layers: Sequence[Layer] = MAP_LAYERS) -> Decoded:
     """Boxes, objectness and classes of all cells.
 
     Args:
-        raw: The three raw maps, as `YOLOv3.forward` returns them.
-        anchors: The nine anchors (9, 2) in pixels of the network's input: `network.anchors`.
+        raw: The raw maps, as `Darknet.forward` returns them.
+        anchors: The network's anchors (a, 2) in pixels of its input: `network.anchors`.
+        layers: The yolo layers that the maps come from: `network.yolo_layers`.
     """
     parts = [
-        decode_map(split_map(one), anchors[list(mask)], stride)
-        for one, mask, stride in zip(raw, MAP_ANCHORS, MAP_STRIDES, strict=True)
+        decode_map(split_map(one, len(layer.anchors)), anchors[list(layer.anchors)], layer.stride, layer.scale_xy)
+        for one, layer in zip(raw, layers, strict=True)
     ]
     return Decoded(*(torch.cat(each, dim=1) for each in zip(*parts, strict=True)))
 
 
-def decode_map(values: Tensor, anchors: Tensor, stride: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Boxes, objectness and classes of one split map (b, 3, h, w, 5 + N) with its three anchors (3, 2) in pixels."""
+def decode_map(values: Tensor, anchors: Tensor, stride: int, scale_xy: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
+    """Boxes, objectness and classes of one split map (b, a, h, w, 5 + N) with its anchors (a, 2) in pixels."""
     _, _, h, w, _ = values.shape
     rows, columns = torch.meshgrid(
         torch.arange(h, device=values.device), torch.arange(w, device=values.device), indexing="ij"
     )
     cell = torch.stack([columns, rows], dim=-1).to(values.dtype)
-    boxes = box_from_logits(values[..., :4], cell, anchors[:, None, None, :] / stride) * stride
+    boxes = box_from_logits(values[..., :4], cell, anchors[:, None, None, :] / stride, scale_xy) * stride
     probabilities = values[..., 4:].sigmoid()
     return boxes.flatten(1, 3), probabilities[..., 0].flatten(1), probabilities[..., 1:].flatten(1, 3)
 
 
 def detect(
-    network: YOLOv3,
+    network: Darknet,
     images: Tensor,
     confidence: float = 0.001,
     iou: float = 0.6,
@@ -108,7 +117,7 @@ def detect(
     """The objects a network finds in each image; it is run in evaluation mode and left in the mode it was in.
 
     Args:
-        network: A YOLOv3.
+        network: YOLOv3, or another network with detection layers.
         images: (b, 3, s, s) RGB, bytes or float values in 0..1.
         confidence: Least objectness times class probability that counts.
         iou: Of two boxes of one class that overlap more than this, the less confident goes.
@@ -117,8 +126,10 @@ def detect(
         multi_label: Let one box speak for every class above `confidence`, not only its best.
 
     Raises:
-        InputError: If the images do not fit the network, or a threshold is out of range.
+        InputError: If the network has no detection layers, the images do not fit it, or a threshold is out of range.
     """
+    if not network.yolo_layers:
+        raise InputError(f"{network.plan.name} has no detection layers - it finds nothing. Use a whole detector.")
     for name, value in (("confidence", confidence), ("iou", iou)):
         if not 0 <= value <= 1:
             raise InputError(f"{name} = {value} - expected a value from 0 to 1.")
@@ -133,12 +144,12 @@ def detect(
 
 
 @torch.no_grad()
-def evaluated(network: YOLOv3, images: Tensor) -> Decoded:
+def evaluated(network: Darknet, images: Tensor) -> Decoded:
     """Decoded maps of a network in evaluation mode, which is then put back into the mode it was in."""
     was_training = network.training
     network.eval()
     try:
-        return decode(network(images), network.anchors)
+        return decode(network(images), network.anchors, network.yolo_layers)
     finally:
         network.train(was_training)
 

@@ -7,13 +7,11 @@ Source:
 """
 
 import re
-from dataclasses import dataclass
-from typing import Literal
 
+from gapscope.detector.stack import BOX_CHANNELS, Layer, Stack
+from gapscope.detector.stack import IMAGE as IMAGE  # so that readers of the table find it here
 from gapscope.errors import InputError
 
-IMAGE = -1
-"""The input of layer 0."""
 NUM_LAYERS = 107
 BACKBONE_LAST = 74
 YOLO_LAYERS = (82, 94, 106)
@@ -26,37 +24,6 @@ ANCHORS_PER_LAYER = 3
 RESIDUAL_BLOCKS = (1, 2, 8, 8, 4)
 """Residual blocks after each halving of the resolution."""
 
-Kind = Literal["conv", "shortcut", "route", "upsample", "yolo"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Layer:
-    """One line of the table: what the layer is, what it reads and what shape it writes."""
-
-    index: int
-    """Darknet index, 0 to 106."""
-    kind: Kind
-    inputs: tuple[int, ...]
-    """Indices of the layers it reads, in order; -1 is the image."""
-    in_filters: int
-    """Channels it reads, all inputs of a concatenation together."""
-    filters: int
-    """Channels it writes."""
-    stride: int
-    """Input pixels per cell of its output."""
-    size: int = 0
-    """Side of a convolution's kernel, in cells; 0 for the other kinds."""
-    step: int = 1
-    """How far a convolution's kernel moves, in cells."""
-    normalized: bool = False
-    """A convolution followed by batch normalization and leaky ReLU; the others have a bias and stay linear."""
-    anchors: tuple[int, ...] = ()
-    """Indices into the nine anchors, for a yolo layer."""
-
-    def num_features(self, size: int) -> int:
-        """Numbers it writes for one square image of `size` pixels: p, the number of features in a comparison."""
-        return self.filters * (size // self.stride) ** 2
-
 
 def yolov3_layers(classes: int, width: float = 1.0) -> tuple[Layer, ...]:
     """The 107 layers for a number of classes.
@@ -68,100 +35,78 @@ def yolov3_layers(classes: int, width: float = 1.0) -> tuple[Layer, ...]:
     Raises:
         InputError: If there is no class, or the width is not above 0.
     """
+    check_size(classes, width)
+    stack = Stack(width)
+    add_darknet53(stack)
+    add_pyramid(stack, classes, pooled=False)
+    return tuple(stack.layers)
+
+
+def check_size(classes: int, width: float) -> None:
+    """Refuse a network without classes or of an absurd width."""
     if classes < 1:
         raise InputError(f"YOLOv3 was asked for {classes} classes - it needs at least 1. Name the classes to detect.")
     if not 0 < width <= 4:
         raise InputError(f"width = {width} - expected a factor above 0 and up to 4; 1 is YOLOv3, 0.25 a thin network.")
-    stack = _Stack(width, head_filters=ANCHORS_PER_LAYER * (5 + classes))
-    stack.backbone()
-    stack.head()
-    return tuple(stack.layers)
 
 
-class _Stack:
-    """Piles up layers; `filters` are those of the full network and are made thinner here."""
+def add_darknet53(stack: Stack) -> None:
+    """Layers 0-74: residual blocks at five resolutions."""
+    stack.conv(32, 3)
+    filters = 64
+    for num_blocks in RESIDUAL_BLOCKS:
+        stack.conv(filters, 3, step=2)
+        for _ in range(num_blocks):
+            stack.conv(filters // 2, 1)
+            stack.conv(filters, 3)
+            stack.shortcut(stack.last - 2)
+        filters *= 2
 
-    def __init__(self, width: float, head_filters: int) -> None:
-        self.layers: list[Layer] = []
-        self.width = width
-        self.head_filters = head_filters
 
-    def backbone(self) -> None:
-        self.conv(32, 3)
-        filters = 64
-        for num_blocks in RESIDUAL_BLOCKS:
-            self.conv(filters, 3, step=2)
-            for _ in range(num_blocks):
-                self.conv(filters // 2, 1)
-                self.conv(filters, 3)
-                self.shortcut()
-            filters *= 2
+def add_pyramid(stack: Stack, classes: int, *, pooled: bool) -> None:
+    """The head: detections at strides 32, 16 and 8, each finer one with the last layer of the backbone at its stride.
 
-    def head(self) -> None:
-        last_of_stage = {layer.stride: layer.index for layer in self.layers}
-        self.detect(512, anchors=(6, 7, 8))
-        for filters, anchors, stride in ((256, (3, 4, 5), 16), (128, (0, 1, 2), 8)):
-            self.route(len(self.layers) - 4)  # before the last 3x3 convolution of the branch, not the detections
-            self.conv(filters, 1)
-            self.upsample()
-            self.route(len(self.layers) - 1, last_of_stage[stride])
-            self.detect(filters, anchors)
+    Args:
+        pooled: Spatial pyramid pooling before the coarsest detections, which makes YOLOv3-SPP of YOLOv3.
+    """
+    last_of_stage = {layer.stride: layer.index for layer in stack.layers}
+    if pooled:
+        add_pyramid_pooling(stack)
+    add_branch(stack, 512, classes, anchors=(6, 7, 8), pairs=2 if pooled else 3)
+    for filters, anchors, stride in ((256, (3, 4, 5), 16), (128, (0, 1, 2), 8)):
+        stack.route(stack.last - 3)  # before the last 3x3 convolution of the branch, not the detections
+        stack.conv(filters, 1)
+        stack.upsample()
+        stack.route(stack.last, last_of_stage[stride])
+        add_branch(stack, filters, classes, anchors)
 
-    def detect(self, filters: int, anchors: tuple[int, ...]) -> None:
-        """Seven convolutions and the detection layer they end in."""
-        for _ in range(3):
-            self.conv(filters, 1)
-            self.conv(2 * filters, 3)
-        self.add("conv", self.head_filters, size=1)
-        self.add("yolo", self.head_filters, anchors=anchors)
 
-    def conv(self, filters: int, size: int, step: int = 1) -> None:
-        self.add("conv", self.thin(filters), size=size, step=step, normalized=True)
+def add_branch(stack: Stack, filters: int, classes: int, anchors: tuple[int, ...], pairs: int = 3) -> None:
+    """Pairs of convolutions and the detection layer they end in."""
+    for _ in range(pairs):
+        stack.conv(filters, 1)
+        stack.conv(2 * filters, 3)
+    add_detections(stack, classes, anchors)
 
-    def shortcut(self) -> None:
-        last = len(self.layers) - 1
-        self.add("shortcut", self.layers[-1].filters, inputs=(last, last - 2))
 
-    def route(self, *inputs: int) -> None:
-        self.add("route", sum(self.layers[i].filters for i in inputs), inputs=inputs)
+def add_detections(stack: Stack, classes: int, anchors: tuple[int, ...]) -> None:
+    """A linear convolution and its detection layer."""
+    stack.conv(len(anchors) * (BOX_CHANNELS + classes), 1, normalized=False, activation="linear")
+    stack.yolo(anchors, classes)
 
-    def upsample(self) -> None:
-        self.add("upsample", self.layers[-1].filters)
 
-    def thin(self, filters: int) -> int:
-        return max(8, 8 * round(filters * self.width / 8))
-
-    def add(
-        self,
-        kind: Kind,
-        filters: int,
-        inputs: tuple[int, ...] | None = None,
-        size: int = 0,
-        step: int = 1,
-        normalized: bool = False,
-        anchors: tuple[int, ...] = (),
-    ) -> None:
-        index = len(self.layers)
-        inputs = (index - 1,) if inputs is None else inputs
-        sources = [self.layers[i] for i in inputs if i != IMAGE]
-        if kind == "shortcut":
-            in_filters = filters
-        else:
-            in_filters = sum(layer.filters for layer in sources) if sources else 3
-        stride = sources[0].stride * step if sources else step
-        layer = Layer(
-            index=index,
-            kind=kind,
-            inputs=inputs,
-            in_filters=in_filters,
-            filters=filters,
-            stride=stride // 2 if kind == "upsample" else stride,
-            size=size,
-            step=step,
-            normalized=normalized,
-            anchors=anchors,
-        )
-        self.layers.append(layer)
+def add_pyramid_pooling(stack: Stack) -> None:
+    """The first pair of convolutions, one more, and what it says within 5, 9 and 13 cells around (He et al. 2014)."""
+    stack.conv(512, 1)
+    stack.conv(1024, 3)
+    stack.conv(512, 1)
+    whole = stack.last
+    stack.maxpool(5, 1)
+    stack.route(whole)
+    stack.maxpool(9, 1)
+    stack.route(whole)
+    stack.maxpool(13, 1)
+    stack.route(stack.last, stack.last - 2, stack.last - 4, whole)
 
 
 def parse_layer_range(text: str) -> tuple[int, int]:
@@ -178,10 +123,11 @@ def parse_layer_range(text: str) -> tuple[int, int]:
     return first, last
 
 
-def check_range(first: int, last: int) -> None:
+def check_range(first: int, last: int, num_layers: int = NUM_LAYERS) -> None:
     """Refuse a range of layers that the network does not have."""
-    if not 0 <= first <= last < NUM_LAYERS:
+    if not 0 <= first <= last < num_layers:
+        known = num_layers == NUM_LAYERS
+        network, parts = ("YOLOv3", " The backbone is 0-74, the head 75-106.") if known else ("this network", "")
         raise InputError(
-            f"layers {first}-{last} are out of range - YOLOv3 has layers 0-{NUM_LAYERS - 1}, counted upwards. "
-            "The backbone is 0-74, the head 75-106."
+            f"layers {first}-{last} are out of range - {network} has layers 0-{num_layers - 1}, counted upwards.{parts}"
         )

@@ -1,6 +1,7 @@
 """How wrong are the raw maps, given where the objects are?"""
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from gapscope.boxes import paired_giou
 from gapscope.detector.decode import MAP_ANCHORS, MAP_STRIDES, box_from_logits, split_map
-from gapscope.detector.targets import Positives, assign, ignored_cells
+from gapscope.detector.targets import MapTargets, assign, map_targets
 from gapscope.errors import InputError
 
 
@@ -21,7 +22,6 @@ class LossGains:
     box: float = 3.54
     objectness: float = 64.3
     classification: float = 37.4
-    """For 80 classes; scaled by N / 80."""
 
 
 class LossParts(NamedTuple):
@@ -33,12 +33,17 @@ class LossParts(NamedTuple):
     classification: Tensor
 
 
-class YoloLoss:
-    """The training loss of YOLOv3: GIoU for boxes, binary cross-entropy for objectness and classes.
+Counts = Sequence[float | Tensor]
+"""What sums are divided by, to make means of them; never 0."""
 
-    For each of the three maps: box = mean over the positives of 1 - GIoU; objectness = mean over all cells and anchors
-    of the cross-entropy with 1 at positives and 0 elsewhere; classification = mean over positives and classes of the
-    cross-entropy, left out if there is one class. Each is summed over the maps and multiplied by its gain.
+
+def nonzero(counts: Sequence[float]) -> Counts:
+    """Counts to divide by: 1 for 0, since a sum of nothing is 0 already."""
+    return [count or 1.0 for count in counts]
+
+
+class Loss(ABC):
+    """What the two losses share: three raw maps and the boxes of a batch -> one number and its parts.
 
     Cells whose center lies in an ignored box say nothing about objectness, unless they answer for an object.
 
@@ -46,6 +51,108 @@ class YoloLoss:
         anchors: `network.anchors`, (9, 2) in pixels.
         gains: Weights of the parts.
         iou_threshold: Least shape IoU of an anchor that answers for a target, see `targets.assign`.
+        always_best: Whether targets that fit no anchor get their best one.
+        label_smoothing: Classes are taught as e / 2 and 1 - e / 2 instead of 0 and 1.
+        counts: Makes the counts that sums are divided by from those of this batch. Where a batch is spread over
+            processes it gives their mean over the processes: then the mean of their losses, and of their gradients,
+            is what one process would have made of the whole batch.
+    """
+
+    def __init__(
+        self,
+        anchors: Tensor,
+        gains: LossGains | None = None,
+        *,
+        iou_threshold: float,
+        always_best: bool,
+        label_smoothing: float = 0.0,
+        counts: Callable[[Sequence[float]], Counts] = nonzero,
+    ) -> None:
+        _check_share("label_smoothing", label_smoothing)
+        self.anchors = anchors.detach().cpu().clone()
+        self.gains = gains or LossGains()
+        self.iou_threshold = iou_threshold
+        self.always_best = always_best
+        self.label_smoothing = label_smoothing
+        self.counts = counts
+        self._constants: dict[tuple[torch.device, int], tuple[list[Tensor], Tensor]] = {}
+
+    def __call__(
+        self, raw: Sequence[Tensor], boxes: Tensor, classes: Tensor, ignore: Tensor, image_index: Tensor
+    ) -> LossParts:
+        """The loss of one batch.
+
+        Boxes and what belongs to them best stay on the CPU, also when the maps are on a GPU: see `map_targets`.
+
+        Args:
+            raw: The three raw maps of the network.
+            boxes: All boxes of the batch (m, 4), `xyxy` in pixels of the network's input.
+            classes: Their class indices (m,), int64.
+            ignore: Which of them (m,) are regions to ignore.
+            image_index: Their images (m,), as positions in the batch.
+        """
+        device, num_images = raw[0].device, len(raw[0])
+        height, width = (side * MAP_STRIDES[0] for side in raw[0].shape[-2:])
+        kept = ~ignore
+        positives = assign(
+            boxes[kept],
+            image_index[kept],
+            self.anchors.to(boxes.device),
+            (height, width),
+            iou_threshold=self.iou_threshold,
+            always_best=self.always_best,
+        )
+        regions = boxes[ignore], image_index[ignore]
+        targets = map_targets(positives, boxes[kept], classes[kept], *regions, num_images, (height, width), device)
+        anchors, gains = self._on(device, raw[0].shape[1] // 3 - 5)
+        sums = self.sums([split_map(one) for one in raw], targets, anchors, boxes[kept], image_index[kept])
+        weighted = sums * gains
+        return LossParts(weighted.sum(), *weighted.unbind())
+
+    @abstractmethod
+    def sums(
+        self, maps: list[Tensor], targets: list[MapTargets], anchors: list[Tensor], boxes: Tensor, image_index: Tensor
+    ) -> Tensor:
+        """Box, objectness and classification loss (3,) of all maps together, without gains.
+
+        Args:
+            maps: Split maps (b, 3, h, w, 5 + N).
+            targets: What each map is taught.
+            anchors: The three anchors (3, 2) of each map, in pixels.
+            boxes: All targets (m, 4) in pixels, where they came from; also those that no anchor answers for.
+            image_index: Their images (m,).
+        """
+
+    def gain_values(self, num_classes: int) -> tuple[float, float, float]:
+        """The weights of the three parts."""
+        return self.gains.box, self.gains.objectness, self.gains.classification
+
+    def _on(self, device: torch.device, num_classes: int) -> tuple[list[Tensor], Tensor]:
+        """Anchors of each map, and gains, where the maps are: sent there once, since sending waits for a GPU."""
+        if (device, num_classes) not in self._constants:
+            anchors = [self.anchors[list(mask)].to(device) for mask in MAP_ANCHORS]
+            gains = torch.tensor(self.gain_values(num_classes), device=device)
+            self._constants[device, num_classes] = anchors, gains
+        return self._constants[device, num_classes]
+
+    def class_errors(self, logits: Tensor, classes: Tensor) -> Tensor:
+        """Sum of the cross-entropies of class logits (k, N) with the right classes (k,)."""
+        right = torch.zeros_like(logits).scatter_(1, classes[:, None], 1.0)
+        if self.label_smoothing:
+            right = right * (1 - self.label_smoothing) + 0.5 * self.label_smoothing
+        return binary_cross_entropy_with_logits(logits, right, reduction="sum")
+
+
+class YoloLoss(Loss):
+    """The training loss of the code that the paper used: GIoU for boxes, cross-entropy for objectness and classes.
+
+    For each of the three maps: box = mean over the positives of 1 - GIoU; objectness = mean over all cells and anchors
+    of the cross-entropy with 1 at positives and 0 elsewhere; classification = mean over positives and classes of the
+    cross-entropy, left out if there is one class. Each is summed over the maps and multiplied by its gain; the gain of
+    classification is for 80 classes and scaled by N / 80.
+
+    Args:
+        anchors, gains, iou_threshold, label_smoothing, counts: See `Loss`.
         always_best: Targets that fit no anchor get their best one. A deviation from the paper, which lost them;
             False is the paper's way.
         giou_ratio: Objectness of a positive is taught as 1 - ratio + ratio * GIoU (at least 0) instead of 1.
@@ -61,80 +168,62 @@ class YoloLoss:
         *,
         iou_threshold: float = 0.225,
         always_best: bool = True,
+        label_smoothing: float = 0.0,
         giou_ratio: float = 0.0,
+        counts: Callable[[Sequence[float]], Counts] = nonzero,
     ) -> None:
-        if not 0 <= giou_ratio <= 1:
-            raise InputError(f"giou_ratio = {giou_ratio} - expected a value from 0 to 1.")
-        self.anchors = anchors.detach().clone()
-        self.gains = gains or LossGains()
-        self.iou_threshold = iou_threshold
-        self.always_best = always_best
+        _check_share("giou_ratio", giou_ratio)
+        super().__init__(
+            anchors,
+            gains,
+            iou_threshold=iou_threshold,
+            always_best=always_best,
+            label_smoothing=label_smoothing,
+            counts=counts,
+        )
         self.giou_ratio = giou_ratio
 
-    def __call__(
-        self, raw: Sequence[Tensor], boxes: Tensor, classes: Tensor, ignore: Tensor, image_index: Tensor
-    ) -> LossParts:
-        """The loss of one batch.
+    def gain_values(self, num_classes: int) -> tuple[float, float, float]:
+        return self.gains.box, self.gains.objectness, self.gains.classification * num_classes / 80
 
-        Args:
-            raw: The three raw maps of the network.
-            boxes: All boxes of the batch (m, 4), `xyxy` in pixels of the network's input.
-            classes: Their class indices (m,), int64.
-            ignore: Which of them (m,) are regions to ignore.
-            image_index: Their images (m,), as positions in the batch.
-        """
-        anchors = self.anchors.to(raw[0].device)
-        target_boxes, target_classes = boxes[~ignore], classes[~ignore]
-        height, width = (side * MAP_STRIDES[0] for side in raw[0].shape[-2:])
-        positives = assign(
-            target_boxes,
-            image_index[~ignore],
-            anchors,
-            (height, width),
-            iou_threshold=self.iou_threshold,
-            always_best=self.always_best,
-        )
-        parts = [
-            torch.stack(
-                self.map_loss(
-                    split_map(one),
-                    places,
-                    target_boxes / stride,
-                    target_classes,
-                    anchors[list(mask)] / stride,
-                    ignored_cells(boxes[ignore], image_index[ignore], len(one), (one.shape[2], one.shape[3]), stride),
-                )
-            )
-            for one, places, mask, stride in zip(raw, positives, MAP_ANCHORS, MAP_STRIDES, strict=True)
-        ]
-        num_classes = raw[0].shape[1] // 3 - 5
-        gains = self.gains.box, self.gains.objectness, self.gains.classification * num_classes / 80
-        weighted = torch.stack(parts).sum(0) * torch.tensor(gains, device=anchors.device)
-        return LossParts(weighted.sum(), *weighted.unbind())
+    def sums(
+        self, maps: list[Tensor], targets: list[MapTargets], anchors: list[Tensor], boxes: Tensor, image_index: Tensor
+    ) -> Tensor:
+        num_classes = maps[0].shape[-1] - 5
+        answers = self.counts([float(len(one)) for one in targets] + [float(one.num_counted) for one in targets])
+        parts = []
+        for number, (values, one) in enumerate(zip(maps, targets, strict=True)):
+            stride = MAP_STRIDES[number]
+            box, objectness, classification = self.map_sums(values, one, anchors[number] / stride, stride)
+            positive, counted = answers[number], answers[3 + number]
+            parts.append(torch.stack([box / positive, objectness / counted, classification / (positive * num_classes)]))
+        return torch.stack(parts).sum(0)
 
-    def map_loss(
-        self, values: Tensor, places: Positives, boxes: Tensor, classes: Tensor, anchors: Tensor, ignored: Tensor
+    def map_sums(
+        self, values: Tensor, targets: MapTargets, anchors: Tensor, stride: int
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Box, objectness and classification loss of one split map (b, 3, h, w, 5 + N); boxes and anchors in cells."""
-        box_loss = class_loss = values.new_zeros(())
+        """Box, objectness and class errors of one split map (b, 3, h, w, 5 + N), summed; anchors (3, 2) in cells."""
+        box = classification = values.new_zeros(())
         is_object = torch.zeros_like(values[..., 0])
-        counted = (~ignored)[:, None].expand_as(is_object).to(values)
-        if len(places.target):
-            at = places.image, places.anchor, places.row, places.column
-            answers = values[at]
-            cell = torch.stack([places.column, places.row], dim=-1)
-            giou = paired_giou(box_from_logits(answers, cell, anchors[places.anchor]), boxes[places.target])
-            box_loss = (1 - giou).mean()
-            is_object[at] = 1 - self.giou_ratio + self.giou_ratio * giou.detach().clamp(min=0)
-            counted[at] = 1.0
-            class_loss = classification_loss(answers[:, 5:], classes[places.target])
-        errors = binary_cross_entropy_with_logits(values[..., 4], is_object, reduction="none")
-        return box_loss, (errors * counted).sum() / counted.sum().clamp(min=1), class_loss
+        if len(targets):
+            answers = values[targets.place]
+            cell = torch.stack([targets.column, targets.row], dim=-1)
+            found = box_from_logits(answers, cell, anchors[targets.anchor])
+            giou = paired_giou(found, targets.boxes / stride)
+            box = (1 - giou).sum()
+            taught = 1 - self.giou_ratio + self.giou_ratio * giou.detach().clamp(min=0)
+            is_object.index_put_(targets.place, taught)
+            if answers.shape[1] > 6:
+                classification = self.class_errors(answers[:, 5:], targets.classes)
+        return box, objectness_errors(values, is_object, targets.counted), classification
 
 
-def classification_loss(logits: Tensor, classes: Tensor) -> Tensor:
-    """Mean cross-entropy of class logits (k, N) with the right classes (k,); 0 where there is but one class."""
-    if logits.shape[1] == 1:
-        return logits.new_zeros(())
-    right = torch.zeros_like(logits).scatter_(1, classes[:, None], 1.0)
-    return binary_cross_entropy_with_logits(logits, right)
+def objectness_errors(values: Tensor, is_object: Tensor, counted: Tensor | None) -> Tensor:
+    """Sum of the cross-entropies of a split map's objectness with what it should be, over the places that count."""
+    errors = binary_cross_entropy_with_logits(values[..., 4], is_object, reduction="none")
+    return errors.sum() if counted is None else (errors * counted).sum()
+
+
+def _check_share(name: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise InputError(f"{name} = {value} - expected a value from 0 to 1.")

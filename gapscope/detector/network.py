@@ -1,133 +1,98 @@
-"""How does YOLOv3 turn images into raw detection maps, layer by layer?"""
+"""How does a Darknet network turn images into raw detection maps, layer by layer?"""
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.nn.utils import skip_init
 
-from gapscope.detector.layers import (
-    ANCHORS,
-    IMAGE,
-    LARGEST_STRIDE,
-    NUM_LAYERS,
-    YOLO_LAYERS,
-    Layer,
-    check_range,
-    yolov3_layers,
-)
+from gapscope.detector.cfg_plan import plan_from
+from gapscope.detector.class_names import class_names_of, names_for
+from gapscope.detector.layers import IMAGE, LARGEST_STRIDE, check_range
+from gapscope.detector.modules import Convolution, Shortcut, layer_module
+from gapscope.detector.plans import Plan
+from gapscope.detector.plans import yolov3 as yolov3_plan
+from gapscope.detector.stack import BOX_CHANNELS, Layer
 from gapscope.errors import InputError
 
-LEAK = 0.1
-"""Slope of the leaky ReLU below 0."""
 
-
-class Convolution(nn.Module):
-    """Convolution, then either batch normalization (eps 1e-5, momentum 0.1) and leaky ReLU, or a bias alone."""
-
-    def __init__(self, layer: Layer) -> None:
-        super().__init__()
-        self.conv = skip_init(
-            nn.Conv2d,
-            layer.in_filters,
-            layer.filters,
-            layer.size,
-            stride=layer.step,
-            padding=layer.size // 2,
-            bias=not layer.normalized,
-        )
-        self.norm = nn.BatchNorm2d(layer.filters) if layer.normalized else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.conv(x)
-        if self.norm is None:
-            return x
-        # In place is safe: the normalized tensor is fresh, nobody else holds it, and neither backward pass needs it.
-        return F.leaky_relu(self.norm(x), LEAK, inplace=True)
-
-
-class Shortcut(nn.Module):
-    """The sum of two layers."""
-
-    def forward(self, x: Tensor, earlier: Tensor) -> Tensor:
-        return x + earlier
-
-
-class Route(nn.Module):
-    """One layer passed on, or two joined along the channels."""
-
-    def forward(self, *inputs: Tensor) -> Tensor:
-        return inputs[0] if len(inputs) == 1 else torch.cat(inputs, dim=1)
-
-
-def layer_module(layer: Layer) -> nn.Module:
-    """The module that computes one line of the table; a yolo layer hands on the raw map, nothing decoded."""
-    match layer.kind:
-        case "conv":
-            return Convolution(layer)
-        case "shortcut":
-            return Shortcut()
-        case "route":
-            return Route()
-        case "upsample":
-            return nn.Upsample(scale_factor=2, mode="nearest")
-        case "yolo":
-            return nn.Identity()
-
-
-class YOLOv3(nn.Module):
-    """The network. Layer i of `layers` computes line i of `table`; build it with `yolov3`.
+class Darknet(nn.Module):
+    """A network of any plan. Layer i of `layers` computes line i of `table`; build it with `darknet`.
 
     Attributes:
-        table: The 107 lines of the layer table.
-        layers: The 107 modules, at Darknet's indices.
-        anchors: Width and height of the nine reference boxes (9, 2), in pixels of the network's input.
-        class_names: Names of the classes, in the order of the class logits.
-        width: Factor on the channel counts; 1 is YOLOv3.
+        plan: What it is made of, and where that is from.
+        table: The lines of the layer table.
+        layers: Their modules, at Darknet's indices.
+        anchors: Width and height of the reference boxes (a, 2), in pixels of the network's input.
+        class_names: Names of the classes, in the order of the class logits; () without detection layers.
+        width: Factor on the channel counts of a built-in network; 1 is the network as published.
         frozen: Indices of the layers that no longer learn.
     """
 
     anchors: Tensor
 
-    def __init__(self, class_names: Sequence[str], width: float = 1.0, anchor_scale: float = 1.0) -> None:
+    def __init__(self, plan: Plan, class_names: Sequence[str]) -> None:
         super().__init__()
+        self.plan = plan
         self.class_names = tuple(class_names)
-        self.width = width
-        self.table = yolov3_layers(len(self.class_names), width)
+        self.width = plan.width
+        self.table = plan.layers
         self.layers = nn.ModuleList(layer_module(layer) for layer in self.table)
-        self.register_buffer("anchors", torch.tensor(ANCHORS, dtype=torch.float32) * anchor_scale)
+        self.register_buffer("anchors", torch.tensor(plan.anchors, dtype=torch.float32).view(-1, 2))
         self.frozen: frozenset[int] = frozenset()
         self._last_reader = {source: layer.index for layer in self.table for source in layer.inputs}
+        self._outputs = [layer.index for layer in self.yolo_layers] or [self.table[-1].index]
+
+    @property
+    def yolo_layers(self) -> list[Layer]:
+        """The detection layers, in the order of the maps that `forward` returns."""
+        return [layer for layer in self.table if layer.kind == "yolo"]
+
+    @property
+    def largest_stride(self) -> int:
+        """Sides of the input must be multiples of this, in pixels."""
+        return math.lcm(*(layer.stride for layer in self.table if layer.stride))
 
     def run_layer(self, index: int, *inputs: Tensor) -> Tensor:
         """One layer from the outputs of the layers `table[index].inputs`, in that order.
 
-        What comes back is "layer i" of the paper: after the leaky ReLU. A pass-through (83, 95) and a yolo layer
-        (82, 94, 106) return the very tensor they were given.
+        What comes back is "layer i" of the paper: after the leaky ReLU. A pass-through (83, 95 of YOLOv3) and a yolo
+        layer (82, 94, 106) return the very tensor they were given.
         """
         return self.layers[index](*inputs)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """The raw maps of layers 82, 94 and 106 for float images (b, 3, s, s), RGB in 0..1.
+        """The raw maps of the yolo layers for float images (b, 3, h, w), RGB in 0..1; without any, the last layer.
 
-        Each map is (b, 3 (5 + N), h, w): anchor by anchor the logits tx, ty, tw, th, objectness and N classes.
+        Each map is (b, a (5 + N), h / stride, w / stride), a its number of anchors: anchor by anchor the logits tx, ty,
+        tw, th, objectness and N classes. Those of YOLOv3 come from layers 82, 94 and 106.
 
         Raises:
-            InputError: If the images are not float, not RGB, or a side is not a multiple of 32 pixels.
+            InputError: If the images are not float, not RGB, or a side is not a multiple of the largest stride.
         """
-        check_images(images)
+        check_images(images, self.largest_stride)
         held = {IMAGE: images}
         for layer in self.table:
             held[layer.index] = self.run_layer(layer.index, *(held[i] for i in layer.inputs))
-            for source in layer.inputs:
-                if self._last_reader[source] == layer.index:
+            for source in set(layer.inputs):
+                if self._last_reader[source] == layer.index and source not in self._outputs:
                     del held[source]
-        return [held[i] for i in YOLO_LAYERS]
+        return [held[i] for i in self._outputs]
 
-    def train(self, mode: bool = True) -> "YOLOv3":
+    def set_leaks(self, leaks: Mapping[int, float]) -> None:
+        """Give the leaky ReLU of these layers another slope, as weights from elsewhere may need."""
+        layers = (replace(layer, leak=leaks.get(layer.index, layer.leak)) for layer in self.table)
+        self.plan = replace(self.plan, layers=tuple(layers))
+        self.table = self.plan.layers
+        for index, leak in leaks.items():
+            module = self.layers[index]
+            if isinstance(module, Convolution | Shortcut):
+                module.leak = leak
+
+    def train(self, mode: bool = True) -> "Darknet":
         """Training mode, except that frozen layers keep their batch normalization statistics."""
         super().train(mode)
         for index in self.frozen:
@@ -135,16 +100,24 @@ class YOLOv3(nn.Module):
         return self
 
 
-def check_images(images: Tensor) -> None:
-    """Refuse what the network cannot read."""
+class YOLOv3(Darknet):
+    """The 107 layers of YOLOv3; build it with `yolov3`."""
+
+    def __init__(self, class_names: Sequence[str], width: float = 1.0, anchor_scale: float = 1.0) -> None:
+        super().__init__(yolov3_plan(len(class_names), width), class_names)
+        self.anchors.mul_(anchor_scale)
+
+
+def check_images(images: Tensor, multiple: int = LARGEST_STRIDE) -> None:
+    """Refuse what a network whose sides must be multiples of so many pixels cannot read."""
     shape = tuple(images.shape)
     if images.ndim != 4 or shape[1] != 3:
         raise InputError(f"images have the shape {shape} - expected (images, 3, height, width). Stack RGB images.")
     if not images.is_floating_point():
         raise InputError(f"images are {images.dtype} - expected float values from 0 to 1. Divide bytes by 255.")
-    if min(shape[2:]) < LARGEST_STRIDE or shape[2] % LARGEST_STRIDE or shape[3] % LARGEST_STRIDE:
+    if min(shape[2:]) < multiple or shape[2] % multiple or shape[3] % multiple:
         raise InputError(
-            f"images are {shape[3]} x {shape[2]} pixels - YOLOv3 needs sides that are multiples of {LARGEST_STRIDE}. "
+            f"images are {shape[3]} x {shape[2]} pixels - this network needs sides that are multiples of {multiple}. "
             "Letterbox them to such a size, for example 416."
         )
 
@@ -173,8 +146,7 @@ def yolov3(
     Raises:
         InputError: If a class is missing, doubled or empty, or width, anchor_scale or prior is out of range.
     """
-    names = [f"class{i}" for i in range(classes)] if isinstance(classes, int) else list(classes)
-    check_names(names)
+    names = class_names_of(classes)
     if not anchor_scale > 0:
         raise InputError(f"anchor_scale = {anchor_scale} - expected a factor above 0; 1 keeps YOLOv3's anchors.")
     if prior is not None and not 0 < prior < 1:
@@ -186,17 +158,32 @@ def yolov3(
     return network
 
 
-def check_names(names: Sequence[str]) -> None:
-    """Refuse class names that are not all there and different."""
-    doubled = sorted({name for name in names if names.count(name) > 1})
-    if doubled:
-        raise InputError(f"class {doubled[0]!r} is listed more than once - every class has one place. Remove one.")
-    if not all(names):
-        raise InputError("a class has an empty name - every class needs one. Name it, or give the number of classes.")
+def darknet(
+    source: str | Path | Plan,
+    classes: Sequence[str] | int | None = None,
+    width: float = 1.0,
+    generator: torch.Generator | None = None,
+) -> Darknet:
+    """A new network of any plan with random weights, in training mode; drawn as `yolov3` draws them, without a prior.
+
+    Args:
+        source: A .cfg file, or the name of a built-in network: yolov3, yolov3-tiny, yolov3-spp, darknet53.
+        classes: Class names in order, or their number. A .cfg says the number itself; names must be as many.
+        width: Factor on the channel counts of a built-in network.
+        generator: Source of randomness, on the CPU; a fresh one with seed 0 if left out.
+
+    Raises:
+        InputError: If the .cfg cannot be read, there is no such network, or classes and network do not fit.
+    """
+    names = None if classes is None else class_names_of(classes)
+    plan = source if isinstance(source, Plan) else plan_from(source, 80 if names is None else len(names), width)
+    network = Darknet(plan, names_for(plan, names))
+    initialize(network, generator or torch.Generator().manual_seed(0))
+    return network
 
 
 @torch.no_grad()
-def initialize(network: YOLOv3, generator: torch.Generator) -> None:
+def initialize(network: Darknet, generator: torch.Generator) -> None:
     """Draw all convolutions anew, in the order of the layers."""
     for layer in network.layers:
         if isinstance(layer, Convolution):
@@ -207,14 +194,14 @@ def initialize(network: YOLOv3, generator: torch.Generator) -> None:
 
 
 @torch.no_grad()
-def set_objectness_prior(network: YOLOv3, prior: float) -> None:
+def set_objectness_prior(network: Darknet, prior: float) -> None:
     """Make every anchor of every cell start with about this objectness."""
-    for index in YOLO_LAYERS:
-        bias = network.layers[index - 1].get_parameter("conv.bias")
-        bias.view(-1, 5 + len(network.class_names))[:, 4] = math.log(prior / (1 - prior))
+    for layer in network.yolo_layers:
+        bias = network.layers[layer.inputs[0]].get_parameter("conv.bias")
+        bias.view(-1, BOX_CHANNELS + len(network.class_names))[:, 4] = math.log(prior / (1 - prior))
 
 
-def freeze(network: YOLOv3, first: int, last: int) -> None:
+def freeze(network: Darknet, first: int, last: int) -> None:
     """Stop layers first..last (included) from learning, for good: neither weights nor batch statistics change.
 
     Layers frozen before stay frozen.
@@ -222,22 +209,23 @@ def freeze(network: YOLOv3, first: int, last: int) -> None:
     Raises:
         InputError: If the network has no such layers.
     """
-    check_range(first, last)
+    check_range(first, last, len(network.layers))
     network.frozen |= frozenset(range(first, last + 1))
     for index in network.frozen:
         network.layers[index].requires_grad_(False)
     network.train(network.training)
 
 
-def fingerprint(network: YOLOv3, first: int = 0, last: int = NUM_LAYERS - 1) -> str:
-    """SHA-256 (hex) over the weights and the batch statistics of layers first..last, included.
+def fingerprint(network: Darknet, first: int = 0, last: int | None = None) -> str:
+    """SHA-256 (hex) over the weights and the batch statistics of layers first..last, included; of all by default.
 
     It does not depend on the device or the memory format.
 
     Raises:
         InputError: If the network has no such layers.
     """
-    check_range(first, last)
+    last = len(network.layers) - 1 if last is None else last
+    check_range(first, last, len(network.layers))
     digest = hashlib.sha256()
     for index in range(first, last + 1):
         for name, value in network.layers[index].state_dict().items():

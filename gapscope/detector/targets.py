@@ -1,5 +1,6 @@
 """Which anchor of which cell answers for which object?"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,6 +23,36 @@ class Positives:
     """(k,)"""
     target: Tensor
     """(k,) which object."""
+
+
+@dataclass(frozen=True)
+class MapTargets:
+    """What one raw map (b, 3, h, w, 5 + N) is taught: k answers, and which places say whether there is an object."""
+
+    image: Tensor
+    """(k,) position of the image in the batch."""
+    anchor: Tensor
+    """(k,) which of the map's three anchors, 0 to 2."""
+    row: Tensor
+    """(k,)"""
+    column: Tensor
+    """(k,)"""
+    boxes: Tensor
+    """(k, 4) `xyxy`, in pixels of the network's input."""
+    classes: Tensor
+    """(k,) int64"""
+    counted: Tensor | None
+    """bool (b, 3, h, w): False where the map may say anything about objectness; None where every place counts."""
+    num_counted: int
+    """How many places count."""
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    @property
+    def place(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The answers' places, to index a split map with."""
+        return self.image, self.anchor, self.row, self.column
 
 
 def shape_iou(sizes: Tensor, anchors: Tensor) -> Tensor:
@@ -49,12 +80,14 @@ def assign(
         image_index: Their images (m,), as positions in the batch.
         anchors: The nine anchors (9, 2) in pixels.
         size: Height and width of the input in pixels.
-        iou_threshold: An anchor fits if its shape IoU with the target is above this.
+        iou_threshold: An anchor fits if its shape IoU with the target is above this. 1 and `always_best` together are
+            Darknet's rule: one anchor per object, the best of all nine.
         always_best: A target that no anchor fits gets the anchor that fits it best. Off, as in the paper's training
             code, such targets (very small or oddly shaped) are never learned.
 
     Source:
         The matching rule of the training code of early 2020 that the paper used, rewritten from its description.
+        Darknet's rule: Redmon and Farhadi 2018, arXiv:1804.02767, section 2.1.
     """
     height, width = size
     center, extent = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
@@ -74,6 +107,52 @@ def assign(
     return found
 
 
+def map_targets(
+    positives: Sequence[Positives],
+    boxes: Tensor,
+    classes: Tensor,
+    regions: Tensor,
+    region_images: Tensor,
+    num_images: int,
+    size: tuple[int, int],
+    device: torch.device,
+) -> list[MapTargets]:
+    """What the three raw maps are taught, on the device where they are.
+
+    Everything is worked out where the boxes are. From boxes on the CPU it goes to a GPU in a few copies that nothing
+    waits for, so that no step has to wait for the GPU to catch up.
+
+    Args:
+        positives: From `assign`.
+        boxes: Targets (m, 4), `xyxy` in pixels of the network's input; ignored boxes left out.
+        classes: Their classes (m,).
+        regions: Ignored boxes (j, 4); a cell whose center lies in one says nothing about objectness, unless it
+            answers for an object.
+        region_images: Their images (j,), as positions in the batch.
+        num_images: Images in the batch.
+        size: Height and width of the input in pixels.
+        device: Where the raw maps are.
+    """
+    target = torch.cat([places.target for places in positives])
+    columns = ("image", "anchor", "row", "column")
+    whole = torch.stack([torch.cat([getattr(places, name) for places in positives]) for name in columns])
+    counts = [len(places.target) for places in positives]
+    numbers = send(torch.cat([whole, classes[target][None]]), device).split(counts, dim=1)
+    coordinates = send(boxes[target], device).split(counts)
+    found = []
+    for stride, places, rows, xyxy in zip(MAP_STRIDES, positives, numbers, coordinates, strict=True):
+        shape = size[0] // stride, size[1] // stride
+        counted, num_counted = None, num_images * 3 * shape[0] * shape[1]
+        if len(regions):
+            ignored = ignored_cells(regions, region_images, num_images, shape, stride)
+            counted = (~ignored)[:, None].repeat(1, 3, 1, 1)
+            counted[places.image, places.anchor, places.row, places.column] = True
+            num_counted, counted = int(counted.sum()), send(counted, device)
+        image, anchor, row, column, label = rows
+        found.append(MapTargets(image, anchor, row, column, xyxy, label, counted, num_counted))
+    return found
+
+
 def ignored_cells(regions: Tensor, image_index: Tensor, num_images: int, shape: tuple[int, int], stride: int) -> Tensor:
     """Which cells (b, h, w) of a map have their center in an ignored region (k, 4), `xyxy` in pixels; edges count."""
     h, w = shape
@@ -83,3 +162,11 @@ def ignored_cells(regions: Tensor, image_index: Tensor, num_images: int, shape: 
     inside = ((y >= y1) & (y <= y2))[:, :, None] & ((x >= x1) & (x <= x2))[:, None, :]
     count = torch.zeros(num_images, h, w, device=regions.device)
     return count.index_add_(0, image_index, inside.to(count)) > 0
+
+
+def send(tensor: Tensor, device: torch.device) -> Tensor:
+    """The tensor on the device; a copy from the CPU to a GPU is queued behind the work there, and nothing waits."""
+    if tensor.device == device:
+        return tensor
+    pinned = tensor.pin_memory() if device.type == "cuda" and tensor.device.type == "cpu" else tensor
+    return pinned.to(device, non_blocking=True)

@@ -1,0 +1,101 @@
+"""Commands for scoring a network by hand: evaluate."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gapscope.commands.app import DataRoot, app, chosen_device
+from gapscope.commands.detector import Cfg, Names
+
+Several = list[str] | None
+
+
+@app.command()
+def evaluate(
+    weights: Annotated[Path, typer.Argument(help="A .safetensors or .weights file.")],
+    run: Annotated[Path | None, typer.Option(help="Run folder whose images are used; with --domain.")] = None,
+    domain: Annotated[str | None, typer.Option(help="A domain of the run: its test images.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Instead of a run, a labelled folder.")] = None,
+    format: Annotated[str | None, typer.Option(help="Its format, if it is not found.")] = None,
+    map: Annotated[Several, typer.Option(help='"car=car,van": class = its names there. Repeat it.')] = None,
+    drop: Annotated[Several, typer.Option(help="A name there that is background. Repeat it.")] = None,
+    ignore: Annotated[Several, typer.Option(help="A name there not to be scored. Repeat it.")] = None,
+    split_list: Annotated[Path | None, typer.Option(help="Only these of its images, one a line.")] = None,
+    merge: Annotated[Several, typer.Option(help='"vehicle=car,bus": scored as one. Repeat it.')] = None,
+    size: Annotated[int | None, typer.Option(help="Input size; left out, the run's, or 416.")] = None,
+    confidence: Annotated[float, typer.Option(min=0, max=0.99, help="Least confidence of all.")] = 0.001,
+    nms_iou: Annotated[float, typer.Option(min=0.01, max=0.99, help="Of boxes over it, one stays.")] = 0.6,
+    operating_confidence: Annotated[float, typer.Option(min=0, max=0.99, help="Least to be confused.")] = 0.25,
+    bootstraps: Annotated[int, typer.Option(min=20, help="Resamples behind each interval.")] = 1000,
+    cfg: Cfg = None,
+    names: Names = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto for cuda where there is one.")] = "auto",
+    data_root: DataRoot = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Where the scores go (.json).")] = None,
+) -> None:
+    """Score a network on labelled images.
+
+    AP of each class by the rules 'coco' and 'paper', with intervals over
+    images drawn anew; AP by box size; the kinds of errors and what each
+    costs. Classes are matched by name, never by number.
+
+    Example: gapscope evaluate best.safetensors --data photos
+    --map "car=car,van" --drop tram -o photos.json
+    """
+    from rich.console import Console
+
+    from gapscope.config import Evaluate
+    from gapscope.detector.class_names import read_names
+    from gapscope.detector.weights import load_weights
+    from gapscope.errors import InputError
+    from gapscope.evaluation.by_hand import score_network, scored_classes
+    from gapscope.evaluation.labelled import labelled_folder, with_classes
+    from gapscope.evaluation.merging import parse_groups
+    from gapscope.evaluation.score_tables import notes, score_tables
+    from gapscope.files import hash_file, write_json
+    from gapscope.progress import for_terminal
+    from gapscope.study.test_images import run_test_images
+
+    if (data is None) == (run is None) or (run is None) != (domain is None):
+        raise InputError("which images? Give either --run FOLDER with --domain NAME, or --data FOLDER.")
+    if data is None and (format or map or drop or ignore or split_list):
+        raise InputError("--format, --map, --drop, --ignore and --split-list say how to read --data. Leave them out.")
+    groups = parse_groups(merge or [], "--merge")
+    network = load_weights(weights, cfg, read_names(names) if names else None)
+    classes = scored_classes(network, groups)
+    headline, default_size, place = classes, 416, str(data)
+    if data is not None:
+        labels = parse_groups(map or [], "--map")
+        table = labelled_folder(
+            data, classes, format=format, labels=labels, drop=drop or [], ignore=ignore or [], split_list=split_list
+        )
+    elif run is not None and domain is not None:
+        place = f"{domain} of {run}"
+        experiment, table = run_test_images(run, domain, data_root)
+        table = with_classes(table, classes, place)
+        headline, default_size = experiment.headline_classes, experiment.data.image_size
+    settings = Evaluate(
+        confidence=confidence, nms_iou=nms_iou, operating_confidence=operating_confidence, bootstraps=bootstraps
+    )
+    scores = score_network(
+        network,
+        table,
+        size or default_size,
+        settings,
+        groups=groups,
+        headline=headline,
+        device=chosen_device(device),
+        progress=for_terminal(),
+    )
+    console = Console()
+    for shown in score_tables(scores, f"{weights.name} on {place}"):
+        console.print(shown)
+    for line in notes(scores):
+        print(line)
+    if out is None:
+        print("nothing was written; -o FILE.json keeps scores, curves and the confusion matrix")
+        return
+    about = {"weights": str(weights), "weights_sha256": hash_file(weights), "images": place}
+    write_json(out, about | {"image_size": size or default_size, "merged": groups, **scores})
+    print(f"scores, curves and the confusion matrix: {out}")

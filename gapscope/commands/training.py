@@ -1,0 +1,35 @@
+"""Commands for one training by hand: train."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gapscope.commands.app import DataRoot, app
+
+
+@app.command()
+def train(
+    config: Annotated[Path, typer.Argument(help="An experiment file, such as configs/paper.toml.")],
+    arm: Annotated[str, typer.Option(help="Which of its arms.")],
+    seed: Annotated[int, typer.Option(help="Which of its seeds.")],
+    out: Annotated[Path | None, typer.Option(help="Run folder; default runs/<name of the experiment>.")] = None,
+    data_root: DataRoot = None,
+) -> None:
+    """Train one arm of a study with one seed, or go on with it.
+
+    The data stage, and the arm that it starts from, are done first if they
+    are not. Trainings of several arms and seeds may share a run folder, one
+    per GPU or machine; 'gapscope run' then does what is left.
+
+    Example: gapscope train configs/paper.toml --arm u-real --seed 0
+    """
+    from gapscope.experiment_file import read_config
+    from gapscope.progress import for_terminal
+    from gapscope.study.run import train_one
+
+    experiment = read_config(config)
+    out = out or Path("runs") / experiment.name
+    text = config.read_text(encoding="utf-8")
+    weights = train_one(experiment, out, arm, seed, config_text=text, data_root=data_root, progress=for_terminal())
+    print(f"weights: {weights}; what is left of the study: gapscope run {config} --out {out}")

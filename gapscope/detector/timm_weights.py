@@ -1,0 +1,100 @@
+"""How does timm's Darknet-53, trained to classify ImageNet, become layers 0-74?
+
+timm (`darknet53`) has the same 52 convolutions under other names, but differs in two things. It expects images minus
+the mean and over the deviation of ImageNet's colours: this is worked into layer 0, whose outputs then are the same but
+along the image's border, where timm pads with the mean colour and Darknet with black. And its leaky ReLU has slope 0.01
+instead of 0.1: the layers keep that slope, without which their weights mean something else.
+
+Source:
+    Names and numbers of timm 1.0, models/cspnet.py (`darknet53`), and its published configuration.
+"""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gapscope.detector.layers import RESIDUAL_BLOCKS
+from gapscope.errors import InputError
+
+TIMM_LEAK = 0.01
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+"""Of RGB values from 0 to 1."""
+FIRST_NAME = "stem.conv1.conv.weight"
+NORM_PARTS = ("weight", "bias", "running_mean", "running_var")
+
+
+def timm_modules() -> dict[int, str]:
+    """Layer -> the name of timm's module for it."""
+    names = {0: "stem.conv1"}
+    index = 1
+    for stage, num_blocks in enumerate(RESIDUAL_BLOCKS):
+        names[index] = f"stages.{stage}.conv_down"
+        index += 1
+        for block in range(num_blocks):
+            names[index] = f"stages.{stage}.blocks.{block}.conv1"
+            names[index + 1] = f"stages.{stage}.blocks.{block}.conv2"
+            index += 3  # the third is the shortcut
+    return names
+
+
+def from_timm(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """The tensors under our names, `layers.<i>.conv.weight` and so on, for RGB images from 0 to 1.
+
+    Raises:
+        InputError: If a tensor of Darknet-53 is missing.
+    """
+    found = {}
+    for index, module in timm_modules().items():
+        parts = {"conv.weight": f"{module}.conv.weight"} | {f"norm.{p}": f"{module}.bn.{p}" for p in NORM_PARTS}
+        for ours, theirs in parts.items():
+            if theirs not in tensors:
+                raise InputError(
+                    f"{path} has no tensor {theirs!r} - expected timm's darknet53, which has one. Other networks of "
+                    "timm, such as cspdarknet53, do not fit YOLOv3's backbone."
+                )
+            found[f"layers.{index}.{ours}"] = tensors[theirs].float()
+        found[f"layers.{index}.norm.num_batches_tracked"] = torch.tensor(0)
+    return fold_normalization(found)
+
+
+def fold_normalization(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Work the colours' mean m and deviation s into layer 0.
+
+    A kernel w applied to (x - m) / s gives what w / s applied to x gives, less the sum of w m / s: a constant per
+    channel, which joins the running mean.
+    """
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+    kernel = tensors["layers.0.conv.weight"] / std
+    constant = (kernel * mean).sum((1, 2, 3))
+    return tensors | {
+        "layers.0.conv.weight": kernel,
+        "layers.0.norm.running_mean": tensors["layers.0.norm.running_mean"] + constant,
+    }
+
+
+def read_torch_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a PyTorch checkpoint: a state dictionary, or one under `state_dict` or `model`.
+
+    Nothing but tensors is unpickled.
+
+    Raises:
+        InputError: If the file is broken or holds something else.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
+        reason = (str(error).strip() or "it ends too early").splitlines()[0].rstrip(".")
+        raise InputError(
+            f"{path} cannot be read as a checkpoint of tensors alone ({reason}) - other objects are not unpickled, "
+            "since that could run anything. Save its state_dict, or convert it to safetensors."
+        ) from error
+    for key in ("state_dict", "model"):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    if not isinstance(content, dict) or not content:
+        raise InputError(f"{path} holds no state dictionary - expected tensors by name. Save the network's state_dict.")
+    return {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
