@@ -1,5 +1,6 @@
 """Batches: each image once, in an order that only seed and epoch decide, with any number of workers."""
 
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from small_data import noise, table_of
 
 from gapscope.data.augment import Augment
-from gapscope.data.batches import Batch, batches, collate, epoch_order, letterbox
+from gapscope.data.batches import Batch, batches, collate, epoch_order, letterbox, num_batches
 from gapscope.data.samples import Samples
 from gapscope.errors import InputError
 
@@ -85,7 +86,7 @@ def test_a_broken_file_stops_the_epoch_with_its_name(tmp_path, workers):
         noise(tmp_path / f"images/{i:03}.png", seed=i)
     samples = Samples(table_of(BOXES[:6], root=tmp_path), size=64)
     (tmp_path / "images/004.png").write_bytes(b"")
-    with pytest.raises(InputError, match=r"004\.png cannot be decoded"):
+    with pytest.raises(InputError, match=r"004\.png is an empty file"):
         list(batches(samples, 2, seed=0, epoch=0, shuffle=False, workers=workers))
 
 
@@ -114,3 +115,30 @@ def test_an_empty_batch_size_is_refused(samples):
 
 def test_letterboxing_is_found_beside_the_batches():
     assert letterbox(torch.zeros(3, 4, 8, dtype=torch.uint8), 32)[0].shape == (3, 32, 32)
+
+
+@pytest.mark.parametrize("start", [0, 1, 3, 4])
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_epoch_goes_on_where_it_stopped(samples, start, workers):
+    augment = Augment(mosaic=0.5)
+    options = {"seed": 5, "epoch": 2, "augment": augment, "shuffle": True}
+    whole = list(batches(samples, 3, **options))
+    rest = list(batches(samples, 3, **options, start=start, workers=workers))
+    assert len(rest) == len(whole) - start and all(map(same, rest, whole[start:]))
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3])
+def test_processes_divide_every_batch_among_them(samples, processes):
+    whole = list(batches(samples, 4, seed=5, epoch=2, shuffle=True))
+    shares = [list(batches(samples, 4, seed=5, epoch=2, shuffle=True, share=(i, processes))) for i in range(processes)]
+    assert {len(share) for share in shares} == {num_batches(len(samples), 4, processes)} == {len(whole)}
+    for number, batch in enumerate(whole):
+        found = [share[number].indices.tolist() for share in shares]
+        assert sorted(chain(*found)) == sorted(batch.indices.tolist())
+        assert max(map(len, found)) - min(map(len, found)) <= 1
+
+
+def test_a_last_batch_with_too_few_images_for_all_processes_is_left_out(samples):
+    """11 images in batches of 5: the last one would leave a process without any."""
+    assert num_batches(11, 5) == 3 and num_batches(11, 5, least=2) == 2 and num_batches(10, 5, least=2) == 2
+    assert [len(list(batches(samples, 5, seed=0, epoch=0, shuffle=True, share=(i, 2)))) for i in (0, 1)] == [2, 2]

@@ -1,13 +1,27 @@
-"""Filters: small boxes go, and so does the camera's own hood, but never the car in front."""
+"""Filters: small boxes go, and what is hardly visible or a sliver is neither taught nor scored."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from small_data import table_of
 
-from gapscope.data.filters import drop_small, remove_hood
+from gapscope.data.filters import drop_small, ignore_hard
 from gapscope.errors import InputError
 
-HOOD = ("car", 10, 40, 92, 60)
 CAR = ("car", 30, 25, 45, 35)
+NAN = float("nan")
+
+
+def with_shares(*, occlusion=None, truncation=None):
+    count = len(occlusion or truncation)
+    table = table_of([[CAR] * count])
+    unknown = [NAN] * count
+    return replace(
+        table,
+        occlusion=np.array(occlusion or unknown, dtype=np.float16),
+        truncation=np.array(truncation or unknown, dtype=np.float16),
+    )
 
 
 def test_boxes_under_the_area_go_and_those_of_just_the_area_stay():
@@ -24,58 +38,50 @@ def test_nothing_is_small_at_area_zero():
     assert drop_small(table, 0)[1] == 0
 
 
-def test_a_hood_that_stays_put_through_a_drive_is_removed_and_reported():
-    shaken = [("car", 10 + i % 2, 40, 92, 60 - i % 3) for i in range(5)]
-    table = table_of([[CAR, box] for box in shaken], groups=["drive"] * 5)
-    kept, hoods = remove_hood(table)
-    assert kept.num_boxes == 5
-    assert (kept.xyxy == CAR[1:]).all()
-    (hood,) = hoods
-    assert (hood.group, hood.boxes, hood.images) == ("drive", 5, 5)
-    assert hood.xyxy == pytest.approx((0.10, 40 / 60, 0.92, 59 / 60), abs=0.01)
+def test_at_network_scale_an_image_of_twice_the_size_has_boxes_of_a_quarter_of_the_area():
+    small, large = table_of([[("car", 0, 0, 10, 10)]]), table_of([[("car", 0, 0, 10, 10)]], size=(200, 120))
+    for table, area in ((small, 100 * 0.5**2), (large, 100 * 0.25**2)):  # letterboxed to 50 pixels
+        assert drop_small(table, area, "network", 50)[1] == 0
+        assert drop_small(table, area * 1.01, "network", 50)[1] == 1
 
 
-@pytest.mark.parametrize(
-    "box",
-    [
-        pytest.param(("car", 10, 30, 92, 57), id="ends above the lower edge"),
-        pytest.param(("car", 55, 40, 99, 60), id="beside the centre column"),
-        pytest.param(("car", 35, 40, 65, 60), id="too narrow"),
-        pytest.param(("car", 10, 20, 92, 60), id="too high: the car in front"),
-    ],
-)
-def test_a_box_of_another_shape_is_no_hood(box):
-    table = table_of([[box]] * 5, groups=["drive"] * 5)
-    assert remove_hood(table)[1] == []
+def test_images_of_several_sizes_are_each_judged_at_their_own_scale():
+    table = table_of([[CAR], [CAR], [CAR]])
+    table = replace(table, widths=np.array([100, 400, 200], np.int32), heights=np.array([60, 60, 60], np.int32))
+    kept, removed = drop_small(table, 150 / 8, "network", 100)
+    assert removed == 1
+    assert kept.box_image.tolist() == [0, 2]
 
 
-def test_boxes_of_the_right_shape_that_do_not_stay_put_are_cars():
-    passing = [[("car", 2 + 9 * i, 31 + 5 * i, 60 + 9 * i, 60)] for i in range(5)]
-    assert remove_hood(table_of(passing, groups=["drive"] * 5))[0].num_boxes == 5
+def test_slivers_become_ignore_regions_either_way_up():
+    boxes = [("car", 0, 0, 40, 10), ("car", 0, 0, 41, 10), ("car", 0, 0, 5, 21), CAR]
+    left, counts = ignore_hard(table_of([boxes]), max_aspect=4)
+    assert left.ignore.tolist() == [False, True, True, False]
+    assert (counts, left.num_boxes) == ({"max_aspect": 2}, 4)
 
 
-def test_a_hood_must_be_there_in_four_of_five_images():
-    for with_hood, removed in ((3, 0), (4, 4)):
-        boxes = [[HOOD] if i < with_hood else [CAR] for i in range(5)]
-        table = table_of(boxes, groups=["drive"] * 5)
-        assert table.num_boxes - remove_hood(table)[0].num_boxes == removed
+def test_hidden_and_cut_objects_become_ignore_regions_and_unknown_ones_stay():
+    table = with_shares(occlusion=[0.3, 0.31, NAN, 1.0], truncation=[0.0, 0.9, 0.9, NAN])
+    left, counts = ignore_hard(table, max_truncation=0.5, max_occlusion=0.3)
+    assert left.ignore.tolist() == [False, True, True, True]
+    assert counts == {"max_truncation": 2, "max_occlusion": 1}
+    assert (left.box_class == 0).all()
 
 
-def test_two_images_or_no_group_are_not_enough_to_tell():
-    assert remove_hood(table_of([[HOOD]] * 2, groups=["drive"] * 2))[0].num_boxes == 2
-    assert remove_hood(table_of([[HOOD]] * 5))[0].num_boxes == 5
+def test_what_was_ignored_before_is_not_counted_again():
+    table = table_of([[("car", 0, 0, 50, 1)]], ignore=[True])
+    assert ignore_hard(table, max_aspect=4)[1] == {"max_aspect": 0}
 
 
-def test_each_drive_is_judged_by_itself():
-    table = table_of([[HOOD]] * 3 + [[("car", 20, 45, 80, 60)]] * 3 + [[CAR]] * 3, groups=list("aaabbbccc"))
-    kept, hoods = remove_hood(table)
-    assert [hood.group for hood in hoods] == ["a", "b"]
-    assert kept.num_boxes == 3
+def test_without_limits_nothing_changes():
+    table = with_shares(occlusion=[1.0])
+    left, counts = ignore_hard(table)
+    assert counts == {}
+    assert not left.ignore.any()
 
 
-def test_the_search_can_be_limited_to_some_classes():
-    table = table_of([[HOOD]] * 3, groups=["a"] * 3)
-    assert remove_hood(table, classes=["van"])[1] == []
-    assert len(remove_hood(table, classes=["car"])[1]) == 1
-    with pytest.raises(InputError, match="hood: no class 'truck'"):
-        remove_hood(table, classes=["truck"])
+def test_a_limit_on_what_the_data_set_does_not_state_is_refused():
+    table = with_shares(truncation=[0.5, NAN])
+    with pytest.raises(InputError, match=r"max_occlusion = 0\.5: no box of this data set says its occlusion"):
+        ignore_hard(table, max_occlusion=0.5)
+    assert ignore_hard(table_of([[]]), max_occlusion=0.5)[1] == {"max_occlusion": 0}

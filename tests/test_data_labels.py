@@ -3,7 +3,7 @@
 import pytest
 from small_data import table_of
 
-from gapscope.data.labels import PAPER_LABEL_MAPS, map_labels
+from gapscope.data.labels import map_labels
 from gapscope.data.table import ANY_CLASS
 from gapscope.errors import InputError
 
@@ -60,11 +60,3 @@ def test_a_class_without_boxes_may_stay_unmapped():
 def test_a_wrong_name_is_refused_with_a_hint(mapping, drop, message):
     with pytest.raises(InputError, match=message):
         map_labels(street(), mapping, drop=drop, classes=["car", "person"])
-
-
-def test_the_papers_maps_give_the_same_five_classes():
-    assert [list(label_map) for label_map in PAPER_LABEL_MAPS.values()] == [
-        ["person", "cycle", "car", "bus", "truck"]
-    ] * 2
-    assert PAPER_LABEL_MAPS["BDD"]["person"] == ["person", "rider"]
-    assert PAPER_LABEL_MAPS["GTAV"]["truck"] == ["truck", "trailer"]

@@ -5,13 +5,12 @@ import pytest
 from PIL import Image
 from small_data import noise, table_of
 
+from gapscope.data.leak_shares import Part, advice, overlaps
 from gapscope.data.leaks import (
     difference_hash,
     find_leaks,
     groups_from_names,
     nearest_hashes,
-    share_near_frames,
-    share_same_ride,
     with_groups,
 )
 from gapscope.data.splits import SPLITS, group_split, random_split, read_list
@@ -105,6 +104,17 @@ def test_groups_are_read_from_names():
         groups_from_names(names, "(")
 
 
+def test_deep_and_palette_images_have_hashes_like_their_plain_twins(tmp_path):
+    with Image.open(noise(tmp_path / "a.png", mode="L")) as image:
+        grey = np.asarray(image)
+    Image.fromarray(grey.astype(np.uint16) << 8).save(tmp_path / "deep.png")
+    Image.fromarray(grey).convert("P").save(tmp_path / "palette.png", transparency=b"\x00" * 256)
+    plain = difference_hash(tmp_path / "a.png")
+    assert plain.any()
+    for name in ("deep", "palette"):
+        assert np.bitwise_count(plain ^ difference_hash(tmp_path / f"{name}.png")).sum() <= 3, name
+
+
 def test_an_unreadable_image_is_named(tmp_path):
     (tmp_path / "a.png").write_bytes(b"no image")
     with pytest.raises(InputError, match=r"a\.png cannot be read as an image"):
@@ -119,10 +129,38 @@ def test_the_authors_lists_leak_as_much_as_was_counted_elsewhere(shared_data):
     }
     sizes = {name: len(names) for name, names in lists.items()}
     assert list(sizes.values()) == [80_458, 26_819, 26_820, 48_000, 16_000, 16_000]
-    near = [share_near_frames(lists["gtav_test"], lists["gtav_train"], distance) for distance in (1, 2, 5)]
+    parts = {name: Part(np.array(names), np.array(groups_from_names(names))) for name, names in lists.items()}
+
+    def shared(held_out, train, key, distance=1):
+        (found,) = overlaps({"train": parts[train], "test": parts[held_out]}, frame_distance=distance)
+        return found.share(key)
+
+    near = [shared("gtav_test", "gtav_train", "next_frame", distance) for distance in (1, 2, 5)]
     assert near == pytest.approx([0.839, 0.974, 0.9998], abs=5e-4)
-    assert share_same_ride(lists["bdd100k_test"], lists["bdd100k_train"]) == 7_741 / 16_000
-    assert share_same_ride(lists["bdd100k_valid"], lists["bdd100k_train"]) == 7_759 / 16_000
+    assert shared("bdd100k_test", "bdd100k_train", "same_group") == 7_741 / 16_000
+    assert shared("bdd100k_valid", "bdd100k_train", "same_group") == 7_759 / 16_000
+
+
+def test_frames_of_two_videos_are_no_neighbours_even_where_each_split_has_one_video_only():
+    parts = {
+        "train": Part(np.array(["001_00005.jpg"]), np.array([""])),
+        "test": Part(np.array(["002_00006.jpg"]), np.array([""])),
+    }
+    assert overlaps(parts)[0].counts["next_frame"] == 0
+    parts["test"] = Part(np.array(["001_00006.jpg", "001_00007.jpg"]), np.array(["", ""]))
+    assert overlaps(parts)[0].counts == {"same_name": 0, "next_frame": 1}
+    assert overlaps(parts)[0].examples == {"next_frame": ("001_00006.jpg", "001_00005.jpg")}
+
+
+def test_an_image_on_two_lists_is_the_first_thing_to_mend():
+    parts = {
+        "train": Part(np.array(["a.jpg", "b.jpg"]), np.array(["", ""])),
+        "test": Part(np.array(["b.jpg"]), np.array([""])),
+    }
+    assert overlaps(parts)[0].counts["same_name"] == 1
+    assert advice(overlaps(parts)).startswith("Take every image off all lists but one")
+    with pytest.raises(InputError, match=r"split test: b\.jpg is listed 2 times"):
+        overlaps({"test": Part(np.array(["b.jpg", "b.jpg"]), np.array(["", ""]))})
 
 
 def test_the_staged_real_and_simulated_test_sets_are_new_to_training(shared_data):

@@ -235,8 +235,8 @@ def test_what_was_looked_for_is_said_when_nothing_is_found(tmp_path):
         read_annotations(tmp_path)
     with pytest.raises(InputError, match=r"looked in it and its subfolders for: images/ beside labels/\*\.txt\. "):
         read_annotations(tmp_path, "yolo")
-    with pytest.raises(InputError, match="format 'kitti' is unknown - expected one of coco, yolo, voc"):
-        read_annotations(tmp_path, "kitti")
+    with pytest.raises(InputError, match=r"format 'cifar' is unknown - expected one of .*, coco, yolo, voc"):
+        read_annotations(tmp_path, "cifar")
     with pytest.raises(InputError, match="nowhere is missing - expected the folder of a data set"):
         read_annotations(tmp_path / "nowhere")
     with pytest.raises(InputError, match="is not below"):

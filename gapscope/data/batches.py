@@ -57,6 +57,8 @@ def batches(
     shuffle: bool,
     workers: int = 0,
     drop_last: bool = False,
+    start: int = 0,
+    share: tuple[int, int] = (0, 1),
 ) -> Iterator[Batch]:
     """Go once through the samples.
 
@@ -73,15 +75,22 @@ def batches(
         workers: Threads that make batches ahead; 0 makes each batch when it is asked for. Threads share the cache, and
             decoding and resizing run outside Python's lock.
         drop_last: Leave out a last batch that is smaller than the others.
+        start: Batches to skip, without making them: where an interrupted epoch goes on.
+        share: (i, k): of every batch, only the images i, i + k, ..., so that k processes divide it among them. A last
+            batch of fewer than k images is left out.
     """
     if batch_size < 1:
         raise InputError(f"batch_size = {batch_size} - expected at least 1 image.")
     order = epoch_order(len(samples), seed, epoch) if shuffle else np.arange(len(samples))
-    parts = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-    if drop_last and parts and len(parts[-1]) < batch_size:
-        parts.pop()
+    number = num_batches(len(samples), batch_size, batch_size if drop_last else share[1])
+    parts = [order[i * batch_size : (i + 1) * batch_size][share[0] :: share[1]] for i in range(start, number)]
     pick = partial(_pick, samples, augment, seed, epoch)
     return _ahead(pick, parts, workers) if workers else (_make(pick, part) for part in parts)
+
+
+def num_batches(n: int, batch_size: int, least: int = 1) -> int:
+    """How many batches n samples make; a last one of fewer than `least` images does not count."""
+    return n // batch_size + (n % batch_size >= max(least, 1))
 
 
 def epoch_order(n: int, seed: int, epoch: int) -> np.ndarray:

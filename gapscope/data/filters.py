@@ -1,93 +1,94 @@
 """Filters: which labelled boxes are no fair targets, and are taken out before anything is trained or scored."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gapscope.data.letterbox import letterbox_geometry
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 
+Scale = Literal["native", "network"]
 
-def drop_small(table: AnnotationTable, min_area: float) -> tuple[AnnotationTable, int]:
-    """Remove boxes under `min_area` square pixels of the original image, and say how many.
+
+def drop_small(
+    table: AnnotationTable, min_area: float, at: Scale = "native", image_size: int = 0
+) -> tuple[AnnotationTable, int]:
+    """Remove boxes under `min_area` square pixels, and say how many.
 
     Ignore regions stay, however small: they only ever forgive.
 
-    Source: Ljungqvist et al. 2022, section 3.1.2 (100 square pixels, game images only).
+    Args:
+        table: Boxes of one domain.
+        min_area: In square pixels.
+        at: Pixels of the image as stored ("native"), or of the square that the network sees ("network"), in which
+            images of any size are judged alike.
+        image_size: Side of that square.
+
+    Source: Ljungqvist et al. 2022, section 3.1.2 (100 square pixels, game images only; at which scale it does not say).
     """
-    keep = (table.areas >= min_area) | table.ignore
+    areas = table.areas * _network_scales(table, image_size) ** 2 if at == "network" else table.areas
+    keep = (areas >= min_area) | table.ignore
     return table.keep_boxes(keep), int((~keep).sum())
 
 
-@dataclass(frozen=True)
-class Hood:
-    """The driver's own hood, as found in one group of images."""
-
-    group: str
-    boxes: int
-    images: int
-    """How many images the group has."""
-    xyxy: tuple[float, float, float, float]
-    """Its median box, in shares (0 to 1) of width and height."""
+def _network_scales(table: AnnotationTable, image_size: int) -> NDArray[np.float64]:
+    """(m,) network pixels per image pixel at each box."""
+    sizes = np.stack([table.widths, table.heights], axis=1)
+    unique, which = np.unique(sizes, axis=0, return_inverse=True)
+    scales = np.array([letterbox_geometry(int(width), int(height), image_size)[0] for width, height in unique])
+    return scales[which.reshape(-1)][table.box_image]
 
 
-def remove_hood(
+def ignore_hard(
     table: AnnotationTable,
     *,
-    min_width: float = 0.4,
-    top: float = 0.5,
-    bottom: float = 2.0,
-    persistence: float = 0.8,
-    min_iou: float = 0.9,
-    min_images: int = 3,
-    classes: Sequence[str] = (),
-) -> tuple[AnnotationTable, list[Hood]]:
-    """Remove the hood of the camera's own car where a data set labels it as an ordinary object.
+    max_aspect: float | None = None,
+    max_truncation: float | None = None,
+    max_occlusion: float | None = None,
+) -> tuple[AnnotationTable, dict[str, int]]:
+    """Turn boxes beyond a limit into ignore regions, and say how many by each.
 
-    A box can be a hood if it ends within `bottom` pixels of the lower edge, spans the centre column, is at least
-    `min_width` of the image wide and starts below `top` of its height. It is one if such a box stays put through its
-    group (drive, sequence): at least `persistence` of the group's images hold one whose IoU with the group's median
-    box is `min_iou` or more. Groups of fewer than `min_images` images and images without a group keep all boxes:
-    geometry alone could be the car in front. `classes` limits the search; all classes if empty.
+    They are not removed: the object is in the image. A network that finds it makes no mistake, and one that does not
+    find it makes none either; as background it would teach the one and charge the other.
 
-    The paper removes the hood (section 3.1.2) but gives no method; this one is ours.
+    Args:
+        table: Boxes of one domain.
+        max_aspect: Longer side over shorter side.
+        max_truncation: Share (0 to 1) of the object outside the image.
+        max_occlusion: Share of the object that others hide. Boxes of which the data set does not say it stay.
+
+    Returns:
+        The table, and boxes by limit; a box beyond several counts at the first.
+
+    Raises:
+        InputError: A share is limited that the data set states of no box.
     """
-    unknown = [name for name in classes if name not in table.class_names]
-    if unknown:
-        raise InputError(f"hood: no class '{unknown[0]}' - expected one of {', '.join(table.class_names)}.")
-    boxes = table.xyxy / np.stack([table.widths, table.heights] * 2, axis=1)[table.box_image]
-    candidate = _has_hood_shape(table, boxes, min_width, top, bottom)
-    if classes:
-        candidate &= np.isin(table.box_class, [table.class_names.index(name) for name in classes])
-    hood = np.zeros(table.num_boxes, dtype=np.bool_)
-    found: list[Hood] = []
-    group_of_box = table.groups[table.box_image]
-    for group, images in zip(*np.unique(table.groups, return_counts=True), strict=True):
-        rows = np.flatnonzero(candidate & (group_of_box == group))
-        if group == "" or images < min_images or not len(rows):
-            continue
-        median = np.median(boxes[rows], axis=0)
-        rows = rows[_iou(boxes[rows], median) >= min_iou]
-        if len(np.unique(table.box_image[rows])) >= persistence * images:
-            hood[rows] = True
-            x1, y1, x2, y2 = map(float, median)
-            found.append(Hood(group=str(group), boxes=len(rows), images=int(images), xyxy=(x1, y1, x2, y2)))
-    return table.keep_boxes(~hood), found
+    width, height = (table.xyxy[:, 2:] - table.xyxy[:, :2]).T
+    beyond: dict[str, NDArray[np.bool_]] = {}
+    if max_aspect is not None:
+        beyond["max_aspect"] = np.maximum(width, height) > max_aspect * np.minimum(width, height)
+    for name, limit, shares in (
+        ("max_truncation", max_truncation, table.truncation),
+        ("max_occlusion", max_occlusion, table.occlusion),
+    ):
+        if limit is not None:
+            _check_stated(name, limit, shares)
+            beyond[name] = shares > np.float16(limit)  # as stored: 0.3 is not beyond 0.3
+    ignore = table.ignore.copy()
+    counts = {}
+    for name, rows in beyond.items():
+        counts[name] = int((rows & ~ignore).sum())
+        ignore |= rows
+    return replace(table, ignore=ignore), counts
 
 
-def _has_hood_shape(
-    table: AnnotationTable, boxes: NDArray[np.floating], min_width: float, top: float, bottom: float
-) -> NDArray[np.bool_]:
-    x1, y1, x2, _ = boxes.T
-    at_edge = table.xyxy[:, 3] >= table.heights[table.box_image] - bottom
-    return at_edge & (x1 < 0.5) & (x2 > 0.5) & (x2 - x1 >= min_width) & (y1 >= top)
-
-
-def _iou(boxes: NDArray[np.floating], other: NDArray[np.floating]) -> NDArray[np.floating]:
-    """IoU of boxes (n, 4) with one box (4,)."""
-    sides = np.minimum(boxes[:, 2:], other[2:]) - np.maximum(boxes[:, :2], other[:2])
-    shared = np.prod(np.maximum(sides, 0), axis=1)
-    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    return shared / (areas + np.prod(other[2:] - other[:2]) - shared)
+def _check_stated(name: str, limit: float, shares: NDArray[np.float16]) -> None:
+    if len(shares) and np.isnan(shares).all():
+        what = name.removeprefix("max_")
+        raise InputError(
+            f"{name} = {limit:g}: no box of this data set says its {what} - expected a format that does, such as KITTI "
+            f"or Open Images. Leave out {name}."
+        )

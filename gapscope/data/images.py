@@ -1,45 +1,93 @@
 """What is in an image file: its size from the header, its pixels as RGB."""
 
+import os
 import re
-import warnings
+import struct
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
+import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 from torch import Tensor
 from torchvision.io import ImageReadMode, decode_image
-from torchvision.transforms.v2 import functional as tv
 
+from gapscope.data.problems import FileError
 from gapscope.errors import InputError
+from gapscope.progress import Progress, silent
+
+T = TypeVar("T")
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-_ORIENTATION = 0x0112  # the EXIF tag; 1 means upright
+MAX_PIXELS = 200_000_000
+"""A header that claims more is taken for a broken or malicious one: such an image would not fit in memory."""
+
+_MAGIC = (
+    (re.compile(rb"\xff\xd8\xff"), JpegImageFile),
+    (re.compile(rb"\x89PNG\r\n\x1a\n"), PngImageFile),
+    (re.compile(rb"RIFF....WEBP", re.DOTALL), WebPImageFile),
+)
+_PER_REPORT = 100
+_ORIENTATION, _SHORT = 0x0112, 3  # an EXIF tag and its type
 
 
 def find_images(folder: Path) -> list[Path]:
-    """All images below a folder, sorted by path, hidden files left out."""
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
-    return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
+    """All images below a folder, see `find_files`."""
+    return find_files(folder, IMAGE_SUFFIXES)
+
+
+def find_files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """All files below a folder with one of these endings, in any case, sorted by path, hidden files left out.
+
+    Links are followed, a folder that is reached in two ways is listed once, and a link to a file that is not there is
+    among them, so that it is missed when it is read.
+    """
+    found: list[Path] = []
+    seen: set[tuple[int, int]] = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        here = Path(place).stat()
+        if (here.st_dev, here.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((here.st_dev, here.st_ino))
+        folders.sort()
+        wanted = (name for name in names if name.lower().endswith(suffixes) and not name.startswith("."))
+        found += [Path(place, name) for name in wanted]
+    return sorted(found)
 
 
 def read_size(path: Path) -> tuple[int, int]:
     """Width and height in pixels from an image's header.
 
     Raises:
-        InputError: The file is missing, no image, or its EXIF data ask for a rotation.
+        InputError: The file is missing, no JPEG, PNG or WebP, animated, too large, or its EXIF data ask for a rotation.
     """
-    if not path.is_file():
-        raise InputError(f"{path} is missing - expected an image file. Restore it, or remove its labels.")
+    kind = _kind(path)
     try:
-        with Image.open(path) as image:
-            orientation = image.getexif().get(_ORIENTATION, 1)
-            size = image.size
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as an image: {error}. Replace the file, or remove it.") from error
-    if orientation not in (0, 1):
-        raise InputError(
-            f"{path} has EXIF orientation {orientation} - expected upright pixels (1), since boxes may mean either way "
-            f"up. Rotate the pixels for good, for example with: mogrify -auto-orient {path.name}"
+        with kind(path) as image:
+            size, frames = image.size, getattr(image, "n_frames", 1)
+            orientation = _orientation(image.info.get("exif", b""))
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        raise FileError(
+            path, f"cannot be read as an image: {error}", "a whole one. Replace the file, or remove it."
+        ) from error
+    if frames > 1:
+        raise FileError(path, f"is an animation of {frames} pictures", "one still picture. Save its frames as files.")
+    if size[0] * size[1] > MAX_PIXELS:
+        most = f"at most {MAX_PIXELS // 1_000_000} million. Replace the file, or cut it into smaller images."
+        raise FileError(path, f"claims {size[0]} x {size[1]} pixels", most)
+    if orientation > 1:
+        raise FileError(
+            path,
+            f"has EXIF orientation {orientation}",
+            "upright pixels (1), since boxes may mean either way up. Rotate the pixels for good, for example with: "
+            f"mogrify -auto-orient {path.name}",
         )
     return size
 
@@ -47,16 +95,102 @@ def read_size(path: Path) -> tuple[int, int]:
 def read_pixels(path: Path) -> Tensor:
     """An image as uint8 RGB (3, h, w), whatever colours the file holds: grey, palette, alpha, CMYK or 16 bit.
 
-    Transparency is dropped, not blended.
+    Transparency is dropped, not blended; of 16 bits the upper 8 are kept.
 
     Raises:
         InputError: The file is missing, no image, or cut short.
     """
+    kind = _kind(path)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # libpng comments on colour profiles; they change no pixel
-            pixels = decode_image(str(path), mode=ImageReadMode.RGB)
-    except (RuntimeError, OSError, ValueError) as error:
-        reason = re.sub(r"^.*\.cpp:\d+, ", "", str(error).strip().splitlines()[0]).rstrip(".")
-        raise InputError(f"{path} cannot be decoded: {reason}. Replace it, or remove it and its labels.") from error
-    return pixels if pixels.dtype == torch.uint8 else tv.to_dtype(pixels, torch.uint8, scale=True)
+        # torchvision is the quicker decoder, but a PNG with a wrong byte ends the whole process inside it (measured
+        # with torchvision 0.29); Pillow raises.
+        pixels = _png_pixels(path) if kind is PngImageFile else decode_image(str(path), mode=ImageReadMode.RGB)
+    except (RuntimeError, OSError, SyntaxError, ValueError, EOFError, MemoryError, Image.DecompressionBombError) as error:
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        reason = re.sub(r"^.*\.cpp:\d+, ", "", said[0]).rstrip(".")
+        raise FileError(
+            path, f"cannot be decoded: {reason}", "a whole image. Replace it, or remove it and its labels."
+        ) from error
+    return pixels
+
+
+def decode(path: Path) -> None:
+    """Decode an image as training will, and drop it.
+
+    Raises:
+        InputError: It cannot be decoded, or has another size than its header says.
+    """
+    width, height = read_size(path)
+    found = tuple(read_pixels(path).shape)
+    if found != (3, height, width):
+        wrong = f"holds {found[-1]} x {found[-2]} pixels, but its header says {width} x {height}"
+        raise FileError(path, wrong, "the same. Replace the file, or remove it and its labels.")
+
+
+def look_at_all(
+    paths: Sequence[Path], look: Callable[[Path], T], *, what: str, progress: Progress = silent
+) -> list[T | InputError]:
+    """What `look` finds in every file, or how it refuses it, in order; on all cores.
+
+    Args:
+        paths: Image files.
+        look: Called from several threads; what it raises besides InputError ends the looking.
+        what: What is done, for `progress`.
+        progress: Told after every hundred files.
+    """
+
+    def look_or_refusal(path: Path) -> T | InputError:
+        try:
+            return look(path)
+        except InputError as error:
+            return error
+
+    found: list[T | InputError] = []
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in range(0, len(paths), _PER_REPORT):
+            found += pool.map(look_or_refusal, paths[start : start + _PER_REPORT])
+            progress(what, len(found), len(paths))
+    return found
+
+
+def _kind(path: Path) -> type[ImageFile]:
+    """What the first bytes say that a file is, whatever its name says."""
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(12)
+    except FileNotFoundError as error:
+        raise FileError(path, "is missing", "an image file. Restore it, or remove its labels.") from error
+    except OSError as error:
+        reason = f"cannot be read ({error.strerror})"
+        raise FileError(path, reason, "an image file. Replace it, or allow reading it.") from error
+    for magic, kind in _MAGIC:
+        if magic.match(start):
+            return kind
+    what = f"cannot be read as an image: it starts with {start!r}" if start else "is an empty file"
+    raise FileError(path, what, "a JPEG, PNG or WebP image. Replace the file, or remove it and its labels.")
+
+
+def _orientation(exif: bytes) -> int:
+    """Which way up viewers turn an image, 1 (as it is) to 8; EXIF data that cannot be read are ignored, as they do."""
+    tiff = exif.removeprefix(b"Exif\0\0")
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4], "")
+    try:
+        (start,) = struct.unpack_from(f"{order}I", tiff, 4)
+        (entries,) = struct.unpack_from(f"{order}H", tiff, start)
+        for place in range(start + 2, start + 2 + 12 * entries, 12):
+            tag, kind, _, value = struct.unpack_from(f"{order}HHIH", tiff, place)
+            if (tag, kind) == (_ORIENTATION, _SHORT):
+                return value if value in range(1, 9) else 1
+    except struct.error:  # it ends before it says
+        return 1
+    return 1
+
+
+def _png_pixels(path: Path) -> Tensor:
+    with PngImageFile(path) as image:
+        image.load()
+        image.info.pop("transparency", None)  # or converting would blend it, or warn
+        if image.mode.startswith("I"):  # 16 bit grey; Pillow would cut it at 255
+            grey = (np.asarray(image).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8)
+            return torch.from_numpy(grey).expand(3, -1, -1).contiguous()
+        return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1).contiguous()

@@ -9,24 +9,6 @@ import numpy as np
 from gapscope.data.table import ANY_CLASS, AnnotationTable
 from gapscope.errors import InputError
 
-PAPER_LABEL_MAPS: dict[str, dict[str, list[str]]] = {
-    "BDD": {
-        "person": ["person", "rider"],
-        "cycle": ["bike", "motor"],
-        "car": ["car"],
-        "bus": ["bus"],
-        "truck": ["truck"],
-    },
-    "GTAV": {
-        "person": ["person"],
-        "cycle": ["bicycle", "motorcycle"],
-        "car": ["car", "van"],
-        "bus": ["bus"],
-        "truck": ["truck", "trailer"],
-    },
-}
-"""Table 1 of Ljungqvist et al. 2022: the common labels of the two data sets and their source names."""
-
 
 @dataclass(frozen=True)
 class LabelCounts:
@@ -92,7 +74,7 @@ _DROP, _IGNORE = "\0drop", "\0ignore"  # no class can have these names
 def _check_targets(mapping: Mapping[str, Sequence[str]], targets: tuple[str, ...]) -> None:
     for target in mapping:
         if target not in targets:
-            raise InputError(f"label map: target '{target}' is no class of the study.{_hint(target, targets)}")
+            raise InputError(f"label map: target '{target}' is no class of the study.{hint(target, targets)}")
 
 
 def _fates(
@@ -103,7 +85,7 @@ def _fates(
     fate: dict[str, str] = {}
     for source, target in named:
         if source not in known:
-            raise InputError(f"label map: '{source}' is no class of this data set.{_hint(source, known)}")
+            raise InputError(f"label map: '{source}' is no class of this data set.{hint(source, known)}")
         if source in fate:
             raise InputError(f"label map: '{source}' is named twice - expected every source class once. Remove one.")
         fate[source] = target
@@ -117,7 +99,8 @@ def _check_all_named(scored: dict[str, int], fate: dict[str, str]) -> None:
         raise InputError(f"label map: unmapped {listed} - expected a place for every class. Map, drop or ignore each.")
 
 
-def _hint(name: str, known: Sequence[str]) -> str:
+def hint(name: str, known: Sequence[str]) -> str:
+    """What may have been meant, and all that is known."""
     close = get_close_matches(name, known, n=1, cutoff=0.6)
     meant = f" Did you mean '{close[0]}'?" if close else ""
     return f"{meant} Known: {', '.join(known)}."

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from gapscope.data.splits import SPLITS, Splits
 from gapscope.data.table import AnnotationTable
@@ -57,6 +57,7 @@ def find_leaks(
     near_bits: int = NEAR_BITS,
     frame_distance: int = 1,
     max_examples: int = 10,
+    hashes: NDArray[np.uint64] | None = None,
     progress: Progress = silent,
 ) -> Leaks:
     """Look for images on both sides of a split: by group, by frame number, and by what they show.
@@ -69,14 +70,15 @@ def find_leaks(
         frame_distance: Frames of one video so close in number are adjacent. A video is a sequence in names like
             007_00123, or a group whose names end in numbers.
         max_examples: How many pairs to name.
+        hashes: What `difference_hash` found in every image of the table, (n, 4), if that is known already.
         progress: Told how many images are hashed.
 
     Raises:
         InputError: An image cannot be read.
     """
-    twins = _duplicates(table, splits, near_bits, progress) if pixels else []
-    keys = _frame_keys(table)
-    neighbours = _pairs(splits, lambda held, earlier: _nearest_frames(keys[held], keys[earlier], frame_distance))
+    twins = _duplicates(table, splits, near_bits, hashes, progress) if pixels else []
+    keys = frame_keys(table.paths, table.groups)
+    neighbours = _pairs(splits, lambda held, earlier: nearest_frames(keys[held], keys[earlier], frame_distance))
     names = list(dict.fromkeys([*twins, *neighbours]))[:max_examples]
     return Leaks(
         shared_groups=_shared_groups(table.groups, splits),
@@ -84,18 +86,6 @@ def find_leaks(
         adjacent_frames=len(neighbours),
         examples=[(str(table.paths[a]), str(table.paths[b])) for a, b in names],
     )
-
-
-def share_near_frames(held_out: Sequence[str], train: Sequence[str], distance: int = 1) -> float:
-    """The share of held-out names SSS_FFFFF with a training frame of the same sequence within `distance` frames."""
-    keys = [_frames_of_names(names) for names in (held_out, train)]
-    return float(np.mean(_nearest_frames(keys[0], keys[1], distance) >= 0))
-
-
-def share_same_ride(held_out: Sequence[str], train: Sequence[str]) -> float:
-    """The share of held-out BDD100K names whose first eight digits occur in a training name."""
-    rides = set(groups_from_names(train)) - {""}
-    return float(np.mean([ride in rides for ride in groups_from_names(held_out)]))
 
 
 def groups_from_names(names: Sequence[str] | NDArray[np.str_], pattern: str | None = None) -> list[str]:
@@ -135,8 +125,12 @@ def difference_hash(path: Path) -> NDArray[np.uint64]:
     try:
         with Image.open(path) as image:
             image.draft("L", (4 * size[0], 4 * size[1]))  # lets JPEG decode at a fraction of its size
-            grey = np.asarray(image.convert("L").resize(size, Image.Resampling.BILINEAR), dtype=np.int16)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+            image.load()
+            image.info.pop("transparency", None)  # or converting would comment on it
+            deep = image.mode.startswith("I")  # 16 bit, which converting would cut at 255
+            flat = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)) if deep else image.convert("L")
+            grey = np.asarray(flat.resize(size, Image.Resampling.BILINEAR), dtype=np.int16)
+    except (OSError, SyntaxError, ValueError, EOFError, MemoryError, Image.DecompressionBombError) as error:
         raise InputError(f"{path} cannot be read as an image: {error}. Replace the file, or remove it.") from error
     return np.packbits(grey[:, 1:] > grey[:, :-1]).view(np.uint64)
 
@@ -168,15 +162,31 @@ def _pairs(splits: Splits, partners: Partners) -> list[tuple[int, int]]:
     return pairs
 
 
-def _duplicates(table: AnnotationTable, splits: Splits, near_bits: int, progress: Progress) -> list[tuple[int, int]]:
-    used = np.sort(np.concatenate([splits[name] for name in splits]))
+def hash_images(table: AnnotationTable, images: NDArray[np.int64], progress: Progress = silent) -> NDArray[np.uint64]:
+    """The difference hashes of some images of a table, (n, 4); zeros for the others.
+
+    Raises:
+        InputError: An image cannot be read.
+    """
     hashes = np.zeros((len(table), HASH_SIDE**2 // 64), dtype=np.uint64)
     with ThreadPoolExecutor() as pool:
         for done, (image, bits) in enumerate(
-            zip(used, pool.map(difference_hash, map(table.path, used)), strict=True), 1
+            zip(images, pool.map(difference_hash, map(table.path, images)), strict=True), 1
         ):
             hashes[image] = bits
-            progress("looking for near-duplicates", done, len(used))
+            progress("looking for near-duplicates", done, len(images))
+    return hashes
+
+
+def _duplicates(
+    table: AnnotationTable,
+    splits: Splits,
+    near_bits: int,
+    known: NDArray[np.uint64] | None,
+    progress: Progress,
+) -> list[tuple[int, int]]:
+    used = np.sort(np.concatenate([splits[name] for name in splits]))
+    hashes = hash_images(table, used, progress) if known is None else known
 
     def partners(held: NDArray[np.int64], earlier: NDArray[np.int64]) -> NDArray[np.int64]:
         bits, nearest = nearest_hashes(hashes[held], hashes[earlier])
@@ -188,18 +198,17 @@ def _duplicates(table: AnnotationTable, splits: Splits, near_bits: int, progress
 _SPAN = 1 << 40  # more than any frame number, so that frames of two videos are never close
 
 
-def _frames_of_names(names: Sequence[str]) -> NDArray[np.int64]:
-    matches = [FRAME_NAME.fullmatch(PurePosixPath(name).stem) for name in names]
-    return _numbered([(match[1], int(match[2])) if match else None for match in matches])
+def frame_keys(paths: Sequence[str] | NDArray[np.str_], groups: Sequence[str] | NDArray[np.str_]) -> NDArray[np.int64]:
+    """One number per image: those of neighbouring frames of a video are neighbours; -1 is no frame of any.
 
-
-def _frame_keys(table: AnnotationTable) -> NDArray[np.int64]:
+    A video is a sequence in names like 007_00123, or a group whose names end in numbers.
+    """
     frames: list[tuple[str, int] | None] = []
-    for text, group in zip(map(str, table.paths), map(str, table.groups), strict=True):
+    for text, group in zip(map(str, paths), map(str, groups), strict=True):
         stem = PurePosixPath(text).stem
         named, ending = FRAME_NAME.fullmatch(stem), re.search(r"(\d{1,9})$", stem)
         if named:
-            frames.append((f"{PurePosixPath(text).parent}/{named[1]}", int(named[2])))
+            frames.append((f"{group or PurePosixPath(text).parent}/{named[1]}", int(named[2])))
         else:
             frames.append((f"{group}/{stem[: ending.start()]}", int(ending[1])) if group and ending else None)
     return _numbered(frames)
@@ -211,7 +220,7 @@ def _numbered(frames: Sequence[tuple[str, int] | None]) -> NDArray[np.int64]:
     return np.array([videos[f[0]] * _SPAN + f[1] if f else -1 for f in frames], dtype=np.int64)
 
 
-def _nearest_frames(held: NDArray[np.int64], earlier: NDArray[np.int64], distance: int) -> NDArray[np.int64]:
+def nearest_frames(held: NDArray[np.int64], earlier: NDArray[np.int64], distance: int) -> NDArray[np.int64]:
     """The position in `earlier` of each frame's nearest neighbour within `distance`, or -1."""
     order = np.argsort(earlier, kind="stable")
     ranked = earlier[order]

@@ -13,8 +13,23 @@ class RowError(InputError):
 
     def __init__(self, wrong: str, expected: str) -> None:
         """`wrong` names the value; `expected` says what should be there and what to do, as sentences."""
-        super().__init__(f"{wrong} - expected {expected}")
-        self.wrong, self.expected = wrong, expected
+        self.wrong, self.expected = shortened(wrong), expected
+        super().__init__(f"{self.wrong} - expected {expected}")
+
+
+class FileError(InputError):
+    """What is wrong with one file, told by a function that was given just this file."""
+
+    def __init__(self, file: Path | str, wrong: str, expected: str) -> None:
+        """As for a RowError; the message starts with the file."""
+        self.file, self.wrong, self.expected = str(file), shortened(wrong), expected
+        super().__init__(f"{file} {self.wrong} - expected {expected}")
+
+
+def shortened(text: str, most: int = 400) -> str:
+    """A text that fits a message: files can hold values of any length, and characters that a terminal obeys."""
+    plain = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text[: most + 1])
+    return plain if len(plain) <= most else f"{plain[: most - 3]}..."
 
 
 @dataclass(frozen=True)
@@ -61,7 +76,12 @@ class Problems:
         except InputError as error:
             if self.strict:
                 raise
-            self.add(Problem(str(file), row, str(error), ""), error)
+            known = isinstance(error, FileError)
+            self.add(
+                Problem(error.file, "", error.wrong, error.expected)
+                if known
+                else Problem(str(file), row, str(error), "")
+            )
 
     def add(self, problem: Problem, cause: Exception | None = None) -> None:
         """Keep a problem, or end the reading with it."""

@@ -1,19 +1,20 @@
 """What a domain holds once its labels are mapped and filtered: the summary that the report shows."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gapscope.data.check import kinds_of
+from gapscope.data.distributions import distributions, quantiles
 from gapscope.data.labels import LabelCounts
 from gapscope.data.leaks import Leaks
+from gapscope.data.problems import Problem
 from gapscope.data.splits import Splits
 from gapscope.data.table import AnnotationTable
-
-QUANTILES = {"min": 0.0, "p5": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95, "max": 1.0}
+from gapscope.progress import Progress, silent
 
 
 def domain_summary(
@@ -28,6 +29,8 @@ def domain_summary(
     removed: Mapping[str, int],
     leaks: Leaks,
     split: str,
+    left_out: Sequence[Problem] = (),
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """A domain in numbers, ready for JSON.
 
@@ -42,10 +45,13 @@ def domain_summary(
         removed: Boxes taken out, by filter ("min_area", "hood"); rows without area are added as "no_area".
         leaks: What the splits share.
         split: How they were made, in words.
+        left_out: Broken rows and images that are not among them.
+        progress: Told how many images are looked at.
 
     Returns:
         Counts per split, label map, and over the images of all splits the median (width, height) and the quantiles of
-        boxes per image and of box area (square pixels of the original images), ignore regions left out.
+        boxes per image and of box area (square pixels of the original images), ignore regions left out; and their
+        `distributions`.
     """
     parts = {name: table.select(indices) for name, indices in splits.items()}
     used = table.select(np.sort(np.concatenate(list(splits.values()))))
@@ -67,15 +73,9 @@ def domain_summary(
         "image_size": [float(np.median(side)) for side in (used.widths, used.heights)] if len(used) else [],
         "boxes_per_image": quantiles(per_image),
         "box_area": quantiles(scored.areas),
+        "left_out": {kind.what: len(kind.problems) for kind in kinds_of(left_out)},
+        "distributions": distributions(used, progress=progress),
     }
-
-
-def quantiles(values: NDArray) -> dict[str, float]:
-    """Seven quantiles by name; none of nothing."""
-    if not len(values):
-        return {}
-    found = np.quantile(np.asarray(values, dtype=np.float64), list(QUANTILES.values()))
-    return dict(zip(QUANTILES, map(float, found), strict=True))
 
 
 def fingerprint(table: AnnotationTable, splits: Splits) -> str:

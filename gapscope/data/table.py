@@ -54,6 +54,8 @@ class AnnotationTable:
     """Name -> (n,) what a data set says of its images, such as weather or time of day; "" where it does not."""
     no_area: int = 0
     """Rows of the source that hold a box without any area; they are counted here and are not in the table."""
+    notes: tuple[str, ...] = ()
+    """What the reader decided or left out, as sentences for people."""
 
     def __post_init__(self) -> None:
         for name, (kind, value) in _MAY_BE_LEFT_OUT.items():
@@ -122,7 +124,8 @@ class AnnotationTable:
         columns |= {_ATTRIBUTE + name: values for name, values in self.attributes.items()}
         with atomic_path(path) as temporary:
             names = np.array(self.class_names, dtype=np.str_)
-            np.savez(temporary, class_names=names, no_area=np.array(self.no_area), **columns)
+            notes = np.array(self.notes, dtype=np.str_)
+            np.savez(temporary, class_names=names, no_area=np.array(self.no_area), notes=notes, **columns)
 
     @classmethod
     def load(cls, path: Path, root: Path) -> Self:
@@ -135,11 +138,12 @@ class AnnotationTable:
             with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 columns = {name: file[name] for name in _COLUMNS}
                 names, no_area = tuple(map(str, file["class_names"])), int(file["no_area"])
+                notes = tuple(map(str, file["notes"]))
                 stated = [name for name in file.files if name.startswith(_ATTRIBUTE)]
                 attributes = {name.removeprefix(_ATTRIBUTE): file[name] for name in stated}
         except Exception as error:  # numpy raises a different kind for every way a file can be broken
             raise InputError(f"{path} cannot be read as annotations: {error}. Delete it and run again.") from error
-        return cls(root=root, class_names=names, no_area=no_area, attributes=attributes, **columns)
+        return cls(root=root, class_names=names, no_area=no_area, notes=notes, attributes=attributes, **columns)
 
 
 _IMAGE_COLUMNS = {"paths": np.str_, "widths": np.int32, "heights": np.int32, "groups": np.str_}

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gapscope.data.images import read_size
 from gapscope.data.problems import Problems, RowError
-from gapscope.data.table import AnnotationTable
+from gapscope.data.table import ANY_CLASS, AnnotationTable
 from gapscope.errors import InputError
 
 Corners = tuple[float, float, float, float]
@@ -27,18 +28,26 @@ class TableBuilder:
 
     `clip` cuts boxes at the border however far they reach out. What `add_image` and `add_box` refuse is a RowError:
     call them within `problems.at(file, row)`, which gives it its place or, when not strict, leaves the row out.
+
+    With `sizes` (width, height) labels are read without their images: no image file is looked at, and an image has the
+    size that its labels state, else this one.
     """
 
     root: Path
-    class_names: tuple[str, ...]
+    class_names: tuple[str, ...] = ()
+    """Those known from the start, in their order; `class_of` adds others."""
     clip: bool = False
     problems: Problems = field(default_factory=Problems)
     paths: list[str] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
     attributes: dict[str, list[str]] = field(default_factory=dict)
     no_area: int = 0
+    notes: list[str] = field(default_factory=list)
+    """Sentences about what the reader decided or left out."""
+    sizes: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
+        self.added: dict[str, int] = {}
         self.sides = array("i")
         self.owners, self.labels = array("i"), array("h")
         self.corners = array("f")
@@ -59,7 +68,7 @@ class TableBuilder:
             RowError: `declared` (width, height) says otherwise than the file.
             InputError: The file cannot be read.
         """
-        size = read_size(path)
+        size = read_size(path) if self.sizes is None else _stated_size(declared, self.sizes)
         if declared is not None and tuple(declared) != size:
             raise RowError(
                 f"says {declared[0]} x {declared[1]} pixels, but {path} has {size[0]} x {size[1]}",
@@ -77,6 +86,13 @@ class TableBuilder:
     def size_of(self, image: int) -> tuple[int, int]:
         """Width and height of an added image, pixels."""
         return self.sides[2 * image], self.sides[2 * image + 1]
+
+    def class_of(self, name: str) -> int:
+        """The number of a class; one that is not known yet is added. The table has added classes in alphabetical order
+        behind the known ones."""
+        if name in self.class_names:
+            return self.class_names.index(name)
+        return self.added.setdefault(name, len(self.class_names) + len(self.added))
 
     def add_box(
         self,
@@ -122,35 +138,54 @@ class TableBuilder:
         return max(x1, 0), max(y1, 0), min(x2, width), min(y2, height)
 
     def table(self) -> AnnotationTable:
-        """The finished table, boxes sorted by image, images in the order they were added.
+        """The finished table, boxes sorted by image, images in the order they were added; nothing can be added later.
 
         Raises:
             InputError: No image was added.
         """
         if not self.paths:
             raise InputError(f"{self.root} holds no images with labels - expected at least one. Check the path.")
-        owners = np.array(self.owners, dtype=np.int32)
-        order = np.argsort(owners, kind="stable")
+        owners = np.frombuffer(self.owners, dtype=np.int32)  # no copies: there may be millions of boxes
+        order = np.argsort(owners, kind="stable") if (np.diff(owners) < 0).any() else slice(None)
+        names, final = self._final_classes()
         sizes = np.array(self.sides, dtype=np.int32).reshape(-1, 2)
-        flags = np.array(self.flags, dtype=np.int8)[order]
-        shares = np.array(self.shares, dtype=np.float16).reshape(-1, 2)[order]
+        flags = np.frombuffer(self.flags, dtype=np.int8)[order]
+        shares = np.frombuffer(self.shares, dtype=np.float32).astype(np.float16).reshape(-1, 2)[order]
         return AnnotationTable(
             root=self.root,
-            class_names=self.class_names,
+            class_names=names,
             paths=np.array(self.paths, dtype=np.str_),
             widths=sizes[:, 0],
             heights=sizes[:, 1],
             groups=np.array(self.groups, dtype=np.str_),
             box_image=owners[order],
-            box_class=np.array(self.labels, dtype=np.int16)[order],
-            xyxy=np.array(self.corners, dtype=np.float32).reshape(-1, 4)[order],
+            box_class=final[np.frombuffer(self.labels, dtype=np.int16)[order]],
+            xyxy=np.frombuffer(self.corners, dtype=np.float32).reshape(-1, 4)[order],
             ignore=flags > 0,
             crowd=flags > 1,
             occlusion=shares[:, 0],
             truncation=shares[:, 1],
             attributes={name: np.array(values, dtype=np.str_) for name, values in sorted(self.attributes.items())},
             no_area=self.no_area,
+            notes=tuple(self.notes),
         )
+
+    def _final_classes(self) -> tuple[tuple[str, ...], NDArray[np.int16]]:
+        """All class names in order, and the final number of each; the last entry is that of ANY_CLASS, -1."""
+        known, added = len(self.class_names), sorted(self.added)
+        final = np.arange(known + len(added) + 1, dtype=np.int16)
+        final[[self.added[name] for name in added]] = np.arange(known, known + len(added))
+        final[-1] = ANY_CLASS
+        return (*self.class_names, *added), final
+
+
+def _stated_size(declared: tuple[float, float] | None, otherwise: tuple[int, int]) -> tuple[int, int]:
+    if declared is None:
+        return otherwise
+    width, height = declared
+    if not all(isinstance(side, int | float) and 0 < side < 2**31 and side == int(side) for side in declared):
+        raise RowError(f"says {width!r} x {height!r} pixels", "two whole numbers above 0. Fix the size.")
+    return int(width), int(height)
 
 
 def _single(value: float) -> float:

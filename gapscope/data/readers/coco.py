@@ -1,17 +1,22 @@
 """COCO JSON: one file with images, annotations and categories."""
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from gapscope.data.problems import Problems, RowError
-from gapscope.data.readers.build import TableBuilder
+from gapscope.data.readers.build import NOT_STATED, TableBuilder
 from gapscope.data.readers.format import Format, Request
-from gapscope.data.table import AnnotationTable
+from gapscope.data.readers.json_stream import JsonFile, opening
+from gapscope.data.table import ANY_CLASS, AnnotationTable
 from gapscope.errors import InputError
 
 T = TypeVar("T")
+
+LISTS = ("images", "annotations", "categories")
+MOST_FILES = 100
+"""A folder with more JSON files has one per image."""
 
 
 def find_coco(request: Request) -> Path | None:
@@ -21,12 +26,15 @@ def find_coco(request: Request) -> Path | None:
         InputError: There are several.
     """
     if request.labels is not None:
-        return request.labels if request.labels.is_file() else None
-    places = [*sorted(request.root.glob("*.json")), *sorted((request.root / "annotations").glob("*.json"))]
-    files = [path for path in places if is_coco(path)]
+        wanted = request.labels.is_file() and (request.format is not None or is_coco(request.labels))
+        return request.labels if wanted else None
+    files: list[Path] = []
+    for folder in (request.root, request.root / "annotations"):
+        listed = sorted(folder.glob("*.json"))
+        files += [path for path in listed if is_coco(path)] if len(listed) <= MOST_FILES else []
     if len(files) > 1:
-        listed = ", ".join(path.name for path in files)
-        raise InputError(f"{request.root} holds several COCO files: {listed} - expected one. Say which with labels=.")
+        named = ", ".join(path.name for path in files)
+        raise InputError(f"{request.root} holds several COCO files: {named} - expected one. Say which with labels=.")
     return files[0] if files else None
 
 
@@ -35,65 +43,101 @@ def read_coco(request: Request, labels: Path) -> AnnotationTable:
 
     Pixel convention: `bbox` is [x, y, width, height] with pixel edges, so x2 = x + width is exclusive; kept as it is.
     `iscrowd` set to 1 makes a crowd, `ignore` set to 1 an ignore region. An image may carry "group": what it shares
-    with others. Classes are in the order of their category ids. Image files are looked for in the request's `images`,
-    else in root/images, else in the folder of the JSON file.
+    with others, and "attributes": facts by name; an annotation "occlusion" and "truncation": shares from 0 to 1.
+    Classes are in the order of their category ids; category 0, if not listed, is an ignore region of every class.
+    Image files are looked for in the request's `images`, else in root/images, else in the folder of the JSON file;
+    without images, an image has its width and height.
 
     Raises:
         InputError: The file is no COCO JSON, an entry lacks a key or points nowhere, or an image file is missing.
     """
-    content, problems = _read_json(labels), request.problems
-    index, names = _categories(content["categories"], labels)
-    builder = TableBuilder(request.root, names, request.clip, problems)
-    folders = [request.images] if request.images else [request.root / "images", labels.parent]
+    file = JsonFile(labels)
+    missing = [key for key in LISTS if not file.has_list(key)]
+    if missing:
+        raise InputError(
+            f"{labels} lacks the list(s) {', '.join(missing)} - expected COCO JSON with {', '.join(LISTS)}."
+        )
+    index, names = _categories(list(file.entries("categories")), labels)
+    builder = TableBuilder(request.root, names, request.clip, request.problems, sizes=request.sizes)
+    position = _add_images(builder, request, file)
+    for entry in file.entries("annotations"):
+        with request.problems.at(labels, f"annotation {_name(entry)}"):
+            _add_annotation(builder, entry, position, index)
+    return builder.table()
+
+
+def _add_images(builder: TableBuilder, request: Request, file: JsonFile) -> dict[Any, int | None]:
+    """Image id -> index in the table, None for an image that is left out: its annotations are left out with it."""
+    folders = [request.images] if request.images else [request.root / "images", file.path.parent]
     position: dict[Any, int | None] = {}
-    for entry in content["images"]:
-        with problems.at(labels, f"image {_name(entry)}"):
-            key = _key(entry, "id")
+    for entry in file.entries("images"):
+        with builder.problems.at(file.path, f"image {_name(entry)}"):
+            key = _id(entry, "id")
             if key in position:
                 raise RowError("the id occurs twice", "one entry per image. Renumber the images.")
-            position[key] = None  # so that annotations of an image that is left out are left out with it
-            path = _image_file(str(_key(entry, "file_name")), folders)
+            position[key] = None
+            path = _image_file(str(_key(entry, "file_name")), folders, builder)
             declared = (entry["width"], entry["height"]) if "width" in entry and "height" in entry else None
             group = str(entry.get("group", "") or "")
-            position[key] = builder.add_image(path, group=group, declared=declared)
-    for entry in content["annotations"]:
-        with problems.at(labels, f"annotation {_name(entry)}"):
-            image = _look_up(position, _key(entry, "image_id"), "image_id")
-            label = _look_up(index, _key(entry, "category_id"), "category_id")
-            x, y, width, height = _numbers(_key(entry, "bbox"))
-            crowd, ignore = bool(entry.get("iscrowd", 0)), bool(entry.get("ignore", 0))
-            if image is not None:
-                builder.add_box(image, label, (x, y, x + width, y + height), ignore=ignore, crowd=crowd)
-    return builder.table()
+            position[key] = builder.add_image(path, group=group, declared=declared, attributes=_attributes(entry))
+    return position
+
+
+def _add_annotation(
+    builder: TableBuilder, entry: Any, position: Mapping[Any, int | None], index: Mapping[Any, int]
+) -> None:
+    image = _look_up(position, _key(entry, "image_id"), "image_id")
+    crowd, ignore = _flag(entry, "iscrowd"), _flag(entry, "ignore")
+    category = _key(entry, "category_id")
+    any_class = category == 0 and 0 not in index and (crowd or ignore)
+    label = ANY_CLASS if any_class else _look_up(index, category, "category_id")
+    x, y, width, height = _numbers(_key(entry, "bbox"))
+    shares = {key: _share(entry, key) for key in ("occlusion", "truncation")}
+    if image is not None:
+        builder.add_box(image, label, (x, y, x + width, y + height), ignore=ignore, crowd=crowd, **shares)
+
+
+def _flag(entry: dict[str, Any], key: str) -> bool:
+    value = entry.get(key, 0)
+    if value not in (0, 1):  # also false and true
+        raise RowError(f"'{key}' is {value!r:.60}", "0 or 1. Fix it.")
+    return bool(value)
+
+
+def _share(entry: dict[str, Any], key: str) -> float:
+    value = entry.get(key)
+    if value is None:
+        return NOT_STATED
+    if not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise RowError(f"'{key}' is {value!r:.60}", "a share from 0 to 1, or no such key. Fix it.")
+    return float(value)
+
+
+def _attributes(entry: dict[str, Any]) -> dict[str, str]:
+    found = entry.get("attributes")
+    return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
 
 
 def _categories(entries: list[dict[str, Any]], labels: Path) -> tuple[dict[Any, int], tuple[str, ...]]:
     """Category id -> class, and the classes; without these nothing can be read, so problems end the reading."""
     with Problems().at(labels, "categories"):
+        ids = [_id(category, "id") for category in entries]
+        if len({isinstance(number, str) for number in ids}) > 1:
+            raise RowError(f"the ids {ids} are numbers and texts", "one kind. Renumber the categories.")
+        if len(set(ids)) < len(ids):
+            raise RowError(f"an id occurs twice in {ids}", "one category per id. Renumber the categories.")
         order = sorted(entries, key=lambda category: _key(category, "id"))
         names = tuple(str(_key(category, "name")) for category in order)
     return {category["id"]: i for i, category in enumerate(order)}, names
 
 
 def is_coco(path: Path) -> bool:
-    """Whether a JSON file has COCO's three lists; a broken file does not."""
-    try:
-        _read_json(path)
-    except InputError:
+    """Whether a JSON file begins as COCO does: an object with one of its three lists; CityPersons' variant is not."""
+    content = opening(path)
+    if not isinstance(content, dict) or not any(isinstance(content.get(key), list) for key in LISTS):
         return False
-    return True
-
-
-def _read_json(path: Path) -> dict[str, list[dict[str, Any]]]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as JSON: {error}. Replace the file.") from error
-    lists = ("images", "annotations", "categories")
-    missing = [key for key in lists if not isinstance(content, dict) or not isinstance(content.get(key), list)]
-    if missing:
-        raise InputError(f"{path} lacks the list(s) {', '.join(missing)} - expected COCO JSON with {', '.join(lists)}.")
-    return content
+    images = content.get("images")
+    return not (isinstance(images, list) and images and isinstance(images[0], dict) and "im_name" in images[0])
 
 
 def _name(entry: Any) -> str:
@@ -106,6 +150,13 @@ def _key(entry: Any, key: str) -> Any:
     if key not in entry:
         raise RowError(f"has no '{key}' but only {sorted(entry)}", "COCO's keys. Add it.")
     return entry[key]
+
+
+def _id(entry: Any, key: str) -> float | str:
+    value = _key(entry, key)
+    if not isinstance(value, int | float | str):
+        raise RowError(f"'{key}' is {value!r:.60}", "a number or a text. Fix it.")
+    return value
 
 
 def _look_up(known: Mapping[Any, T], value: Any, key: str) -> T:
@@ -122,10 +173,15 @@ def _numbers(box: Any) -> tuple[float, float, float, float]:
     return box[0], box[1], box[2], box[3]
 
 
-def _image_file(name: str, folders: list[Path]) -> Path:
+def _image_file(name: str, folders: list[Path], builder: TableBuilder) -> Path:
+    if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+        raise RowError(f"file_name {name!r}", "a file below the image folder. Fix it.")
+    if builder.sizes is not None:
+        return folders[0] / name
     for folder in folders:
-        if (folder / name).is_file():
-            return folder / name
+        with suppress(OSError):  # a name can be longer than any file's
+            if (folder / name).is_file():
+                return folder / name
     looked = " or ".join(str(folder) for folder in folders)
     raise RowError(f"image file {name} is missing", f"it in {looked}. Restore it, or give its folder.")
 
@@ -135,4 +191,5 @@ COCO = Format(
     layout="a COCO .json file with images, annotations and categories, in the folder or in annotations/",
     find=find_coco,
     read=read_coco,
+    alone=True,
 )

@@ -1,16 +1,29 @@
 """read_annotations: which format does a folder have?"""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gapscope.data.problems import Problems
+from gapscope.data.readers.bdd import BDD100K_2018, BDD100K_DET20, BDD100K_OLD
+from gapscope.data.readers.cached import CachedTable
+from gapscope.data.readers.citypersons import CITYPERSONS
+from gapscope.data.readers.cityscapes import CITYSCAPES, CITYSCAPES3D
 from gapscope.data.readers.coco import COCO
 from gapscope.data.readers.format import Format, Request
+from gapscope.data.readers.kitti import KITTI
+from gapscope.data.readers.openimages import OPENIMAGES
+from gapscope.data.readers.scalabel import SCALABEL
+from gapscope.data.readers.synscapes import SYNSCAPES
+from gapscope.data.readers.viper import VIPER
+from gapscope.data.readers.vkitti import VKITTI1, VKITTI2
 from gapscope.data.readers.voc import VOC
 from gapscope.data.readers.yolo import YOLO
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 
-FORMATS: dict[str, Format] = {format.name: format for format in (COCO, YOLO, VOC)}
+_WITH_OWN_FOLDERS = (VIPER, KITTI, VKITTI2, VKITTI1, CITYSCAPES, CITYSCAPES3D, CITYPERSONS, SYNSCAPES, OPENIMAGES)
+_FRAMES = (BDD100K_2018, BDD100K_DET20, BDD100K_OLD, SCALABEL)
+FORMATS: dict[str, Format] = {format.name: format for format in (*_WITH_OWN_FOLDERS, *_FRAMES, COCO, YOLO, VOC)}
 """By name, in the order in which a folder is tried: what is told apart by its first bytes comes first."""
 
 
@@ -21,37 +34,90 @@ def read_annotations(
     images: Path | None = None,
     labels: Path | None = None,
     clip: bool = False,
+    options: Mapping[str, str] | None = None,
     problems: Problems | None = None,
+    sizes: tuple[int, int] | None = None,
+    names: Sequence[str] = (),
+    cache: Path | None = None,
 ) -> AnnotationTable:
     """Read a data set, finding its format from the folder. Each reader says what it makes of pixels.
 
     Args:
-        root: The data set's folder; the table's paths are relative to it.
+        root: The data set's folder; the table's paths are relative to it. A label file or an archive of label texts
+            stands for its folder with `labels` naming it.
         format: One of `FORMATS`, to skip the search for the others.
         images: Folder of the images, below the root, where it is not in the usual place.
         labels: File or folder of the labels, likewise.
         clip: Cut boxes at the border of their image; otherwise one that leaves it by over a pixel is refused.
+        options: What only this format can be told, see docs/formats.md.
         problems: Where broken rows and images are told; strict if left out.
+        sizes: (width, height): read labels without their images, which are not at hand. An image whose labels do not
+            state its size has this one. Not every format can be read so, see `Format.alone`.
+        names: Class names in order, for labels that hold class numbers and come without names (`yolo`).
+        cache: Folder in which tables are kept: what was read once is loaded as long as no file of the data set has
+            changed, see `CachedTable`. May be deleted at any time.
 
     Raises:
         InputError: The folder is missing, fits no format, or holds something broken.
     """
-    request = Request(root, images, labels, clip, problems or Problems())
+    if root.is_file() and labels is None:
+        root, labels = root.parent, root
+    request = Request(
+        root,
+        images,
+        labels,
+        clip,
+        problems or Problems(),
+        options or {},
+        sizes=sizes,
+        names=tuple(names),
+        format=format,
+    )
     _check(request, format)
-    tried = [FORMATS[format]] if format else list(FORMATS.values())
+    if cache is None:
+        return _read(request)
+    kept = CachedTable(cache, request)
+    table = kept.load()
+    if table is None:
+        table = _read(request)
+        kept.save(table)
+    return table
+
+
+def _read(request: Request) -> AnnotationTable:
+    tried = [FORMATS[request.format]] if request.format else list(FORMATS.values())
+    if request.sizes is not None:
+        tried = [candidate for candidate in tried if candidate.alone]
     for candidate in tried:
         found = candidate.find(request)
         if found is not None:
+            _check_options(candidate, request.options)
             return candidate.read(request, found)
     wanted = "; ".join(candidate.layout for candidate in tried)
     raise InputError(
-        f"{root} fits no known format - looked in it and its subfolders for: {wanted}. Arrange the files so."
+        f"{request.root} fits no known format - looked in it and its subfolders for: {wanted}. Arrange the files so."
     )
+
+
+def _check_options(format: Format, options: Mapping[str, str]) -> None:
+    for name, value in options.items():
+        if name not in format.options:
+            known = f"It has {', '.join(format.options)}." if format.options else "It has none."
+            raise InputError(f"reader option '{name}' is unknown to the format {format.name}. {known}")
+        if value not in format.options[name]:
+            raise InputError(f"reader option {name} = '{value}' - expected one of {', '.join(format.options[name])}.")
 
 
 def _check(request: Request, format: str | None) -> None:
     if format is not None and format not in FORMATS:
         raise InputError(f"format '{format}' is unknown - expected one of {', '.join(FORMATS)}.")
+    if request.sizes is not None and not all(side >= 1 for side in request.sizes):
+        raise InputError(f"sizes {request.sizes} - expected width and height in pixels, 1 or more. Fix them.")
+    if request.sizes is not None and format is not None and not FORMATS[format].alone:
+        able = ", ".join(other.name for other in FORMATS.values() if other.alone)
+        raise InputError(
+            f"format '{format}' cannot be read without its images; these can: {able}. Leave out the sizes."
+        )
     places = ((request.root, "folder"), (request.images, "images folder"), (request.labels, "labels"))
     for path, what in places:
         if path is not None and not path.exists():

@@ -20,6 +20,15 @@ class LabelFolder:
         return (self.labels / image.relative_to(self.images)).with_suffix(suffix)
 
 
+def first_bytes(path: Path, count: int) -> bytes:
+    """How a file begins; nothing if it is no file or cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(count)
+    except OSError:
+        return b""
+
+
 def find_label_folders(
     root: Path, label_names: tuple[str, ...], image_names: tuple[str, ...], suffix: str
 ) -> list[LabelFolder]:
@@ -40,14 +49,16 @@ def _pair(place: Path, label_names: tuple[str, ...], image_names: tuple[str, ...
     return LabelFolder(images, labels) if images and labels else None
 
 
-def matching_folders(request: Request, label_names: tuple[str, ...], suffix: str) -> list[LabelFolder] | None:
+def matching_folders(
+    request: Request, label_names: tuple[str, ...], suffix: str, image_names: tuple[str, ...] = IMAGE_FOLDERS
+) -> list[LabelFolder] | None:
     """The pairs of image and label folders that a request means, None if there are none."""
     root, images, labels = request.root, request.images, request.labels
     if labels is not None:
-        usual = next((labels.parent / folder for folder in IMAGE_FOLDERS if (labels.parent / folder).is_dir()), None)
+        usual = next((labels.parent / folder for folder in image_names if (labels.parent / folder).is_dir()), None)
         beside = images or usual
         return [LabelFolder(beside, labels)] if beside and next(labels.rglob(f"*{suffix}"), None) else None
     if images is not None:
         found = find_label_folders(images.parent, label_names, (images.name,), suffix)
         return [pair for pair in found if pair.images == images] or None
-    return find_label_folders(root, label_names, IMAGE_FOLDERS, suffix) or None
+    return find_label_folders(root, label_names, image_names, suffix) or None

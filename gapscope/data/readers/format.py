@@ -1,6 +1,6 @@
 """What every reader offers: how to know its format from a folder, and how to read it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,15 @@ class Request:
     clip: bool = False
     """Cut boxes at the border of their image, however far they reach out."""
     problems: Problems = field(default_factory=Problems)
+    options: Mapping[str, str] = field(default_factory=dict)
+    """What only one format can be told, such as `columns` of VIPER; `read_annotations` refuses what `Format.options`
+    does not name."""
+    sizes: tuple[int, int] | None = None
+    """(width, height): the images are not at hand, and one whose labels state no size has this one."""
+    names: tuple[str, ...] = ()
+    """Class names in order, for labels that hold numbers and come without names."""
+    format: str | None = None
+    """The format that was asked for; None if it is to be found out."""
 
 
 @dataclass(frozen=True)
@@ -35,3 +44,7 @@ class Format:
     """What there is to read (files, folders: whatever `read` wants), or None if the folder has another format. Quick:
     looks at names and at the first bytes of files."""
     read: Callable[[Request, Any], AnnotationTable]
+    options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Option -> the values it may have; the first is what it is when not given."""
+    alone: bool = False
+    """Whether its labels can be read without their images, see `Request.sizes`."""

@@ -13,14 +13,24 @@ def read_text(path: Path, problems: Problems) -> str:
     """
     with problems.at(path):
         try:
-            return path.read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise RowError(
-                f"byte {error.start} is no UTF-8", "text in UTF-8. Convert it: iconv -f latin1 -t utf-8"
-            ) from error
+            return decode(path.read_bytes())
         except OSError as error:
             raise RowError(f"cannot be read ({error.strerror})", "a text file. Replace it.") from error
     return ""
+
+
+def decode(content: bytes) -> str:
+    """UTF-8 as text, with newlines as line ends.
+
+    Raises:
+        RowError: It is something else.
+    """
+    try:
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        raise RowError(
+            f"byte {error.start} is no UTF-8", "text in UTF-8. Convert it: iconv -f latin1 -t utf-8"
+        ) from error
 
 
 def read_lines(path: Path, problems: Problems) -> list[str]:

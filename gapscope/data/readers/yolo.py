@@ -1,58 +1,101 @@
 """YOLO text labels: images/ beside labels/, one row per box, names in classes.txt or data.yaml."""
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from reprlib import Repr
 
 import yaml
 
 from gapscope.data.images import find_images
-from gapscope.data.problems import RowError
+from gapscope.data.problems import Problems, RowError
 from gapscope.data.readers.build import TableBuilder
 from gapscope.data.readers.folders import LabelFolder, matching_folders
 from gapscope.data.readers.format import Format, Request
-from gapscope.data.readers.text import read_lines
+from gapscope.data.readers.label_texts import is_archive, texts_in
+from gapscope.data.readers.text import decode, read_lines, read_text
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 
 NAME_FILES = ("classes.txt", "data.yaml", "data.yml")
+_BRIEF = Repr()
+_BRIEF.maxlevel = 2
 _NO_LABELS = {"classes.txt", "README.txt", "train.txt", "val.txt", "test.txt"}  # texts that lie in labels/ at times
 
 
-def find_yolo(request: Request) -> list[LabelFolder] | None:
-    """images/ beside labels/ with text files, in the root or in each of its subfolders."""
-    return matching_folders(request, ("labels",), ".txt")
+def find_yolo(request: Request) -> list[LabelFolder] | list[Path] | None:
+    """images/ beside labels/ with text files, in the root or in each of its subfolders.
+
+    Without images: labels/, */labels/ or the root itself, if text files are in it; or the archive that is named.
+    """
+    if request.sizes is None:
+        return matching_folders(request, ("labels",), ".txt")
+    if request.labels is not None:
+        return [request.labels] if request.labels.is_dir() or is_archive(request.labels) else None
+    root = request.root
+    for places in ([root / "labels"], sorted(root.glob("*/labels")), [root]):
+        found = [place for place in places if any(path.name not in _NO_LABELS for path in place.rglob("*.txt"))]
+        if found:
+            return found
+    return None
 
 
-def read_yolo(request: Request, folders: list[LabelFolder]) -> AnnotationTable:
+def read_yolo(request: Request, places: list[LabelFolder] | list[Path]) -> AnnotationTable:
     """Read images and their text labels.
 
     Pixel convention: a row is `class centre_x centre_y width height` in shares (0 to 1) of the image, that is of its
     pixel edges; x2 = (centre_x + width / 2) * image width is exclusive. An image without a label file has no objects.
 
+    Without images, each text file is an image, a .jpg of its name in images/ in place of labels/.
+
     Raises:
         InputError: No names are found, a row is broken, or a label file has no image.
     """
-    names = read_names(request.root, [folder.labels for folder in folders])
-    builder = TableBuilder(request.root, names, request.clip, request.problems)
-    for folder in folders:
-        images = find_images(folder.images)
-        expected = {folder.label_of(image, ".txt") for image in images}
-        labels = (path for path in folder.labels.rglob("*.txt") if path.name not in _NO_LABELS)
-        for alone in sorted(set(labels) - expected):
-            with request.problems.at(alone):
-                raise RowError(
-                    f"has no image in {folder.images}", "one of the same name. Restore it, or remove the labels."
-                )
-        for image in images:
-            with request.problems.at(image):
-                _add_rows(builder, builder.add_image(image), folder.label_of(image, ".txt"))
+    folders = [place.labels if isinstance(place, LabelFolder) else place for place in places]
+    names = request.names or _packed_names(folders) or read_names(request.root, folders)
+    builder = TableBuilder(request.root, names, request.clip, request.problems, sizes=request.sizes)
+    for place in places:
+        if isinstance(place, LabelFolder):
+            _add_folder(builder, place)
+        else:
+            _add_texts(builder, place)
     return builder.table()
 
 
-def _add_rows(builder: TableBuilder, image: int, path: Path) -> None:
-    if not path.exists():
-        return
+def _add_folder(builder: TableBuilder, folder: LabelFolder) -> None:
+    images = find_images(folder.images)
+    expected = {folder.label_of(image, ".txt") for image in images}
+    labels = (path for path in folder.labels.rglob("*.txt") if path.name not in _NO_LABELS)
+    for alone in sorted(set(labels) - expected):
+        with builder.problems.at(alone):
+            raise RowError(
+                f"has no image in {folder.images}", "one of the same name. Restore it, or remove the labels."
+            )
+    for image in images:
+        with builder.problems.at(image):
+            number, path = builder.add_image(image), folder.label_of(image, ".txt")
+            if path.exists() or path.is_symlink():  # a link to nowhere is no image without objects
+                _add_rows(builder, number, read_lines(path, builder.problems), path)
+
+
+def _add_texts(builder: TableBuilder, place: Path) -> None:
+    for name, content in texts_in(place):
+        if name.name not in _NO_LABELS:
+            with builder.problems.at(place / name):
+                lines = decode(content).splitlines()
+                image = builder.add_image(_image_of(place, name, builder.root))
+                _add_rows(builder, image, lines, place / name)
+
+
+def _image_of(place: Path, name: PurePosixPath, root: Path) -> Path:
+    """Where the image of a label text is by custom; below the root even where an archive's names point elsewhere."""
+    base = place if place.is_dir() else place.parent
+    above = base.relative_to(root).parts if base.is_relative_to(root) else ()
+    folders = ["images" if part == "labels" else part for part in (*above, *name.parts[:-1]) if part not in ("/", "..")]
+    return root.joinpath(*folders, name.name).with_suffix(".jpg")
+
+
+def _add_rows(builder: TableBuilder, image: int, lines: list[str], path: Path) -> None:
     width, height = builder.size_of(image)
-    for row, line in enumerate(read_lines(path, builder.problems), start=1):
+    for row, line in enumerate(lines, start=1):
         if line.strip():
             with builder.problems.at(path, f"row {row}"):
                 label, x, y, w, h = _parse_row(line, len(builder.class_names))
@@ -87,28 +130,49 @@ def read_names(root: Path, near: list[Path]) -> tuple[str, ...]:
         raise InputError(
             f"{root} has no class names - expected classes.txt or data.yaml there or one level up. Add one."
         )
+    return parse_names(read_text(path, Problems()), path)
+
+
+def parse_names(text: str, path: Path) -> tuple[str, ...]:
+    """Class names from the text of a name file.
+
+    Raises:
+        InputError: It holds no names.
+    """
     if path.suffix == ".txt":
-        names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+        names = [line.strip() for line in text.splitlines()]
         while names and not names[-1]:
             names.pop()
     else:
-        names = _yaml_names(path)
+        names = _yaml_names(text, path)
     if not names or not all(names):
         raise InputError(f"{path} has an empty class name or none at all - expected one name per class. Fill it in.")
     return tuple(names)
 
 
-def _yaml_names(path: Path) -> list[str]:
+def _packed_names(places: list[Path]) -> tuple[str, ...]:
+    """Class names that lie in an archive with the labels; none where there are none or no archive."""
+    for archive in (place for place in places if place.is_file()):
+        for name, content in texts_in(archive, (".txt", ".yaml", ".yml")):
+            if name.name in NAME_FILES:
+                with Problems().at(archive / name):
+                    return parse_names(decode(content), archive / name)
+    return ()
+
+
+def _yaml_names(text: str, path: Path) -> list[str]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+        content = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}. Fix the file.") from error
     names = content.get("names") if isinstance(content, dict) else None
-    if isinstance(names, dict) and sorted(names) == list(range(len(names))):
+    if isinstance(names, dict) and set(names) == set(range(len(names))):
         names = [names[i] for i in range(len(names))]
-    if not isinstance(names, list):
-        raise InputError(f"{path}: names is {names!r} - expected a list of names, or numbers from 0 to names. Fix it.")
+    if not isinstance(names, list) or not all(isinstance(name, str | int | float) for name in names):
+        raise InputError(
+            f"{path}: names is {_BRIEF.repr(names)} - expected a list of names, or numbers from 0 to names. Fix it."
+        )
     return [str(name) for name in names]
 
 
-YOLO = Format(name="yolo", layout="images/ beside labels/*.txt", find=find_yolo, read=read_yolo)
+YOLO = Format(name="yolo", layout="images/ beside labels/*.txt", find=find_yolo, read=read_yolo, alone=True)

@@ -1,0 +1,121 @@
+"""What is wrong with a data set? Every label row is read and every image decoded, before hours are spent on it."""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from gapscope.data.images import decode, find_images, look_at_all
+from gapscope.data.problems import FileError, Problem, Problems
+from gapscope.data.readers.detect import read_annotations
+from gapscope.data.table import AnnotationTable
+from gapscope.errors import InputError
+from gapscope.files import write_text
+from gapscope.progress import Progress, silent
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check found."""
+
+    table: AnnotationTable | None
+    """The images and boxes that can be used as they are; None where nothing can be read at all."""
+    problems: tuple[Problem, ...]
+    decoded: int
+    """Images that were decoded, the broken ones included."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Problems that differ only in names and numbers."""
+
+    what: str
+    problems: tuple[Problem, ...]
+
+
+def check_folder(
+    root: Path,
+    format: str | None = None,
+    *,
+    images: Path | None = None,
+    labels: Path | None = None,
+    clip: bool = False,
+    progress: Progress = silent,
+) -> Checked:
+    """Read all labels and decode all images of a data set; no file is changed.
+
+    Args:
+        root: The data set's folder.
+        format: Its format, found out from the folder if left out.
+        images: Folder of the images, below the root, where it is not in the usual place.
+        labels: File or folder of the labels, likewise.
+        clip: Boxes that reach out of their image are no problem.
+        progress: Told how many images are decoded.
+
+    Raises:
+        InputError: `root`, `images` or `labels` does not exist, or `format` is unknown.
+    """
+    problems = Problems(strict=False)
+    table: AnnotationTable | None = None
+    try:
+        table = read_annotations(root, format, images=images, labels=labels, clip=clip, problems=problems)
+    except InputError as error:
+        if not root.is_dir():
+            raise
+        problems.add(as_problem(error, root))
+    paths = [table.path(i) for i in range(len(table))] if table else find_images(images or root)
+    broken = dict(broken_images(paths, progress))
+    found = (*problems.found, *broken.values(), *(twins(table) if table else ()))
+    if table and broken:
+        table = table.select([i for i in range(len(table)) if i not in broken])
+    return Checked(table, found, len(paths))
+
+
+def broken_images(paths: Sequence[Path], progress: Progress = silent) -> Iterator[tuple[int, Problem]]:
+    """Position and problem of every image that cannot be decoded."""
+    for i, refusal in enumerate(look_at_all(paths, decode, what="decoding images", progress=progress)):
+        if isinstance(refusal, InputError):
+            yield i, as_problem(refusal, paths[i])
+
+
+def as_problem(error: InputError, file: Path) -> Problem:
+    """A refusal as a problem of a file, of the one that it names itself if it does."""
+    if isinstance(error, FileError):
+        return Problem(error.file, "", error.wrong, error.expected)
+    return Problem(str(file), "", str(error).removeprefix(f"{file} ").removeprefix(f"{file}: "), "")
+
+
+def twins(table: AnnotationTable) -> list[Problem]:
+    """Images of one folder whose names differ only in case or suffix: tools, lists and label files mix them up."""
+    same: dict[str, list[str]] = defaultdict(list)
+    for path in map(str, table.paths):
+        same[PurePosixPath(path).with_suffix("").as_posix().lower()].append(path)
+    expected = "names that differ in more than case and suffix. Rename one, with its labels."
+    return [
+        Problem(str(table.root / other), "", f"has nearly the name of {PurePosixPath(first).name}", expected)
+        for first, *others in same.values()
+        for other in others
+    ]
+
+
+def kinds_of(problems: Sequence[Problem]) -> list[Kind]:
+    """Problems sorted into kinds, the most frequent first."""
+    kinds: dict[str, list[Problem]] = defaultdict(list)
+    for problem in problems:
+        kinds[_kind(problem)].append(problem)
+    return sorted((Kind(what, tuple(some)) for what, some in kinds.items()), key=lambda kind: -len(kind.problems))
+
+
+def _kind(problem: Problem) -> str:
+    """What is wrong, without the names and numbers of this one case."""
+    text = re.sub(r"b?'[^']*'|b?\"[^\"]*\"", "'...'", problem.wrong)
+    text = re.sub(r"\[[^\]]*\]|\([^)]*\)", "(...)", text)
+    text = re.sub(r"\S*/\S*[^\s.,;:]", "...", text)
+    return re.sub(r"-?\d+(\.\d+)?(e[+-]?\d+)?", "N", text)
+
+
+def write_problems(path: Path, problems: Sequence[Problem]) -> None:
+    """Write one JSON object per line: file, row, wrong, expected."""
+    write_text(path, "".join(json.dumps(problem.as_dict(), ensure_ascii=False) + "\n" for problem in problems))

@@ -1,0 +1,73 @@
+"""Decode every image that will be used once, so that no broken one shows up hours into a training."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gapscope.data.check import as_problem
+from gapscope.data.images import decode, look_at_all
+from gapscope.data.leaks import HASH_SIDE, difference_hash
+from gapscope.data.problems import Problem
+from gapscope.data.splits import Splits
+from gapscope.data.table import AnnotationTable
+from gapscope.errors import InputError
+from gapscope.progress import Progress, silent
+
+
+@dataclass(frozen=True)
+class FirstLook:
+    """What one pass over the pixels found."""
+
+    hashes: NDArray[np.uint64]
+    """(n, 4) difference hashes of the table's images; zeros where none was taken."""
+    broken: dict[int, Problem]
+    """Image -> why it cannot be decoded."""
+
+
+def first_look(table: AnnotationTable, images: NDArray[np.int64], progress: Progress = silent) -> FirstLook:
+    """Decode images just as training will, and hash them for the leak check while they are in the file cache.
+
+    Measured on one core at 640 x 360: 1.9 ms per image, of which 0.7 are the hash.
+    """
+    paths = [table.path(i) for i in images]
+    found = look_at_all(paths, _decoded_hash, what="decoding every image once", progress=progress)
+    hashes = np.zeros((len(table), HASH_SIDE**2 // 64), dtype=np.uint64)
+    broken = {}
+    for image, path, seen in zip(images.tolist(), paths, found, strict=True):
+        if isinstance(seen, InputError):
+            broken[image] = as_problem(seen, path)
+        else:
+            hashes[image] = seen
+    return FirstLook(hashes, broken)
+
+
+def _decoded_hash(path: Path) -> NDArray[np.uint64]:
+    decode(path)
+    return difference_hash(path)
+
+
+def without(splits: Splits, images: Sequence[int]) -> Splits:
+    """The splits without some images; the others stay where they are."""
+    left_out = np.array(sorted(images), dtype=np.int64)
+    return {name: indices[~np.isin(indices, left_out)] for name, indices in splits.items()}
+
+
+def check_share(problems: Sequence[Problem], num_images: int, most: float) -> None:
+    """Refuse a data set with more problems than may be left out.
+
+    Args:
+        problems: All that was left out: rows, images, files.
+        num_images: Of the data set.
+        most: Problems per image that are let pass.
+
+    Raises:
+        InputError: There are more.
+    """
+    if len(problems) > most * num_images:
+        raise InputError(
+            f"{len(problems)} problem(s) in {num_images} images - expected at most {int(most * num_images)} (max_bad = "
+            f"{most:g} per image). See them with: gapscope data check. Fix them, or raise max_bad. First: {problems[0]}"
+        )

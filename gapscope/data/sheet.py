@@ -1,0 +1,91 @@
+"""A sheet of images with their boxes: the quickest way to see that labels mean what one thinks."""
+
+import math
+from pathlib import PurePosixPath
+
+import numpy as np
+import torchvision.transforms.v2.functional as tv
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from gapscope.data.images import read_pixels
+from gapscope.data.table import ANY_CLASS, AnnotationTable
+from gapscope.drawing import Mark, draw_marks
+from gapscope.errors import InputError
+
+TILE = (400, 300)
+"""Width and height in pixels that an image is fitted into."""
+_CAPTION, _GAP, _FIELD = 18, 4, (32, 34, 38)
+
+
+def choose_images(
+    table: AnnotationTable, count: int, *, seed: int = 0, label: str = "", folder: str = ""
+) -> NDArray[np.int64]:
+    """At most `count` images at random, in the table's order.
+
+    Args:
+        table: The images.
+        count: How many.
+        seed: Of the draw.
+        label: Only images that hold a box of this class, ignore regions included.
+        folder: Only images with this folder in their path, such as "train".
+
+    Raises:
+        InputError: `label` is no class, or no image fits.
+    """
+    wanted = np.ones(len(table), dtype=np.bool_)
+    if label:
+        if label not in table.class_names:
+            raise InputError(f"'{label}' is no class of {table.root}. It has {', '.join(table.class_names)}.")
+        held = table.box_image[table.box_class == table.class_names.index(label)]
+        wanted = np.isin(np.arange(len(table)), held)
+    if folder:
+        wanted &= np.array([folder in PurePosixPath(str(path)).parts[:-1] for path in table.paths], dtype=np.bool_)
+    fitting = np.flatnonzero(wanted)
+    if not len(fitting):
+        asked = " and ".join(
+            filter(None, [label and f"a box of class '{label}'", folder and f"'{folder}' in its path"])
+        )
+        raise InputError(f"no image of {table.root} has {asked} - expected at least one. Ask for less.")
+    return np.sort(np.random.default_rng(seed).permutation(fitting)[:count])
+
+
+def sheet(table: AnnotationTable, images: NDArray[np.int64]) -> Image.Image:
+    """Images in rows, each with its path and its boxes; ignore regions are grey and hatched.
+
+    Raises:
+        InputError: An image cannot be decoded.
+    """
+    columns = max(1, round(math.sqrt(len(images))))
+    rows = math.ceil(len(images) / columns)
+    width, height = TILE[0] + _GAP, TILE[1] + _CAPTION + _GAP
+    whole = Image.new("RGB", (columns * width + _GAP, rows * height + _GAP), _FIELD)
+    pen, font = ImageDraw.Draw(whole), ImageFont.load_default(13)
+    for place, image in enumerate(images):
+        x, y = _GAP + place % columns * width, _GAP + place // columns * height
+        drawn = _tile(table, int(image))
+        whole.paste(drawn, (x + (TILE[0] - drawn.width) // 2, y + (TILE[1] - drawn.height) // 2))
+        name = str(table.paths[image])
+        pen.text(
+            (x + 2, y + TILE[1] + 1), name if len(name) < 58 else "..." + name[-55:], fill=(225, 225, 225), font=font
+        )
+    return whole
+
+
+def _tile(table: AnnotationTable, image: int) -> Image.Image:
+    """One image, shrunk or enlarged to fit a tile, with its boxes."""
+    pixels = read_pixels(table.path(image))
+    scale = min(TILE[0] / pixels.shape[2], TILE[1] / pixels.shape[1])
+    size = [max(1, round(scale * side)) for side in pixels.shape[1:]]
+    small = Image.fromarray(tv.resize(pixels, size, antialias=True).permute(1, 2, 0).numpy())
+    boxes, labels, ignored = table.boxes_of(image)
+    marks = [
+        Mark(
+            (x1 * scale, y1 * scale, x2 * scale, y2 * scale),
+            "ignore" if label == ANY_CLASS else table.class_names[label],
+            ANY_CLASS if ignore else label,
+            hatched=ignore,
+        )
+        for (x1, y1, x2, y2), label, ignore in zip(boxes.tolist(), labels.tolist(), ignored.tolist(), strict=True)
+    ]
+    return draw_marks(small, marks)

@@ -1,0 +1,94 @@
+"""The splits of a folder, of a run or of bare lists, as what a leak check compares."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from gapscope.data.leak_shares import Part
+from gapscope.data.leaks import groups_from_names, hash_images, with_groups
+from gapscope.data.readers.detect import read_annotations
+from gapscope.data.splits import SPLITS, Splits, default_split, read_list, split_from_lists
+from gapscope.data.table import AnnotationTable
+from gapscope.errors import InputError
+from gapscope.progress import Progress, silent
+
+FOLDERS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
+"""Names of folders that tell an image's split."""
+
+
+def parts_of_lists(lists: Mapping[str, Path], groups: str | None = None) -> dict[str, Part]:
+    """Splits of which only the names are known, one list each; groups from the names.
+
+    Raises:
+        InputError: A list cannot be read or is empty, or `groups` is no regular expression.
+    """
+    parts = {}
+    for split, path in lists.items():
+        names = read_list(path)
+        if not names:
+            raise InputError(f"{path} lists no images - expected one name a line. Give the right file.")
+        parts[split] = Part(np.array(names, np.str_), np.array(groups_from_names(names, groups), np.str_))
+    return parts
+
+
+def parts_of_folder(
+    root: Path, lists: Mapping[str, Path], groups: str | None, format: str | None, progress: Progress = silent
+) -> dict[str, Part]:
+    """Splits of a data set: by lists, else by folders called train, val and test, else as a study would draw them.
+
+    Raises:
+        InputError: The folder cannot be read, a list does not fit it, or there is but one split.
+    """
+    table = read_annotations(root, format)
+    if groups or not (table.groups != "").any():
+        table = with_groups(table, groups_from_names(table.paths, groups))
+    return _parts(table, _splits(table, lists), progress)
+
+
+def parts_of_run(
+    run: Path, groups: str | None, data_root: Path | None, progress: Progress = silent
+) -> dict[str, dict[str, Part]]:
+    """Domain -> its splits, as a run's data stage left them; images that are not at hand are compared by name alone.
+
+    Raises:
+        InputError: `run` holds no domains.
+    """
+    found = {}
+    for summary in sorted(run.glob("data/*/summary.json")):
+        here = summary.parent
+        try:
+            root = Path(json.loads(summary.read_text(encoding="utf-8"))["root"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{summary} cannot be read: {error}. Delete it and run the study again.") from error
+        table = AnnotationTable.load(here / "annotations.npz", here / root)
+        if groups:
+            table = with_groups(table, groups_from_names(table.paths, groups))
+        splits = split_from_lists(table, {split: read_list(here / f"{split}.txt") for split in SPLITS})
+        found[here.name] = _parts(table, splits, progress)
+    if not found:
+        raise InputError(f"{run} holds no finished domains - expected a run folder after its data stage. Name one.")
+    return found
+
+
+def _splits(table: AnnotationTable, lists: Mapping[str, Path]) -> Splits:
+    if lists:
+        return split_from_lists(table, {split: read_list(path) for split, path in lists.items()})
+    named = {
+        split: np.flatnonzero([not set(names).isdisjoint(str(path).lower().split("/")[:-1]) for path in table.paths])
+        for split, names in FOLDERS.items()
+    }
+    if sum(len(images) > 0 for images in named.values()) > 1:
+        return named
+    return default_split(table)[0]
+
+
+def _parts(table: AnnotationTable, splits: Splits, progress: Progress) -> dict[str, Part]:
+    used = np.sort(np.concatenate(list(splits.values())))
+    at_hand = table.root.is_dir() and len(used) > 0 and all(table.path(i).is_file() for i in used)
+    hashes = hash_images(table, used, progress) if at_hand else None
+    return {
+        split: Part(table.paths[images], table.groups[images], None if hashes is None else hashes[images])
+        for split, images in splits.items()
+    }

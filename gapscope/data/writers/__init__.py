@@ -1,0 +1,1 @@
+"""Annotation formats that a table can be written in: each module writes one layout that its reader reads back."""
