@@ -5,7 +5,10 @@ import pytest
 import torch
 
 from gapscope.errors import InputError
-from gapscope.recording import layer_numbers as module
+from gapscope.recording import device_chunks, median
+from gapscope.recording import layer_numbers as layer_numbers_module
+from gapscope.recording.chunks import pass_over
+from gapscope.recording.device_chunks import pass_over_on_device
 from gapscope.recording.layer_numbers import centered_gram, exact_median, layer_numbers
 from gapscope.recording.live_tensors import LiveTensors, as_features, format_memory, parse_memory
 from gapscope.similarity.cka import cka_from_grams, linear_cka
@@ -85,10 +88,36 @@ def test_a_value_that_is_not_finite_leaves_nothing_defined(bad):
 def test_the_median_is_exact_also_when_values_are_not_copied_at_once(values, sample, monkeypatch):
     wanted = float(np.median(values.double().numpy()))
     assert exact_median(values) == pytest.approx(wanted)
-    monkeypatch.setattr(module, "SMALL", 1)
-    monkeypatch.setattr(module, "SAMPLE", sample)
-    monkeypatch.setattr(module, "BLOCK", 64)
+    monkeypatch.setattr(layer_numbers_module, "SMALL", 1)
+    monkeypatch.setattr(layer_numbers_module, "CHUNK", 64)
+    monkeypatch.setattr(median, "SAMPLE", sample)
     assert exact_median(values) == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("ties", [0.0, 0.3, 0.6])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_an_accelerator_is_given_the_same_sums_in_larger_steps(ties, dtype, monkeypatch):
+    monkeypatch.setattr(device_chunks, "STEP_VALUES", 9 * 200)
+    x = features(9, 1111, seed=0)
+    x[torch.rand(9, 1111, generator=torch.Generator().manual_seed(1)) < ties] = 0
+    bracket = (-0.1, 0.1) if ties < 0.5 else (0.0, 0.0)
+    one, other = (way(x, dtype, 100, bracket) for way in (pass_over, pass_over_on_device))
+    np.testing.assert_allclose(other.gram, one.gram, rtol=1e-5, atol=1e-4 if dtype is np.float32 else 1e-9)
+    np.testing.assert_allclose(other.means, one.means, atol=1e-6)
+    assert (other.low, other.high) == (one.low, one.high)
+    assert other.counted.median(x.numel()) == one.counted.median(x.numel()) == np.median(x.numpy())
+
+
+def test_the_numbers_do_not_depend_on_the_number_of_threads():
+    x = features(20, 50000, seed=0)
+    alone = layer_numbers(x)
+    torch.set_num_threads(3)
+    try:
+        together = layer_numbers(x)
+    finally:
+        torch.set_num_threads(1)
+    assert np.array_equal(alone.gram, together.gram)
+    assert (alone.median, alone.std) == (together.median, together.std)
 
 
 @pytest.mark.parametrize(

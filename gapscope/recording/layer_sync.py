@@ -7,29 +7,35 @@ still needs takes 7, and a memory budget bounds that. The work is one forward pa
 import hashlib
 import math
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from gapscope.detector.layers import IMAGE, Layer
-from gapscope.detector.network import YOLOv3, check_images, fingerprint
+from gapscope.detector.network import Darknet, check_images, fingerprint
 from gapscope.errors import InputError
 from gapscope.progress import Progress, silent
-from gapscope.recording.layer_numbers import CHUNK, LayerNumbers, layer_numbers
-from gapscope.recording.live_tensors import FLOAT_BYTES, LiveTensors, as_features, format_memory, parse_memory
+from gapscope.recording.input_gram import input_gram
+from gapscope.recording.into import run_into, writes_directly
+from gapscope.recording.layer_numbers import LayerNumbers, start_numbers
+from gapscope.recording.live_tensors import LiveTensors, as_features, parse_memory
+from gapscope.recording.probe_images import check_probe
 from gapscope.recording.recording import STATISTICS, Recording
+from gapscope.recording.schedule import Schedule
 
 
 def record(
-    network: YOLOv3,
+    network: Darknet,
     images: Tensor,
     *,
     size: int,
-    batch_size: int = 8,
+    batch_size: int | None = None,
     memory: str | int = "8GiB",
     device: str | torch.device = "cpu",
     progress: Progress = silent,
@@ -41,11 +47,12 @@ def record(
     The network is put into evaluation mode and handed back as it was, also after an error.
 
     Args:
-        network: YOLOv3. Of its detection layers the raw logits are recorded, not decoded boxes.
+        network: Any network of ours. Of its detection layers the raw logits are recorded, not decoded boxes. On a CPU
+            `network.to(memory_format=torch.channels_last)` makes it a tenth quicker.
         images: uint8 (n, 3, size, size), RGB, letterboxed; n at least 4.
         size: Side of the images, pixels.
-        batch_size: Images per call of a layer. Results do not depend on it (beyond float32 rounding); small images
-            run faster in larger batches.
+        batch_size: Images per call of a layer; left out, as many as suit the layer and the device. Results do not
+            depend on it (beyond float32 rounding).
         memory: How much the live activations and working copies may take, like "8GiB". What does not fit is kept in
             mapped files in the temporary folder; the numbers do not change.
         device: Where the layers run.
@@ -57,13 +64,20 @@ def record(
         InputError: For fewer than 4 images, images of another shape or type, a size that is no multiple of 32, names
             that do not match the images, or a budget too small for one step of one layer.
     """
-    names = _check_images(images, size, paths)
-    if batch_size < 1:
+    names = check_probe(images, size, paths)
+    check_images(images[:1].float())
+    if batch_size is not None and batch_size < 1:
         raise InputError(f"batch_size is {batch_size}. Give at least 1 image per batch.")
     budget = parse_memory(memory)
     recorder = _Recorder(network, images, batch_size, budget, torch.device(device))
-    with _evaluating(network, recorder.device), tempfile.TemporaryDirectory(prefix="gapscope-record-") as folder:
-        recorder.run(LiveTensors(budget, recorder.device, Path(folder)), progress, (provenance or {}).get("arm", ""))
+    with (
+        _evaluating(network, recorder.device),
+        tempfile.TemporaryDirectory(prefix="gapscope-record-") as folder,
+        ThreadPoolExecutor(1) as beside,
+    ):
+        about = beside.submit(_about, network, images, recorder.device)
+        live = LiveTensors(budget, recorder.device, Path(folder), recorder.schedule.arena())
+        recorder.run(live, progress, (provenance or {}).get("arm", ""))
     table = list(network.table)
     return Recording(
         layers=np.array([layer.index for layer in table]),
@@ -72,82 +86,95 @@ def record(
         p=np.array([math.prod(shape[1:]) for shape in recorder.shapes]),
         channels=np.array([shape[1] for shape in recorder.shapes]),
         **{name: np.array([getattr(numbers, name) for numbers in recorder.numbers]) for name in STATISTICS},
-        pooled=np.concatenate(recorder.pooled, axis=1),
+        pooled=torch.cat(recorder.pooled, dim=1).cpu().numpy(),
         images=names,
         size=size,
-        network_sha256=fingerprint(network),
-        pixels_sha256=hashlib.sha256(images.cpu().contiguous().numpy().data).hexdigest(),
+        **about.result(),
         device=str(recorder.device),
         dtype="float32",
         provenance=dict(provenance or {}),
     )
 
 
+def _about(network: Darknet, images: Tensor, device: torch.device) -> dict[str, Any]:
+    """What a recording says of its network and images; beside the layers' work, since hashing takes a while."""
+    stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+    with torch.cuda.stream(stream), torch.inference_mode():
+        return {
+            "network_sha256": fingerprint(network),
+            "pixels_sha256": hashlib.sha256(images.cpu().contiguous().numpy().data).hexdigest(),
+            "input_gram": input_gram(images, device),
+        }
+
+
 class _Recorder:
     """The pass through the layers and what it has gathered so far."""
 
-    def __init__(self, network: YOLOv3, images: Tensor, batch_size: int, budget: int, device: torch.device) -> None:
+    def __init__(
+        self, network: Darknet, images: Tensor, batch_size: int | None, budget: int, device: torch.device
+    ) -> None:
         self.network = network
         self.images = images
-        self.budget = budget
         self.device = device
-        self.batches = [slice(at, min(at + batch_size, len(images))) for at in range(0, len(images), batch_size)]
-        self.last_use = {source: layer.index for layer in network.table for source in layer.inputs}
+        self.schedule = Schedule(network.table, len(images), images.shape[-1], budget, device, batch_size)
+        self.direct = writes_directly(network)
+        self.channels_last = any(  # then its layers give, and are quickest to read, tensors that lie so
+            weight.is_contiguous(memory_format=torch.channels_last) and not weight.is_contiguous()
+            for weight in network.parameters()
+            if weight.ndim == 4
+        )
         self.numbers: list[LayerNumbers] = []
+        self.pending: Callable[[], LayerNumbers] | None = None
         self.shapes: list[tuple[int, ...]] = []
-        self.pooled: list[np.ndarray] = []
+        self.pooled: list[Tensor] = []
 
     def run(self, live: LiveTensors, progress: Progress, name: str) -> None:
         """All images through layer 0, then all through layer 1, ..."""
         what = f"recording {name} at {self.images.shape[-1]} px".replace("  ", " ")
         try:
             for done, layer in enumerate(self.network.table, start=1):
-                self._run_layer(live, layer)
-                for index in [index for index in live.tensors if self.last_use.get(index, IMAGE) <= layer.index]:
+                pending = self._run_layer(live, layer)
+                if self.pending:  # a device has worked on this layer while the numbers of the one before were fetched
+                    self.numbers.append(self.pending())
+                for index in [index for index in live.tensors if self.schedule.last_step(index) <= layer.index]:
                     live.free(index)
+                self.pending = pending
                 progress(what, done, len(self.network.table), f"layer {layer.index}")
+            self.numbers.append(pending())
         finally:
             live.clear()
 
-    def _run_layer(self, live: LiveTensors, layer: Layer) -> None:
-        stored, pooled = None, []
-        for rows in self.batches:
+    def _run_layer(self, live: LiveTensors, layer: Layer) -> Callable[[], LayerNumbers]:
+        n, step = len(self.images), self.schedule.batch_size_of(layer)
+        stored, pooled = self._allocate(live, layer), []
+        for start in range(0, n, step):
+            rows = slice(start, min(start + step, n))
             inputs = [self._input(live, source, rows, layer.index) for source in layer.inputs]
-            output = self.network.run_layer(layer.index, *inputs).float()
-            if stored is None:
-                stored = self._allocate(live, layer.index, inputs, output)
-            stored[rows] = output
-            pooled.append(output.mean((2, 3)))
-        assert stored is not None
-        self.pooled.append(torch.cat(pooled).cpu().numpy())
+            if self.direct:
+                run_into(stored[rows], self.network, layer.index, inputs)
+            else:
+                stored[rows] = self.network.run_layer(layer.index, *inputs)
+            pooled.append(stored[rows].mean((2, 3)))
+        self.pooled.append(torch.cat(pooled))
         self.shapes.append(tuple(stored.shape))
-        self.numbers.append(layer_numbers(as_features(stored)))
+        return start_numbers(as_features(stored))
 
     def _input(self, live: LiveTensors, source: int, rows: slice, reader: int) -> Tensor:
-        """Some images' rows of a layer's output, as a copy if anyone needs them afterwards.
-
-        A network may overwrite what it is given; at the last use that does no harm any more.
-        """
+        """Some images' rows of a layer's output; a copy, if anyone needs them after a reader who may overwrite them."""
         if source == IMAGE:
-            return self.images[rows].to(self.device).float() / 255
+            scaled = self.images[rows].to(self.device).float() / 255
+            return scaled.to(memory_format=torch.channels_last) if self.channels_last else scaled
         part = live[source][rows].to(self.device)
-        return part if self.last_use[source] == reader else part.clone()
+        return part if self.direct or self.schedule.last_reader[source] == reader else part.clone()
 
-    def _allocate(self, live: LiveTensors, index: int, inputs: list[Tensor], output: Tensor) -> Tensor:
-        n, features = len(self.images), math.prod(output.shape[1:])
-        working = FLOAT_BYTES * (sum(part.numel() for part in [*inputs, output]) + 2 * n * min(features, CHUNK))
-        if working > self.budget:
-            raise InputError(
-                f"memory = '{format_memory(self.budget)}' is too little: one step of layer {index} for {n} images at "
-                f"{self.images.shape[-1]} pixels takes {format_memory(working)}. Give at least that, lower batch_size, "
-                "or record fewer or smaller images."
-            )
-        last = output.is_contiguous(memory_format=torch.channels_last) and not output.is_contiguous()
-        return live.allocate(index, (n, *output.shape[1:]), channels_last=last, reserve=working)
+    def _allocate(self, live: LiveTensors, layer: Layer) -> Tensor:
+        side = self.images.shape[-1] // layer.stride if layer.stride else 1
+        shape = (len(self.images), layer.filters, side, side)
+        return live.allocate(layer.index, shape, channels_last=self.channels_last, reserve=0)
 
 
 @contextmanager
-def _evaluating(network: YOLOv3, device: torch.device) -> Iterator[None]:
+def _evaluating(network: Darknet, device: torch.device) -> Iterator[None]:
     """The network on a device in evaluation mode without gradients; every part as it was afterwards."""
     modes = {module: module.training for module in network.modules()}
     home = next((tensor.device for tensor in network.state_dict().values()), device)
@@ -162,18 +189,3 @@ def _evaluating(network: YOLOv3, device: torch.device) -> Iterator[None]:
         network.to(home)
         for module, training in modes.items():
             module.training = training
-
-
-def _check_images(images: Tensor, size: int, paths: Sequence[str] | None) -> tuple[str, ...]:
-    if images.dtype != torch.uint8 or images.shape[1:] != (3, size, size):
-        raise InputError(
-            f"images are {str(images.dtype).removeprefix('torch.')} of shape {tuple(images.shape)}, but recording at "
-            f"size {size} takes uint8 of shape (n, 3, {size}, {size}). Letterbox them first."
-        )
-    check_images(images[:1].float())
-    if len(images) < 4:
-        raise InputError(f"{len(images)} images are too few: comparing layers needs at least 4, better 100 or more.")
-    names = tuple(str(index) for index in range(len(images))) if paths is None else tuple(map(str, paths))
-    if len(names) != len(images):
-        raise InputError(f"there are {len(names)} paths for {len(images)} images. Give one per image, in order.")
-    return names

@@ -4,10 +4,12 @@ import re
 from math import prod
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from gapscope.errors import InputError
+from gapscope.recording.arena import Arena
 
 UNITS = {"": 1, "B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 FLOAT_BYTES = 4
@@ -35,11 +37,11 @@ def format_memory(num_bytes: int) -> str:
 class LiveTensors:
     """The activations that a later layer still needs, one float32 tensor (n, c, h, w) per layer.
 
-    A tensor that would take the sum past the budget becomes a memory-mapped file in `folder`;
-    the numbers in it are the same either way.
+    A tensor that would take the sum past the budget becomes a memory-mapped file in `folder`; the numbers in it are the
+    same either way. Where all sizes are known beforehand, an `arena` says which tensor lies where in one block.
     """
 
-    def __init__(self, budget: int, device: torch.device, folder: Path) -> None:
+    def __init__(self, budget: int, device: torch.device, folder: Path, arena: Arena | None = None) -> None:
         self.budget = budget
         self.device = device
         self.folder = folder
@@ -47,6 +49,8 @@ class LiveTensors:
         self.in_memory: dict[int, int] = {}
         self.peak_in_memory = 0
         self.spilled: list[int] = []
+        self.arena = arena
+        self.block = empty(arena.size if arena else 0, device)
 
     def __getitem__(self, layer: int) -> Tensor:
         return self.tensors[layer]
@@ -62,8 +66,10 @@ class LiveTensors:
         """
         size = prod(shape)
         held = sum(self.in_memory.values())
-        if held + size * FLOAT_BYTES + reserve <= self.budget:
-            flat = torch.empty(size, device=self.device)
+        if self.arena is not None and layer in self.arena.places:
+            flat = self.block.narrow(0, self.arena.places[layer], size)
+        elif self.arena is None and held + size * FLOAT_BYTES + reserve <= self.budget:
+            flat = empty(size, self.device)
             self.in_memory[layer] = size * FLOAT_BYTES
             self.peak_in_memory = max(self.peak_in_memory, held + size * FLOAT_BYTES)
         else:
@@ -86,6 +92,13 @@ class LiveTensors:
 
     def _file(self, layer: int) -> Path:
         return self.folder / f"layer{layer}.float32"
+
+
+def empty(size: int, device: torch.device) -> Tensor:
+    """Uninitialised float32 memory. On a CPU numpy asks for it in huge pages, which are far quicker to fill at first."""
+    if device.type == "cpu":
+        return torch.from_numpy(np.empty(size, dtype=np.float32))
+    return torch.empty(size, device=device)
 
 
 def as_features(activation: Tensor) -> Tensor:

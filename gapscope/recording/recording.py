@@ -1,8 +1,9 @@
 """What one network made of the probe images: the file between recording and comparing."""
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from gapscope.files import atomic_path
 
 FORMAT = "gapscope recording 1"
 STATISTICS = ("mean", "median", "std", "min", "max")
+PER_LAYER = ("kind", "p", "channels", *STATISTICS)
 ATTRIBUTES = ("network_sha256", "pixels_sha256", "size", "device", "dtype")
 
 
@@ -25,10 +27,10 @@ class Recording:
     With L layers and n images; the statistics are over all n * p values of a layer, in the unit of its activations.
     """
 
-    layers: NDArray[np.int64]
-    """(L,) Darknet index."""
+    layers: NDArray[np.int64] | NDArray[np.str_]
+    """(L,) Darknet index; of models that are not gapscope's, the layer's name. No two are the same."""
     kind: NDArray[np.str_]
-    """(L,) conv, shortcut, route, upsample, yolo."""
+    """(L,) conv, shortcut, route, upsample, yolo; of other models, the module's class."""
     gram: NDArray[np.float64]
     """(L, n, n) of the column-centred features; NaN in a layer that put out a value that is not finite."""
     p: NDArray[np.int64]
@@ -53,25 +55,32 @@ class Recording:
     dtype: str
     provenance: Mapping[str, str]
     """arm, seed, probe or whatever else the caller wants to keep with it."""
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    """What the model puts out besides and could not be recorded, by name, with the reason."""
+    input_gram: NDArray[np.float64] | None = None
+    """(n, n) of the column-centred pixels that the network saw; None in recordings that were made without it."""
 
     def __post_init__(self) -> None:
         num_layers, n = len(self.layers), len(self.images)
         expected = {"gram": (num_layers, n, n), "pooled": (n, int(self.channels.sum()))}
-        expected |= dict.fromkeys(("kind", "p", "channels", *STATISTICS), (num_layers,))
+        expected |= dict.fromkeys(PER_LAYER, (num_layers,))
+        if self.input_gram is not None:
+            expected["input_gram"] = (n, n)
         for name, shape in expected.items():
             if getattr(self, name).shape != shape:
                 raise InputError(
                     f"this recording's {name} has shape {getattr(self, name).shape}, but {num_layers} layers and "
                     f"{n} images need {shape}. Record it again."
                 )
-        taken = sorted(set(self.provenance) & {"format", "images_sha256", *ATTRIBUTES})
+        taken = sorted(set(self.provenance) & {"format", "images_sha256", "skipped", *ATTRIBUTES})
         if taken:
             raise InputError(f"provenance holds {', '.join(taken)}, which a recording sets itself. Use other names.")
 
     @property
     def name(self) -> str:
-        """Arm and seed where they are known: u-real-seed0."""
-        arm, seed = self.provenance.get("arm", "network"), self.provenance.get("seed")
+        """Arm and seed where they are known: u-real-seed0; else the model's class."""
+        arm = self.provenance.get("arm", self.provenance.get("model", "network"))
+        seed = self.provenance.get("seed")
         return arm if seed is None else f"{arm}-seed{seed}"
 
     @property
@@ -79,26 +88,40 @@ class Recording:
         """Of the names in their order."""
         return hash_names(self.images)
 
-    def pooled_of(self, layer: int) -> NDArray[np.float32]:
+    def pooled_of(self, layer: int | str) -> NDArray[np.float32]:
         """A layer's channel means (n, c)."""
         at = self.layers.tolist().index(layer)
         start = int(self.channels[:at].sum())
         return self.pooled[:, start : start + int(self.channels[at])]
 
+    def select(self, layers: Sequence[int | str]) -> "Recording":
+        """The same recording with some of its layers only.
+
+        Raises:
+            ValueError: If it has no such layer.
+        """
+        rows = [self.layers.tolist().index(layer) for layer in layers]
+        per_layer = {name: getattr(self, name)[rows] for name in ("layers", "gram", *PER_LAYER)}
+        pooled = np.concatenate([self.pooled_of(layer) for layer in layers], axis=1)
+        return replace(self, **per_layer, pooled=pooled)
+
     def to_dataset(self) -> xr.Dataset:
         """The recording with named axes: layer, image_i, image_j, pooled_feature."""
-        per_layer = {name: ("layer", getattr(self, name)) for name in ("kind", "p", "channels", *STATISTICS)}
+        per_layer = {name: ("layer", getattr(self, name)) for name in PER_LAYER}
+        of_input = {} if self.input_gram is None else {"input_gram": (("image_i", "image_j"), self.input_gram)}
         return xr.Dataset(
             {
                 "gram": (("layer", "image_i", "image_j"), self.gram),
                 "pooled": (("image_i", "pooled_feature"), self.pooled),
                 **per_layer,
+                **of_input,
             },
-            coords={"layer": self.layers, "image": ("image_i", np.array(self.images, dtype=object))},
+            coords={"layer": _plain(self.layers), "image": ("image_i", np.array(self.images, dtype=object))},
             attrs={
                 "format": FORMAT,
                 "images_sha256": self.images_sha256,
                 **{name: getattr(self, name) for name in ATTRIBUTES},
+                **({"skipped": json.dumps(dict(self.skipped), ensure_ascii=False)} if self.skipped else {}),
                 **self.provenance,
             },
         )
@@ -127,14 +150,24 @@ def read_recording(path: Path) -> Recording:
         arrays: dict[str, Any] = {
             field.name: dataset["layer" if field.name == "layers" else field.name].to_numpy()
             for field in fields(Recording)
-            if field.name not in {"images", "provenance", *ATTRIBUTES}
+            if field.name not in {"images", "provenance", "skipped", "input_gram", *ATTRIBUTES}
         }
+        arrays["input_gram"] = dataset["input_gram"].to_numpy() if "input_gram" in dataset else None
+        skipped = json.loads(attrs.pop("skipped", "{}"))
         images = tuple(str(name) for name in dataset["image"].to_numpy())
     except KeyError as error:
         raise InputError(f"{path} is a recording without {error}. Record it again.") from error
     own["size"] = int(own["size"])
     arrays["kind"] = arrays["kind"].astype(str)
-    return Recording(**arrays, **own, images=images, provenance={key: str(value) for key, value in attrs.items()})
+    if not np.issubdtype(arrays["layers"].dtype, np.integer):
+        arrays["layers"] = arrays["layers"].astype(str)
+    provenance = {key: str(value) for key, value in attrs.items()}
+    return Recording(**arrays, **own, images=images, provenance=provenance, skipped=skipped)
+
+
+def _plain(layers: NDArray[np.int64] | NDArray[np.str_]) -> NDArray[Any]:
+    """Names as Python texts, which netCDF stores at their own length."""
+    return layers if np.issubdtype(layers.dtype, np.integer) else layers.astype(object)
 
 
 def write_dataset(dataset: xr.Dataset, path: Path) -> None:

@@ -1,0 +1,68 @@
+"""Watches a model's modules during one forward pass: which are called, in which order, and what they put out."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from gapscope.recording.probe_images import Arguments
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a module in a forward pass."""
+
+    module: str
+    """The module's name; "" is the model itself. A module with several names goes by its first."""
+    number: int
+    """Which of the module's calls it is, counted from 0 in the order in which they end."""
+
+
+class EnoughError(BaseException):
+    """Ends a forward pass when everything that was wanted of it has been seen; no model catches it by accident."""
+
+
+OnOutput = Callable[[Call, Any, bool], None]
+"""Told of every call that has ended: which, what it put out, and whether no other watched module was called in it."""
+
+
+def module_names(model: nn.Module) -> dict[str, nn.Module]:
+    """All modules of a model by name, in order of definition; one that is shared has its first name."""
+    return dict(model.named_modules())
+
+
+def run_watched(model: nn.Module, arguments: Arguments, watched: Mapping[str, nn.Module], on_output: OnOutput) -> None:
+    """One forward pass, in which `on_output` is told of the end of each call of the watched modules.
+
+    The output is handed over before anything after the module can change it in place. The hooks are gone afterwards,
+    also after an error. `on_output` may raise `EnoughError` to end the pass.
+    """
+    counts: Counter[str] = Counter()
+    running: list[tuple[nn.Module, bool]] = []  # the calls that have begun, the innermost last, and if they called any
+
+    def begin(module: nn.Module, _: Any) -> None:
+        if running:
+            running[-1] = (running[-1][0], True)
+        running.append((module, False))
+
+    def end(module: nn.Module, _: Any, output: Any) -> None:
+        inner, called_others = running.pop()
+        while inner is not module:  # a call inside failed, and the model went on
+            inner, called_others = running.pop()
+        call = Call(names[module], counts[names[module]])
+        counts[names[module]] += 1
+        on_output(call, output, not called_others)
+
+    names = {module: name for name, module in watched.items()}
+    handles = []
+    try:
+        for module in watched.values():
+            handles += [module.register_forward_pre_hook(begin), module.register_forward_hook(end)]
+        model(*arguments.positional, **arguments.named)
+    except EnoughError:
+        pass
+    finally:
+        for handle in handles:
+            handle.remove()

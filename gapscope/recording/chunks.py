@@ -1,0 +1,107 @@
+"""One pass over a layer's features in chunks that stay in the processor's cache: Gram matrix, extremes, median."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
+from torch import Tensor
+
+from gapscope.recording.median import MedianCount, count_block
+
+CHUNK = 8192
+"""Features per product. Fixed: results must not depend on the memory or the threads at hand."""
+
+T, R = TypeVar("T"), TypeVar("R")
+
+
+@dataclass
+class Sums:
+    """What a pass over all chunks gathers."""
+
+    gram: NDArray[np.float64]
+    """(n, n) sum over the chunks, not yet centred as a whole."""
+    means: NDArray[np.float64]
+    """(p,) mean of each feature over the images."""
+    low: float
+    high: float
+    counted: MedianCount | None
+
+
+@dataclass
+class _Part:
+    gram: NDArray[np.floating]
+    low: float
+    high: float
+    counted: MedianCount | None
+
+
+def pass_over(
+    features: Tensor, dtype: type[np.floating], chunk: int = CHUNK, bracket: tuple[float, float] | None = None
+) -> Sums:
+    """Read each chunk of the features (n, p) on the CPU once, as many at a time as torch has threads.
+
+    A chunk is centred and multiplied in `dtype`; only half of the symmetric product is computed (BLAS `syrk`). The
+    products are added in float64 in the order of the chunks. The first image is subtracted before the mean: a feature
+    that is the same for all images becomes exactly zero, and a large common offset costs no digits.
+
+    Args:
+        features: float32 (n, p); rows may lie apart in memory.
+        dtype: numpy's float32 or float64.
+        chunk: Features per product.
+        bracket: Two values between which values are gathered for the median; none are if left out.
+    """
+    values = features.numpy()
+    n, p = values.shape
+    sums = Sums(np.zeros((n, n)), np.empty(p), np.inf, -np.inf, MedianCount(*bracket) if bracket else None)
+    average = np.full((1, n), 1 / n, dtype=dtype)
+    room = threading.local()  # fresh memory for every chunk would cost more than the arithmetic
+
+    def one(start: int) -> _Part:
+        part = values[:, start : start + chunk]
+        if getattr(room, "centered", np.empty(0)).shape != part.shape:
+            room.centered = np.empty(part.shape, dtype)
+            room.masks = np.empty((2, *part.shape), np.bool_)
+        centered = room.centered
+        with np.errstate(all="ignore"):  # what is not finite shows in low and high
+            low, high = float(part.min()), float(part.max())
+            np.subtract(part, part[0], out=centered)
+            mean = average @ centered
+            centered -= mean
+            sums.means[start : start + chunk] = part[0].astype(np.float64) + mean[0]
+            counted = count_block(part, *bracket, room.masks) if bracket else None
+            return _Part(centered @ centered.T, low, high, counted)
+
+    for found in in_order(one, range(0, p, chunk), torch.get_num_threads()):
+        sums.gram += found.gram
+        sums.low, sums.high = np.minimum(sums.low, found.low), np.maximum(sums.high, found.high)  # NaN stays NaN
+        if sums.counted is not None and found.counted is not None:
+            sums.counted.add(found.counted)
+    return sums
+
+
+def in_order(work: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[R]:
+    """Results in the order of the items, with a few items ahead in work; BLAS keeps to one thread per item."""
+    if threads == 1:
+        yield from map(work, items)
+        return
+    ahead: deque[Future[R]] = deque()
+    with _blas().limit(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
+        for item in items:
+            ahead.append(pool.submit(work, item))
+            if len(ahead) > 2 * threads:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()

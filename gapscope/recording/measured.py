@@ -1,0 +1,75 @@
+"""What is kept of one layer of any model, and where its features are until then."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gapscope.errors import InputError
+from gapscope.recording.layer_numbers import CHUNK, LayerNumbers, layer_numbers
+from gapscope.recording.live_tensors import FLOAT_BYTES, LiveTensors, format_memory
+from gapscope.recording.plan import ALIKE, Output, alike, digest_of
+from gapscope.recording.probe_images import ProbeImages
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A layer's numbers over all images, and each channel's mean (n, c)."""
+
+    output: Output
+    numbers: LayerNumbers
+    pooled: NDArray[np.float32]
+
+
+def measure(output: Output, features: Tensor) -> Measured:
+    """The numbers of a layer from its features (n, p), float32."""
+    activation = features.view(len(features), *output.shape)
+    places = [axis for axis in range(1, activation.ndim) if axis != output.channel_axis]
+    pooled = activation.mean(places) if places else activation.reshape(len(features), -1)
+    return Measured(output, layer_numbers(features), pooled.cpu().numpy())
+
+
+def is_as_planned(output: Output, features: Tensor) -> bool:
+    """Whether the first images have the values that they had when the model was explored."""
+    first = features[: len(output.digest)].view(-1, *output.shape)
+    return alike(digest_of(first), output.digest, ALIKE)
+
+
+def allocate(live: LiveTensors, key: int, num_images: int, num_features: int, working: int) -> Tensor:
+    """Room for the features (n, p) of all images, in memory or in a mapped file; `working` bytes are left free."""
+    return live.allocate(key, (num_images, num_features, 1, 1), channels_last=False, reserve=working).view(
+        num_images, num_features
+    )
+
+
+def working_bytes(batch_values: int, num_images: int, num_features: int) -> int:
+    """Bytes of the working copies while a layer is computed and measured.
+
+    Args:
+        batch_values: Numbers that one batch reads and writes at this layer.
+        num_images: Of the probe.
+        num_features: Of the layer, per image.
+    """
+    return FLOAT_BYTES * (batch_values + 2 * num_images * min(num_features, CHUNK) * torch.get_num_threads())
+
+
+def usual_working_bytes(output: Output, probe: ProbeImages) -> int:
+    """The same for a layer that reads two tensors of its own size."""
+    rows = probe.batches[0].stop
+    return working_bytes(3 * rows * output.num_features, len(probe), output.num_features)
+
+
+def check_budget(budget: int, working: int, what: str, num_images: int, size: int) -> None:
+    """Refuse a memory budget that one step does not fit.
+
+    Raises:
+        InputError: Naming the amount that is needed.
+    """
+    if working > budget:
+        raise InputError(
+            f"memory = '{format_memory(budget)}' is too little: one step of {what} for {num_images} images at {size} "
+            f"pixels takes {format_memory(working)}. Give at least that, lower batch_size, or record fewer or smaller "
+            "images."
+        )

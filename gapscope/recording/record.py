@@ -1,0 +1,215 @@
+"""What does every layer of a model make of the images? For any PyTorch model, in the way that suits it best.
+
+gapscope's own networks go layer by layer, and so does any model whose computation can be traced; any other is called as
+it is and watched by hooks. All three give the same numbers.
+"""
+
+import hashlib
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gapscope.detector.network import Darknet
+from gapscope.errors import InputError
+from gapscope.progress import Progress, silent
+from gapscope.recording import layer_sync
+from gapscope.recording.choose import Layers, choose_indices, choose_outputs, choose_skipped
+from gapscope.recording.evaluating import dtype_of, evaluating, home_of
+from gapscope.recording.graph_sync import record_by_graph
+from gapscope.recording.hooks import record_by_hooks
+from gapscope.recording.input_gram import input_gram
+from gapscope.recording.live_tensors import LiveTensors, parse_memory
+from gapscope.recording.measured import Measured, check_budget, usual_working_bytes
+from gapscope.recording.plan import Plan, explore
+from gapscope.recording.probe_images import Inputs, Preprocess, ProbeImages, check_probe, usual_inputs
+from gapscope.recording.recording import STATISTICS, Recording
+from gapscope.recording.trace import CannotFollowError, trace
+
+Method = Literal["auto", "graph", "hooks"]
+
+
+def record(
+    model: nn.Module,
+    images: Tensor,
+    *,
+    size: int = 416,
+    layers: Layers | None = None,
+    preprocess: Preprocess = "0-1",
+    inputs: Inputs | None = None,
+    method: Method = "auto",
+    batch_size: int | None = None,
+    memory: str | int = "8GiB",
+    device: str | torch.device | None = None,
+    progress: Progress = silent,
+    paths: Sequence[str] | None = None,
+    provenance: Mapping[str, str] | None = None,
+) -> Recording:
+    """Run all images through a model and keep a Gram matrix and a few numbers per layer.
+
+    The model is put into evaluation mode and handed back as it was, also after an error. What of it cannot be recorded
+    is listed with the reason in `skipped` of the recording. docs/any-model.md says what counts as a layer.
+
+    Args:
+        model: Any module. Of gapscope's own networks the layers are recorded by Darknet index, unless preprocess,
+            inputs or method is given; of any other model every call of a module that calls no others, and every
+            output that other modules compute themselves.
+        images: uint8 (n, 3, size, size), RGB, letterboxed; n at least 4.
+        size: Side of the images, pixels.
+        layers: Which layers: of gapscope's own networks indices such as 82, "0-74" or range(75), of others names and
+            patterns such as "layer1.*"; or a list of them; None: all.
+        preprocess: What the model's weights expect: "0-1", "imagenet", or a function from a float batch (b, 3, s, s)
+            of values from 0 to 1 to a batch.
+        inputs: From a prepared batch to the model's arguments: a tuple is several, a dict named ones. `list` gives a
+            list of images (3, s, s), which is what torchvision's detectors get without asking.
+        method: "graph" or "hooks" insists on one way; "auto" takes the graph where the model can be traced.
+        batch_size: Images per call; None: as many as suit a layer of gapscope's own networks, 8 of other models.
+            Results do not depend on it (beyond float32 rounding).
+        memory: How much the kept activations and working copies may take, like "8GiB"; the model's own use during a
+            batch comes on top. With less memory more is kept in mapped files, or more passes are made; the numbers do
+            not change.
+        device: Where to compute; None: where the model is.
+        progress: Told after each step.
+        paths: The images' names, in order; 0, 1, ... if left out.
+        provenance: Kept in the recording: arm, seed, probe.
+
+    Raises:
+        InputError: For images that do not fit, a model that cannot take them or computes something else each time,
+            layers that it does not have, or a budget too small for one step.
+    """
+    if isinstance(model, Darknet) and (preprocess, inputs, method) == ("0-1", None, "auto"):
+        whole = layer_sync.record(
+            model,
+            images,
+            size=size,
+            batch_size=batch_size,
+            memory=memory,
+            device=device or home_of(model),
+            progress=progress,
+            paths=paths,
+            provenance=provenance,
+        )
+        return whole if layers is None else whole.select(choose_indices(layers, len(whole.layers)))
+    names = check_probe(images, size, paths)
+    model = _unwrapped(model)
+    probe = ProbeImages(
+        images,
+        preprocess=preprocess,
+        inputs=inputs or usual_inputs(model),
+        batch_size=8 if batch_size is None else batch_size,
+        device=torch.device(device) if device else home_of(model),
+        dtype=dtype_of(model),
+    )
+    what = f"recording {(provenance or {}).get('arm', '')} at {size} px".replace("  ", " ")
+    with evaluating(model, probe.device):
+        plan = explore(model, probe)
+        measured, skipped, how = _measure(model, probe, plan, layers, method, parse_memory(memory), progress, what)
+    if not measured:
+        raise InputError(f"no layer could be recorded: {'; '.join(f'{name} {why}' for name, why in skipped.items())}.")
+    about = {"model": type(model).__name__, "recorded_by": how, "preprocess": _name_of(preprocess)}
+    if probe.inputs:
+        about["inputs"] = _name_of(probe.inputs)
+    return Recording(
+        **_columns(measured),
+        images=names,
+        size=size,
+        network_sha256=model_fingerprint(model),
+        pixels_sha256=hashlib.sha256(images.cpu().contiguous().numpy().data).hexdigest(),
+        input_gram=input_gram(images),
+        device=str(probe.device),
+        dtype=str(probe.dtype).removeprefix("torch."),
+        provenance=about | dict(provenance or {}),
+        skipped=skipped,
+    )
+
+
+def _measure(
+    model: nn.Module,
+    probe: ProbeImages,
+    plan: Plan,
+    layers: Layers | None,
+    method: Method,
+    budget: int,
+    progress: Progress,
+    what: str,
+) -> tuple[list[Measured], dict[str, str], str]:
+    """The layers, what was skipped, and how it was done."""
+    wanted = choose_outputs(plan, layers)
+    skipped = choose_skipped(plan, layers)
+    widest = max(wanted, key=lambda output: output.num_features)
+    working = usual_working_bytes(widest, probe)
+    check_budget(budget, working, f"layer {widest.name}", len(probe), probe.images.shape[-1])
+    with tempfile.TemporaryDirectory(prefix="gapscope-record-") as folder:
+        live = LiveTensors(budget, probe.device, Path(folder))
+        why_not = "hooks"
+        if method != "hooks":
+            try:
+                if probe.inputs:
+                    raise CannotFollowError("the model takes other arguments than one batch")
+                measured = record_by_graph(trace(model, plan.leaves), probe, wanted, live, progress, what)
+                return measured, skipped, "graph"
+            except CannotFollowError as error:
+                if method == "graph":
+                    raise InputError(
+                        f"{type(model).__name__} cannot be recorded by its graph: {error}. Leave method out, or say "
+                        "'hooks'."
+                    ) from error
+                why_not = f"hooks, not graph: {error}"
+        measured, dropped, passes = record_by_hooks(model, probe, wanted, live, progress, what)
+        return measured, skipped | dropped, f"{why_not} ({passes} {'pass' if passes == 1 else 'passes'})"
+
+
+def _columns(measured: list[Measured]) -> dict[str, np.ndarray]:
+    """The recording's arrays, one row per layer."""
+    outputs = [one.output for one in measured]
+    return {
+        "layers": np.array([output.name for output in outputs]),
+        "kind": np.array([output.kind for output in outputs]),
+        "gram": np.stack([one.numbers.gram for one in measured]),
+        "p": np.array([output.num_features for output in outputs]),
+        "channels": np.array([one.pooled.shape[1] for one in measured]),
+        "pooled": np.concatenate([one.pooled for one in measured], axis=1),
+        **{name: np.array([getattr(one.numbers, name) for one in measured]) for name in STATISTICS},
+    }
+
+
+def model_fingerprint(model: nn.Module) -> str:
+    """SHA-256 (hex) over a model's class and the names, types, shapes and values of its weights and buffers.
+
+    It does not depend on the device or the memory format.
+    """
+    digest = hashlib.sha256(f"{type(model).__module__}.{type(model).__qualname__}\n".encode())
+    for name, value in model.state_dict().items():
+        if isinstance(value, Tensor):
+            digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+            flat = value.detach().cpu().contiguous().reshape(-1)
+            digest.update(flat.view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _unwrapped(model: nn.Module) -> nn.Module:
+    """The model itself, out of torch.compile and out of data parallelism, whose wrapping would rename its layers.
+
+    Raises:
+        InputError: If its layers cannot be seen or have no shape yet.
+    """
+    if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        return _unwrapped(model.module)
+    if isinstance(compiled := getattr(model, "_orig_mod", None), nn.Module):
+        return _unwrapped(compiled)
+    if isinstance(model, torch.jit.ScriptModule):
+        raise InputError(
+            f"{type(model).__name__} is TorchScript, which does not show what its layers put out. Give the Python "
+            "module that it was made from."
+        )
+    if any(isinstance(parameter, nn.parameter.UninitializedParameter) for parameter in model.parameters()):
+        raise InputError(f"{type(model).__name__} has lazy weights without a shape. Run one batch through it first.")
+    return model
+
+
+def _name_of(function: object) -> str:
+    return function if isinstance(function, str) else getattr(function, "__name__", type(function).__name__)

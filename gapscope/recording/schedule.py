@@ -1,0 +1,130 @@
+"""How many images go through a layer at a time, where its output lies, and what all of it will cost."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from gapscope.detector.layers import Layer
+from gapscope.errors import InputError
+from gapscope.recording.arena import Arena, plan_arena
+from gapscope.recording.chunks import CHUNK
+from gapscope.recording.live_tensors import FLOAT_BYTES, format_memory
+
+CPU_STEP, DEVICE_STEP = 2**24, 2**30
+"""Bytes that a step may read and write: a few images fit a processor's cache, a GPU wants many."""
+MOST_IMAGES = 256
+"""Images per step at most, however small they are."""
+
+
+class Schedule:
+    """The steps of a layer-synchronous recording.
+
+    Args:
+        table: The network's layers.
+        num_images: Of the probe.
+        size: Side of the images, pixels.
+        budget: Bytes for live activations and working copies.
+        device: Where the layers run.
+        batch_size: Images at a time; None: as many as suit the layer and the device.
+    """
+
+    def __init__(
+        self,
+        table: Sequence[Layer],
+        num_images: int,
+        size: int,
+        budget: int,
+        device: torch.device,
+        batch_size: int | None = None,
+    ) -> None:
+        self.table = table
+        self.num_images, self.size = num_images, size
+        self.budget = budget
+        self.device = device
+        self.batch_size = batch_size
+        self.last_reader = {source: layer.index for layer in table for source in layer.inputs}
+
+    def last_step(self, index: int) -> int:
+        """The step at whose end an output may go: its last reader's, or the next, when its numbers are fetched."""
+        return max(self.last_reader.get(index, index), index + 1)
+
+    def batch_size_of(self, layer: Layer) -> int:
+        """Images at a time: on a CPU few enough for its cache, on an accelerator enough to keep it busy."""
+        if self.batch_size is not None:
+            return min(self.batch_size, self.num_images)
+        alone = self.working_bytes(layer, 0)
+        per_image = self.working_bytes(layer, 1) - alone
+        step = CPU_STEP if self.device.type == "cpu" else DEVICE_STEP
+        return max(min(step // per_image, (self.budget - alone) // per_image // 2, self.num_images, MOST_IMAGES), 1)
+
+    def working_bytes(self, layer: Layer, batch: int) -> int:
+        """What running a layer on a batch, and taking its numbers, needs besides the tensors that are kept."""
+        cells = (self.size // max(layer.stride, 1)) ** 2
+        read, written = layer.in_filters * cells * layer.step**2, layer.filters * cells
+        chunks = 2 * self.num_images * min(written, CHUNK) * torch.get_num_threads()
+        return FLOAT_BYTES * (batch * (read * max(len(layer.inputs), 1) + written) + chunks)
+
+    def widest_step(self) -> tuple[int, int]:
+        """The largest `working_bytes` of all layers, and the layer that needs it."""
+        steps = [self.working_bytes(layer, self.batch_size_of(layer)) for layer in self.table]
+        return max(steps), int(np.argmax(steps))
+
+    def arena(self) -> Arena:
+        """Where in memory each output will lie.
+
+        Raises:
+            InputError: If the budget does not hold the working copies of some layer.
+        """
+        widest, layer = self.widest_step()
+        if widest > self.budget:
+            raise InputError(
+                f"memory = '{format_memory(self.budget)}' is too little: one step of layer {layer} for "
+                f"{self.num_images} images at {self.size} pixels takes {format_memory(widest)}. Give at least that, "
+                "lower batch_size, or record fewer or smaller images."
+            )
+        last_use = [self.last_step(layer.index) for layer in self.table]
+        return plan_arena(self._sizes(), last_use, (self.budget - widest) // FLOAT_BYTES)
+
+    def _sizes(self) -> list[int]:
+        return [self.num_images * layer.num_features(self.size) for layer in self.table]
+
+    def cost(self) -> "Cost":
+        """What the recording will need, before any of it is done."""
+        arena, sizes = self.arena(), self._sizes()
+        gram = sum(size * (self.num_images + 1) for size in sizes)
+        forward = sum(self.num_images * num_operations(layer, self.size) for layer in self.table)
+        return Cost(
+            memory=FLOAT_BYTES * arena.size + self.widest_step()[0],
+            disk=FLOAT_BYTES * sum(size for index, size in enumerate(sizes) if index not in arena.places),
+            file=8 * self.num_images**2 * len(self.table),
+            everything=FLOAT_BYTES * sum(sizes),
+            forward_operations=forward,
+            gram_operations=gram,
+        )
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Bytes and floating-point operations of a recording."""
+
+    memory: int
+    """Live activations and working copies, besides the images, the network and the libraries."""
+    disk: int
+    """Temporary files over the whole recording; fewer stand at a time."""
+    file: int
+    """The recording itself, about."""
+    everything: int
+    """What keeping all activations would take."""
+    forward_operations: int
+    """Multiplications and additions of the convolutions."""
+    gram_operations: int
+    """Those of the Gram matrices, each of which is symmetric."""
+
+
+def num_operations(layer: Layer, size: int) -> int:
+    """Multiplications and additions of a convolution for one image; 0 for other layers."""
+    if layer.kind != "conv":
+        return 0
+    return 2 * layer.num_features(size) * layer.size**2 * layer.in_filters // layer.groups
