@@ -1,84 +1,90 @@
-"""AP by both rules, against pycocotools, by hand, and where it is not defined."""
-
-import contextlib
-import io
+"""AP by both rules, against other programs, by hand, and where it is not defined."""
 
 import numpy as np
 import pytest
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
+from detections import AREAS, CLASSES, odd_case, paper_ap, pycocotools_ap, random_case
 
-from gapscope.evaluation.average_precision import (
-    Boxes,
-    coco_average_precision,
-    interpolated_area,
-    paper_average_precision,
-)
-
-CLASSES = ["person", "cycle", "car"]
+from gapscope.evaluation.average_precision import coco_average_precision, paper_average_precision
+from gapscope.evaluation.columns import Boxes
+from gapscope.evaluation.matching import MAX_PER_CLASS
 
 
-def random_case(seed: int, *, ties: bool) -> tuple[Boxes, Boxes, int]:
-    """Targets with ignore regions, and detections scattered about them."""
-    rng = np.random.default_rng(seed)
-    num_images, m = 12, 60
-    corner = rng.uniform(0, 150, (m, 2))
-    xyxy = np.concatenate([corner, corner + rng.uniform(5, 60, (m, 2))], 1)
-    image, label = rng.integers(num_images, size=m), rng.integers(len(CLASSES), size=m)
-    targets = Boxes.of(image, label, xyxy, ignore=rng.random(m) < 0.15)
-    picked = rng.integers(m, size=150)
-    moved = xyxy[picked] + rng.normal(0, 6, (150, 4))
-    moved[:, 2:] = np.maximum(moved[:, 2:], moved[:, :2] + 1)
-    confidence = rng.integers(1, 6, 150) / 6 if ties else rng.random(150)
-    labels = np.where(rng.random(150) < 0.8, label[picked], rng.integers(len(CLASSES), size=150))
-    return targets, Boxes.of(image[picked], labels, moved, confidence), num_images
+def assert_equals_pycocotools(targets: Boxes, detections: Boxes, num_images: int) -> None:
+    ours = coco_average_precision(targets, detections, num_images, CLASSES, sizes=True)
+    for area in AREAS:
+        one = ours if area == "all" else ours.by_size[area]
+        reference = pycocotools_ap(targets, detections, num_images, area)
+        assert defined(one.ap50) == pytest.approx(reference[0], abs=1e-9, nan_ok=True), area
+        assert defined(one.ap50_95) == pytest.approx(reference.mean(0), abs=1e-9, nan_ok=True), area
 
 
-def pycocotools_ap(targets: Boxes, detections: Boxes, num_images: int) -> np.ndarray:
-    """(iou, class) AP by the reference implementation, -1 where there is no target."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO()
-        truth.dataset = {
-            "images": [{"id": i} for i in range(num_images)],
-            "categories": [{"id": c + 1} for c in range(len(CLASSES))],
-            "annotations": [
-                {
-                    "id": i + 1,
-                    "image_id": int(targets.image[i]),
-                    "category_id": int(targets.label[i]) + 1,
-                    "bbox": [x, y, x2 - x, y2 - y],
-                    "area": (x2 - x) * (y2 - y),
-                    "iscrowd": int(targets.ignore[i]),
-                }
-                for i, (x, y, x2, y2) in enumerate(targets.xyxy.tolist())
-            ],
-        }
-        truth.createIndex()
-        found = truth.loadRes(
-            [
-                {
-                    "image_id": int(detections.image[i]),
-                    "category_id": int(detections.label[i]) + 1,
-                    "bbox": [x, y, x2 - x, y2 - y],
-                    "score": float(detections.confidence[i]),
-                }
-                for i, (x, y, x2, y2) in enumerate(detections.xyxy.tolist())
-            ]
-        )
-        evaluation = COCOeval(truth, found, "bbox")
-        evaluation.evaluate()
-        evaluation.accumulate()
-    return evaluation.eval["precision"][..., 0, -1].mean(1)
+def defined(ap: dict[str, float | None]) -> list[float]:
+    return [np.nan if value is None else value for value in ap.values()]
 
 
 @pytest.mark.parametrize("ties", [False, True])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(15))
 def test_the_coco_rule_equals_pycocotools(seed, ties):
-    targets, detections, num_images = random_case(seed, ties=ties)
-    ours = coco_average_precision(targets, detections, num_images, CLASSES)
-    reference = pycocotools_ap(targets, detections, num_images)
-    assert list(ours.ap50.values()) == pytest.approx(reference[0], abs=1e-9)
-    assert list(ours.ap50_95.values()) == pytest.approx(reference.mean(0), abs=1e-9)
+    assert_equals_pycocotools(*random_case(seed, ties=ties))
+
+
+@pytest.mark.parametrize("tens", range(10))
+def test_the_coco_rule_equals_pycocotools_in_odd_cases(tens):
+    for seed in range(10 * tens, 10 * tens + 10):
+        assert_equals_pycocotools(*odd_case(seed))
+
+
+def test_odd_cases_are_odd():
+    cases = [odd_case(seed) for seed in range(100)]
+    assert any(not len(targets) for targets, _, _ in cases) and any(not len(found) for _, found, _ in cases)
+    assert any((targets.label < 0).any() for targets, _, _ in cases)
+    assert any((targets.ignore & (targets.label >= 0)).any() for targets, _, _ in cases)
+    assert any(len(np.unique(found.confidence)) < len(found) for _, found, _ in cases)
+    assert any((targets.area == 32**2).any() for targets, _, _ in cases)
+    assert any(targets.ignore.all() and len(targets) and len(found) for targets, found, _ in cases)
+
+
+def test_the_coco_rule_equals_pycocotools_beyond_a_hundred_detections_of_an_image():
+    targets, detections, _ = random_case(3, ties=True, num_images=1, n=600)
+    assert max(np.bincount(detections.label)) > MAX_PER_CLASS
+    assert_equals_pycocotools(targets, detections, 1)
+
+
+def test_the_coco_rule_equals_faster_coco_eval():
+    faster = pytest.importorskip("faster_coco_eval")
+    from detections import pycocotools_precision
+
+    case = random_case(5, ties=False)
+    theirs = pycocotools_precision(*case, evaluation=faster.COCOeval_faster)[..., 0].mean(1)
+    assert list(coco_average_precision(*case, CLASSES).ap50_95.values()) == pytest.approx(theirs.mean(0), abs=1e-9)
+
+
+@pytest.mark.parametrize("case", [lambda seed: random_case(seed, ties=seed % 2 == 0), odd_case])
+def test_the_paper_rule_equals_a_plain_loop(case):
+    for seed in range(20):
+        targets, detections, num_images = case(seed)
+        ours = paper_average_precision(targets, detections, num_images, CLASSES)
+        for label, name in enumerate(CLASSES):
+            assert ours.ap50[name] == pytest.approx(paper_ap(targets, detections, label), abs=1e-9)
+
+
+def test_the_order_in_which_boxes_come_does_not_matter_without_ties():
+    targets, detections, num_images = random_case(1, ties=False)
+    rng = np.random.default_rng(0)
+    mixed = targets.take(rng.permutation(len(targets))), detections.take(rng.permutation(len(detections)))
+    before = coco_average_precision(targets, detections, num_images, CLASSES)
+    assert coco_average_precision(*mixed, num_images, CLASSES) == before
+
+
+def test_neither_rule_changes_when_all_boxes_are_scaled():
+    targets, detections, num_images = random_case(2, ties=False)
+    larger = [
+        Boxes.of(one.image, one.label, one.xyxy * 4, one.confidence, one.ignore, one.area)
+        for one in (targets, detections)
+    ]
+    for rule in ("coco", "paper"):
+        before = average_precision(rule, targets, detections, num_images)
+        assert average_precision(rule, *larger, num_images) == before
 
 
 def one_image(detected: list[list[float]], confidence: list[float], labelled: list[list[float]]) -> tuple[Boxes, Boxes]:
@@ -90,7 +96,8 @@ def one_image(detected: list[list[float]], confidence: list[float], labelled: li
 def test_perfect_detections_of_a_class_are_worth_one(rule):
     box = [[0, 0, 10, 10], [20, 20, 40, 40]]
     targets, detections = one_image(box, [0.9, 0.8], box)
-    assert average_precision(rule, targets, detections).ap50["person"] == pytest.approx(1.0, abs=2e-3)
+    # The paper's rule ends at (last recall + 0.001, 0): at recall 1 itself the curve still stands.
+    assert average_precision(rule, targets, detections).ap50["person"] == pytest.approx(1.0, abs=1e-9)
 
 
 @pytest.mark.parametrize("rule", ["coco", "paper"])
@@ -108,8 +115,9 @@ def test_no_detection_at_all_is_worth_nothing(rule):
 
 
 @pytest.mark.parametrize("rule", ["coco", "paper"])
-def test_without_targets_nothing_is_defined(rule):
-    targets, detections = one_image([[0, 0, 10, 10]], [0.9], [])
+@pytest.mark.parametrize("detected", [[], [[0, 0, 10, 10]]])
+def test_without_targets_nothing_is_defined(rule, detected):
+    targets, detections = one_image(detected, [0.9] * len(detected), [])
     assert average_precision(rule, targets, detections).mean50() is None
 
 
@@ -118,16 +126,23 @@ def test_the_paper_rule_by_hand():
     targets, detections = one_image(
         [[0, 0, 10, 10], [50, 50, 60, 60], [20, 20, 40, 40]], [0.9, 0.8, 0.7], [[0, 0, 10, 10], [20, 20, 40, 40]]
     )
-    # Envelope at the 101 recalls: 1 up to .5, then linear to 2/3 at recall .5 again, so 2/3 beyond .5, and the step at
-    # .5 is one interval of .01 wide: 0.5 * 1 + 0.01 * (1 + 2/3) / 2 + 0.49 * 2/3.
-    expected = 0.50 * 1 + 0.01 * (1 + 2 / 3) / 2 + 0.49 * 2 / 3
-    assert paper_average_precision(targets, detections, CLASSES).ap50["person"] == pytest.approx(expected, abs=0.004)
+    # Envelope: 1 at recalls 0 to .49, 2/3 from .50 (read after the wrong detection) to 1. Trapezoids between the 101
+    # recalls: 49 of height 1, one from 1 to 2/3, 50 of height 2/3.
+    expected = 0.01 * (49 + (1 + 2 / 3) / 2 + 50 * 2 / 3)
+    assert paper_average_precision(targets, detections, 1, CLASSES).ap50["person"] == pytest.approx(expected, abs=1e-12)
+
+
+def test_beyond_its_last_recall_the_paper_rule_falls_within_a_thousandth():
+    # One of two targets found, then a wrong detection: at recall .5 the last precision, 1/2, at .51 nothing.
+    targets, detections = one_image([[0, 0, 10, 10], [50, 50, 60, 60]], [0.9, 0.8], [[0, 0, 10, 10], [20, 20, 40, 40]])
+    expected = 0.01 * (49 + (1 + 1 / 2) / 2 + (1 / 2) / 2)
+    assert paper_average_precision(targets, detections, 1, CLASSES).ap50["person"] == pytest.approx(expected, abs=1e-12)
 
 
 def test_the_paper_rule_wants_more_than_half_overlap():
     half = [[0, 0, 10, 10]], [0.9], [[0, 0, 10, 20]]  # IoU exactly 0.5
     targets, detections = one_image(*half)
-    assert paper_average_precision(targets, detections, CLASSES).ap50["person"] == 0.0
+    assert paper_average_precision(targets, detections, 1, CLASSES).ap50["person"] == 0.0
     assert coco_average_precision(targets, detections, 1, CLASSES).ap50["person"] == pytest.approx(1.0)
 
 
@@ -136,20 +151,58 @@ def test_in_the_paper_rule_a_second_detection_of_a_target_is_wrong_even_if_anoth
     labelled = [[0, 0, 10, 10], [3, 0, 13, 10]]
     targets, detections = one_image([[0, 0, 10, 10], [1, 0, 11, 10]], [0.9, 0.8], labelled)
     assert coco_average_precision(targets, detections, 1, CLASSES).ap50["person"] == pytest.approx(1.0)
-    assert paper_average_precision(targets, detections, CLASSES).ap50["person"] == pytest.approx(0.505, abs=0.01)
-
-
-def test_recall_that_never_rises_above_one_half_leaves_the_rest_empty():
-    assert interpolated_area(np.array([0.5]), np.array([1.0])) == pytest.approx(0.505, abs=1e-9)
+    # 49 intervals of height 1, one from 1 to 1/2 and one from 1/2 to 0.
+    assert paper_average_precision(targets, detections, 1, CLASSES).ap50["person"] == pytest.approx(0.5, abs=1e-12)
 
 
 def test_a_detection_on_an_ignore_region_of_every_class_is_neither_right_nor_wrong():
     targets = Boxes.of([0, 0], [0, -1], [[0, 0, 10, 10], [50, 50, 90, 90]], ignore=[False, True])
     on_region = Boxes.of([0, 0], [0, 0], [[0, 0, 10, 10], [55, 55, 85, 85]], [0.5, 0.9])
     assert coco_average_precision(targets, on_region, 1, CLASSES).ap50["person"] == pytest.approx(1.0)
+    # The paper's rule does not know ignore regions: the first detection is wrong, so precision is 1/2 throughout.
+    assert paper_average_precision(targets, on_region, 1, CLASSES).ap50["person"] == pytest.approx(0.5, abs=1e-12)
 
 
-def average_precision(rule: str, targets: Boxes, detections: Boxes):
+def test_of_targets_that_overlap_a_detection_equally_the_coco_rule_takes_the_last():
+    # The second detection fits only the target at 0. It is free if the first one took the other.
+    labelled = [[0, 0, 10, 10], [4, 0, 14, 10]]
+    detected = [[2, 0, 12, 10], [0, 0, 10, 10]], [0.9, 0.8]
+    targets, detections = one_image(*detected, labelled)
+    assert coco_average_precision(targets, detections, 1, CLASSES).ap50["person"] == pytest.approx(1.0)
+    assert_equals_pycocotools(targets, detections, 1)
+    targets, detections = one_image(*detected, labelled[::-1])
+    assert coco_average_precision(targets, detections, 1, CLASSES).ap50["person"] == pytest.approx(51 / 101)
+    assert_equals_pycocotools(targets, detections, 1)
+
+
+@pytest.mark.parametrize("found", [7, 14, 28, 29, 55, 56, 57, 58])
+def test_recalls_that_meet_the_grid_exactly_are_read_as_other_programs_read_them(found):
+    # 0.29 * 100 is a little less than 29 in floating point. After so many right detections come ten wrong ones.
+    box, right = [0, 0, 10, 10], np.r_[np.ones(found), np.zeros(10), np.ones(100 - found)].astype(bool)
+    image = np.where(right, np.cumsum(right) - 1, 0)
+    xyxy = np.where(right[:, None], box, [50, 50, 60, 60])
+    targets = Boxes.of(range(100), [0] * 100, [box] * 100)
+    detections = Boxes.of(image, [0] * 110, xyxy, np.linspace(1, 0.5, 110))
+    ours = paper_average_precision(targets, detections, 100, CLASSES).ap50["person"]
+    assert ours == pytest.approx(paper_ap(targets, detections, 0), abs=1e-12)
+    assert_equals_pycocotools(targets, detections, 100)
+
+
+def test_sizes_go_by_the_area_in_the_original_image():
+    box = [[0, 0, 20, 20]]  # 400 square pixels here, 6400 in an image four times as wide and high
+    targets = Boxes.of([0], [0], box, area=[6400])
+    detections = Boxes.of([0], [0], box, [0.9], area=[6400])
+    sizes = coco_average_precision(targets, detections, 1, CLASSES, sizes=True).by_size
+    assert {name: one.ap50["person"] for name, one in sizes.items()} == {"small": None, "medium": 1.0, "large": None}
+
+
+def test_a_target_on_the_limit_of_two_sizes_belongs_to_both():
+    targets, detections = one_image([[0, 0, 32, 32]], [0.9], [[0, 0, 32, 32]])
+    sizes = coco_average_precision(targets, detections, 1, CLASSES, sizes=True).by_size
+    assert sizes["small"].ap50["person"] == sizes["medium"].ap50["person"] == 1.0
+
+
+def average_precision(rule: str, targets: Boxes, detections: Boxes, num_images: int = 1):
     if rule == "coco":
-        return coco_average_precision(targets, detections, 1, CLASSES)
-    return paper_average_precision(targets, detections, CLASSES)
+        return coco_average_precision(targets, detections, num_images, CLASSES)
+    return paper_average_precision(targets, detections, num_images, CLASSES)

@@ -4,59 +4,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from small_recordings import features, recorded, two_networks
 
 from gapscope.errors import InputError
-from gapscope.recording.recording import Recording
-from gapscope.similarity.cka import MEASURES, cka_from_grams, linear_cka
+from gapscope.similarity.cka import cka_from_grams, linear_cka
 from gapscope.similarity.compare import compare, read_similarity, write_similarity
+from gapscope.similarity.floors import permutation_floor
 from gapscope.similarity.gram import center, features_gram
+from gapscope.similarity.intervals import bootstrap_cka, draw_images
+from gapscope.similarity.measures import MEASURES
+from gapscope.similarity.prepared import prepare, views_of
 from gapscope.similarity.summary import diagonal_means
-from gapscope.similarity.uncertainty import bootstrap_cka, draw_images, permutation_floor
 
-BOTH = pytest.mark.parametrize("name", list(MEASURES))
-
-
-def features(n, p, seed):
-    return np.random.default_rng(seed).standard_normal((n, p))
-
-
-def recorded(*layers, **changes):
-    """A recording of layers given as features (n, p)."""
-    num_layers, n = len(layers), len(layers[0])
-    recording = Recording(
-        layers=np.arange(num_layers),
-        kind=np.array(["conv"] * num_layers),
-        gram=np.stack([features_gram(x) for x in layers]),
-        p=np.array([x.shape[1] for x in layers]),
-        channels=np.ones(num_layers, dtype=np.int64),
-        mean=np.array([x.mean() for x in layers]),
-        median=np.array([np.median(x) for x in layers]),
-        std=np.array([x.std() for x in layers]),
-        min=np.array([x.min() for x in layers]),
-        max=np.array([x.max() for x in layers]),
-        pooled=np.zeros((n, num_layers), dtype=np.float32),
-        images=tuple(f"{i}.png" for i in range(n)),
-        size=32,
-        network_sha256="0",
-        pixels_sha256="1",
-        device="cpu",
-        dtype="float32",
-        provenance={"arm": "u-real", "seed": "0", "probe": "real"},
-    )
-    return replace(recording, **changes)
-
-
-def two_networks(n=30):
-    """Three layers each: related, weakly related, unrelated."""
-    shared = features(n, 6, seed=0)
-    a = recorded(shared, shared + features(n, 6, 1), features(n, 40, 2))
-    b = recorded(
-        shared + 0.2 * features(n, 6, 3),
-        shared + features(n, 6, 4),
-        features(n, 50, 5),
-        provenance={"arm": "u-synth", "seed": "1", "probe": "real"},
-    )
-    return a, b
+CKA = ("cka_debiased", "cka_biased")
+BOTH = pytest.mark.parametrize("name", CKA)
 
 
 @BOTH
@@ -85,7 +46,7 @@ def test_swapping_the_networks_transposes_the_grid():
 def test_related_layers_stand_above_the_floor_and_unrelated_ones_on_it():
     a, b = two_networks(60)
     grid = compare(a, b)
-    for name in MEASURES:
+    for name in CKA:
         at = grid.sel(measure=name)
         assert (at["interval_low"] > at["floor_high"]).to_numpy()[:2].all()
         assert at["floor_low"][2] < at["value"].to_numpy()[2, 2] < at["floor_high"][2]
@@ -104,8 +65,7 @@ def test_the_floor_of_wide_layers_is_p_over_n_minus_1_plus_p_unless_debiased():
 
 def test_a_floor_is_the_cka_of_images_in_another_order():
     a, b = two_networks(12)
-    k, l = (center(one.gram) for one in (a, b))
-    k, l = (one / np.linalg.norm(one, axis=(1, 2), keepdims=True) for one in (k, l))
+    k, l = (prepare(views_of(one), MEASURES["cka_biased"]) for one in (a, b))
     got = permutation_floor(k, l, 3, np.random.default_rng(4))
     rng = np.random.default_rng(4)
     for row in got:
@@ -117,7 +77,7 @@ def test_a_floor_is_the_cka_of_images_in_another_order():
 @BOTH
 def test_drawing_every_image_once_gives_the_value_itself(name):
     a, b = two_networks()
-    got = bootstrap_cka(a.gram, b.gram, np.ones((1, 30)), MEASURES[name])[0]
+    got = bootstrap_cka(a.gram, b.gram, np.ones((1, 30)), MEASURES[name].debiased)[0]
     value = compare(a, b, measures=[name], permutations=0, bootstraps=0)["value"].to_numpy()[0]
     np.testing.assert_allclose(got, np.diagonal(value), atol=1e-12)
 
@@ -143,7 +103,7 @@ def test_a_draw_is_cka_over_the_copies_without_the_pairs_of_an_image_with_itself
     for _ in range(4):
         drawn = rng.integers(0, 12, 12)
         counts = np.bincount(drawn, minlength=12)[None].astype(float)
-        got = bootstrap_cka(a.gram + 0.3, b.gram, counts, MEASURES[name])[0]
+        got = bootstrap_cka(a.gram + 0.3, b.gram, counts, MEASURES[name].debiased)[0]
         wanted = [spelled_out(a.gram[i], b.gram[i], drawn, MEASURES[name].debiased) for i in range(3)]
         np.testing.assert_allclose(got, wanted, atol=1e-9)
 
@@ -153,7 +113,9 @@ def test_copies_do_not_lift_the_draws_above_the_value(name):
     a, b = two_networks(60)
     counts = draw_images(60, 400, np.random.default_rng(0))
     values = np.diagonal(compare(a, b, measures=[name])["value"].to_numpy()[0])
-    np.testing.assert_allclose(bootstrap_cka(a.gram, b.gram, counts, MEASURES[name]).mean(0), values, atol=0.03)
+    np.testing.assert_allclose(
+        bootstrap_cka(a.gram, b.gram, counts, MEASURES[name].debiased).mean(0), values, atol=0.03
+    )
 
 
 def test_the_interval_covers_the_value_of_the_population_about_as_often_as_it_says():
@@ -168,7 +130,7 @@ def test_the_interval_covers_the_value_of_the_population_about_as_often_as_it_sa
     for trial in range(trials):
         x, y = layers(50, np.random.default_rng([1, trial]))
         counts = draw_images(50, 200, np.random.default_rng([2, trial]))
-        drawn = bootstrap_cka(features_gram(x)[None], features_gram(y)[None], counts, MEASURES["cka_debiased"])
+        drawn = bootstrap_cka(features_gram(x)[None], features_gram(y)[None], counts, True)
         low, high = np.quantile(drawn, [0.025, 0.975])
         covered += low <= truth <= high
     assert 0.85 * trials <= covered <= trials
@@ -205,10 +167,12 @@ def test_a_layer_that_tells_no_images_apart_is_undefined_and_says_why(dead):
         gram=np.concatenate([a.gram[:2], dead.gram]),
         mean=np.append(a.mean[:2], dead.mean),
         std=np.append(a.std[:2], dead.std),
+        pooled=np.hstack([a.pooled[:, :12], dead.pooled]),
+        channels=np.append(a.channels[:2], dead.channels),
         p=np.append(a.p[:2], dead.p),
     )
     grid = compare(a, b)
-    for name in MEASURES:
+    for name in CKA:
         at = grid.sel(measure=name)
         assert np.isnan(at["value"].sel(layer_a=2)).all()
         assert np.isfinite(at["value"].sel(layer_a=[0, 1])).all()

@@ -1,54 +1,33 @@
 """Average precision under two named rules: how well do detections match the targets?
 
-`coco`: the COCO protocol through faster-coco-eval: greedy matching, 101 recall points, ignore regions, at most 100
-detections an image.
+`coco`: the COCO protocol, equal to pycocotools: greedy matching, 101 recall points, ignore regions, at most 100
+detections of each image and class.
 `paper`: the rule of the Ultralytics code of early 2020, which the paper used: see `paper_average_precision`.
+
+Everything is counted with a weight for each image, 1 at first, so that images can be drawn anew without new matching.
 """
 
-import contextlib
-import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
-Array = NDArray[np.float64]
+from gapscope.evaluation.columns import Array, Boxes
+from gapscope.evaluation.matching import (
+    IGNORED,
+    RIGHT,
+    SIZES,
+    Matches,
+    coco_candidates,
+    match_coco,
+    match_paper,
+)
 
-
-@dataclass(frozen=True)
-class Boxes:
-    """Boxes of many images in one list: what was labelled, or what was detected.
-
-    Args:
-        image: (m,) index of the image of each box.
-        label: (m,) class index; an ignore region of every class has -1.
-        xyxy: (m, 4) continuous pixels.
-        confidence: (m,) of detections; targets have ones.
-        ignore: (m,) targets that are ignore regions; false for detections.
-    """
-
-    image: NDArray[np.int64]
-    label: NDArray[np.int64]
-    xyxy: Array
-    confidence: Array
-    ignore: NDArray[np.bool_]
-
-    @classmethod
-    def of(cls, image, label, xyxy, confidence=None, ignore=None) -> "Boxes":
-        """Boxes from anything array-like; missing confidences are 1, missing ignore flags are false."""
-        image = np.asarray(image, np.int64).reshape(-1)
-        m = len(image)
-        return cls(
-            image,
-            np.asarray(label, np.int64).reshape(-1),
-            np.asarray(xyxy, np.float64).reshape(-1, 4),
-            np.ones(m) if confidence is None else np.asarray(confidence, np.float64).reshape(-1),
-            np.zeros(m, bool) if ignore is None else np.asarray(ignore, bool).reshape(-1),
-        )
-
-    def __len__(self) -> int:
-        return len(self.image)
+RECALLS: Array = np.linspace(0, 1, 101)
+"""Where both rules read the precision."""
+RULES = ("coco", "paper")
 
 
 @dataclass(frozen=True)
@@ -58,135 +37,163 @@ class AveragePrecision:
     rule: str
     ap50: dict[str, float | None]
     ap50_95: dict[str, float | None]
+    by_size: dict[str, "AveragePrecision"] = field(default_factory=dict)
+    """`small`, `medium`, `large`: the AP of targets of that size; empty where the rule does not define it."""
 
     def mean50(self, classes: Sequence[str] | None = None) -> float | None:
         """mAP@0.5 over the classes that have targets; None if none has."""
         return _mean([self.ap50[name] for name in (self.ap50 if classes is None else classes)])
 
-    def mean50_95(self) -> float | None:
+    def mean50_95(self, classes: Sequence[str] | None = None) -> float | None:
         """mAP@0.5:0.95 over the classes that have targets; None if none has, or the rule does not define it."""
-        return _mean(list(self.ap50_95.values()))
+        return _mean([self.ap50_95[name] for name in (self.ap50_95 if classes is None else classes)])
 
 
 def coco_average_precision(
-    targets: Boxes, detections: Boxes, num_images: int, classes: Sequence[str]
+    targets: Boxes, detections: Boxes, num_images: int, classes: Sequence[str], *, sizes: bool = False
 ) -> AveragePrecision:
     """AP by the COCO protocol (Lin et al. 2014), equal to pycocotools.
 
     Ignore regions count as crowds: a detection on one is neither right nor wrong.
-    """
-    from faster_coco_eval import COCO, COCOeval_faster
-
-    target_boxes = _xywh(targets.xyxy)
-    annotations = [
-        {
-            "image_id": int(targets.image[i]),
-            "category_id": int(label) + 1,
-            "bbox": target_boxes[i].tolist(),
-            "area": float(target_boxes[i, 2:].prod()),
-            "iscrowd": int(targets.ignore[i]),
-        }
-        for i in range(len(targets))
-        for label in (range(len(classes)) if targets.label[i] < 0 else [targets.label[i]])
-    ]
-    for number, annotation in enumerate(annotations, start=1):
-        annotation["id"] = number
-    rows = [
-        detections.image[:, None],
-        _xywh(detections.xyxy),
-        detections.confidence[:, None],
-        detections.label[:, None] + 1,
-    ]
-    results = np.concatenate(rows, axis=1)
-    has_targets = [bool(((targets.label == c) & ~targets.ignore).any()) for c in range(len(classes))]
-    if not len(results) or not annotations:
-        flat = {name: 0.0 if has_targets[c] else None for c, name in enumerate(classes)}
-        return AveragePrecision("coco", flat, dict(flat))
-    truth = {
-        "info": {},
-        "images": [{"id": i} for i in range(num_images)],
-        "annotations": annotations,
-        "categories": [{"id": c + 1, "name": name} for c, name in enumerate(classes)],
-    }
-    with contextlib.redirect_stdout(io.StringIO()):
-        ground_truth = COCO(truth)
-        evaluation = COCOeval_faster(ground_truth, ground_truth.loadRes(results), "bbox", print_function=_quiet)
-        evaluation.evaluate()
-        evaluation.accumulate()
-    precision = np.asarray(evaluation.eval["precision"])[..., 0, -1]  # (iou, recall, class): all areas, 100 detections
-    ap = np.where(precision > -1, precision, 0).mean(1)  # (iou, class)
-    names = list(enumerate(classes))
-    return AveragePrecision(
-        "coco",
-        {name: float(ap[0, c]) if has_targets[c] else None for c, name in names},
-        {name: float(ap[:, c].mean()) if has_targets[c] else None for c, name in names},
-    )
-
-
-def paper_average_precision(targets: Boxes, detections: Boxes, classes: Sequence[str]) -> AveragePrecision:
-    """AP@0.5 by the rule of the code family that the paper used (Ultralytics YOLOv3, early 2020).
-
-    Per class, detections by falling confidence; each looks only at the target of its image with the highest IoU and is
-    right if that IoU is strictly above 0.5 and the target not yet taken. The precision envelope is read at 101 recalls
-    by linear interpolation, ends with the point (last recall + 0.001, 0), and is integrated by the trapezoid rule.
-    Boxes are expected in the pixels of the network's input. Ignore regions are unknown to this rule and left out.
-    """
-    ap50 = {name: _paper_ap(targets, detections, c) for c, name in enumerate(classes)}
-    return AveragePrecision("paper", ap50, dict.fromkeys(classes))
-
-
-def interpolated_area(recall: Array, precision: Array) -> float:
-    """Area under the precision envelope, read at 101 recalls: the second half of the `paper` rule.
 
     Args:
-        recall, precision: (m,) after each detection, by falling confidence; m >= 1.
+        sizes: Also by box size; COCO's limits, in square pixels of the original image (`Boxes.area`).
     """
-    recall = np.concatenate([[0.0], recall, [recall[-1] + 1e-3]])
-    precision = np.concatenate([[0.0], precision, [0.0]])
-    envelope = np.maximum.accumulate(precision[::-1])[::-1]
-    grid = np.linspace(0, 1, 101)
-    return float(np.trapezoid(np.interp(grid, recall, envelope), grid))
+    candidates = coco_candidates(targets, detections, num_images, len(classes))
+    whole = average_precision("coco", match_coco(candidates), classes)
+    if not sizes:
+        return whole
+    parts = {name: average_precision("coco", match_coco(candidates, limits), classes) for name, limits in SIZES.items()}
+    return AveragePrecision("coco", whole.ap50, whole.ap50_95, parts)
 
 
-def _paper_ap(targets: Boxes, detections: Boxes, label: int) -> float | None:
-    mine = (targets.label == label) & ~targets.ignore
-    if not mine.any():
-        return None
-    order = np.flatnonzero(detections.label == label)
-    order = order[np.argsort(-detections.confidence[order], kind="stable")]
-    if not len(order):
-        return 0.0
-    by_image = {image: np.flatnonzero(mine & (targets.image == image)) for image in np.unique(targets.image[mine])}
-    taken = np.zeros(len(targets), bool)
-    right = np.zeros(len(order))
-    for rank, detection in enumerate(order):
-        candidates = by_image.get(detections.image[detection])
-        if candidates is None:
-            continue
-        overlap = box_iou(detections.xyxy[detection], targets.xyxy[candidates])
-        best = candidates[overlap.argmax()]
-        if overlap.max() > 0.5 and not taken[best]:
-            taken[best] = right[rank] = True
-    found = right.cumsum()
-    return interpolated_area(found / mine.sum(), found / np.arange(1, len(order) + 1))
+def paper_average_precision(
+    targets: Boxes, detections: Boxes, num_images: int, classes: Sequence[str]
+) -> AveragePrecision:
+    """AP@0.5 by the rule of the code family that the paper used (Ultralytics YOLOv3, early 2020).
+
+    Matching is `match_paper`. The precision envelope is read at 101 recalls by linear interpolation, ends with the
+    point (last recall + 0.001, 0), and is integrated by the trapezoid rule. Boxes are expected in the pixels of the
+    network's input. The rule knows neither other IoU thresholds nor box sizes.
+    """
+    return average_precision("paper", match_paper(targets, detections, num_images, len(classes)), classes)
 
 
-def box_iou(box: Array, others: Array) -> Array:
-    """IoU of one box (4,) with others (m, 4), xyxy -> (m,)."""
-    sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
-    shared = sides.clip(0).prod(1)
-    areas = (box[2:] - box[:2]).prod() + (others[:, 2:] - others[:, :2]).prod(1)
-    return shared / np.maximum(areas - shared, 1e-12)
+def average_precision(rule: str, matches: Matches, classes: Sequence[str]) -> AveragePrecision:
+    """AP of every class from what became of the detections."""
+    once = np.ones((1, len(matches.num_targets)))
+    ap50, ap50_95 = {}, {}
+    for label, name in enumerate(classes):
+        ap = weighted_ap(rule, matches, label, once)[:, 0]
+        ap50[name] = None if np.isnan(ap[0]) else float(ap[0])
+        ap50_95[name] = None if np.isnan(ap[0]) or rule == "paper" else float(ap.mean())
+    return AveragePrecision(rule, ap50, ap50_95)
 
 
-def _xywh(xyxy: Array) -> Array:
-    return np.concatenate([xyxy[:, :2], xyxy[:, 2:] - xyxy[:, :2]], axis=1)
+def weighted_ap(rule: str, matches: Matches, label: int, weights: Array) -> Array:
+    """AP (thresholds, draws) of one class, every image counted as often as a row of `weights` (draws, images) says.
+
+    Equal to the AP of a set that holds the images so many times, as long as no image has two detections of a class with
+    the same confidence. NaN where a draw has no target.
+    """
+    counts = counted(matches, label, weights)
+    return np.stack([curve_area(rule, precision_at_recalls(rule, one)) for one in counts])
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What has been found where the k-th right detection stands, for each draw of images.
+
+    Precision only rises at right detections, so both rules need nothing between them.
+    """
+
+    right: Array
+    """(draws, k) right detections up to here"""
+    precision: Array
+    """(draws, k) their share of the detections up to here; ignored ones left out"""
+    precision_at_end: Array
+    """(draws,) that of all detections"""
+    targets: Array
+    """(draws,)"""
+    confidence: Array
+    """(k,) of the right detections"""
+
+
+def counted(matches: Matches, label: int, weights: Array) -> Iterator[Counts]:
+    """The counts of one class at each threshold."""
+    rows = matches.rows_of(label)
+    image, confidence = matches.detections.image[rows], matches.detections.confidence[rows]
+    status = matches.status[:, rows]
+    targets = weights @ matches.num_targets[:, label]
+    ever_right = np.flatnonzero((status == RIGHT).any(0))
+    seen_there = _running_sums(image, ever_right, weights)
+    seen_at_end = weights @ np.bincount(image, minlength=weights.shape[1])
+    for one in status:
+        right, ignored = np.flatnonzero(one == RIGHT), np.flatnonzero(one == IGNORED)
+        seen = seen_there[:, np.searchsorted(ever_right, right)]
+        at_end = seen_at_end
+        if len(ignored):
+            seen -= _running_sums(image[ignored], np.searchsorted(ignored, right) - 1, weights)
+            at_end = seen_at_end - weights @ np.bincount(image[ignored], minlength=weights.shape[1])
+        found = np.cumsum(weights[:, image[right]], axis=1)
+        found_at_end = weights @ np.bincount(image[right], minlength=weights.shape[1])
+        # Where nothing has been seen yet, nothing is right. In place, since these are the large arrays of a bootstrap.
+        precision = np.divide(found, np.maximum(seen, 1, out=seen), out=seen)
+        yield Counts(found, precision, found_at_end / np.maximum(at_end, 1), targets, confidence[right])
+
+
+def precision_at_recalls(rule: str, counts: Counts) -> Array:
+    """The precision envelope (draws, 101) at RECALLS: the highest precision at this recall or a higher one.
+
+    `coco` takes recalls that are reached, `paper` those that are passed; beyond the last it falls to 0 within 0.001.
+    NaN where a draw has no target.
+    """
+    read = np.where(counts.targets[:, None] > 0, 0.0, np.full(len(RECALLS), np.nan))
+    for draw, place in enumerate(_places_of_recalls(rule, counts)):
+        place = place[place < counts.right.shape[1]]
+        if len(place) and counts.targets[draw] > 0:
+            peaks = np.maximum.reduceat(counts.precision[draw], place)
+            read[draw, : len(place)] = np.maximum.accumulate(peaks[::-1])[::-1]
+    if rule == "paper" and counts.right.shape[1]:
+        last = counts.right[:, -1:] / np.maximum(counts.targets, 1)[:, None]
+        beyond = RECALLS - last
+        falling = (beyond >= 0) & (beyond < 1e-3) & (last > 0)
+        read = np.where(falling, (1 - beyond / 1e-3) * counts.precision_at_end[:, None], read)
+    return read
+
+
+def _places_of_recalls(rule: str, counts: Counts) -> Iterator[NDArray[np.int64]]:
+    """For each draw where (101,) its right detections reach RECALLS, or for `paper` pass them; k where they do not.
+
+    As pycocotools compares quotients with recalls, so do we, but only those next to each recall.
+    """
+    targets = np.maximum(counts.targets, 1)[:, None]
+    needed = np.floor(RECALLS * targets)
+    for _ in range(2):  # the product may be rounded down, below a whole number
+        needed += needed / targets < RECALLS if rule == "coco" else needed / targets <= RECALLS
+    return (np.searchsorted(right, wanted) for right, wanted in zip(counts.right, needed, strict=True))
+
+
+def curve_area(rule: str, precision: Array) -> Array:
+    """AP (...) from precisions (..., 101): their mean (`coco`) or the trapezoid rule (`paper`)."""
+    return np.asarray(precision.mean(-1) if rule == "coco" else np.trapezoid(precision, RECALLS, axis=-1))
+
+
+def _running_sums(image: NDArray[np.int64], ends: NDArray[np.int64], weights: Array) -> Array:
+    """(draws, k) sums of the weights of detections 0..end for each of the rising `ends`; an end of -1 is no detection.
+
+    Args:
+        image: (m,) image of each detection.
+        weights: (draws, images)
+    """
+    if not len(ends):
+        return np.zeros((len(weights), 0))
+    stops = np.append(0, ends + 1)
+    # How many detections each image has between two ends; an entry that is named several times counts so often.
+    between = csr_array((np.ones(stops[-1]), image[: stops[-1]], stops), shape=(len(ends), weights.shape[1]))
+    return np.cumsum(np.ascontiguousarray((between @ weights.T).T), axis=1)
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None
-
-
-def _quiet(*_: object) -> None:
-    """faster-coco-eval reports its own timings; a library of ours does not print."""

@@ -1,7 +1,7 @@
 """A network and labelled images -> detections -> average precision under both rules."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,23 +11,28 @@ from gapscope.config import Evaluate
 from gapscope.data.batches import batches
 from gapscope.data.letterbox import letterbox_geometry
 from gapscope.data.samples import Samples
-from gapscope.detector.decode import detect
-from gapscope.detector.network import YOLOv3
+from gapscope.detector.decode import Detections, detect
+from gapscope.detector.network import Darknet
 from gapscope.evaluation.average_precision import (
+    RULES,
     AveragePrecision,
-    Boxes,
     coco_average_precision,
     paper_average_precision,
 )
+from gapscope.evaluation.columns import Array, Boxes
 from gapscope.progress import Progress, silent
 
 MAX_DETECTIONS = 300
-"""Per image. The coco rule looks at the 100 most confident of them, the paper rule at all."""
+"""Per image. The coco rule looks at the 100 most confident of each class, the paper rule at all."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a network finds in a set of images, and how good that is. Boxes are in pixels of the network's input."""
+    """What a network finds in a set of images, and how good that is.
+
+    Boxes are in pixels of the network's input, their areas in square pixels of the original image; `image` counts the
+    samples from 0.
+    """
 
     targets: Boxes
     detections: Boxes
@@ -35,32 +40,13 @@ class Evaluation:
     classes: tuple[str, ...]
     num_images: int
 
-    def summary(self, headline: Sequence[str]) -> dict[str, Any]:
-        """The parts of an evaluation file that are numbers."""
-        scored = self.targets.label[~self.targets.ignore]
-        rules = {}
-        for name, ap in self.rules.items():
-            rules[name] = {
-                "map50": ap.mean50(),
-                "map50_95": ap.mean50_95(),
-                "headline_map50": ap.mean50(headline),
-                "ap50": ap.ap50,
-            }
-        return {
-            "num_images": self.num_images,
-            "classes": list(self.classes),
-            "targets": {name: int((scored == c).sum()) for c, name in enumerate(self.classes)},
-            "headline": list(headline),
-            "rules": rules,
-        }
-
 
 def evaluate(
-    network: YOLOv3,
+    network: Darknet,
     samples: Samples,
     config: Evaluate,
     *,
-    rules: Sequence[str] = ("coco", "paper"),
+    rules: Sequence[str] = RULES,
     device: torch.device | str = "cpu",
     batch_size: int = 16,
     what: str = "evaluating",
@@ -68,57 +54,48 @@ def evaluate(
 ) -> Evaluation:
     """Detect in every image and score the detections against the labels.
 
-    Boxes are compared in pixels of the network's input; IoU does not change by letterboxing.
+    Boxes are compared in pixels of the network's input; IoU does not change by letterboxing. Only one batch is on the
+    device at a time; what is found there is kept on the CPU.
 
     Args:
         network: Is put on the device, run in evaluation mode, and left in the mode it was in.
-        samples: Images and boxes, as they are: without augmentation.
+        samples: Images and boxes, as they are: without augmentation. Their classes are the network's.
         config: Confidence and overlap thresholds.
-        rules: Which of `coco` and `paper` to compute.
+        rules: Which of `coco` and `paper` to compute; none of them leaves `rules` empty, see `scores`.
     """
-    found = Found()
     network.to(device)
-    loader = batches(samples, batch_size, seed=0, epoch=0, shuffle=False)
-    for batch in loader:
-        detections = detect(network, batch.images.to(device), config.confidence, config.nms_iou, MAX_DETECTIONS)
-        for index, one in zip(batch.indices.tolist(), detections, strict=True):
-            found.add_detections(index, one.boxes.cpu(), one.classes.cpu(), one.confidences.cpu())
-        found.add_targets(batch.indices[batch.image_index], batch.boxes, batch.classes, batch.ignore)
-        progress(what, found.num_images, len(samples))
-    targets, detected = found.targets(), found.detections()
-    positions = {int(index): position for position, index in enumerate(samples.indices)}
-    truth, found_boxes = _renumbered(targets, positions), _renumbered(detected, positions)
+    found: list[Detections] = []
+    for batch in batches(samples, batch_size, seed=0, epoch=0, shuffle=False):
+        detected = detect(network, batch.images.to(device), config.confidence, config.nms_iou, MAX_DETECTIONS)
+        found += [Detections(one.boxes.cpu(), one.confidences.cpu(), one.classes.cpu()) for one in detected]
+        progress(what, len(found), len(samples))
+    targets, detections = target_columns(samples), detection_columns(found, samples)
+    classes, n = network.class_names, len(samples)
     results = {}
     if "coco" in rules:
-        results["coco"] = coco_average_precision(truth, found_boxes, len(samples), network.class_names)
+        results["coco"] = coco_average_precision(targets, detections, n, classes)
     if "paper" in rules:
-        results["paper"] = paper_average_precision(truth, found_boxes, network.class_names)
-    return Evaluation(targets, detected, results, network.class_names, len(samples))
+        results["paper"] = paper_average_precision(targets, detections, n, classes)
+    return Evaluation(targets, detections, results, classes, n)
 
 
-class Found:
-    """Targets and detections as they come in, image by image."""
+def target_columns(samples: Samples) -> Boxes:
+    """The labelled boxes of samples, as the network is shown them."""
+    table = samples.table.select(samples.indices)
+    scale, offset = _geometry(samples)
+    image = table.box_image.astype(np.int64)
+    xyxy = table.xyxy.astype(np.float64) * scale[image] + offset[image]
+    return Boxes.of(image, table.box_class, xyxy, ignore=table.ignore, area=table.areas)
 
-    def __init__(self) -> None:
-        self.detected: list[tuple[np.ndarray, ...]] = []
-        self.labelled: list[tuple[np.ndarray, ...]] = []
-        self.num_images = 0
 
-    def add_detections(self, index: int, boxes: torch.Tensor, classes: torch.Tensor, confidences: torch.Tensor) -> None:
-        self.num_images += 1
-        self.detected.append((np.full(len(boxes), index), classes.numpy(), boxes.numpy(), confidences.numpy()))
-
-    def add_targets(self, *columns: torch.Tensor) -> None:
-        index, boxes, classes, ignore = (column.numpy() for column in columns)
-        self.labelled.append((index, classes, boxes, ignore))
-
-    def detections(self) -> Boxes:
-        image, label, xyxy, confidence = _joined(self.detected)
-        return Boxes.of(image, label, xyxy, confidence)
-
-    def targets(self) -> Boxes:
-        image, label, xyxy, ignore = _joined(self.labelled)
-        return Boxes.of(image, label, xyxy, ignore=ignore)
+def detection_columns(found: Sequence[Detections], samples: Samples) -> Boxes:
+    """What was found in each of the samples, in their order."""
+    scale, _ = _geometry(samples)
+    image = np.repeat(np.arange(len(found)), [len(one.boxes) for one in found])
+    empty = Detections(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64))
+    whole = {name: torch.cat([getattr(one, name) for one in (empty, *found)]).numpy() for name in vars(empty)}
+    boxes = Boxes.of(image, whole["classes"], whole["boxes"], whole["confidences"])
+    return replace(boxes, area=boxes.area / scale[image, 0] ** 2)
 
 
 def coco_results(evaluation: Evaluation, samples: Samples) -> list[dict[str, Any]]:
@@ -127,23 +104,21 @@ def coco_results(evaluation: Evaluation, samples: Samples) -> list[dict[str, Any
     `image_id` is the image's index in the domain's table; `category_id` counts the classes from 1.
     """
     detections, table = evaluation.detections, samples.table
-    sides = np.stack([table.widths, table.heights] * 2, axis=1)[detections.image].astype(np.float64)
-    geometry = [letterbox_geometry(int(width), int(height), samples.size) for width, height in sides[:, :2]]
-    scale = np.array([one for one, _ in geometry]).reshape(-1, 1)
-    offset = np.array([[left, top, left, top] for _, (left, top) in geometry]).reshape(-1, 4)
-    xyxy = ((detections.xyxy - offset) / scale).clip(0, sides)
+    scale, offset = _geometry(samples)
+    index = samples.indices[detections.image]
+    sides = np.stack([table.widths, table.heights] * 2, axis=1)[index].astype(np.float64)
+    xyxy = ((detections.xyxy - offset[detections.image]) / scale[detections.image]).clip(0, sides)
     seen = (xyxy[:, 2:] > xyxy[:, :2]).all(axis=1)  # others lie wholly inside the letterbox bars
     bbox = np.concatenate([xyxy[:, :2], xyxy[:, 2:] - xyxy[:, :2]], axis=1).round(2)
-    columns = (detections.image, detections.label + 1, bbox, detections.confidence.round(5))
+    columns = (index, detections.label + 1, bbox, detections.confidence.round(5))
     rows = zip(*(column[seen].tolist() for column in columns), strict=True)
     return [{"image_id": i, "category_id": c, "bbox": box, "score": score} for i, c, box, score in rows]
 
 
-def _joined(parts: list[tuple[np.ndarray, ...]]) -> tuple[np.ndarray, ...]:
-    return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
-
-
-def _renumbered(boxes: Boxes, positions: dict[int, int]) -> Boxes:
-    """The same boxes, images counted from 0 in the order of the samples."""
-    image = np.array([positions[int(i)] for i in boxes.image], np.int64)
-    return Boxes.of(image, boxes.label, boxes.xyxy, boxes.confidence, boxes.ignore)
+def _geometry(samples: Samples) -> tuple[Array, Array]:
+    """How each sample is letterboxed: scales (n, 1), network pixels per image pixel, and offsets (n, 4) of xyxy."""
+    table, indices = samples.table, samples.indices
+    sizes = zip(table.widths[indices].tolist(), table.heights[indices].tolist(), strict=True)
+    geometry = [letterbox_geometry(width, height, samples.size) for width, height in sizes]
+    scale = np.array([one for one, _ in geometry]).reshape(-1, 1)
+    return scale, np.array([[left, top, left, top] for _, (left, top) in geometry]).reshape(-1, 4)

@@ -85,7 +85,7 @@ def record(
         gram=np.stack([numbers.gram for numbers in recorder.numbers]),
         p=np.array([math.prod(shape[1:]) for shape in recorder.shapes]),
         channels=np.array([shape[1] for shape in recorder.shapes]),
-        **{name: np.array([getattr(numbers, name) for numbers in recorder.numbers]) for name in STATISTICS},
+        **_statistics(recorder.numbers),
         pooled=torch.cat(recorder.pooled, dim=1).cpu().numpy(),
         images=names,
         size=size,
@@ -94,6 +94,11 @@ def record(
         dtype="float32",
         provenance=dict(provenance or {}),
     )
+
+
+def _statistics(numbers: Sequence[LayerNumbers]) -> dict[str, Any]:
+    """One array over the layers for each of `STATISTICS`."""
+    return {name: np.array([getattr(one, name) for one in numbers]) for name in STATISTICS}
 
 
 def _about(network: Darknet, images: Tensor, device: torch.device) -> dict[str, Any]:

@@ -6,7 +6,7 @@ which other images are in the batch.
 """
 
 import weakref
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +79,7 @@ class _Sighting:
 @dataclass
 class _Pass:
     seen: dict[Key, _Sighting]
+    called: set[str]
     calling_others: set[str]
 
 
@@ -90,33 +91,24 @@ def explore(model: nn.Module, probe: ProbeImages) -> Plan:
     """
     modules = module_names(model)
     first, again, larger = (_look(model, modules, probe, num) for num in (2, 2, 3))
-    labels = _Labels([*first.seen, *larger.seen], modules)
+    keys = [*first.seen, *(key for key in larger.seen if key not in first.seen)]
+    labels = _labels(keys, modules)
     _refuse_randomness(first, again, labels)
 
+    leaves = first.called - first.calling_others
     skipped: dict[str, str] = {}
     outputs: list[Output] = []
-    leaves = {key[0].module for key in first.seen} - first.calling_others
-    for key in [*first.seen, *(key for key in larger.seen if key not in first.seen)]:
-        one, other = first.seen.get(key), larger.seen.get(key)
-        reason = _reason_against(one, other)
+    for key in keys:
+        one, name, module = first.seen.get(key), labels[key], modules[key[0].module]
+        reason = _reason_against(one, larger.seen.get(key))
         if reason or one is None:
-            skipped[labels.of(key)] = reason
+            skipped[name] = reason
             continue
-        module, shape = modules[key[0].module], one.shape[1:]
-        outputs.append(
-            Output(
-                key=key,
-                name=labels.of(key),
-                kind=type(module).__name__,
-                shape=shape,
-                channel_axis=_channel_axis(module, shape, outputs),
-                usual=one.new or key[0].module in leaves,
-                digest=one.digest,
-            )
-        )
-    called = {key[0].module for key in first.seen}
+        shape = one.shape[1:]
+        axis, usual = _channel_axis(module, shape, outputs), one.new or key[0].module in leaves
+        outputs.append(Output(key, name, type(module).__name__, shape, axis, usual, one.digest))
     for name, module in modules.items():
-        if name not in called and not any(module.children()):
+        if name not in first.called and not any(module.children()):
             skipped[name] = "is never called"
     return Plan(tuple(outputs), skipped, frozenset(leaves))
 
@@ -142,10 +134,11 @@ def alike(one: Digest, other: Digest, tolerance: float) -> bool:
 
 def _look(model: nn.Module, modules: dict[str, nn.Module], probe: ProbeImages, num_images: int) -> _Pass:
     """One pass over the first images."""
-    found = _Pass({}, set())
+    found = _Pass({}, set(), set())
     made: dict[int, tuple[weakref.ref[Tensor], int]] = {}  # the tensors seen so far, by identity, and their versions
 
     def look(call: Call, output: Any, alone: bool) -> None:
+        found.called.add(call.module)
         if not alone:
             found.calling_others.add(call.module)
         for path, tensor in named_tensors(output):
@@ -175,27 +168,33 @@ def _look(model: nn.Module, modules: dict[str, nn.Module], probe: ProbeImages, n
     return found
 
 
-class _Labels:
-    """What the outputs are called: a number is added to modules that are called more than once."""
+def _labels(keys: Sequence[Key], modules: dict[str, nn.Module]) -> dict[Key, str]:
+    """What the outputs are called, each differently.
 
-    def __init__(self, keys: Iterable[Key], modules: dict[str, nn.Module]) -> None:
-        self.often = {call.module for call, _ in keys if call.number}
-        self.whole = "output"
-        while self.whole in modules:
-            self.whole += "_"
+    Modules that are called more than once get a number. Where the way to a tensor reads like another module, as `.0` of
+    a list of blocks that puts out a list, `()` tells them apart.
+    """
+    found: dict[Key, str] = {}
+    often = {call.module for call, _ in keys if call.number}
+    taken = set(modules)
+    whole = "output"
+    while whole in modules:
+        whole += "_"
+    for call, path in keys:
+        label = (call.module or whole) + (f"#{call.number}" if call.module in often else "")
+        while path and label + path in taken:
+            label += "()"
+        taken.add(label + path)
+        found[call, path] = label + path
+    return found
 
-    def of(self, key: Key) -> str:
-        call, path = key
-        number = f"#{call.number}" if call.module in self.often else ""
-        return (call.module or self.whole) + number + path
 
-
-def _refuse_randomness(first: _Pass, again: _Pass, labels: _Labels) -> None:
+def _refuse_randomness(first: _Pass, again: _Pass, labels: dict[Key, str]) -> None:
     for key, one in first.seen.items():
         other = again.seen.get(key)
         if other is None or one.shape != other.shape or not alike(one.digest, other.digest, SAME):
             raise InputError(
-                f"layer {labels.of(key)} puts out something else each time it sees the same images: the model draws "
+                f"layer {labels[key]} puts out something else each time it sees the same images: the model draws "
                 "random numbers, or remembers earlier images, in evaluation mode too. Switch that off to record it."
             )
 

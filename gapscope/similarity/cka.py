@@ -1,54 +1,21 @@
-"""CKA: do two layers find the same images alike?"""
+"""CKA: do two layers find the same images alike?
 
-from collections.abc import Callable
-from dataclasses import dataclass
+Every variant here is the cosine of two centred kernel matrices. They differ in the kernel (linear, Gaussian, linear
+with the images' own likeness taken out) and in the centring (debiased or not).
+"""
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from gapscope.errors import InputError
-from gapscope.similarity.gram import Array, center, check_num_images, features_gram, u_center
+from gapscope.similarity.gram import Array, center, check_num_images, squared_distances, u_center
+from gapscope.similarity.layer_view import LayerView, UndefinedError, check_finite, view_of_features
 
 NOTHING_LEFT = 1e-7
 """A centred Gram this small beside the plain one is rounding: nothing is left to compare."""
 
-
-@dataclass(frozen=True)
-class Measure:
-    """What a similarity claims. Every claim is tested."""
-
-    title: str
-    center: Callable[[Array], Array]
-    """How Gram matrices are centred before their cosine is taken."""
-    debiased: bool
-    larger_is_more_similar: bool
-    invariant_to: tuple[str, ...]
-    """Changes to one layer's features that leave the value alone."""
-    varies_with: tuple[str, ...]
-    """Changes that one might think harmless and that are not."""
-    source: str
-
-
-MEASURES = {
-    "cka_debiased": Measure(
-        title="debiased linear CKA",
-        center=u_center,
-        debiased=True,
-        larger_is_more_similar=True,
-        invariant_to=("shift", "scale", "rotation"),
-        varies_with=("invertible map", "unrelated features"),
-        source="Kornblith et al. 2019, arXiv:1905.00414, with the unbiased HSIC of Song et al. 2012, JMLR 13, eq. 5",
-    ),
-    "cka_biased": Measure(
-        title="linear CKA as in the paper (biased)",
-        center=center,
-        debiased=False,
-        larger_is_more_similar=True,
-        invariant_to=("shift", "scale", "rotation"),
-        varies_with=("invertible map", "unrelated features"),
-        source="Kornblith et al. 2019, arXiv:1905.00414, eq. 3 in its Gram form; Ljungqvist et al. 2022, eq. 2",
-    ),
-}
+BANDWIDTH = 0.5
+"""Of the Gaussian kernel, in units of the root of the median squared distance."""
 
 
 def linear_cka(x: ArrayLike, y: ArrayLike, *, debiased: bool = True) -> float:
@@ -76,7 +43,7 @@ def linear_cka(x: ArrayLike, y: ArrayLike, *, debiased: bool = True) -> float:
         Kornblith et al. 2019, arXiv:1905.00414 (CKA).
         Song et al. 2012, JMLR 13, eq. 5 (unbiased HSIC).
     """
-    return cka_from_grams(features_gram(x), features_gram(y), debiased=debiased)
+    return _cosine(linear_kernel(view_of_features(x)), linear_kernel(view_of_features(y)), debiased)
 
 
 def cka_from_grams(k: ArrayLike, l: ArrayLike, *, debiased: bool = True) -> float:
@@ -85,36 +52,128 @@ def cka_from_grams(k: ArrayLike, l: ArrayLike, *, debiased: bool = True) -> floa
     for gram in grams:
         if gram.ndim != 2 or gram.shape[0] != gram.shape[1]:
             raise InputError(f"a Gram matrix has shape {gram.shape}, but must be square: one row and column per image.")
-    if len(grams[0]) != len(grams[1]):
-        raise InputError(
-            f"x holds {len(grams[0])} images and y holds {len(grams[1])}, but both must hold the same images in the "
-            "same order. Record both layers with one probe set."
-        )
     check_num_images(len(grams[0]))
-    measure = MEASURES["cka_debiased" if debiased else "cka_biased"]
-    units = []
-    for name, gram in zip("xy", grams, strict=True):
-        unit, reason = normalized(gram, measure)
-        if reason:
-            raise InputError(f"there is nothing to compare: {name} {reason}. Leave that layer out.")
-        units.append(unit)
-    return float((units[0] * units[1]).sum())
+    return _cosine(grams[0], grams[1], debiased)
 
 
-def normalized(gram: Array, measure: Measure) -> tuple[Array, str]:
-    """A Gram matrix (n, n) centred as the measure wants and scaled to norm 1; or all NaN, and the reason why.
+def rbf_cka(x: ArrayLike, y: ArrayLike, *, bandwidth: float = BANDWIDTH, debiased: bool = True) -> float:
+    """CKA with Gaussian kernels, which look at near neighbours more than at far ones; otherwise as `linear_cka`.
 
-    CKA is then a plain sum of products. Dividing before multiplying keeps layers of any unit within float64.
+    Args:
+        x: Features of one layer (n, p).
+        y: Features of the other layer (n, q).
+        bandwidth: In units of the root of each layer's median squared distance. The larger, the closer to linear CKA.
+        debiased: Use the unbiased estimator.
+
+    Source:
+        Kornblith et al. 2019, section 3, and their notebook for the bandwidth.
     """
-    undefined = np.full_like(gram, np.nan)
-    if not np.isfinite(gram).all():
-        return undefined, "holds values that are not finite"
-    largest = np.abs(gram).max()
-    if largest == 0:
-        return undefined, "tells no images apart: its values are the same for all of them"
-    scaled = gram / largest
-    centered = measure.center(scaled)
+    if not bandwidth > 0:
+        raise InputError(f"bandwidth = {bandwidth} is not a positive number. 0.5 is usual.")
+    try:
+        k, l = (gaussian_kernel(view_of_features(one), bandwidth) for one in (x, y))
+    except UndefinedError as reason:
+        raise InputError(f"there is nothing to compare: a layer {reason}. Leave that layer out.") from reason
+    return _cosine(k, l, debiased)
+
+
+def deconfounded_cka(x: ArrayLike, y: ArrayLike, inputs: ArrayLike) -> float:
+    """Debiased CKA of what is left of both layers when the likeness of the images' own pixels is taken out.
+
+    Networks that have learnt nothing still find images alike whose pixels are alike. `deconfounded_kernel` says how
+    that part is taken out.
+
+    Args:
+        x: Features of one layer (n, p).
+        y: Features of the other layer (n, q).
+        inputs: What both networks saw (n, ...), such as pixels.
+    """
+    try:
+        k, l = (deconfounded_kernel(view_of_features(one, inputs)) for one in (x, y))
+    except UndefinedError as reason:
+        raise InputError(f"there is nothing to compare: a layer {reason}. Leave that layer out.") from reason
+    return _cosine(k, l, True)
+
+
+def linear_kernel(view: LayerView) -> Array:
+    """The layer's Gram matrix (n, n)."""
+    return view.gram
+
+
+def gaussian_kernel(view: LayerView, bandwidth: float = BANDWIDTH) -> Array:
+    """exp(-d_ij / (2 s^2)) for squared distances d, with s = bandwidth * sqrt(median d), over all n^2 entries of d.
+
+    Raises:
+        UndefinedError: If half of all distances are 0: then there is no bandwidth.
+
+    Source:
+        The notebook of Kornblith et al. 2019 (google-research, representation_similarity).
+    """
+    check_finite(view)
+    distances = squared_distances(view.gram / np.abs(view.gram).max())
+    median = np.median(distances)
+    if median == 0:
+        raise UndefinedError("finds most images exactly alike: there is no typical distance to set a bandwidth by")
+    return np.exp(-distances / (2 * bandwidth**2 * median))
+
+
+def deconfounded_kernel(view: LayerView) -> Array:
+    """K - beta C: the layer's Gram matrix without what a line through the input's Gram matrix C explains of it.
+
+    beta is the least-squares slope of the U-centred K over the U-centred C, so that the debiased CKA of the rest is
+    a partial correlation. Cui et al. regress plain matrices with an intercept and then drop negative eigenvalues; in
+    U-centred space neither is needed.
+
+    Raises:
+        UndefinedError: If the layer holds nothing but a multiple of the input's Gram matrix.
+
+    Source:
+        Cui et al. 2022, arXiv:2202.00095. Szekely and Rizzo 2014, arXiv:1310.2926 (partial distance correlation).
+    """
+    if view.input_gram is None:
+        raise InputError(
+            "deconfounded CKA needs the Gram matrix of the images themselves, and none is given. Record the networks "
+            "again, or give input_gram."
+        )
+    check_finite(view)
+    own, given = view.gram / np.abs(view.gram).max(), view.input_gram
+    given = given / max(np.abs(given).max(), np.finfo(float).tiny)
+    k, c = u_center(own), u_center(given)
+    if np.linalg.norm(c) <= NOTHING_LEFT * np.linalg.norm(given):
+        raise InputError("the images are all the same, or all equally far apart: their pixels explain nothing.")
+    rest = own - (k * c).sum() / (c * c).sum() * given
+    if np.linalg.norm(u_center(rest)) <= NOTHING_LEFT * np.linalg.norm(k):
+        raise UndefinedError("finds images exactly as alike as their pixels: nothing is left to compare")
+    return rest
+
+
+def unit(kernel: Array, debiased: bool) -> Array:
+    """A kernel matrix (n, n), centred and scaled to norm 1: CKA is the plain sum of products of two of them.
+
+    Dividing before multiplying keeps layers of any unit within float64.
+
+    Raises:
+        UndefinedError: If nothing but rounding is left.
+    """
+    check_finite(LayerView(kernel))
+    scaled = kernel / np.abs(kernel).max()
+    centered = u_center(scaled) if debiased else center(scaled)
     norm = np.linalg.norm(centered)
     if norm <= NOTHING_LEFT * np.linalg.norm(scaled):
-        return undefined, "tells no images apart: after centring only rounding is left of its Gram matrix"
-    return centered / norm, ""
+        raise UndefinedError("tells no images apart: after centring only rounding is left of its Gram matrix")
+    return centered / norm
+
+
+def _cosine(k: Array, l: Array, debiased: bool) -> float:
+    if len(k) != len(l):
+        raise InputError(
+            f"x holds {len(k)} images and y holds {len(l)}, but both must hold the same images in the "
+            "same order. Record both layers with one probe set."
+        )
+    units = []
+    for name, kernel in zip("xy", (k, l), strict=True):
+        try:
+            units.append(unit(kernel, debiased))
+        except UndefinedError as reason:
+            raise InputError(f"there is nothing to compare: {name} {reason}. Leave that layer out.") from reason
+    return float((units[0] * units[1]).sum())

@@ -1,21 +1,23 @@
 """Where do two networks see the same images differently, and is that more than chance?"""
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import xarray as xr
 
 from gapscope.errors import InputError
+from gapscope.progress import Progress, silent
 from gapscope.recording.recording import Recording, read_dataset, write_dataset
-from gapscope.similarity.cka import MEASURES, Measure, normalized
-from gapscope.similarity.gram import Array, check_num_images, flatten
-from gapscope.similarity.uncertainty import bootstrap_cka, draw_images, permutation_floor
+from gapscope.similarity.gram import Array, check_num_images
+from gapscope.similarity.measures import MEASURES, check_enough_images, find_measure
+from gapscope.similarity.pair import Pair
+from gapscope.similarity.prepared import same_layers, views_of
 
 FORMAT = "gapscope similarity 1"
-COVERED = (0.025, 0.975)
-"""The quantiles that bound floor and interval: 95 % lie between them."""
+Where = Literal["layers", "cells"]
+"""Each layer with its counterpart, or each layer with each."""
 
 
 def compare(
@@ -23,9 +25,15 @@ def compare(
     b: Recording,
     *,
     measures: Sequence[str] = ("cka_debiased", "cka_biased"),
+    cells: Literal["all", "diagonal"] = "all",
+    floor: Where = "layers",
+    interval: Where = "layers",
     permutations: int = 100,
     bootstraps: int = 200,
+    remove_top: int = 0,
+    input_gram: Array | None = None,
     seed: int = 0,
+    progress: Progress = silent,
 ) -> xr.Dataset:
     """All layers of one network against all layers of another, over the same images.
 
@@ -36,27 +44,58 @@ def compare(
         a: Recording whose layers become the rows.
         b: Recording whose layers become the columns.
         measures: Names from `MEASURES`.
+        cells: All, or each layer with its counterpart only: quicker for CCA and shapes (docs/measures.md has costs).
+        floor: Where the floor is computed; everywhere it costs one product per order.
+        interval: Where the interval is computed.
         permutations: Orders of b's images drawn for the floor; 0 leaves it out.
-        bootstraps: Draws of the images for the interval; 0 leaves it out.
-        seed: Of both kinds of draws.
+        bootstraps: Draws of the images for the interval; 0 leaves it out. Measures other than CKA draw halves of the
+            images and prepare every layer anew for each.
+        remove_top: How many principal components are first taken away from each layer.
+        input_gram: (n, n) of the images themselves for `cka_deconfounded`, where the recordings hold none.
+        seed: Of all draws.
+        progress: Told of what takes long.
 
     Returns:
-        `value` (measure, layer_a, layer_b); `reason_a` (measure, layer_a) and `reason_b` (measure, layer_b), empty if
-        the layer is sound. Where both have the same layers also, over (measure, layer) for each layer with its
-        counterpart: `floor_mean`, `floor_low`, `floor_high`, the mean and the central 95 % of the values with b's
-        images shuffled; `interval_low`, `interval_high`, the central 95 % of the values on images drawn anew.
+        `value` (measure, layer_a, layer_b), or (measure, layer) of the diagonal alone; `reason_a` (measure, layer_a)
+        and `reason_b` (measure, layer_b), empty if the layer is sound. Where both have the same layers also, over
+        (measure, layer) for each layer with its counterpart: `floor_mean`, `floor_low`, `floor_high`, the mean and the
+        central 95 % of the values with b's images shuffled; `floor_z`, `floor_p`, `floor_q`, see
+        `gapscope.similarity.floors`; `interval_low`, `interval_high`, the central 95 % of the values on images drawn
+        anew. For every cell the same with `cell_` before the name, over (measure, layer_a, layer_b). With remove_top
+        `removed_a` and `removed_b`, the share of each layer's variance that was taken away.
 
     Raises:
-        InputError: If the recordings are of different images, orders or sizes, or a measure is unknown.
+        InputError: If the recordings are of different images, orders or sizes, a measure is unknown or needs what a
+            recording does not have.
     """
-    chosen = [find_measure(name) for name in measures]
-    if not chosen:
+    names = list(measures)
+    if not names:
         raise InputError(f"no measure is given. Choose from {', '.join(MEASURES)}.")
     if min(permutations, bootstraps) < 0:
         raise InputError(f"permutations = {permutations}, bootstraps = {bootstraps}: both must be 0 or more.")
+    for name in names:
+        find_measure(name)
     check_same_images(a, b)
-    parts = [_compare_with(measure, a, b, permutations, bootstraps, seed) for measure in chosen]
-    grid = xr.concat(parts, dim=xr.Variable("measure", np.array(list(measures), dtype=object)))
+    for name in names:
+        check_enough_images(name, len(a.images))
+    paired = same_layers(a, b)
+    if cells == "diagonal" and "cells" in (floor, interval):
+        raise InputError("floor or interval is asked for in every cell, but cells = 'diagonal'. Compare all cells.")
+    if cells == "diagonal" and not paired:
+        raise InputError(f"{a.name} and {b.name} have different layers, so there is no diagonal. Compare all cells.")
+    views_a = views_of(a, remove=remove_top, input_gram=input_gram)
+    views_b = views_a if b is a else views_of(b, remove=remove_top, input_gram=input_gram)
+    parts = []
+    for name in names:
+        pair = Pair(find_measure(name), (views_a, views_b), cells == "all", paired, seed, progress)
+        columns = pair.values() | pair.floors(floor, permutations) | pair.intervals(interval, bootstraps)
+        parts.append(xr.Dataset(columns))
+    grid = xr.concat(parts, dim=xr.Variable("measure", np.array(names, dtype=object)))
+    grid = grid.assign_coords(layer_a=layer_labels(a), layer_b=layer_labels(b))
+    if paired:
+        grid = grid.assign_coords(layer=layer_labels(a))
+    if remove_top:
+        grid = grid.assign(removed_a=("layer_a", views_a.removed), removed_b=("layer_b", views_b.removed))
     return grid.assign_attrs(
         format=FORMAT,
         a=a.name,
@@ -70,21 +109,9 @@ def compare(
         network_b_sha256=b.network_sha256,
         permutations=permutations,
         bootstraps=bootstraps,
+        remove_top=remove_top,
         seed=seed,
     )
-
-
-def find_measure(name: str) -> Measure:
-    """The measure of this name.
-
-    Raises:
-        InputError: If there is none; names the known ones.
-    """
-    if name not in MEASURES:
-        near = get_close_matches(name, MEASURES, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise InputError(f"there is no measure {name!r}. Choose from {', '.join(MEASURES)}.{hint}")
-    return MEASURES[name]
 
 
 def check_same_images(a: Recording, b: Recording) -> None:
@@ -109,53 +136,21 @@ def check_same_images(a: Recording, b: Recording) -> None:
     check_num_images(len(a.images))
 
 
-def _compare_with(
-    measure: Measure, a: Recording, b: Recording, permutations: int, bootstraps: int, seed: int
-) -> xr.Dataset:
-    units_a, reasons_a = _normalized_stack(a, measure)
-    units_b, reasons_b = (units_a, reasons_a) if b is a else _normalized_stack(b, measure)
-    grid = xr.Dataset(
-        {
-            "value": (("layer_a", "layer_b"), flatten(units_a) @ flatten(units_b).T),
-            "reason_a": ("layer_a", reasons_a),
-            "reason_b": ("layer_b", reasons_b),
-        },
-        coords={"layer_a": a.layers, "layer_b": b.layers},
-    )
-    if not np.array_equal(a.layers, b.layers):
-        return grid
-    draws: dict[str, Array] = {}
-    if permutations:
-        floor = permutation_floor(units_a, units_b, permutations, np.random.default_rng([seed, 1]))
-        low, high = np.quantile(floor, COVERED, axis=0)
-        draws |= {"floor_mean": floor.mean(0), "floor_low": low, "floor_high": high}
-    if bootstraps:
-        counts = draw_images(len(a.images), bootstraps, np.random.default_rng([seed, 2]))
-        drawn = bootstrap_cka(a.gram, b.gram, counts, measure)
-        drawn[:, np.isnan(np.diagonal(grid["value"].to_numpy()))] = np.nan
-        low, high = np.quantile(drawn, COVERED, axis=0)
-        draws |= {"interval_low": low, "interval_high": high}
-    return grid.assign({name: ("layer", row) for name, row in draws.items()}).assign_coords(layer=a.layers)
+def check_same_layers(a: Recording, b: Recording) -> None:
+    """Refuse recordings that cannot be compared layer by layer, over the same images.
+
+    Raises:
+        InputError: Naming the first difference found.
+    """
+    check_same_images(a, b)
+    if not same_layers(a, b):
+        raise InputError(f"{a.name} and {b.name} have different layers. Choose networks with the same ones.")
 
 
-def _normalized_stack(recording: Recording, measure: Measure) -> tuple[Array, np.ndarray]:
-    """Centred Gram matrices of norm 1 (layers, n, n), and per layer the reason why it has none."""
-    units, reasons = np.full_like(recording.gram, np.nan), []
-    for at, gram in enumerate(recording.gram):
-        reason = _dead(recording, at)
-        if not reason:
-            units[at], reason = normalized(gram, measure)
-        reasons.append(reason)
-    return units, np.array(reasons, dtype=object)
-
-
-def _dead(recording: Recording, at: int) -> str:
-    """Why a layer's Gram matrix holds nothing but float32 rounding, if so: its values hardly differ between images."""
-    n, p = len(recording.images), int(recording.p[at])
-    spread = np.sqrt(np.trace(recording.gram[at]) / (n * p))
-    if spread <= 1e-6 * np.hypot(recording.mean[at], recording.std[at]):
-        return "tells no images apart: its values are the same for all of them, up to rounding"
-    return ""
+def layer_labels(recording: Recording) -> np.ndarray:
+    """Darknet indices, or names as Python texts, which netCDF stores at their own length."""
+    layers = np.asarray(recording.layers)
+    return layers if np.issubdtype(layers.dtype, np.integer) else layers.astype(object)
 
 
 def write_similarity(grid: xr.Dataset, path: Path) -> None:

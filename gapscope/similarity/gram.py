@@ -39,6 +39,14 @@ def center(k: Array) -> Array:
     return k - k.mean(-1, keepdims=True) - k.mean(-2, keepdims=True) + k.mean((-2, -1), keepdims=True)
 
 
+def squared_distances(k: Array) -> Array:
+    """|x_i - x_j|^2 of each pair of images (n, n), from their Gram matrix, centred or not."""
+    rows = np.diagonal(k)
+    distances = np.maximum(rows[:, None] + rows[None, :] - 2 * k, 0)  # rounding may take equal images below 0
+    np.fill_diagonal(distances, 0)
+    return distances
+
+
 def u_center(k: Array) -> Array:
     """U-centring: a zero diagonal, and off it rows and columns that sum to zero. (n, n) or (..., n, n), symmetric.
 

@@ -1,12 +1,13 @@
-"""How alike are two networks on the whole, in the backbone and in the head?"""
+"""How alike are two networks on the whole, in the backbone and in the head, and where most and least?"""
 
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from gapscope.detector.layers import BACKBONE_LAST
-from gapscope.similarity.compare import find_measure
+from gapscope.similarity.measures import find_measure
 
 
 @dataclass(frozen=True)
@@ -15,11 +16,22 @@ class DiagonalMeans:
 
     all: float
     backbone: float
-    """Layers 0-74."""
+    """Layers 0-74; NaN for networks without a head behind layer 74, and for those whose layers have names."""
     head: float
-    """Layers 75-106."""
-    undefined: tuple[int, ...]
+    """Layers 75-106, likewise."""
+    undefined: tuple[int | str, ...]
     """Layers left out because a network's layer tells no images apart."""
+
+
+def diagonal_values(grid: xr.Dataset, measure: str) -> np.ndarray:
+    """The measure of each layer with its counterpart (layers,), from a grid of all cells or of the diagonal alone.
+
+    Raises:
+        InputError: If the measure is unknown.
+    """
+    find_measure(measure)
+    value = grid["value"].sel(measure=measure).to_numpy()
+    return np.diagonal(value) if value.ndim == 2 else value
 
 
 def diagonal_means(grid: xr.Dataset, measure: str = "cka_debiased") -> DiagonalMeans:
@@ -32,15 +44,44 @@ def diagonal_means(grid: xr.Dataset, measure: str = "cka_debiased") -> DiagonalM
     Raises:
         InputError: If the measure is unknown.
     """
-    find_measure(measure)
-    layers = grid["layer"].to_numpy()
-    values = np.diagonal(grid["value"].sel(measure=measure).to_numpy())
+    layers, values = grid["layer"].to_numpy(), diagonal_values(grid, measure)
+    numbered = np.issubdtype(layers.dtype, np.integer) and bool((layers > BACKBONE_LAST).any())
+    backbone = layers <= BACKBONE_LAST if numbered else np.zeros(len(layers), dtype=bool)
+    head = ~backbone if numbered else backbone
     return DiagonalMeans(
         all=_mean(values),
-        backbone=_mean(values[layers <= BACKBONE_LAST]),
-        head=_mean(values[layers > BACKBONE_LAST]),
+        backbone=_mean(values[backbone]),
+        head=_mean(values[head]),
         undefined=tuple(layers[np.isnan(values)].tolist()),
     )
+
+
+def extreme_layers(grid: xr.Dataset, measure: str, count: int = 3) -> tuple[list[int | str], list[int | str]]:
+    """The layers that are most alike to their counterparts, and the least alike; undefined ones are in neither."""
+    layers, values = grid["layer"].to_numpy(), diagonal_values(grid, measure)
+    known = np.flatnonzero(~np.isnan(values))
+    sign = -1 if find_measure(measure).larger_is_more_similar else 1
+    order = known[np.argsort(sign * values[known], kind="stable")]
+    return layers[order[:count]].tolist(), layers[order[::-1][:count]].tolist()
+
+
+def grid_table(grid: xr.Dataset) -> pd.DataFrame:
+    """A grid as rows: measure, layer_a, layer_b, value, and beside it whatever is known of that cell.
+
+    Floor and interval of a layer with its counterpart stand in its row; other rows are empty there, unless they were
+    computed for every cell (columns that begin with `cell_`).
+    """
+    layerwise = [name for name in grid.data_vars if grid[name].dims == ("measure", "layer")]
+    cellwise = [name for name in grid.data_vars if grid[name].dims == ("measure", "layer_a", "layer_b")]
+    if not cellwise:
+        table = grid[layerwise].to_dataframe().reset_index().rename(columns={"layer": "layer_a"})
+        table.insert(2, "layer_b", table["layer_a"])
+        return table
+    table = grid[cellwise].to_dataframe().reset_index()
+    if not layerwise:
+        return table
+    layers = grid[layerwise].to_dataframe().reset_index().rename(columns={"layer": "layer_a"})
+    return table.merge(layers.assign(layer_b=layers["layer_a"]), how="left", on=["measure", "layer_a", "layer_b"])
 
 
 def _mean(values: np.ndarray) -> float:

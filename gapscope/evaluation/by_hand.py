@@ -1,0 +1,64 @@
+"""One network, one set of labelled images -> all its scores."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from gapscope.config import Evaluate
+from gapscope.data.samples import Samples
+from gapscope.data.table import AnnotationTable
+from gapscope.detector.network import Darknet
+from gapscope.evaluation.evaluate import Evaluation, evaluate
+from gapscope.evaluation.merging import merge_classes, new_names
+from gapscope.evaluation.scores import scores
+from gapscope.progress import Progress, silent
+
+
+def scored_classes(network: Darknet, groups: Mapping[str, Sequence[str]]) -> list[str]:
+    """The classes that labels may have: the network's, and those that some of them are merged into.
+
+    Raises:
+        InputError: The groups do not fit the network's classes.
+    """
+    new_names(network.class_names, groups)
+    return [*network.class_names, *(name for name in groups if name not in network.class_names)]
+
+
+def score_network(
+    network: Darknet,
+    table: AnnotationTable,
+    size: int,
+    settings: Evaluate,
+    *,
+    groups: Mapping[str, Sequence[str]],
+    headline: Sequence[str],
+    device: torch.device | str = "cpu",
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Detect in all images of a table and say everything that `scores` does.
+
+    Args:
+        table: Its classes are `scored_classes(network, groups)`.
+        size: Side of the network's input in pixels.
+        groups: New class -> classes of the network that are scored as one, see `merge_classes`.
+        headline: Classes whose mean is the headline; those that were merged into others are passed over.
+
+    Raises:
+        InputError: The images do not fit the network.
+    """
+    samples = Samples(table, size=size, cache=False)
+    found = evaluate(network, samples, settings, rules=(), device=device, progress=progress)
+    found = _merged(found, tuple(table.class_names), groups, settings.nms_iou)
+    leading = [name for name in headline if name in found.classes]
+    return scores(found, leading or found.classes, settings, progress=progress)
+
+
+def _merged(
+    found: Evaluation, classes: tuple[str, ...], groups: Mapping[str, Sequence[str]], nms_iou: float
+) -> Evaluation:
+    """The evaluation with merged classes; labels may name the new class themselves."""
+    whole = {name: list(dict.fromkeys([*members, name])) for name, members in groups.items()}
+    targets, detections, names = merge_classes(found.targets, found.detections, classes, whole, nms_iou)
+    return replace(found, targets=targets, detections=detections, classes=names)

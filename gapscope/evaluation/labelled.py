@@ -1,0 +1,65 @@
+"""A labelled folder -> the images that a network is scored on, their classes matched by name."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from gapscope.data.labels import map_labels
+from gapscope.data.readers.detect import read_annotations
+from gapscope.data.splits import read_list, split_from_lists
+from gapscope.data.table import AnnotationTable
+from gapscope.errors import InputError
+
+
+def labelled_folder(
+    root: Path,
+    classes: Sequence[str],
+    *,
+    format: str | None = None,
+    labels: Mapping[str, Sequence[str]] | None = None,
+    drop: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    split_list: Path | None = None,
+) -> AnnotationTable:
+    """Read a data set and give its boxes the network's classes.
+
+    Args:
+        root: A folder of any format that `read_annotations` knows.
+        classes: The network's classes, in order.
+        labels: Network class -> the data's names for it; left out, equal names belong together.
+        drop, ignore: Names of the data whose boxes are background, or neither right nor wrong to detect.
+        split_list: A file of image names, one a line; other images are left out.
+
+    Raises:
+        InputError: The folder or list cannot be read, or a class of the data has no place among the network's.
+    """
+    table = with_classes(read_annotations(root, format), classes, str(root), labels, drop, ignore)
+    if split_list is not None:
+        table = table.select(split_from_lists(table, {"test": read_list(split_list)})["test"])
+    if not len(table):
+        raise InputError(f"{split_list or root} names no image - expected at least one to score the network on.")
+    return table
+
+
+def with_classes(
+    table: AnnotationTable,
+    classes: Sequence[str],
+    what: str,
+    labels: Mapping[str, Sequence[str]] | None = None,
+    drop: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+) -> AnnotationTable:
+    """The table in the network's classes and their order: by name, never by number.
+
+    Raises:
+        InputError: A class of the data that has boxes is none of the network's and has no other place.
+    """
+    if labels:
+        return map_labels(table, labels, drop, ignore, classes)[0]
+    foreign = [name for name, n in table.counts().items() if n and name not in (*classes, *drop, *ignore)]
+    if foreign:
+        raise InputError(
+            f"{what} has classes that the network does not have: {', '.join(foreign)} (network: {', '.join(classes)}; "
+            f"data: {', '.join(table.class_names)}) - expected the same names. Map, drop or ignore those of the data."
+        )
+    same = {name: [name] for name in classes if name in table.class_names and name not in (*drop, *ignore)}
+    return map_labels(table, same, drop, ignore, classes)[0]

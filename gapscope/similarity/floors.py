@@ -1,0 +1,102 @@
+"""How alike do unrelated layers look? Similarity with shuffled images: the floor, and z, p and q beside it."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import false_discovery_control
+
+from gapscope.progress import Progress, silent
+from gapscope.similarity.gram import Array, shuffled_positions
+from gapscope.similarity.measures import Measure
+from gapscope.similarity.prepared import Prepared, all_cells, diagonal, finished
+
+
+def permutation_floor(
+    a: Prepared, b: Prepared, permutations: int, rng: np.random.Generator, progress: Progress = silent
+) -> Array:
+    """A measure of each layer pair when network b looks at the images in another order: what "unrelated" looks like.
+
+    The widths p and the number of images stay as they are, so the floor holds the estimator's own bias.
+
+    Args:
+        a: One network's layers.
+        b: The other's, paired layer by layer.
+        permutations: How many orders are drawn; all layers share them.
+        rng: Source of the orders.
+        progress: Told after each order, for measures that take long.
+
+    Returns:
+        (permutations, layers). UndefinedError layers are NaN.
+    """
+    floor = np.empty((permutations, len(a)))
+    for done, row in enumerate(floor, start=1):
+        order = rng.permutation(a.n)
+        if a.measure.pair is None:
+            positions = shuffled_positions(order)
+            products = [one @ other[positions] for one, other in zip(a.vectors, b.vectors, strict=True)]
+            row[:] = finished(a.measure, np.array(products))
+        else:
+            row[:] = diagonal(a, b, order)
+            progress(f"{a.measure.title}, shuffled images", done, permutations)
+    return floor
+
+
+def permutation_floor_of_cells(
+    a: Prepared, b: Prepared, permutations: int, rng: np.random.Generator, progress: Progress = silent
+) -> Array:
+    """The same for each layer of a with each layer of b: (permutations, layers of a, layers of b).
+
+    The orders are those of `permutation_floor` with the same generator, so both agree where they overlap.
+    """
+    floor = np.empty((permutations, len(a), len(b)))
+    by_pair = np.ascontiguousarray(b.vectors.T) if b.measure.pair is None else np.empty(0)
+    for done in range(permutations):
+        order = rng.permutation(a.n)
+        if a.measure.pair is None:
+            floor[done] = finished(a.measure, a.vectors @ by_pair[shuffled_positions(order)])
+        else:
+            floor[done] = all_cells(a, _reordered(b, order))
+        progress(f"{a.measure.title}, shuffled images, all cells", done + 1, permutations)
+    return floor
+
+
+def _reordered(b: Prepared, order: NDArray[np.intp]) -> Prepared:
+    layers = tuple(None if one is None else one[order] for one in b.layers)
+    return Prepared(b.measure, layers, b.reasons, b.n)
+
+
+def z_values(value: Array, floor: Array, measure: Measure) -> Array:
+    """How many standard deviations of the floor a value lies on the alike side of the floor's mean.
+
+    Args:
+        value: (...), floor: (permutations, ...); at least 2 permutations.
+    """
+    distance = value - floor.mean(0) if measure.larger_is_more_similar else floor.mean(0) - value
+    spread = floor.std(0, ddof=1)
+    return np.divide(distance, spread, out=np.full(np.shape(value), np.nan), where=spread > 0)
+
+
+def p_values(value: Array, floor: Array, measure: Measure) -> Array:
+    """The share of orders, the true one counted in, that make the layers at least as alike: (1 + k) / (1 + m).
+
+    So p is never 0 and at best 1 / (1 + permutations). One-sided, valid for each cell by itself; among many cells use
+    `q_values`. It speaks of these images in this order, and says nothing about how large a similarity is.
+
+    Source:
+        Phipson and Smyth 2010, Statistical Applications in Genetics and Molecular Biology 9:39.
+    """
+    at_least = floor >= value if measure.larger_is_more_similar else floor <= value
+    p = (1 + at_least.sum(0)) / (1 + len(floor))
+    return np.where(np.isnan(value), np.nan, p)
+
+
+def q_values(p: Array) -> Array:
+    """p adjusted for how many are looked at: of all cells with q <= 0.05, about 5 % or fewer are expected to be chance.
+
+    Source:
+        Benjamini and Hochberg 1995; holds for independent or positively dependent tests, as layers of one network are.
+    """
+    q = np.full_like(p, np.nan)
+    known = ~np.isnan(p)
+    if known.any():
+        q[known] = false_discovery_control(p[known])
+    return q

@@ -1,0 +1,116 @@
+"""Two networks under one measure -> the columns of a grid."""
+
+import numpy as np
+
+from gapscope.progress import Progress
+from gapscope.similarity.cell_intervals import bootstrap_cka_of_cells
+from gapscope.similarity.floors import p_values, permutation_floor, permutation_floor_of_cells, q_values, z_values
+from gapscope.similarity.gram import Array
+from gapscope.similarity.intervals import (
+    COVERED,
+    bootstrap_cka,
+    draw_images,
+    subsampled_interval,
+    values_on_subsets,
+)
+from gapscope.similarity.measures import Measure
+from gapscope.similarity.prepared import Views, all_cells, diagonal, finished, kernels, prepare
+
+Columns = dict[str, tuple[tuple[str, ...], np.ndarray]]
+"""Name -> dimensions and values, as xarray takes them."""
+
+CELLS, LAYERS = ("layer_a", "layer_b"), ("layer",)
+
+
+class Pair:
+    """Two networks under one measure. Each method gives some columns of the grid.
+
+    Args:
+        measure: How layers are compared.
+        views: The layers of both networks.
+        everywhere: Compare each layer with each; otherwise with its counterpart only.
+        paired: Whether both networks have the same layers, so that there are counterparts.
+        seed: Of all draws.
+        progress: Told of what takes long.
+    """
+
+    def __init__(
+        self,
+        measure: Measure,
+        views: tuple[Views, Views],
+        everywhere: bool,
+        paired: bool,
+        seed: int,
+        progress: Progress,
+    ) -> None:
+        self.measure, self.views, self.n, self.seed, self.progress = measure, views, views[0].n, seed, progress
+        first = prepare(views[0], measure)
+        self.prepared = first, first if views[1] is views[0] else prepare(views[1], measure)
+        self.of_cells = all_cells(*self.prepared, progress) if everywhere else None
+        self.of_layers = diagonal(*self.prepared) if self.of_cells is None else None
+        if self.of_cells is not None and paired:
+            self.of_layers = np.diagonal(self.of_cells)
+
+    def values(self) -> Columns:
+        """The measure itself, and why layers have none."""
+        reasons = [np.array(one.reasons, dtype=object) for one in self.prepared]
+        value = (LAYERS, self.of_layers) if self.of_cells is None else (CELLS, self.of_cells)
+        return {"value": value, "reason_a": (CELLS[:1], reasons[0]), "reason_b": (CELLS[1:], reasons[1])}  # type: ignore[dict-item]
+
+    def floors(self, where: str, permutations: int) -> Columns:
+        """The same with b's images shuffled, of each layer with its counterpart and, if asked for, of all cells."""
+        if not permutations:
+            return {}
+        rng = np.random.default_rng([self.seed, 1])
+        columns: Columns = {}
+        if where == "cells" and self.of_cells is not None:
+            floor = permutation_floor_of_cells(*self.prepared, permutations, rng, self.progress)
+            columns = self._floor_columns("cell_floor", CELLS, self.of_cells, floor)
+            floor = np.diagonal(floor, axis1=1, axis2=2) if self.of_layers is not None else floor
+        elif self.of_layers is not None:
+            floor = permutation_floor(*self.prepared, permutations, rng, self.progress)
+        if self.of_layers is not None:
+            columns |= self._floor_columns("floor", LAYERS, self.of_layers, floor)
+        return columns
+
+    def _floor_columns(self, name: str, dims: tuple[str, ...], value: Array, floor: Array) -> Columns:
+        low, high = np.quantile(floor, COVERED, axis=0)
+        p = p_values(value, floor, self.measure)
+        columns = {"mean": floor.mean(0), "low": low, "high": high, "p": p, "q": q_values(p)}
+        if len(floor) > 1:
+            columns["z"] = z_values(value, floor, self.measure)
+        return {f"{name}_{key}": (dims, column) for key, column in columns.items()}
+
+    def intervals(self, where: str, bootstraps: int) -> Columns:
+        """The central 95 % of the values on images drawn anew, likewise."""
+        if not bootstraps:
+            return {}
+        columns: Columns = {}
+        if where == "cells" and self.of_cells is not None:
+            low, high = self._interval(self.of_cells, bootstraps, cells=True)
+            columns = {"cell_interval_low": (CELLS, low), "cell_interval_high": (CELLS, high)}
+            low, high = (np.diagonal(low), np.diagonal(high)) if self.of_layers is not None else (low, high)
+        elif self.of_layers is not None:
+            low, high = self._interval(self.of_layers, bootstraps, cells=False)
+        if self.of_layers is not None:
+            columns |= {"interval_low": (LAYERS, low), "interval_high": (LAYERS, high)}
+        return columns
+
+    def _interval(self, value: Array, bootstraps: int, *, cells: bool) -> tuple[Array, Array]:
+        """By the bootstrap for CKA, by halves of the images otherwise; NaN where the value is or images are too few."""
+        measure, rng = self.measure, np.random.default_rng([self.seed, 2])
+        if measure.kernel:
+            k, l = (kernels(views, one) for views, one in zip(self.views, self.prepared, strict=True))
+            counts = draw_images(self.n, bootstraps, rng)
+            if cells:
+                drawn = bootstrap_cka_of_cells(k, l, counts, measure.debiased, self.progress)
+            else:
+                drawn = bootstrap_cka(k, l, counts, measure.debiased)
+            low, high = np.quantile(finished(measure, drawn), COVERED, axis=0)
+            return low, high
+        half = max(self.n // 2, measure.least_images)
+        if half >= self.n:
+            return np.full_like(value, np.nan), np.full_like(value, np.nan)
+        subsets = [rng.permutation(self.n)[:half] for _ in range(bootstraps)]
+        drawn = values_on_subsets(*self.views, measure, subsets, cells=cells, progress=self.progress)
+        return subsampled_interval(value, drawn, half, self.n)

@@ -1,0 +1,160 @@
+"""Every layer of a recording, ready for one measure; and all values between two networks' layers."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gapscope.progress import Progress, silent
+from gapscope.recording.recording import Recording
+from gapscope.similarity.components import remove_top
+from gapscope.similarity.gram import Array, flatten
+from gapscope.similarity.layer_view import LayerView, UndefinedError
+from gapscope.similarity.measures import Measure
+
+
+@dataclass(frozen=True)
+class Views:
+    """The layers of one network: what is known of each, or why it is not fit for comparison."""
+
+    layers: tuple[LayerView | None, ...]
+    reasons: tuple[str, ...]
+    """Empty where the layer is fit."""
+    removed: Array
+    """(layers,) share of the variance that was taken away with the top components."""
+    n: int
+    """Images."""
+
+    def select(self, rows: NDArray[np.intp]) -> "Views":
+        """The same layers over some of the images."""
+        return replace(self, layers=tuple(view and view.select(rows) for view in self.layers), n=len(rows))
+
+
+def views_of(recording: Recording, *, remove: int = 0, input_gram: Array | None = None) -> Views:
+    """The layers of a recording.
+
+    Args:
+        recording: Of one network.
+        remove: How many principal components are taken away from each layer.
+        input_gram: (n, n) of the images themselves, centred; that of the recording if it has one and this is None.
+    """
+    layers: list[LayerView | None] = []
+    reasons, removed = [], np.zeros(len(recording.layers))
+    starts = np.cumsum([0, *recording.channels])
+    own = recording.input_gram if input_gram is None else input_gram
+    for at, gram in enumerate(recording.gram):
+        view: LayerView | None = None
+        reason = _dead(recording, at)
+        if not reason:
+            pooled = recording.pooled[:, starts[at] : starts[at + 1]].astype(np.float64)
+            view = LayerView(gram, pooled, input_gram=own)
+        if view and remove:
+            try:
+                view, removed[at] = remove_top(view, remove)
+            except UndefinedError as error:
+                view, reason = None, str(error)
+        layers.append(view)
+        reasons.append(reason)
+    return Views(tuple(layers), tuple(reasons), removed, len(recording.images))
+
+
+def _dead(recording: Recording, at: int) -> str:
+    """Why a layer's Gram matrix holds nothing but float32 rounding, if so: its values hardly differ between images."""
+    n, p = len(recording.images), int(recording.p[at])
+    spread = np.sqrt(np.trace(recording.gram[at]) / (n * p))
+    if spread <= 1e-6 * np.hypot(recording.mean[at], recording.std[at]):
+        return "tells no images apart: its values are the same for all of them, up to rounding"
+    return ""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All layers of one network as one measure wants them."""
+
+    measure: Measure
+    layers: tuple[Any, ...]
+    """None where the measure is undefined."""
+    reasons: tuple[str, ...]
+    """Why it is; empty elsewhere."""
+    n: int
+    """Images."""
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    @cached_property
+    def vectors(self) -> Array:
+        """(layers, n (n + 1) / 2) of a measure that is a sum of products; NaN where undefined."""
+        blank = np.full((self.n, self.n), np.nan)
+        return flatten(np.stack([blank if one is None else one for one in self.layers]))
+
+    @property
+    def defined(self) -> NDArray[np.bool_]:
+        return np.array([one is not None for one in self.layers])
+
+
+def prepare(views: Views, measure: Measure) -> Prepared:
+    """Each layer as the measure wants it, or the reason why it is undefined."""
+    layers, reasons = [], []
+    for view, reason in zip(views.layers, views.reasons, strict=True):
+        try:
+            layers.append(None if view is None else measure.prepare(view))
+            reasons.append(reason)
+        except UndefinedError as error:
+            layers.append(None)
+            reasons.append(str(error))
+    return Prepared(measure, tuple(layers), tuple(reasons), views.n)
+
+
+def all_cells(a: Prepared, b: Prepared, progress: Progress = silent) -> Array:
+    """The measure of each layer of a with each of b (layers of a, layers of b); NaN where undefined."""
+    measure = a.measure
+    if measure.pair is None:
+        return finished(measure, a.vectors @ b.vectors.T)
+    values = np.full((len(a), len(b)), np.nan)
+    for row, one in enumerate(a.layers):
+        if one is not None:
+            values[row] = [np.nan if other is None else measure.pair(one, other) for other in b.layers]
+        progress(f"{measure.title}, all layers", row + 1, len(a))
+    return values
+
+
+def diagonal(a: Prepared, b: Prepared, order: NDArray[np.intp] | None = None) -> Array:
+    """The measure of each layer with its counterpart (layers,), b's images in another order if one is given.
+
+    For measures that are sums of products and many orders, `permutation_floor` is quicker.
+    """
+    measure, values = a.measure, np.full(len(a), np.nan)
+    for at, (one, other) in enumerate(zip(a.layers, b.layers, strict=True)):
+        if one is not None and other is not None:
+            values[at] = _pair(measure, one, other, order)
+    return values
+
+
+def _pair(measure: Measure, one: Any, other: Any, order: NDArray[np.intp] | None) -> float:
+    if measure.pair:
+        return measure.pair(one, other if order is None else other[order])
+    other = other if order is None else other[np.ix_(order, order)]
+    return float(finished(measure, (one * other).sum()))
+
+
+def finished(measure: Measure, products: Array) -> Array:
+    """What a measure makes of its sums of products."""
+    return measure.finish(products) if measure.finish else products
+
+
+def kernels(views: Views, prepared: Prepared) -> list[Array | None]:
+    """The matrices (n, n) whose CKA is taken, of the layers where it is defined."""
+    measure = prepared.measure
+    assert measure.kernel is not None
+    return [
+        measure.kernel(view) if view and one is not None else None
+        for view, one in zip(views.layers, prepared.layers, strict=True)
+    ]
+
+
+def same_layers(a: Recording, b: Recording) -> bool:
+    """Whether two networks can be compared layer by layer."""
+    return np.array_equal(a.layers, b.layers)
