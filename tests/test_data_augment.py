@@ -1,9 +1,11 @@
 """Augmentation: boxes follow the pixels whatever is done to the picture, and nothing but the seed decides."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-from small_data import painted, table_of
+from small_data import noise, painted, table_of
 from torchvision.transforms.v2 import functional as tv
 
 from gapscope.data.augment import Augment, augmented, colour_matrix
@@ -20,9 +22,9 @@ def one_box(tmp_path, num_images=1, box=BOX, size=(100, 60), ignore=False):
     return Samples(table, size=96, fill=0)
 
 
-def extent(image):
+def extent(image, share=0.5):
     light = image.float().mean(0)
-    rows, columns = torch.nonzero(light > light.max() / 2, as_tuple=True)
+    rows, columns = torch.nonzero(light > light.max() * share, as_tuple=True)
     return [int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1]
 
 
@@ -44,6 +46,52 @@ def test_boxes_follow_the_pixels(tmp_path, augment):
         if len(sample.boxes):
             assert extent(sample.image) == pytest.approx(sample.boxes[0].tolist(), abs=1.0)
             assert 0 <= sample.boxes.min() <= sample.boxes.max() <= 96
+
+
+TURNS = [
+    pytest.param(Augment(flip=0, hsv=(0, 0, 0), scale=0, translate=0, rotate=40), id="rotate"),
+    pytest.param(Augment(flip=0, hsv=(0, 0, 0), scale=0, translate=0, rotate=180), id="upside down"),
+    pytest.param(Augment(flip=0, hsv=(0, 0, 0), scale=0, translate=0, shear=30), id="shear"),
+    pytest.param(Augment(flip=0.5, hsv=(0.1, 0.5, 0.3), scale=0.4, translate=0.2, rotate=20, shear=10), id="all"),
+]
+
+
+@pytest.mark.parametrize("augment", TURNS)
+def test_a_turned_box_is_the_upright_one_around_its_turned_pixels(tmp_path, augment):
+    samples, whole = one_box(tmp_path), 0
+    for epoch in range(40):
+        sample = augmented(samples, 0, augment, seed=0, epoch=epoch)
+        assert (sample.image.dtype, tuple(sample.image.shape)) == (torch.uint8, (3, 96, 96))
+        if len(sample.boxes) and sample.boxes.min() > 0 and sample.boxes.max() < 96:
+            assert extent(sample.image, 0.1) == pytest.approx(sample.boxes[0].tolist(), abs=2.0)  # corners are pointed
+            whole += 1
+    assert whole >= 10
+
+
+def test_a_quarter_turn_is_exact(tmp_path, monkeypatch):
+    samples = one_box(tmp_path)
+    monkeypatch.setattr("gapscope.data.augment.turn_matrix", lambda augment, rng: np.array([[0.0, -1.0], [1.0, 0.0]]))
+    before, turned = samples[0], augmented(samples, 0, replace(OFF, rotate=1), seed=0, epoch=0)
+    assert torch.equal(turned.image, before.image.rot90(-1, (1, 2)))  # clockwise
+    x1, y1, x2, y2 = before.boxes[0].tolist()
+    assert turned.boxes[0].tolist() == pytest.approx([96 - y2, x1, 96 - y1, x2], abs=1e-4)
+
+
+def test_turns_leave_the_other_draws_as_they_are(tmp_path):
+    samples = one_box(tmp_path, num_images=4)
+    plain = Augment(mosaic=0.5)
+    barely = replace(plain, rotate=1e-9)
+    for epoch in range(10):
+        a, b = augmented(samples, 0, plain, 0, epoch), augmented(samples, 0, barely, 0, epoch)
+        assert (a.image.int() - b.image.int()).abs().max() <= 1
+        torch.testing.assert_close(a.boxes, b.boxes, atol=1e-4, rtol=0)
+
+
+def test_what_a_turn_brings_in_from_outside_has_the_grey_of_the_bars(tmp_path):
+    noise(tmp_path / "images/000.png", size=(96, 96))
+    samples = Samples(table_of([[]], root=tmp_path, size=(96, 96)), size=96, fill=77)
+    turned = augmented(samples, 0, replace(OFF, rotate=180, scale=0.5), seed=3, epoch=0).image
+    assert (turned[:, 0, 0] == 77).all() and not (turned == 77).all()
 
 
 def test_the_boxes_of_a_mosaic_hold_the_bright_pixels_and_nothing_else(tmp_path):

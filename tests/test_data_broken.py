@@ -6,6 +6,7 @@ from collections import Counter
 from contextlib import contextmanager
 
 import pytest
+from broken_formats import BROKEN_FORMATS
 from broken_inputs import BROKEN, UNUSUAL, Broken, Unusual
 
 from gapscope.data.check import check_folder
@@ -39,7 +40,7 @@ def folder(tmp_path):
     return root
 
 
-@pytest.mark.parametrize("case", BROKEN, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [*BROKEN, *BROKEN_FORMATS], ids=lambda case: case.name)
 def test_a_broken_input_is_named_and_can_be_left_out(folder, case: Broken):
     case.build(folder)
     with with_usual_rights(case, folder):
@@ -55,10 +56,12 @@ def test_a_broken_input_is_named_and_can_be_left_out(folder, case: Broken):
         assert checked.table.num_boxes == case.boxes, said
 
 
-@pytest.mark.parametrize("case", BROKEN, ids=lambda case: case.name)
+REFUSED = [case for case in (*BROKEN, *BROKEN_FORMATS) if "nearly the name" not in case.says]
+"""Names alike are told by the check, but are no reason to refuse."""
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.name)
 def test_strictly_read_a_broken_input_is_one_refusal(folder, case: Broken):
-    if "nearly the name" in case.says:
-        pytest.skip("names alike are no reason to refuse; the check tells them")
     case.build(folder)
     says = case.says.replace(": ", ":? ")  # a file that is looked at alone has no colon behind its name
     with with_usual_rights(case, folder), pytest.raises(InputError, match=says):
@@ -76,6 +79,7 @@ def test_what_is_only_unusual_is_read(folder, case: Unusual):
 
 
 def test_the_corpus_is_large_and_its_cases_have_names_of_their_own():
-    names = Counter(case.name for case in (*BROKEN, *UNUSUAL))
+    names = Counter(case.name for case in (*BROKEN, *BROKEN_FORMATS, *UNUSUAL))
     assert max(names.values()) == 1
     assert len(BROKEN) >= 60 and len(names) >= 100
+    assert {case.name.split(":")[0].removeprefix("bdd-") for case in BROKEN_FORMATS} >= {"kitti", "viper", "det20"}

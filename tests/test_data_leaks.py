@@ -50,6 +50,23 @@ def test_the_nearest_hash_is_the_one_found_bit_by_bit():
     assert nearest.tolist() == [row.index(min(row)) for row in expected]
 
 
+def test_more_hashes_than_one_tile_holds_are_all_looked_at_and_of_equals_the_first_counts():
+    rng = np.random.default_rng(0)
+    earlier = rng.integers(0, 2**63, (2 * 4096 + 7, 4), dtype=np.uint64)
+    wanted = np.array([0, 4095, 4096, 8191, 8192, 8198, *range(5000, 5100)])
+    earlier[8190] = earlier[100]
+    held_out = np.concatenate([earlier[wanted], earlier[[8190]], np.full((1, 4), 2**64 - 1, dtype=np.uint64)])
+    bits, nearest = nearest_hashes(held_out, earlier)
+    assert nearest[:-1].tolist() == [*wanted, 100] and bits[:-1].max() == 0
+    ones = np.bitwise_count(earlier).sum(axis=1, dtype=int)
+    assert (bits[-1], nearest[-1]) == (256 - ones.max(), ones.argmax())
+
+
+def test_opposite_hashes_are_256_bits_apart():
+    zeros, ones = np.zeros((1, 4), np.uint64), np.full((1, 4), 2**64 - 1, np.uint64)
+    assert nearest_hashes(zeros, ones)[0] == [256]
+
+
 def test_near_duplicates_across_splits_are_counted_and_named(tmp_path):
     for i, seed in enumerate([0, 1, 2, 3, 0, 3]):
         noise(tmp_path / f"images/{i:03}.png", seed=seed)

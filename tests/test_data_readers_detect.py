@@ -179,6 +179,26 @@ def test_a_label_file_stands_for_its_folder(tmp_path):
         read_annotations(tmp_path / "notes.md")
 
 
+def test_the_image_folder_may_be_named_in_any_way_as_long_as_it_is_below_the_root(tmp_path, monkeypatch):
+    write_coco(tmp_path / "set", coco_folder(tmp_path / "set"))
+    (tmp_path / "link").symlink_to(tmp_path / "set")
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "set/images").rename(tmp_path / "disk/images")
+    (tmp_path / "set/pictures").symlink_to(tmp_path / "disk/images")
+    monkeypatch.chdir(tmp_path)
+    for root, images in [
+        ("set", "set/pictures"),
+        ("link", "link/pictures"),
+        (tmp_path / "set", tmp_path / "set/pictures"),
+    ]:
+        assert read_annotations(Path(root), images=Path(images)).paths[0] == "pictures/000.png"
+    (tmp_path / "disk/images").rename(tmp_path / "set/images")
+    for root, images in [("set", tmp_path / "set/images"), (tmp_path / "link", "set/images")]:
+        assert read_annotations(Path(root), images=Path(images)).paths[0] == "images/000.png"
+    with pytest.raises(InputError, match=r"disk is not below set - expected the images inside the root"):
+        read_annotations(Path("set"), images=Path("disk"))
+
+
 # ---- labels alone
 
 NAMES = ("bike", "bus", "car", "motor", "person", "rider", "traffic light", "traffic sign", "train", "truck")
@@ -254,6 +274,8 @@ def test_broken_label_texts_in_an_archive_are_named_and_a_broken_archive_is_refu
     assert [problem.wrong for problem in problems.found] == ["3 values in '0 0.5 0.5'", "byte 0 is no UTF-8"]
     with pytest.raises(InputError, match="has no class names"):
         read_annotations(path, "yolo", sizes=(100, 60))
+    with pytest.raises(InputError, match=r"set\.tar\.xz is an archive - expected the width and height of its images"):
+        read_annotations(path, "yolo")
     noise_bytes = os.urandom(20_000).hex()
     text(tmp_path / "set/labels/0.txt", noise_bytes)
     path = packed(tmp_path / "set", ".tar.xz")

@@ -120,3 +120,18 @@ def test_a_written_list_is_read_back_without_its_comments(tmp_path):
     assert read_list(tmp_path / "train.txt") == ["a/b c.png", "d.png"]
     with pytest.raises(InputError, match=r"missing\.txt cannot be read as a list"):
         read_list(tmp_path / "missing.txt")
+
+
+def test_a_domain_says_how_many_listed_names_have_no_labelled_image(tmp_path):
+    from gapscope.config import Domain
+    from gapscope.study.domains import split_domain
+
+    table = table_of([[], [], []], root=tmp_path, paths=["a.jpg", "b.jpg", "c.jpg"])
+    for name, entries in {"train": "a.jpg\nz.jpg\n", "val": "b.jpg\n", "test": "c.jpg"}.items():
+        (tmp_path / f"{name}.txt").write_text(entries)
+    lists = {"method": "lists", "train": "train.txt", "val": "val.txt", "test": "test.txt"}
+    with pytest.raises(InputError, match="1 of 2 listed images are not in"):
+        split_domain(table, Domain(role="real", root="x", split=lists))
+    splits, sentence = split_domain(table, Domain(role="real", root="x", split=lists | {"allow_missing": True}))
+    assert sentence == "by lists of image names (1 of them without a labelled image)"
+    assert [splits[name].tolist() for name in ("train", "val", "test")] == [[0], [1], [2]]

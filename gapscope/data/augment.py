@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as tv
 
@@ -33,6 +34,10 @@ class Augment:
     """Largest shift along each axis, as a share of the side."""
     mosaic: float = 0.0
     """Chance that four images share the square."""
+    rotate: float = 0.0
+    """Largest turn about the centre either way, in degrees."""
+    shear: float = 0.0
+    """Largest slant along each axis either way, in degrees, below 45."""
 
 
 def augmented(samples: Samples, position: int, augment: Augment, seed: int, epoch: int) -> Sample:
@@ -49,9 +54,12 @@ def augmented(samples: Samples, position: int, augment: Augment, seed: int, epoc
     others = rng.integers(len(samples), size=3)
     four = [position, *map(int, others)]
     canvas = _mosaic([samples[p] for p in four], rng) if mosaic else _whole(samples[position])
-    if augment.scale or augment.translate:
-        zoom = 1 + augment.scale * (2 * draws[1] - 1)
-        shift = augment.translate * (2 * draws[2:4] - 1)
+    zoom = 1 + augment.scale * (2 * draws[1] - 1)
+    shift = augment.translate * (2 * draws[2:4] - 1)
+    if augment.rotate or augment.shear:
+        turn = turn_matrix(augment, np.random.default_rng([_STREAM, seed, epoch, index, _TURN]))
+        canvas = _turned(canvas, zoom, shift, turn, samples.fill)
+    elif augment.scale or augment.translate:
         canvas = _moved(canvas, zoom, shift, samples.fill)
     if draws[4] < augment.flip:
         canvas = _mirrored(canvas)
@@ -61,6 +69,7 @@ def augmented(samples: Samples, position: int, augment: Augment, seed: int, epoc
 
 
 _STREAM = 2  # tells the draws of images from those of the order in batches.py
+_TURN = 1  # turns are drawn apart from the rest, which they do not change
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,11 +113,8 @@ def _mirrored(canvas: _Canvas) -> _Canvas:
 def _moved(canvas: _Canvas, zoom: float, shift: np.ndarray, fill: int) -> _Canvas:
     """Zoom about the centre, then shift by shares of the side. Whole pixels throughout, so boxes follow exactly."""
     side = canvas.image.shape[-1]
-    zoomed = max(1, round(side * zoom))
-    left, top = (round((side - zoomed) / 2 + side * float(share)) for share in shift)
-    image = canvas.image
-    if zoomed != side:
-        image = tv.resize(image, [zoomed, zoomed], interpolation=InterpolationMode.BILINEAR, antialias=zoomed < side)
+    zoomed, left, top = _place(side, zoom, shift)
+    image = _zoomed(canvas.image, zoomed)
     moved = torch.full_like(canvas.image, fill)
     x1, y1 = max(left, 0), max(top, 0)
     x2, y2 = min(left + zoomed, side), min(top + zoomed, side)
@@ -117,6 +123,55 @@ def _moved(canvas: _Canvas, zoom: float, shift: np.ndarray, fill: int) -> _Canva
     factor = zoomed / side
     boxes = canvas.boxes * factor + canvas.boxes.new_tensor([left, top, left, top])
     return _Canvas(moved, boxes, canvas.whole * factor**2, canvas.classes, canvas.ignore)
+
+
+def _place(side: int, zoom: float, shift: np.ndarray) -> tuple[int, int, int]:
+    """The side of the zoomed picture, and where its left and top borders come to lie."""
+    zoomed = max(1, round(side * zoom))
+    left, top = (round((side - zoomed) / 2 + side * float(share)) for share in shift)
+    return zoomed, left, top
+
+
+def _zoomed(image: Tensor, side: int) -> Tensor:
+    if side == image.shape[-1]:
+        return image
+    smaller = side < image.shape[-1]
+    return tv.resize(image, [side, side], interpolation=InterpolationMode.BILINEAR, antialias=smaller)
+
+
+def turn_matrix(augment: Augment, rng: np.random.Generator) -> np.ndarray:
+    """(2, 2) for (x, y) columns, x to the right and y down: slant along both axes, then turn clockwise."""
+    angle, *slants = np.deg2rad([augment.rotate, augment.shear, augment.shear]) * rng.uniform(-1, 1, 3)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    return turn @ np.array([[1, np.tan(slants[0])], [np.tan(slants[1]), 1]])
+
+
+def _turned(canvas: _Canvas, zoom: float, shift: np.ndarray, turn: np.ndarray, fill: int) -> _Canvas:
+    """Zoom, turn about the centre, then shift. A box becomes the smallest upright one around its four turned corners,
+    so it holds its object whole, and is larger than one drawn anew around it would be.
+    """
+    side = canvas.image.shape[-1]
+    zoomed, left, top = _place(side, zoom, shift)
+    centre = torch.tensor([left, top]) + zoomed / 2
+    back = torch.from_numpy(np.linalg.inv(turn)).float()
+    places = torch.arange(side) + 0.5  # pixel centres
+    x, y = back @ torch.stack([places.repeat(side) - centre[0], places.repeat_interleave(side) - centre[1]])
+    grid = torch.stack([x, y], dim=1).view(1, side, side, 2) * (2 / zoomed)  # -1 and 1 are the borders
+    above = _zoomed(canvas.image, zoomed)[None].float() - fill  # so that outside is 0
+    image = functional.grid_sample(above, grid, mode="bilinear", padding_mode="zeros", align_corners=False)[0] + fill
+    there = _area(canvas.boxes) > 0  # a mosaic may have left lines, and a turned line has an area
+    before, classes, ignore = canvas.boxes[there], canvas.classes[there], canvas.ignore[there]
+    boxes = _around((before - side / 2) * (zoomed / side), turn) + torch.cat([centre, centre])
+    whole = canvas.whole[there] * _area(boxes) / _area(before)
+    return _Canvas(image.round_().clamp_(0, 255).to(torch.uint8), boxes, whole, classes, ignore)
+
+
+def _around(boxes: Tensor, turn: np.ndarray) -> Tensor:
+    """The upright boxes (k, 4) around boxes that are turned about the origin."""
+    x1, y1, x2, y2 = boxes.unbind(1)
+    corners = torch.stack([torch.stack([x1, x2, x2, x1]), torch.stack([y1, y1, y2, y2])])  # (2, 4, k)
+    turned = torch.einsum("ij,jck->cki", torch.from_numpy(turn).float(), corners)  # (4, k, 2)
+    return torch.cat([turned.amin(dim=0), turned.amax(dim=0)], dim=1)
 
 
 def _mosaic(four: list[Sample], rng: np.random.Generator) -> _Canvas:

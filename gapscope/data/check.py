@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from gapscope.data.images import decode, find_images, look_at_all
 from gapscope.data.problems import FileError, Problem, Problems
-from gapscope.data.readers.detect import read_annotations
+from gapscope.data.readers.detect import FORMATS, read_annotations
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 from gapscope.files import write_text
@@ -57,13 +57,16 @@ def check_folder(
     Raises:
         InputError: `root`, `images` or `labels` does not exist, or `format` is unknown.
     """
+    if format is not None and format not in FORMATS:
+        raise InputError(f"format '{format}' is unknown - expected one of {', '.join(FORMATS)}.")
+    for path in filter(None, (root, images, labels)):
+        if not path.exists():
+            raise InputError(f"{path} is missing - expected a data set, or part of one. Check the path.")
     problems = Problems(strict=False)
     table: AnnotationTable | None = None
     try:
         table = read_annotations(root, format, images=images, labels=labels, clip=clip, problems=problems)
     except InputError as error:
-        if not root.is_dir():
-            raise
         problems.add(as_problem(error, root))
     paths = [table.path(i) for i in range(len(table))] if table else find_images(images or root)
     broken = dict(broken_images(paths, progress))

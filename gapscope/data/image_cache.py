@@ -155,6 +155,7 @@ def _write(place: Path, parts: tuple[bytes, np.ndarray]) -> None:
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.writelines(parts)
+        Path(name).chmod(0o644)  # others may share the folder
         Path(name).replace(place)
     finally:
         Path(name).unlink(missing_ok=True)

@@ -83,9 +83,12 @@ def _framed(image: Tensor, axis: int, before: int, length: int, fill: int) -> Te
     if shape[axis] == length:
         return image
     shape[axis] = length
-    canvas = np.full(shape, fill, dtype=np.uint8)
-    inside = canvas[before : before + image.shape[1]] if axis == 0 else canvas[:, before : before + image.shape[2]]
-    inside[...] = image.permute(1, 2, 0).numpy()
+    canvas = np.empty(shape, dtype=np.uint8)
+    along = canvas if axis == 0 else canvas.swapaxes(0, 1)
+    after = before + image.shape[1 + axis]
+    along[:before], along[after:] = fill, fill
+    inside = image.permute(1, 2, 0).numpy()
+    along[before:after] = inside if axis == 0 else inside.swapaxes(0, 1)
     return torch.from_numpy(canvas).permute(2, 0, 1)
 
 

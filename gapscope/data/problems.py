@@ -73,15 +73,19 @@ class Problems:
             yield
         except RowError as error:
             self.add(Problem(str(file), row, error.wrong, error.expected), error)
+        except OverflowError as error:  # JSON knows whole numbers of any length
+            expected = "numbers of a size that images can have. Fix or remove it."
+            self.add(Problem(str(file), row, "holds a number that is far too large", expected), error)
+        except FileError as error:
+            self._keep(Problem(error.file, "", error.wrong, error.expected), error)
         except InputError as error:
-            if self.strict:
-                raise
-            known = isinstance(error, FileError)
-            self.add(
-                Problem(error.file, "", error.wrong, error.expected)
-                if known
-                else Problem(str(file), row, str(error), "")
-            )
+            self._keep(Problem(str(file), row, str(error), ""), error)
+
+    def _keep(self, problem: Problem, cause: InputError) -> None:
+        """Keep what says itself where it is; when strict, it ends the reading as it is."""
+        if self.strict:
+            raise cause
+        self.add(problem, cause)
 
     def add(self, problem: Problem, cause: Exception | None = None) -> None:
         """Keep a problem, or end the reading with it."""

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gapscope.data.images import read_pixels
-from gapscope.data.letterbox import FILL, letterbox, letterbox_boxes
+from gapscope.data.image_cache import ImageCache, read_letterboxed
+from gapscope.data.letterbox import FILL, letterbox_boxes, letterbox_geometry
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 
@@ -22,7 +22,7 @@ class Sample:
     """A letterboxed image and its boxes in network pixels; the tensors may be shared, so do not write into them."""
 
     image: Tensor
-    """uint8 (3, size, size) RGB"""
+    """uint8 (3, size, size) RGB, contiguous"""
     boxes: Tensor
     """float32 (k, 4) `xyxy` in network pixels"""
     classes: Tensor
@@ -41,8 +41,9 @@ class Samples:
         indices: Images of the table to serve, in this order; all of them if None.
         size: Side of the network's square input in pixels.
         fill: Grey of the letterbox bars, 0 to 255.
-        cache: Keep letterboxed images in memory once they are decoded.
-        cache_bytes: Images beyond this much memory are decoded again each time; the samples are the same.
+        cache: Where letterboxed images are kept once they are decoded: in memory (true), in a folder, or nowhere
+            (false). The samples are the same.
+        cache_bytes: Images beyond this much memory are decoded again each time.
     """
 
     def __init__(
@@ -52,14 +53,15 @@ class Samples:
         *,
         size: int,
         fill: int = FILL,
-        cache: bool = True,
+        cache: bool | ImageCache = True,
         cache_bytes: int = 4 * GIBIBYTE,
     ) -> None:
         chosen = np.arange(len(table)) if indices is None else np.asarray(indices, dtype=np.int64).reshape(-1)
         if len(chosen) and not (0 <= chosen.min() and chosen.max() < len(table)):
             raise InputError(f"image index {chosen.max()} asked for - the table's images are 0 to {len(table) - 1}.")
         self.table, self.indices, self.size, self.fill = table, chosen, size, fill
-        self.room = cache_bytes // (3 * size * size) if cache else 0
+        self.on_disk = cache if isinstance(cache, ImageCache) else None
+        self.room = cache_bytes // (3 * size * size) if cache is True else 0
         self.cached: dict[int, Sample] = {}
         self.lock = Lock()
 
@@ -83,14 +85,14 @@ class Samples:
 
     def _read(self, index: int) -> Sample:
         path = self.table.path(index)
-        pixels = read_pixels(path)
+        square = self.on_disk.letterboxed if self.on_disk else read_letterboxed
+        image, own_size = square(path, self.size, self.fill)
         stated = (int(self.table.widths[index]), int(self.table.heights[index]))
-        if (pixels.shape[2], pixels.shape[1]) != stated:
+        if own_size != stated:
             raise InputError(
-                f"{path} is {pixels.shape[2]} x {pixels.shape[1]} pixels but was {stated[0]} x {stated[1]} when its "
+                f"{path} is {own_size[0]} x {own_size[1]} pixels but was {stated[0]} x {stated[1]} when its "
                 "labels were read. Read the labels again."
             )
-        image, scale, offset = letterbox(pixels, self.size, self.fill)
         xyxy, classes, ignore = self.table.boxes_of(index)
-        boxes = letterbox_boxes(torch.from_numpy(xyxy.copy()), scale, offset)
+        boxes = letterbox_boxes(torch.from_numpy(xyxy.copy()), *letterbox_geometry(*own_size, self.size))
         return Sample(image, boxes, torch.from_numpy(classes.astype(np.int64)), torch.from_numpy(ignore.copy()), index)

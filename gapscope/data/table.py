@@ -82,7 +82,8 @@ class AnnotationTable:
 
     def box_range(self, image: int) -> slice:
         """Which rows of the box columns belong to one image."""
-        first, last = np.searchsorted(self.box_image, [image, image + 1])
+        ends = np.array([image, image + 1], self.box_image.dtype)  # of another kind, all rows would be converted first
+        first, last = np.searchsorted(self.box_image, ends)
         return slice(int(first), int(last))
 
     def boxes_of(self, image: int) -> tuple[NDArray[np.float32], NDArray[np.int16], NDArray[np.bool_]]:

@@ -1,6 +1,7 @@
 """read_annotations: which format does a folder have?"""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from gapscope.data.problems import Problems
@@ -11,6 +12,7 @@ from gapscope.data.readers.cityscapes import CITYSCAPES, CITYSCAPES3D
 from gapscope.data.readers.coco import COCO
 from gapscope.data.readers.format import Format, Request
 from gapscope.data.readers.kitti import KITTI
+from gapscope.data.readers.label_texts import is_archive
 from gapscope.data.readers.openimages import OPENIMAGES
 from gapscope.data.readers.scalabel import SCALABEL
 from gapscope.data.readers.synscapes import SYNSCAPES
@@ -62,18 +64,10 @@ def read_annotations(
     """
     if root.is_file() and labels is None:
         root, labels = root.parent, root
-    request = Request(
-        root,
-        images,
-        labels,
-        clip,
-        problems or Problems(),
-        options or {},
-        sizes=sizes,
-        names=tuple(names),
-        format=format,
-    )
+    request = Request(root, images, labels, clip, problems or Problems(), options or {}, sizes, tuple(names), format)
     _check(request, format)
+    if images is not None:
+        request = replace(request, images=_below(root, images))
     if cache is None:
         return _read(request)
     kept = CachedTable(cache, request)
@@ -122,8 +116,19 @@ def _check(request: Request, format: str | None) -> None:
     for path, what in places:
         if path is not None and not path.exists():
             raise InputError(f"{path} is missing - expected the {what} of a data set. Check the path.")
-    images = request.images
-    if images is not None and not images.resolve().is_relative_to(request.root.resolve()):
+    if request.sizes is None and request.labels is not None and is_archive(request.labels):
         raise InputError(
-            f"{images} is not below {request.root} - expected the images inside the root. Name a folder above both."
+            f"{request.labels} is an archive - expected the width and height of its images, which are not in it. "
+            "Give sizes=, or unpack it beside its images."
         )
+
+
+def _below(root: Path, images: Path) -> Path:
+    """The image folder, named from the root on, however it was named."""
+    if images.is_relative_to(root):
+        return images
+    if not images.resolve().is_relative_to(root.resolve()):
+        raise InputError(
+            f"{images} is not below {root} - expected the images inside the root. Name a folder above both."
+        )
+    return root / images.resolve().relative_to(root.resolve())
