@@ -296,3 +296,14 @@ def test_paths_become_the_names_of_the_rows(network):
     got = record(network, probe(n=4), size=SIZE, paths=["b/1.png", "b/2.png", "a/ü.png", "a/9.png"])
     assert got.images == ("b/1.png", "b/2.png", "a/ü.png", "a/9.png")
     assert Path(got.images[0]).name == "1.png"
+
+
+def test_layers_behind_the_last_wanted_one_are_not_computed(network, recording):
+    seen = []
+    some = record(
+        network, probe(), size=SIZE, layers=[3, 36], progress=lambda what, done, total, note="": seen.append(total)
+    )
+    assert some.layers.tolist() == [3, 36]
+    assert len(seen) == 37 and set(seen) == {37}
+    np.testing.assert_array_equal(some.gram, recording.gram[[3, 36]])
+    np.testing.assert_array_equal(some.pooled_of(36), recording.pooled_of(36))

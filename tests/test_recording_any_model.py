@@ -127,6 +127,15 @@ def test_similarity_depends_neither_on_the_batch_size_nor_on_the_order(resnet, b
             assert mine == pytest.approx(theirs, abs=1e-6)
 
 
+def test_compared_with_itself_a_model_is_alike_in_every_layer_and_the_grid_is_symmetric(resnet_recording):
+    grid = gapscope.compare(resnet_recording, resnet_recording, permutations=0, bootstraps=0)["value"]
+    for measure in ("cka_debiased", "cka_biased"):
+        values = grid.sel(measure=measure).to_numpy()
+        np.testing.assert_allclose(np.diagonal(values), 1, atol=1e-6)
+        np.testing.assert_allclose(values, values.T, atol=1e-9)
+    assert grid["layer_a"].to_numpy().tolist() == resnet_recording.layers.tolist()
+
+
 @pytest.mark.parametrize("scale", [1e-6, 1e6])
 def test_the_unit_of_the_activations_changes_no_similarity(resnet, resnet_recording, scale):
     scaled = copy.deepcopy(resnet)
@@ -217,6 +226,9 @@ def test_dead_layers_are_recorded_as_what_they_are(method):
     constant = record(Dead(0.5), IMAGES, size=32, method=method, layers=layers)
     assert not constant.gram[1].any() and constant.gram[2].any()
     assert constant.min[1] < constant.max[1]
+    grid = gapscope.compare(constant, constant, permutations=0, bootstraps=0).sel(measure="cka_debiased")
+    assert grid["reason_a"].sel(layer_a="after").item().startswith("tells no images apart")
+    assert np.isnan(grid["value"].sel(layer_a="after")).all()
     broken = record(Dead(float("nan")), IMAGES, size=32, method=method, layers=layers)
     assert np.isfinite(broken.gram[0]).all() and np.isnan(broken.gram[1:]).all()
 

@@ -80,6 +80,25 @@ def test_a_module_that_has_two_names_goes_by_the_first():
     assert recording.layers.tolist() == ["0#0", "1", "0#1"]
 
 
+def test_no_two_layers_have_the_same_name():
+    class Blocks(nn.ModuleList):
+        def forward(self, x):
+            return [block(x).square() for block in self]
+
+    class Counting(nn.Module):
+        def forward(self, x):
+            return len(x)
+
+    model = nn.Module()
+    model.output, model.count = Blocks([nn.Conv2d(3, 2, 1), nn.Conv2d(3, 2, 1)]), Counting()
+    model.forward = lambda x: sum(model.output(x)) / model.count(x[0])
+    for method in ("graph", "hooks"):
+        recording = record(model, IMAGES, size=32, method=method)
+        assert recording.layers.tolist() == ["output.0", "output.1", "output().0", "output().1", "output_"]
+        assert (recording.min >= 0).tolist() == [False, False, True, True, True]
+        assert recording.skipped == {}  # a module that puts out a number was called, though nothing can be recorded
+
+
 def test_a_block_that_changes_what_its_last_part_made_is_a_layer_of_its_own():
     class Block(nn.Module):
         def __init__(self):

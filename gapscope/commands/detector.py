@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gapscope.commands.app import app
+from gapscope.commands.app import app, chosen_device
 
 if TYPE_CHECKING:
     from gapscope.detector.network import Darknet
@@ -129,7 +129,7 @@ def detect(
         check_elsewhere(file, out)
     settings = {"size": size, "confidence": confidence, "iou": iou, "resize": resize.value}
     table, rows = [], []
-    found_files = detect_files(network, files, device=_device(device), **settings)  # type: ignore[arg-type]
+    found_files = detect_files(network, files, device=chosen_device(device), **settings)  # type: ignore[arg-type]
     for number, found in enumerate(found_files, start=1):
         write_picture(found, network.class_names, out)
         table.append(image_row(number, found))
@@ -144,18 +144,6 @@ def detect(
     }
     write_json(out / "detections.json", content)
     print(f"{len(rows)} boxes in {len(table)} images -> {out / 'detections.json'}, pictures beside it")
-
-
-def _device(name: str) -> str:
-    import torch
-
-    from gapscope.errors import InputError
-
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if name != "cpu" and not torch.cuda.is_available():
-        raise InputError(f"device = {name!r}, but there is no CUDA device here. Use cpu.")
-    return name
 
 
 def _counts(network: "Darknet", labels: list[int]) -> str:

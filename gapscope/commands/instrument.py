@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 def record(
     model: Annotated[str, typer.Argument(help="A weights file, or module:factory that builds any model.")],
     images: Annotated[Path, typer.Option(help="Folder of images that the network looks at, in order of name.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where the recording goes (.nc).")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where the recording goes (.nc).")] = Path("recording.nc"),
     size: Annotated[int, typer.Option(help="Input size in pixels; YOLOv3 needs a multiple of 32.")] = 416,
     layers: Annotated[
         list[str] | None, typer.Option(help="Name, 'layer1.*' or '0-74'; more than once if need be.")
     ] = None,
     preprocess: Annotated[str, typer.Option(help="'0-1' or 'imagenet': what the model expects.")] = "0-1",
     memory: Annotated[str, typer.Option(help="Live tensors above this spill to disk.")] = "8GiB",
+    plan: Annotated[bool, typer.Option("--plan", help="Only say what memory, disk and time it will take.")] = False,
 ) -> None:
     """Record what every layer makes of a folder of images.
 
@@ -35,8 +36,17 @@ def record(
     --images photos --size 416 -o real.nc
     """
     from gapscope.progress import for_terminal
-    from gapscope.recording.files import record_files
+    from gapscope.recording.files import plan_files, record_files
 
+    if plan:
+        cost, seconds = plan_files(model, images, size=size, memory=memory)
+        gib = 2**30
+        print(
+            f"memory {cost.memory / gib:.2f} GiB beside images and network ({cost.everything / gib:.1f} with all kept)"
+        )
+        print(f"disk {cost.disk / gib:.2f} GiB written and read again on the way, {cost.file / gib:.3f} GiB to stay")
+        print(f"about {seconds:.0f} s here, going by one image and a small Gram matrix (disk not counted)")
+        return
     recording = record_files(
         model,
         images,

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from gapscope.data.images import find_images, read_pixels
 from gapscope.data.letterbox import letterbox
@@ -10,9 +11,12 @@ from gapscope.detector.network import Darknet
 from gapscope.errors import InputError
 from gapscope.progress import Progress, silent
 from gapscope.recording.choose import Layers
+from gapscope.recording.estimate import estimate_seconds
+from gapscope.recording.live_tensors import parse_memory
 from gapscope.recording.named_models import load_model
 from gapscope.recording.record import record
 from gapscope.recording.recording import Recording
+from gapscope.recording.schedule import Cost, Schedule
 
 
 def record_files(
@@ -39,17 +43,11 @@ def record_files(
         InputError: If the model or an image cannot be read, or the folder holds fewer than 4 images.
     """
     network = load_model(model)
-    if size < 32 or (isinstance(network, Darknet) and size % 32):
-        raise InputError(
-            f"size = {size} is not a multiple of 32, which YOLOv3 needs. Try {max(32, round(size / 32) * 32)}."
-            if isinstance(network, Darknet)
-            else f"size = {size} is too small for an image. Give at least 32 pixels."
-        )
-    if not images.is_dir():
-        raise InputError(f"there is no folder {images}. Name a folder of images.")
-    files = find_images(images)
-    if len(files) < 4:
-        raise InputError(f"{images} holds {len(files)} images, and comparing layers needs at least 4, better 200.")
+    files = _probe_files(images)
+    _check_size(network, size)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    if isinstance(network, Darknet) and device == "cpu":
+        network.to(memory_format=torch.channels_last)  # quicker there
     pixels = torch.stack([letterbox(read_pixels(file), size)[0] for file in files])
     source = "weights" if isinstance(network, Darknet) else "source"
     return record(
@@ -59,8 +57,43 @@ def record_files(
         layers=layers,
         preprocess=preprocess,
         memory=memory,
-        device="cuda" if torch.cuda.is_available() else "cpu",
+        device=device,
         progress=progress,
         paths=[file.relative_to(images).as_posix() for file in files],
         provenance={source: Path(model).name, "images": images.name},
     )
+
+
+def plan_files(model: str | Path, images: Path, *, size: int, memory: str = "8GiB") -> tuple[Cost, float]:
+    """What `record_files` will need for a network of ours, and for how many seconds, without reading an image.
+
+    Raises:
+        InputError: As `record_files`, or if the model is another one.
+    """
+    network = load_model(model)
+    if not isinstance(network, Darknet):
+        raise InputError(f"{model} is not a network of gapscope, and only those can be planned. Leave out --plan.")
+    _check_size(network, size)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    schedule = Schedule(network.table, len(_probe_files(images)), size, parse_memory(memory), device)
+    cost = schedule.cost()
+    return cost, estimate_seconds(network, schedule, cost)
+
+
+def _probe_files(images: Path) -> list[Path]:
+    if not images.is_dir():
+        raise InputError(f"there is no folder {images}. Name a folder of images.")
+    files = find_images(images)
+    if len(files) < 4:
+        raise InputError(f"{images} holds {len(files)} images, and comparing layers needs at least 4, better 200.")
+    return files
+
+
+def _check_size(network: nn.Module, size: int) -> None:
+    if isinstance(network, Darknet):
+        stride = network.largest_stride
+        if size < stride or size % stride:
+            nearest = max(stride, round(size / stride) * stride)
+            raise InputError(f"size = {size} is not a multiple of {stride}, which YOLOv3 needs. Try {nearest}.")
+    elif size < 32:
+        raise InputError(f"size = {size} is too small for an image. Give at least 32 pixels.")

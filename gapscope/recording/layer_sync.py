@@ -35,6 +35,7 @@ def record(
     images: Tensor,
     *,
     size: int,
+    layers: Sequence[int] | None = None,
     batch_size: int | None = None,
     memory: str | int = "8GiB",
     device: str | torch.device = "cpu",
@@ -51,6 +52,7 @@ def record(
             `network.to(memory_format=torch.channels_last)` makes it a tenth quicker.
         images: uint8 (n, 3, size, size), RGB, letterboxed; n at least 4.
         size: Side of the images, pixels.
+        layers: Indices of those to record, in order; all if left out. What lies behind the last one is not computed.
         batch_size: Images per call of a layer; left out, as many as suit the layer and the device. Results do not
             depend on it (beyond float32 rounding).
         memory: How much the live activations and working copies may take, like "8GiB". What does not fit is kept in
@@ -69,7 +71,8 @@ def record(
     if batch_size is not None and batch_size < 1:
         raise InputError(f"batch_size is {batch_size}. Give at least 1 image per batch.")
     budget = parse_memory(memory)
-    recorder = _Recorder(network, images, batch_size, budget, torch.device(device))
+    wanted = list(range(len(network.table))) if layers is None else list(layers)
+    recorder = _Recorder(network, images, wanted, batch_size, budget, torch.device(device))
     with (
         _evaluating(network, recorder.device),
         tempfile.TemporaryDirectory(prefix="gapscope-record-") as folder,
@@ -78,10 +81,9 @@ def record(
         about = beside.submit(_about, network, images, recorder.device)
         live = LiveTensors(budget, recorder.device, Path(folder), recorder.schedule.arena())
         recorder.run(live, progress, (provenance or {}).get("arm", ""))
-    table = list(network.table)
     return Recording(
-        layers=np.array([layer.index for layer in table]),
-        kind=np.array([layer.kind for layer in table]),
+        layers=np.array(wanted),
+        kind=np.array([network.table[index].kind for index in wanted]),
         gram=np.stack([numbers.gram for numbers in recorder.numbers]),
         p=np.array([math.prod(shape[1:]) for shape in recorder.shapes]),
         channels=np.array([shape[1] for shape in recorder.shapes]),
@@ -116,12 +118,20 @@ class _Recorder:
     """The pass through the layers and what it has gathered so far."""
 
     def __init__(
-        self, network: Darknet, images: Tensor, batch_size: int | None, budget: int, device: torch.device
+        self,
+        network: Darknet,
+        images: Tensor,
+        wanted: Sequence[int],
+        batch_size: int | None,
+        budget: int,
+        device: torch.device,
     ) -> None:
         self.network = network
         self.images = images
+        self.wanted = frozenset(wanted)
         self.device = device
-        self.schedule = Schedule(network.table, len(images), images.shape[-1], budget, device, batch_size)
+        self.table = network.table[: max(wanted) + 1]
+        self.schedule = Schedule(self.table, len(images), images.shape[-1], budget, device, batch_size)
         self.direct = writes_directly(network)
         self.channels_last = any(  # then its layers give, and are quickest to read, tensors that lie so
             weight.is_contiguous(memory_format=torch.channels_last) and not weight.is_contiguous()
@@ -137,20 +147,24 @@ class _Recorder:
         """All images through layer 0, then all through layer 1, ..."""
         what = f"recording {name} at {self.images.shape[-1]} px".replace("  ", " ")
         try:
-            for done, layer in enumerate(self.network.table, start=1):
+            for done, layer in enumerate(self.table, start=1):
                 pending = self._run_layer(live, layer)
-                if self.pending:  # a device has worked on this layer while the numbers of the one before were fetched
-                    self.numbers.append(self.pending())
+                self._fetch()  # a device has worked on this layer meanwhile
                 for index in [index for index in live.tensors if self.schedule.last_step(index) <= layer.index]:
                     live.free(index)
                 self.pending = pending
-                progress(what, done, len(self.network.table), f"layer {layer.index}")
-            self.numbers.append(pending())
+                progress(what, done, len(self.table), f"layer {layer.index}")
+            self._fetch()
         finally:
             live.clear()
 
-    def _run_layer(self, live: LiveTensors, layer: Layer) -> Callable[[], LayerNumbers]:
-        n, step = len(self.images), self.schedule.batch_size_of(layer)
+    def _fetch(self) -> None:
+        if self.pending is not None:
+            self.numbers.append(self.pending())
+        self.pending = None
+
+    def _run_layer(self, live: LiveTensors, layer: Layer) -> Callable[[], LayerNumbers] | None:
+        n, step, wanted = len(self.images), self.schedule.batch_size_of(layer), layer.index in self.wanted
         stored, pooled = self._allocate(live, layer), []
         for start in range(0, n, step):
             rows = slice(start, min(start + step, n))
@@ -159,7 +173,10 @@ class _Recorder:
                 run_into(stored[rows], self.network, layer.index, inputs)
             else:
                 stored[rows] = self.network.run_layer(layer.index, *inputs)
-            pooled.append(stored[rows].mean((2, 3)))
+            if wanted:
+                pooled.append(stored[rows].mean((2, 3)))
+        if not wanted:
+            return None
         self.pooled.append(torch.cat(pooled))
         self.shapes.append(tuple(stored.shape))
         return start_numbers(as_features(stored))

@@ -95,7 +95,7 @@ class LiveTensors:
 
 
 def empty(size: int, device: torch.device) -> Tensor:
-    """Uninitialised float32 memory. On a CPU numpy asks for it in huge pages, which are far quicker to fill at first."""
+    """Uninitialised float32 memory. On a CPU numpy asks for huge pages, which are far quicker to fill at first."""
     if device.type == "cpu":
         return torch.from_numpy(np.empty(size, dtype=np.float32))
     return torch.empty(size, device=device)

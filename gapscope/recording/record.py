@@ -82,10 +82,11 @@ def record(
             layers that it does not have, or a budget too small for one step.
     """
     if isinstance(model, Darknet) and (preprocess, inputs, method) == ("0-1", None, "auto"):
-        whole = layer_sync.record(
+        return layer_sync.record(
             model,
             images,
             size=size,
+            layers=None if layers is None else choose_indices(layers, len(model.table)),
             batch_size=batch_size,
             memory=memory,
             device=device or home_of(model),
@@ -93,7 +94,6 @@ def record(
             paths=paths,
             provenance=provenance,
         )
-        return whole if layers is None else whole.select(choose_indices(layers, len(whole.layers)))
     names = check_probe(images, size, paths)
     model = _unwrapped(model)
     probe = ProbeImages(

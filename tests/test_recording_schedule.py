@@ -1,0 +1,59 @@
+"""What a recording will cost is known before it starts."""
+
+import numpy as np
+import pytest
+import torch
+from small_data import noise
+
+from gapscope.detector.layers import yolov3_layers
+from gapscope.detector.network import yolov3
+from gapscope.detector.weights import save_weights
+from gapscope.errors import InputError
+from gapscope.recording.files import plan_files, record_files
+from gapscope.recording.layer_sync import record
+from gapscope.recording.schedule import Schedule, num_operations
+
+CPU = torch.device("cpu")
+
+
+def test_yolov3_costs_what_darknet_says_it_does():
+    """65.86 billion operations at 416 pixels and 80 classes, the sum that Darknet prints."""
+    assert sum(num_operations(layer, 416) for layer in yolov3_layers(80)) == pytest.approx(65.86e9, rel=1e-3)
+
+
+def test_full_size_fits_where_keeping_everything_would_not():
+    cost = Schedule(yolov3_layers(5), 200, 416, 8 * 2**30, CPU).cost()
+    assert cost.disk == 0
+    assert cost.memory < 6.5 * 2**30 < cost.everything / 6
+    assert cost.gram_operations < 0.2 * cost.forward_operations
+
+
+def test_half_the_memory_means_files():
+    cost = Schedule(yolov3_layers(5), 200, 416, 4 * 2**30, CPU).cost()
+    assert cost.memory <= 4 * 2**30
+    assert cost.disk > 2 * 2**30
+
+
+def test_the_plan_of_a_folder_fits_what_recording_it_leaves(tmp_path):
+    network = yolov3(["car"], width=0.0625)
+    save_weights(network, tmp_path / "thin.safetensors", {})
+    for index in range(5):
+        noise(tmp_path / f"photos/{index}.png", seed=index)
+    cost, seconds = plan_files(tmp_path / "thin.safetensors", tmp_path / "photos", size=64)
+    assert 0 < seconds < 60
+    record_files(tmp_path / "thin.safetensors", tmp_path / "photos", size=64).save(tmp_path / "r.nc")
+    assert (tmp_path / "r.nc").stat().st_size == pytest.approx(cost.file, abs=2**20)
+    with pytest.raises(InputError, match=r"size = 65 is not a multiple of 32, which YOLOv3 needs\. Try 64"):
+        plan_files(tmp_path / "thin.safetensors", tmp_path / "photos", size=65)
+
+
+def test_a_batch_is_never_larger_than_the_probe():
+    schedule = Schedule(yolov3_layers(5, 0.25), 7, 32, 2**30, CPU)
+    assert max(schedule.batch_size_of(layer) for layer in schedule.table) == 7
+
+
+def test_images_of_many_batches_are_all_recorded():
+    network = yolov3(2, width=0.0625).eval()
+    images = torch.randint(0, 256, (23, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    one, many = (record(network, images, size=32, batch_size=size) for size in (23, 5))
+    np.testing.assert_allclose(one.gram, many.gram, rtol=1e-3, atol=1e-3 * np.abs(one.gram).max())
