@@ -19,7 +19,8 @@ from gapscope.recording.median import MedianCount, count_block
 CHUNK = 8192
 """Features per product. Fixed: results must not depend on the memory or the threads at hand."""
 
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass

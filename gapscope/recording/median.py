@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -25,7 +26,7 @@ def guess_bracket(values: Tensor) -> tuple[float, float]:
     if values.device.type == "cpu":
         sample = flat.numpy()[places]
     else:
-        sample = flat[flat.new_tensor(places, dtype=int)].cpu().numpy()
+        sample = flat[torch.from_numpy(places).to(flat.device)].cpu().numpy()
     sample = np.sort(sample)
     return float(sample[int((0.5 - WIDTH) * SAMPLE)]), float(sample[int((0.5 + WIDTH) * SAMPLE)])
 
