@@ -1,5 +1,6 @@
 """Where the `gapscope` command starts, and how it ends."""
 
+import signal
 import sys
 from importlib import import_module
 from typing import Any
@@ -9,17 +10,29 @@ import typer
 from gapscope.commands.app import app
 from gapscope.errors import InputError
 
-for group in ("study", "data", "detector", "instrument"):  # in the order in which help lists them
+for group in (
+    "study",
+    "training",
+    "data",
+    "data_convert",
+    "detector",
+    "evaluation",
+    "instrument",
+):  # the order in which help lists
     import_module(f"gapscope.commands.{group}")
 
 WRONG_ARGUMENTS: Any = typer.BadParameter.__mro__[2]
 """The class of all complaints about arguments (click's ClickException), which typer does not export."""
 
+INTERRUPTED = 130
+
 
 def main() -> None:
     """Exit codes: 0 done, 1 a bug of ours, 2 something the user can fix, 130 interrupted."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what a scheduler sends is meant as Ctrl-C is
     try:
-        app(standalone_mode=False)
+        if app(standalone_mode=False) == INTERRUPTED:  # typer catches an interruption, and returns its exit code
+            raise KeyboardInterrupt
     except InputError as error:
         print(f"gapscope: {error}", file=sys.stderr)
         sys.exit(2)
@@ -27,7 +40,7 @@ def main() -> None:
         sys.exit(end.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         print("gapscope: interrupted; the same command goes on where this one stopped.", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except WRONG_ARGUMENTS as error:
         error.show()
         sys.exit(2)

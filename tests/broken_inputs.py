@@ -1,7 +1,7 @@
 """Data sets as they should not be: each case builds a small folder and breaks one thing in it."""
 
 import json
-import os
+import shutil
 import struct
 import zlib
 from collections.abc import Callable
@@ -387,6 +387,8 @@ BAD_COCO = [
     Broken("NaN in JSON", box(1, 2, float("nan"), 4), BOX + r"box .*nan.* - expected four finite numbers", 3, 2),
     Broken("infinity in JSON", box(1, 2, float("inf"), 4), BOX + r".*inf.* - expected four finite numbers", 3, 2),
     Broken("a number beyond all", coco_text(lambda t: t.replace("30.5", "1e999")), r".* - expected four finite", 3, 0),
+    Broken("a number of 400 digits", box(1, 2, 10**400, 4), BOX + r"holds a number that is far too large", 3, 2),
+    Broken("a size of 400 digits", coco("images", 1, "width", value=10**400), r"image 1: ", 2, 2),
     Broken("inside out", box(50, 20, -9, 9), BOX + r"box \(50, 20, 41, 29\) is inside out - expected x1 < x2", 3, 2),
     Broken("outside", box(90, 20, 30, 9), BOX + r"box .* leaves its image of 100 x 60 pixels by 20", 3, 2),
     Broken(
@@ -503,9 +505,12 @@ GOOD_VOC = [
 BAD_FOLDERS = [
     Broken("an empty folder", lambda r: r.mkdir(exist_ok=True), r"fits no known format", None),
     Broken("images alone", lambda r: noise(r / "images/0.jpg", SIZE), r"fits no known format", None),
-    Broken("labels alone", then(yolo, lambda r: os.system(f"rm -r '{r}/images'")), r"fits no known format", None),
+    Broken("labels alone", then(yolo, lambda r: shutil.rmtree(r / "images")), r"fits no known format", None),
     Broken(
-        "no image in images/", then(yolo, lambda r: os.system(f"rm '{r}'/images/*")), r"has no image|holds no im", None
+        "no image in images/",
+        then(yolo, lambda r: [path.unlink() for path in (r / "images").iterdir()]),
+        r"has no image|holds no im",
+        None,
     ),
     Broken("a JSON list of nothing", lambda r: (r / "a.json").write_text(json.dumps([])), r"fits no known", None),
 ]

@@ -1,5 +1,7 @@
 """The sheet: every drawn image is there, boxes are where the labels say, ignore regions look different."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from small_data import painted, table_of
@@ -17,8 +19,7 @@ def test_a_box_is_drawn_around_what_it_labels(tmp_path):
     color = np.array(class_color(2))
     edge = (np.abs(pixels.astype(int) - color) < 3).all(axis=2)
     rows, columns = np.nonzero(edge)
-    top = 4 + (TILE[1] - round(60 * scale)) // 2  # the image is in the middle of its tile
-    assert abs(columns.max() - (4 + 60 * scale)) <= 2 and abs(rows.max() - (top + 50 * scale)) <= 2
+    assert abs(columns.max() - (4 + 60 * scale)) <= 2 and abs(rows.max() - (4 + 50 * scale)) <= 2
     assert abs(columns.min() - (4 + 20 * scale)) <= 2
 
 
@@ -59,5 +60,9 @@ def test_the_draw_is_seeded_and_keeps_to_what_was_asked():
 def test_every_image_has_its_place(tmp_path):
     for i in range(5):
         painted(tmp_path / f"images/{i:03}.png", [], size=(100, 60 + i))
-    whole = sheet(table_of([[]] * 5, root=tmp_path), np.arange(5))
-    assert whole.size == (2 * (TILE[0] + 4) + 4, 3 * (TILE[1] + 18 + 4) + 4)
+    table = replace(table_of([[]] * 5, root=tmp_path), heights=np.arange(60, 65, dtype=np.int32))
+    whole = sheet(table, np.arange(5))
+    assert whole.size == (2 * (TILE[0] + 4) + 4, 3 * (4 * 64 + 18 + 4) + 4)
+    narrow = painted(tmp_path / "images/000.png", [], size=(10, 600))
+    tall = table_of([[]], root=tmp_path, size=(10, 600), paths=[f"images/{narrow.name}"])
+    assert sheet(tall, np.array([0])).size == (TILE[0] + 8, TILE[1] + 18 + 8)

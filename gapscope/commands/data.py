@@ -1,6 +1,5 @@
 """Commands for looking at data before training on it: gapscope data ..."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -144,7 +143,7 @@ def stats(
         raise InputError(f"{names} - expected every folder once. Remove one.")
     found = {
         name: distributions(
-            _read(folder, format, clip=clip, skip_bad=skip_bad), sample=sample, seed=seed, progress=progress
+            read(folder, format, clip=clip, skip_bad=skip_bad), sample=sample, seed=seed, progress=progress
         )
         for name, folder in zip(names, folders, strict=True)
     }
@@ -189,102 +188,14 @@ def show(
 
     if out.suffix.lower() not in (".jpg", ".jpeg", ".png"):
         raise InputError(f"{out} - expected a name that ends in .jpg or .png. Name the sheet so.")
-    table = _read(folder, format, image_folder, labels, clip=clip, skip_bad=skip_bad)
+    table = read(folder, format, image_folder, labels, clip=clip, skip_bad=skip_bad)
     chosen = choose_images(table, images, seed=seed, label=label, folder=split)
     with atomic_path(out) as temporary:
         sheet(table, chosen).save(temporary, quality=90)
     print(f"{len(chosen)} of {len(table)} images -> {out}; other ones: --seed {seed + 1}")
 
 
-Target = StrEnum("Target", ["coco", "yolo"])
-
-
-@data.command()
-def convert(
-    folder: Folder,
-    to: Annotated[Target, typer.Option(help="The form of the new labels.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The new folder.")],
-    label_map: Annotated[str, typer.Option(help="A map that comes with gapscope: gapscope data maps")] = "",
-    map: Annotated[list[str], typer.Option(help="NEW=OLD,OLD: these classes become one; repeat it.")] = [],  # noqa: B006
-    drop: Annotated[list[str], typer.Option(help="A class to leave out; repeat it.")] = [],  # noqa: B006
-    ignore: Annotated[list[str], typer.Option(help="A class that becomes ignore regions.")] = [],  # noqa: B006
-    copy: Annotated[bool, typer.Option("--copy/--link", help="Copy the images, or link to the old ones.")] = False,
-    format: FormatName = None,
-    image_folder: ImageFolder = None,
-    labels: Labels = None,
-    clip: Clip = False,
-    skip_bad: SkipBad = False,
-) -> None:
-    """Write a data set anew, as COCO JSON or YOLO text.
-
-    With --map every class must be mapped, dropped or ignored; --label-map
-    does that for known data sets, and --map, --drop, --ignore win over it.
-
-    Example: gapscope data convert photos --to coco -o photos-coco
-    --map person=pedestrian,rider --map car=car,van --drop sign
-    """
-    from gapscope.data.convert import convert as convert_table
-    from gapscope.data.label_maps import LabelMap, fit
-    from gapscope.data.label_maps import label_map as named
-    from gapscope.data.labels import map_labels
-    from gapscope.progress import for_terminal
-
-    table = _read(folder, format, image_folder, labels, clip=clip, skip_bad=skip_bad)
-    if label_map:
-        own = LabelMap({new: tuple(old) for new, old in _mapping(map).items()}, tuple(drop), tuple(ignore))
-        plan = fit(label_map, own, list(dict.fromkeys([*named(label_map).labels, *own.labels])), table.class_names)
-        table, _ = map_labels(table, plan.labels, plan.drop, plan.ignore)
-    elif map or drop or ignore:
-        same = {name: [name] for name in table.class_names if name not in (*drop, *ignore)}
-        table, _ = map_labels(table, _mapping(map) or same, drop, ignore)
-    convert_table(table, to.value, out, copy=copy, progress=for_terminal())
-    lost = int(table.ignore.sum()) if to is Target.yolo else 0
-    if lost:
-        print(f"YOLO knows no ignore regions: {lost} were left out, so what they hid counts as background.")
-    print(
-        f"{len(table)} images, {table.num_boxes - lost} boxes -> {out} ({'copies' if copy else 'links'}); "
-        f"check them: gapscope data check {out}"
-    )
-
-
-@data.command()
-def maps(name: Annotated[str | None, typer.Argument(help="Show this one.")] = None) -> None:
-    """List the label maps that come with gapscope, or show one.
-
-    In a study: label_map = "<name>" in [domains.<name>].
-
-    Example: gapscope data maps viper
-    """
-    from gapscope.data.label_maps import label_map, named_label_maps
-
-    if name is None:
-        for known, plan in named_label_maps().items():
-            print(f"{known}: {plan.about}")
-        print(f"what one of them does: gapscope data maps {next(iter(named_label_maps()))}")
-        return
-    plan = label_map(name)
-    print(plan.about)
-    for label, sources in plan.labels.items():
-        print(f"{label} from {', '.join(sources)}")
-    print(f"dropped: {', '.join(plan.drop) or 'nothing'}{', and every other name' if plan.drop_rest else ''}")
-    print(f"ignored: {', '.join(plan.ignore) or 'nothing'}")
-    print(f'use it: label_map = "{name}" in [domains.<name>], or gapscope data convert --label-map {name}')
-
-
-def _mapping(given: list[str]) -> dict[str, list[str]]:
-    """What --map says."""
-    from gapscope.errors import InputError
-
-    mapping: dict[str, list[str]] = {}
-    for text in given:
-        new, equals, old = text.partition("=")
-        if not (new and equals and old):
-            raise InputError(f"--map {text} - expected NEW=OLD,OLD, such as person=pedestrian,rider. Write it so.")
-        mapping.setdefault(new, []).extend(old.split(","))
-    return mapping
-
-
-def _read(
+def read(
     folder: Path,
     format: str | None,
     image_folder: Path | None = None,
@@ -293,6 +204,7 @@ def _read(
     clip: bool,
     skip_bad: bool,
 ) -> "AnnotationTable":
+    """A data set as the arguments ask for it; says what was left out and what its reader noted."""
     from gapscope.data.problems import Problems
     from gapscope.data.readers.detect import read_annotations
 

@@ -33,6 +33,8 @@ _MAGIC = (
     (re.compile(rb"\x89PNG\r\n\x1a\n"), PngImageFile),
     (re.compile(rb"RIFF....WEBP", re.DOTALL), WebPImageFile),
 )
+_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+"""What Pillow raises for files that are broken."""
 _PER_REPORT = 100
 _ORIENTATION, _SHORT = 0x0112, 3  # an EXIF tag and its type
 
@@ -73,7 +75,7 @@ def read_size(path: Path) -> tuple[int, int]:
         with kind(path) as image:
             size, frames = image.size, getattr(image, "n_frames", 1)
             orientation = _orientation(image.info.get("exif", b""))
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except _UNREADABLE as error:
         raise FileError(
             path, f"cannot be read as an image: {error}", "a whole one. Replace the file, or remove it."
         ) from error
@@ -105,7 +107,7 @@ def read_pixels(path: Path) -> Tensor:
         # torchvision is the quicker decoder, but a PNG with a wrong byte ends the whole process inside it (measured
         # with torchvision 0.29); Pillow raises.
         pixels = _png_pixels(path) if kind is PngImageFile else decode_image(str(path), mode=ImageReadMode.RGB)
-    except (RuntimeError, OSError, SyntaxError, ValueError, EOFError, MemoryError, Image.DecompressionBombError) as error:
+    except (*_UNREADABLE, RuntimeError, MemoryError) as error:
         said = str(error).strip().splitlines() or [type(error).__name__]
         reason = re.sub(r"^.*\.cpp:\d+, ", "", said[0]).rstrip(".")
         raise FileError(

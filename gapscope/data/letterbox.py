@@ -5,8 +5,6 @@ from math import ceil, gcd
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.transforms.v2 import InterpolationMode
-from torchvision.transforms.v2 import functional as tv
 
 FILL = 128
 """Grey of the bars, 0 to 255."""
@@ -31,18 +29,22 @@ def letterbox(image: Tensor, size: int, fill: int = FILL) -> tuple[Tensor, float
     """
     height, width = image.shape[-2:]
     side, left, top = _square(width, height)
-    square = torch.full((3, size, size), fill, dtype=torch.uint8)
-    if height <= width:
-        first, last = _reach(top, height, side, size)
-        framed = _framed(_scaled(image, height, size), 0, top - first, last - first, fill)
-        where = slice(first * size // side, last * size // side)
-        _copy(_scaled(framed, where.stop - where.start, size), square[:, where])
+    first, last = _reach(top if height <= width else left, min(height, width), side, size)
+    start, stop = first * size // side, last * size // side
+    square = np.empty((3, size, size), dtype=np.uint8)
+    if height <= width:  # across, then down, as torchvision does
+        canvas, inside = _canvas((last - first, size), 0, top - first, height, fill)
+        _scale(image, inside)
+        target, along = square[:, start:stop], square.swapaxes(0, 1)
     else:
-        first, last = _reach(left, width, side, size)
-        framed = _framed(image, 1, left - first, last - first, fill)
-        where = slice(first * size // side, last * size // side)
-        _copy(_scaled(framed, size, where.stop - where.start), square[:, :, where])
-    return square, *letterbox_geometry(width, height, size)
+        canvas, inside = _canvas((height, last - first), 1, left - first, width, fill)
+        inside.numpy()[...] = image.numpy()
+        target, along = square[:, :, start:stop], square.swapaxes(0, 2)
+    along[:start], along[stop:] = fill, fill
+    scaled = torch.from_numpy(np.empty((*target.shape[1:], 3), np.uint8)).permute(2, 0, 1)
+    _scale(canvas, scaled)
+    target[...] = scaled.numpy()  # numpy splits RGB triples into planes twice as fast as torch
+    return torch.from_numpy(square), *letterbox_geometry(width, height, size)
 
 
 def letterbox_geometry(width: int, height: int, size: int) -> tuple[float, tuple[float, float]]:
@@ -70,30 +72,25 @@ def _reach(start: int, length: int, side: int, size: int) -> tuple[int, int]:
     return first, last
 
 
-def _scaled(image: Tensor, height: int, width: int) -> Tensor:
-    """torchvision scales across, then down: doing so in two calls gives the same bytes."""
-    if (height, width) == image.shape[-2:]:
-        return image
-    return tv.resize(image, [height, width], interpolation=InterpolationMode.BILINEAR, antialias=True)
+def _canvas(shape: tuple[int, int], axis: int, before: int, length: int, fill: int) -> tuple[Tensor, Tensor]:
+    """An empty image (3, h, w) with bars along an axis, and its part between them, to be filled.
+
+    In memory RGB triples lie in rows, as decoders give them and as scaling is quickest.
+    """
+    pixels = np.empty((*shape, 3), dtype=np.uint8)
+    along = pixels.swapaxes(0, axis)
+    along[:before], along[before + length :] = fill, fill
+    canvas = torch.from_numpy(pixels).permute(2, 0, 1)
+    return canvas, canvas.narrow(1 + axis, before, length)
 
 
-def _framed(image: Tensor, axis: int, before: int, length: int, fill: int) -> Tensor:
-    """The image on a longer canvas; rows of RGB triples in memory, as decoders give them and scaling is quickest."""
-    shape = [*image.shape[1:], 3]
-    if shape[axis] == length:
-        return image
-    shape[axis] = length
-    canvas = np.empty(shape, dtype=np.uint8)
-    along = canvas if axis == 0 else canvas.swapaxes(0, 1)
-    after = before + image.shape[1 + axis]
-    along[:before], along[after:] = fill, fill
-    inside = image.permute(1, 2, 0).numpy()
-    along[before:after] = inside if axis == 0 else inside.swapaxes(0, 1)
-    return torch.from_numpy(canvas).permute(2, 0, 1)
-
-
-def _copy(source: Tensor, target: Tensor) -> None:
-    target.numpy()[...] = source.numpy()  # numpy splits RGB triples into planes twice as fast as torch
+def _scale(image: Tensor, target: Tensor) -> None:
+    """Fill the target with the image, scaled as torchvision's `resize` does it, antialiased."""
+    if image.shape == target.shape:
+        target.copy_(image)
+        return
+    one, into = (pixels.permute(1, 2, 0)[None].permute(0, 3, 1, 2) for pixels in (image, target))
+    torch.ops.aten._upsample_bilinear2d_aa.out(one, list(target.shape[1:]), False, out=into)
 
 
 def letterbox_boxes(boxes: Tensor, scale: float, offset: tuple[float, float]) -> Tensor:

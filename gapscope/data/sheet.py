@@ -14,7 +14,7 @@ from gapscope.drawing import Mark, draw_marks
 from gapscope.errors import InputError
 
 TILE = (400, 300)
-"""Width and height in pixels that an image is fitted into."""
+"""Largest width and height in pixels of an image on the sheet."""
 _CAPTION, _GAP, _FIELD = 18, 4, (32, 34, 38)
 
 
@@ -56,33 +56,39 @@ def sheet(table: AnnotationTable, images: NDArray[np.int64]) -> Image.Image:
     Raises:
         InputError: An image cannot be decoded.
     """
-    columns = max(1, round(math.sqrt(len(images))))
+    tall = max(_size(table, int(image))[1] for image in images)  # no empty space between flat images
+    columns = max(1, round(math.sqrt(len(images) * tall / TILE[1])))
     rows = math.ceil(len(images) / columns)
-    width, height = TILE[0] + _GAP, TILE[1] + _CAPTION + _GAP
+    width, height = TILE[0] + _GAP, tall + _CAPTION + _GAP
     whole = Image.new("RGB", (columns * width + _GAP, rows * height + _GAP), _FIELD)
     pen, font = ImageDraw.Draw(whole), ImageFont.load_default(13)
     for place, image in enumerate(images):
         x, y = _GAP + place % columns * width, _GAP + place // columns * height
         drawn = _tile(table, int(image))
-        whole.paste(drawn, (x + (TILE[0] - drawn.width) // 2, y + (TILE[1] - drawn.height) // 2))
+        whole.paste(drawn, (x + (TILE[0] - drawn.width) // 2, y + (tall - drawn.height) // 2))
         name = str(table.paths[image])
-        pen.text(
-            (x + 2, y + TILE[1] + 1), name if len(name) < 58 else "..." + name[-55:], fill=(225, 225, 225), font=font
-        )
+        pen.text((x + 2, y + tall + 1), name if len(name) < 58 else "..." + name[-55:], fill=(225, 225, 225), font=font)
     return whole
+
+
+def _size(table: AnnotationTable, image: int) -> tuple[int, int]:
+    """Width and height of an image on the sheet: shrunk or enlarged until it fits."""
+    width, height = int(table.widths[image]), int(table.heights[image])
+    scale = min(TILE[0] / width, TILE[1] / height)
+    return max(1, round(scale * width)), max(1, round(scale * height))
 
 
 def _tile(table: AnnotationTable, image: int) -> Image.Image:
     """One image, shrunk or enlarged to fit a tile, with its boxes."""
     pixels = read_pixels(table.path(image))
-    scale = min(TILE[0] / pixels.shape[2], TILE[1] / pixels.shape[1])
-    size = [max(1, round(scale * side)) for side in pixels.shape[1:]]
-    small = Image.fromarray(tv.resize(pixels, size, antialias=True).permute(1, 2, 0).numpy())
+    size = _size(table, image)
+    scale = size[0] / int(table.widths[image])
+    small = Image.fromarray(tv.resize(pixels, list(reversed(size)), antialias=True).permute(1, 2, 0).numpy())
     boxes, labels, ignored = table.boxes_of(image)
     marks = [
         Mark(
             (x1 * scale, y1 * scale, x2 * scale, y2 * scale),
-            "ignore" if label == ANY_CLASS else table.class_names[label],
+            "" if label == ANY_CLASS else table.class_names[label],
             ANY_CLASS if ignore else label,
             hatched=ignore,
         )

@@ -18,6 +18,8 @@ from plotly.offline import get_plotlyjs
 from gapscope.files import write_text
 from gapscope.progress import Progress, silent
 from gapscope.reporting.confounds import confounds
+from gapscope.reporting.domain_figures import as_data_uri, domain_figures
+from gapscope.reporting.figures import write_figure
 from gapscope.reporting.page_data import page_data
 from gapscope.reporting.paper_figures import write_figures
 from gapscope.reporting.paper_numbers import PAPER_TABLES
@@ -44,6 +46,8 @@ def write_report(run: Path, progress: Progress = silent) -> Path:
     results = read_results(run)
     write_tables(all_tables(results), run / "tables")
     write_figures(results, run / "figures", progress)
+    for name, figure in domain_figures(results).items():
+        write_figure(figure, run / "figures", name)
     progress("page", 0, 1)
     page = run / "report.html"
     write_text(page, render_page(results))
@@ -75,6 +79,7 @@ def render_page(results: Results) -> str:
         downloads=_downloads,
         class_tables=[_class_table(results, domain) for domain in results.test_domains],
         training=_training_rows(results),
+        domain_figures={name: as_data_uri(figure) for name, figure in domain_figures(results).items()},
         samples={domain: sample_pictures(results, domain) for domain in domains},
         disputed={domain: disputed_pictures(results, domain) for domain in results.test_domains},
         shown_confidence=SHOWN_CONFIDENCE,

@@ -1,16 +1,22 @@
 """The data stage: one domain's images and labels -> mapped boxes, splits, probe list and what is known about them."""
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from gapscope.config import Domain, Experiment
-from gapscope.data.filters import Hood, drop_small, remove_hood
-from gapscope.data.labels import LabelCounts, map_labels
+from gapscope.config import Data, Domain, Experiment
+from gapscope.data.check import write_problems
+from gapscope.data.first_look import check_share, first_look, without
+from gapscope.data.hood import HoodSearch
+from gapscope.data.hood_sheet import write_removed, write_sheet
+from gapscope.data.labels import LabelCounts
 from gapscope.data.leaks import find_leaks, groups_from_names, with_groups
+from gapscope.data.letterbox import FILL, INTERPOLATION
+from gapscope.data.problems import Problem, Problems
 from gapscope.data.readers.detect import read_annotations
 from gapscope.data.splits import (
     SPLITS,
@@ -28,9 +34,10 @@ from gapscope.data.splits import (
 from gapscope.data.statistics import domain_summary
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
-from gapscope.files import hash_value, write_json, write_text
+from gapscope.files import file_stats, hash_value, write_json, write_text
 from gapscope.progress import Progress, silent
 from gapscope.recording.recording import hash_names
+from gapscope.study.fair_boxes import fair_boxes
 from gapscope.study.folder import RunFolder
 
 DATA_ROOT_VARIABLE = "GAPSCOPE_DATA"
@@ -44,8 +51,13 @@ class PreparedDomain:
     splits: Splits
     split_sentence: str
     labels: LabelCounts
-    small_boxes: int
-    hoods: list[Hood]
+    removed: dict[str, int]
+    """Boxes by the filter that took them out or, for the keys `max_...`, made them ignore regions."""
+    hoods: HoodSearch | None
+    notes: tuple[str, ...]
+    """What the reader and the named label map have to say."""
+    problems: tuple[Problem, ...]
+    """Broken rows and images that were left out."""
 
 
 def domain_root(name: str, domain: Domain, folder: RunFolder, data_root: Path | None) -> Path:
@@ -72,9 +84,7 @@ def domain_root(name: str, domain: Domain, folder: RunFolder, data_root: Path | 
 
 def files_fingerprint(root: Path) -> str:
     """SHA-256 over the names, sizes and times of all files below a folder: changes when any image or label does."""
-    files = sorted(path for path in root.rglob("*") if path.is_file())
-    stats = [(path.relative_to(root).as_posix(), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    return hash_value(stats)
+    return hash_value([(path, size, changed) for path, size, changed, _ in file_stats(root)])
 
 
 def render_domain(name: str, domain: Domain, folder: RunFolder, progress: Progress = silent) -> None:
@@ -95,25 +105,34 @@ def render_domain(name: str, domain: Domain, folder: RunFolder, progress: Progre
     )
 
 
-def prepare_domain(name: str, domain: Domain, classes: list[str], root: Path) -> PreparedDomain:
+def prepare_domain(name: str, domain: Domain, data: Data, root: Path) -> PreparedDomain:
     """Read, map, filter and split. Nothing is written.
 
     Raises:
         InputError: If anything about the folder, the labels, the map or the split is wrong; the message starts with
             the domain's place in the experiment file.
     """
+    problems = Problems(strict=not domain.skip_bad)
     try:
-        table = read_annotations(root, domain.format)
+        table = read_annotations(
+            root,
+            domain.format,
+            images=root / domain.images if domain.images else None,
+            labels=root / domain.annotations if domain.annotations else None,
+            clip=domain.clip,
+            options=domain.reader_options,
+            problems=problems,
+        )
+        check_share(problems.found, len(table), domain.max_bad)
         if domain.groups:
             table = with_groups(table, groups_from_names(table.paths, domain.groups))
-        mapping = domain.labels or {label: [label] for label in classes if label in table.class_names}
-        table, counts = map_labels(table, mapping, domain.drop, domain.ignore, classes)
-        table, small = drop_small(table, domain.min_area)
-        table, hoods = remove_hood(table) if domain.remove_hood else (table, [])
-        splits, sentence = split_domain(table, domain)
+        fair = fair_boxes(table, domain, data)
+        splits, sentence = split_domain(fair.table, domain)
     except InputError as error:
         raise InputError(f"[domains.{name}]: {error}") from None
-    return PreparedDomain(table, splits, sentence, counts, small, hoods)
+    return PreparedDomain(
+        fair.table, splits, sentence, fair.labels, fair.removed, fair.hoods, fair.notes, tuple(problems.found)
+    )
 
 
 def split_domain(table: AnnotationTable, domain: Domain) -> tuple[Splits, str]:
@@ -133,7 +152,9 @@ def split_domain(table: AnnotationTable, domain: Domain) -> tuple[Splits, str]:
             sentence = f"by folder: {', '.join(f'{split} from {path}' for split, path in names.items() if path)}"
         case "lists":
             lists = {split: read_list(table.root / path) for split, path in names.items() if path}
-            splits, sentence = split_from_lists(table, lists), "by lists of image names"
+            splits = split_from_lists(table, lists, allow_missing=plan.allow_missing)
+            missing = sum(len(set(found)) - len(splits[split]) for split, found in lists.items())
+            sentence = "by lists of image names" + (f" ({missing} of them without a labelled image)" if missing else "")
     if plan.val_from_train:
         splits = take_val_from_train(table, splits, plan.val_from_train, plan.seed)
         sentence += f"; val is {plan.val_from_train:.0%} of train, seed {plan.seed}"
@@ -150,9 +171,15 @@ def split_domain(table: AnnotationTable, domain: Domain) -> tuple[Splits, str]:
 def write_domain_files(
     name: str, experiment: Experiment, prepared: PreparedDomain, folder: RunFolder, progress: Progress = silent
 ) -> None:
-    """Write the files that later stages and the report read: table, lists, summary, and the probe list if it is its."""
-    domain, here, table = experiment.domains[name], folder.domain(name), prepared.table
-    leaks = find_leaks(table, prepared.splits, progress=progress)
+    """Write the files that later stages and the report read: table, lists, summary, and the probe list if it is its.
+
+    Raises:
+        InputError: If an image cannot be decoded and the domain does not leave such images out.
+    """
+    domain, here = experiment.domains[name], folder.domain(name)
+    prepared, hashes = without_broken(name, domain, prepared, progress)
+    table = prepared.table
+    leaks = find_leaks(table, prepared.splits, hashes=hashes)
     summary = domain_summary(
         table,
         prepared.splits,
@@ -161,21 +188,56 @@ def write_domain_files(
         role=domain.role,
         source=domain.source,
         labels=prepared.labels,
-        removed={"min_area": prepared.small_boxes, "hood": sum(hood.boxes for hood in prepared.hoods)},
+        removed=prepared.removed,
         leaks=leaks,
         split=prepared.split_sentence,
+        left_out=prepared.problems,
+        progress=progress,
     )
     place: dict[str, Any] = {
         "generated": domain.generate.style if domain.generate else None,
         "root": "." if domain.generate else str(table.root),
-        "hoods": [asdict(hood) for hood in prepared.hoods],
+        "hoods": [asdict(hood) for hood in prepared.hoods.hoods] if prepared.hoods else [],
+        "notes": list(prepared.notes),
+        "letterbox": {"size": experiment.data.image_size, "interpolation": INTERPOLATION, "fill": FILL},
     }
     if name == experiment.probe.domain:
         write_probe(experiment, prepared, folder)
+    if prepared.hoods is not None and prepared.hoods.hoods:
+        write_removed(prepared.hoods, here / "hood/removed.csv")
+        write_sheet(prepared.hoods, np.concatenate(list(prepared.splits.values())), here / "hood/sheet.jpg")
     table.save(here / "annotations.npz")
+    if domain.skip_bad:
+        write_problems(here / "left_out.jsonl", prepared.problems)
     for split in SPLITS:
         write_list(here / f"{split}.txt", [str(path) for path in table.paths[prepared.splits[split]]])
     write_json(here / "summary.json", summary | place)
+
+
+def without_broken(
+    name: str, domain: Domain, prepared: PreparedDomain, progress: Progress = silent
+) -> tuple[PreparedDomain, NDArray[np.uint64]]:
+    """Decode every image of the splits once; take those that are broken out of them, where the domain allows it.
+
+    Returns:
+        The domain, and the difference hashes (n, 4) of its images.
+
+    Raises:
+        InputError: If images are broken and `skip_bad` is not set, or there are more than `max_bad` allows.
+    """
+    look = first_look(prepared.table, np.sort(np.concatenate(list(prepared.splits.values()))), progress)
+    broken = tuple(look.broken.values())
+    if broken and not domain.skip_bad:
+        raise InputError(
+            f"[domains.{name}]: {len(broken)} image(s) cannot be decoded. See them with: gapscope data check "
+            f"{prepared.table.root}. Replace them, or leave them out with skip_bad = true. First: {broken[0]}"
+        )
+    problems = (*prepared.problems, *broken)
+    try:
+        check_share(problems, len(prepared.table), domain.max_bad)
+    except InputError as error:
+        raise InputError(f"[domains.{name}]: {error}") from None
+    return replace(prepared, splits=without(prepared.splits, list(look.broken)), problems=problems), look.hashes
 
 
 def check_probe(experiment: Experiment, prepared: PreparedDomain) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-LIBRARIES = ["torch", "torchvision", "numpy", "lightning-fabric", "faster-coco-eval", "xarray", "embreex"]
+LIBRARIES = ["torch", "torchvision", "numpy", "lightning-fabric", "scipy", "xarray", "embreex"]
 
 
 def environment(device: str) -> dict[str, object]:

@@ -39,6 +39,10 @@ class RunFolder:
     def probe(self, domain: str) -> Path:
         return self.root / "probe" / f"{domain}.txt"
 
+    @property
+    def image_cache(self) -> Path:
+        return self.root / "image-cache"
+
     def arm(self, name: str, seed: int) -> Path:
         return self.root / "arms" / name / f"seed{seed}"
 
@@ -89,20 +93,21 @@ class RunFolder:
         self.record_of(unit).unlink(missing_ok=True)
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep a second process out of the folder while this one works in it.
+    def locked(self, part: Path | None = None) -> Iterator[None]:
+        """Keep a second process out of the folder, or of a part of it, while this one works in it.
 
         Raises:
-            InputError: If another process holds the folder.
+            InputError: If another process holds it.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.root / ".lock", timeout=0)
+        place = part or self.root
+        place.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(place / ".lock", timeout=0)
         try:
             lock.acquire()
         except Timeout:
             command = f"gapscope status {shlex.quote(str(self.root))}"
             raise InputError(
-                f"{self.root}: another gapscope process is working in this run folder. "
+                f"{place}: another gapscope process is working in this {'run ' if part is None else ''}folder. "
                 f"Wait for it (see: {command}), or choose another folder with --out."
             ) from None
         try:

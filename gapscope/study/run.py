@@ -1,12 +1,14 @@
 """Run a study: check everything first, then do what is still to be done."""
 
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import tomli_w
 
 from gapscope.config import Experiment
 from gapscope.errors import InputError
+from gapscope.experiment_file import did_you_mean
 from gapscope.files import write_json, write_text
 from gapscope.progress import Progress, silent
 from gapscope.study.environment import environment
@@ -14,7 +16,7 @@ from gapscope.study.folder import RunFolder
 from gapscope.study.side_by_side import do_side_by_side
 from gapscope.study.stages import units_of
 from gapscope.study.study import Study
-from gapscope.study.units import STAGES, Unit, keys_of, pending
+from gapscope.study.units import STAGES, Unit, keys_of, pending, with_needs
 
 
 def run(
@@ -51,13 +53,57 @@ def run(
         raise InputError(f"there is no stage '{only}'. The stages are: {', '.join(STAGES)}.")
     study = Study(experiment, RunFolder(out), data_root, progress)
     units = units_of(study)
-    for unit in pending(units, study.folder):
-        if unit.stage == "data":
-            study.check_domain(unit.name.removeprefix("data/"))
+    check(pending(units, study.folder), study, only=only, jobs=jobs)
     with study.folder.locked():
         write_settings(study, config_text)
         do(units, study, only=only, jobs=jobs)
     return study.folder.report
+
+
+def train_one(
+    experiment: Experiment,
+    out: Path,
+    arm: str,
+    seed: int,
+    *,
+    config_text: str | None = None,
+    data_root: Path | None = None,
+    progress: Progress = silent,
+) -> Path:
+    """Train one arm with one seed in a run folder, after what it needs; `run` then finds it done.
+
+    Several may work in one run folder at a time, each on its own arm and seed, once the data stage is done.
+
+    Returns:
+        The path of the weights.
+
+    Raises:
+        InputError: As `run`, or if the experiment has no such arm or seed.
+    """
+    if arm not in experiment.arms:
+        raise InputError(f"there is no arm '{arm}'.{did_you_mean(arm, list(experiment.arms))}")
+    if seed not in experiment.seeds:
+        raise InputError(f"there is no seed {seed}: the experiment's seeds are {experiment.seeds}. Add it there.")
+    study = Study(experiment, RunFolder(out), data_root, progress)
+    units = with_needs(f"train/{arm}/seed{seed}", units_of(study))
+    waiting = pending(units, study.folder)
+    check(waiting, study)
+    writes = any(unit.stage == "data" for unit in waiting) or not has_settings(study)
+    with study.folder.locked() if writes else nullcontext():  # trainings beside this one hold only their own folders
+        if writes:
+            write_settings(study, config_text)
+        do([unit for unit in units if unit.stage == "data"], study)
+    do(units, study)
+    return study.folder.weights(arm, seed)
+
+
+def check(waiting: list[Unit], study: Study, *, only: str | None = None, jobs: int = 1) -> None:
+    """Find out what can be wrong with the units that are to be done, before anything is written."""
+    for unit in waiting:
+        if unit.stage == "data":
+            study.check_domain(unit.name.removeprefix("data/"))
+    if any(unit.stage == "train" and only in (None, "train") for unit in waiting):
+        study.check_training(jobs)
 
 
 def do(units: list[Unit], study: Study, *, only: str | None = None, jobs: int = 1) -> list[str]:
@@ -97,11 +143,20 @@ def do(units: list[Unit], study: Study, *, only: str | None = None, jobs: int = 
     return done
 
 
+def has_settings(study: Study) -> bool:
+    """Whether the run folder holds this very experiment."""
+    return study.folder.config.exists() and study.folder.config.read_text(encoding="utf-8") == resolved(study)
+
+
+def resolved(study: Study) -> str:
+    """The experiment file with every default."""
+    return tomli_w.dumps(study.experiment.model_dump(mode="json", exclude_none=True))
+
+
 def write_settings(study: Study, config_text: str | None) -> None:
     """Keep the experiment as given and with every default, and note where this is."""
     root = study.folder.root
-    resolved = tomli_w.dumps(study.experiment.model_dump(mode="json", exclude_none=True))
-    write_text(root / "experiment.toml", config_text if config_text is not None else resolved)
-    write_text(study.folder.config, resolved)
+    write_text(root / "experiment.toml", config_text if config_text is not None else resolved(study))
+    write_text(study.folder.config, resolved(study))
     if not (root / "environment.json").exists():
         write_json(root / "environment.json", environment(study.device))

@@ -17,7 +17,10 @@ from typing import Any
 from gapscope.errors import InputError
 from gapscope.study.study import Study
 from gapscope.study.units import Unit
+from gapscope.training.processes import die_with
 
+SECONDS_TO_END = 30.0
+"""How long a process that is to stop may take to save what it has."""
 Finished = Callable[[Unit, float], None]
 """Told of each unit that ended well, with its seconds."""
 
@@ -63,8 +66,10 @@ def do_side_by_side(units: Sequence[Unit], keys: dict[str, str], study: Study, j
                 raise InputError(content[0]) if kind == "refused" else RuntimeError(content[0])
     finally:
         for _, process in running.values():
-            process.kill()
+            process.terminate()  # a training saves a checkpoint first
         for _, process in running.values():
+            process.join(SECONDS_TO_END)
+            process.kill()
             process.join()
 
 
@@ -81,7 +86,7 @@ def _next_message(messages: Any, running: dict[str, tuple[Unit, BaseProcess]]) -
 def _work(unit: Unit, key: str, study: Study, threads: int, parent: int, messages: Any) -> None:
     """What a process does: one unit, with its news sent to the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interruption means
-    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=die_with, args=(parent,), daemon=True).start()
     try:
         import torch
 
@@ -92,12 +97,7 @@ def _work(unit: Unit, key: str, study: Study, threads: int, parent: int, message
         messages.put(("done", unit.name, time.perf_counter() - started))
     except InputError as error:
         messages.put(("refused", str(error)))
+    except KeyboardInterrupt:
+        messages.cancel_join_thread()  # nobody listens any more
     except BaseException:
         messages.put(("failed", f"{unit.name} failed:\n{traceback.format_exc()}"))
-
-
-def _die_with(parent: int) -> None:
-    """End this process when its parent is gone, so that no training goes on that nobody waits for."""
-    while os.getppid() == parent:
-        time.sleep(0.2)
-    os._exit(1)

@@ -1,13 +1,15 @@
 """What a study consists of: an experiment -> its units of work, each after those it needs."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from functools import partial
 from itertools import combinations
 from typing import Any
 
-from gapscope.config import Experiment
+from gapscope.config import NUMBERS_DO_NOT_DEPEND_ON, Experiment
+from gapscope.data.label_maps import label_map
 from gapscope.files import hash_file
-from gapscope.study import work
+from gapscope.study import arm_training, work
 from gapscope.study.domains import domain_root, files_fingerprint
 from gapscope.study.study import Run, Study, run_name, weights_file
 from gapscope.study.units import Unit
@@ -41,9 +43,12 @@ def data_units(study: Study) -> Iterator[Unit]:
         settings = domain.model_dump(exclude={"generate", "root"})
         is_probe = name == experiment.probe.domain
         files = ["annotations.npz", "train.txt", "val.txt", "test.txt", "summary.json"]
+        files += ["left_out.jsonl"] if domain.skip_bad else []
         outputs = [folder.domain(name) / file for file in files] + ([folder.probe(name)] if is_probe else [])
         probe = experiment.probe.model_dump() if is_probe else None
-        made_from = [settings, source, experiment.data.classes, probe]
+        named = asdict(label_map(domain.label_map)) if domain.label_map else None
+        size = experiment.data.image_size if domain.min_area_at == "network" else None
+        made_from = [settings, source, experiment.data.classes, probe, named, size]
         yield Unit("data", f"data/{name}", made_from, (), tuple(outputs), partial(work.prepare_data, name=name))
 
 
@@ -57,7 +62,7 @@ def train_units(study: Study) -> Iterator[Unit]:
             needs.append(f"train/{start}/seed{seed}")
         elif start != "scratch":
             start = hash_file(weights_file(arm.start))
-        train = experiment.train.model_dump(exclude={"workers", "device"})
+        train = experiment.train.model_dump(exclude=NUMBERS_DO_NOT_DEPEND_ON)
         made_from = [
             arm.domains,
             start,
@@ -65,12 +70,12 @@ def train_units(study: Study) -> Iterator[Unit]:
             seed,
             train,
             experiment.model.model_dump(),
-            experiment.data.model_dump(),
+            experiment.data.model_dump(exclude={"cache", "cache_folder"}),
         ]
         made_from.append(experiment.evaluate.model_dump(include={"confidence", "nms_iou", "headline"}))
         here = folder.arm(name, seed)
         outputs = (here / "weights.safetensors", here / "metrics.jsonl", here / "summary.json")
-        call = partial(work.train_run, name=name, seed=seed)
+        call = partial(arm_training.train_run, name=name, seed=seed)
         yield Unit("train", f"train/{name}/seed{seed}", made_from, tuple(needs), outputs, call)
 
 

@@ -3,13 +3,14 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
-
 from gapscope.config import Experiment
+from gapscope.data.image_cache import ImageCache
 from gapscope.errors import InputError
 from gapscope.progress import Progress, silent
 from gapscope.study.domains import PreparedDomain, check_probe, domain_root, prepare_domain
 from gapscope.study.folder import RunFolder
+from gapscope.training.logs import check_installed
+from gapscope.training.processes import check_devices, device_kind, num_devices
 
 STREETS_BACKBONE = Path(__file__).parents[1] / "detector" / "streets.safetensors"
 """The backbone that comes with gapscope; `docs/streets-backbone.md` says how it was trained."""
@@ -42,12 +43,31 @@ class Study:
     @property
     def device(self) -> str:
         """Where networks run: `cuda`, `mps` or `cpu`."""
-        wanted = self.experiment.train.device
-        if wanted != "auto":
-            return wanted
-        if torch.cuda.is_available():
-            return "cuda"
-        return "mps" if torch.backends.mps.is_available() else "cpu"
+        return device_kind(self.experiment.train)
+
+    @property
+    def image_cache(self) -> ImageCache | None:
+        """The folder where letterboxed images are kept, if the experiment asks for one."""
+        data = self.experiment.data
+        if data.cache != "disk":
+            return None
+        named = Path(data.cache_folder).expanduser() if data.cache_folder else None
+        return ImageCache(named or self.folder.image_cache)
+
+    def check_training(self, jobs: int = 1) -> None:
+        """Refuse devices, loggers or a division of the work that this machine cannot give.
+
+        Raises:
+            InputError: Naming what is missing.
+        """
+        train = self.experiment.train
+        check_devices(train)
+        check_installed(train.loggers)
+        if jobs > 1 and num_devices(train) > 1:
+            raise InputError(
+                f"jobs = {jobs} and [train] devices = {train.devices}: either several trainings at a time or several "
+                "devices for one. Leave out --jobs, or set devices = 1."
+            )
 
     def check_domain(self, name: str) -> None:
         """Read a domain of the user's, so that mistakes show before anything is written.
@@ -58,7 +78,12 @@ class Study:
         domain = self.experiment.domains[name]
         if domain.generate is None:
             root = domain_root(name, domain, self.folder, self.data_root)
-            self.prepared[name] = prepare_domain(name, domain, self.experiment.data.classes, root)
+            if self.image_cache and self.image_cache.folder.resolve().is_relative_to(root):
+                raise InputError(
+                    f"[data]: the image cache {self.image_cache.folder} lies in {root}, the root of domain '{name}', "
+                    "whose files are not to change. Name another cache_folder."
+                )
+            self.prepared[name] = prepare_domain(name, domain, self.experiment.data, root)
             if name == self.experiment.probe.domain:
                 check_probe(self.experiment, self.prepared[name])
 

@@ -11,7 +11,7 @@ from gapscope.study.folder import RunFolder
 STAGES = ("data", "train", "evaluate", "record", "compare", "report")
 """In the order in which they run; `--only` takes one of them."""
 
-STAGE_VERSIONS = {"data": 1, "train": 1, "evaluate": 1, "record": 1, "compare": 1, "report": 1}
+STAGE_VERSIONS = {"data": 2, "train": 2, "evaluate": 2, "record": 2, "compare": 2, "report": 1}
 """Raised when a stage's code gives other numbers or files than before, so that finished runs make it again."""
 
 
@@ -52,3 +52,14 @@ def pending(units: Sequence[Unit], folder: RunFolder) -> list[Unit]:
         if stale or not folder.is_done(unit.name, keys[unit.name], unit.outputs):
             waiting[unit.name] = unit
     return list(waiting.values())
+
+
+def with_needs(name: str, units: Sequence[Unit]) -> list[Unit]:
+    """A unit after all those that it needs, directly or through others, in the order in which they can be done."""
+    by_name = {unit.name: unit for unit in units}
+    wanted, queue = {name}, [name]
+    while queue:
+        needs = set(by_name[queue.pop()].needs) - wanted
+        wanted |= needs
+        queue.extend(needs)
+    return [unit for unit in units if unit.name in wanted]

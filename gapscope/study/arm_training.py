@@ -1,0 +1,201 @@
+"""One arm with one seed: start weights, frozen layers, training, and what is kept of it."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+
+from gapscope.data.augment import Augment
+from gapscope.data.batches import Batch, batches, num_batches
+from gapscope.data.samples import Samples
+from gapscope.data.table import AnnotationTable
+from gapscope.detector.layers import parse_layer_range
+from gapscope.detector.network import YOLOv3, freeze, yolov3
+from gapscope.detector.weights import load_backbone, save_weights
+from gapscope.errors import InputError
+from gapscope.evaluation.evaluate import evaluate
+from gapscope.files import hash_file, write_json
+from gapscope.progress import Progress
+from gapscope.study.domains import load_domain, load_split
+from gapscope.study.study import Study, weights_file
+from gapscope.training.checkpoint import remove_checkpoints
+from gapscope.training.freezing import frozen_hash
+from gapscope.training.logs import MetricLogs
+from gapscope.training.optimization import num_parameters
+from gapscope.training.processes import launch, make_fabric
+from gapscope.training.train import Trained, Training
+
+
+def train_run(study: Study, key: str, *, name: str, seed: int) -> None:
+    """Train on as many devices as the experiment asks for.
+
+    Raises:
+        InputError: If the devices are not there, or another process trains this arm with this seed.
+    """
+    with study.folder.locked(study.folder.arm(name, seed)):
+        fabric = make_fabric(study.experiment.train)
+        if fabric.world_size > 1:
+            launch(fabric, train_arm, study, key, name, seed, report=study.progress)
+        else:
+            train_arm(fabric, study.progress, study, key, name, seed)
+
+
+def train_arm(fabric: Fabric, report: Progress, study: Study, key: str, name: str, seed: int) -> None:
+    """Train in this process, alone or as one of several; the first one writes."""
+    experiment, arm, config = study.experiment, study.experiment.arms[name], study.experiment.train
+    here = study.folder.arm(name, seed)
+    network = start_network(study, name, seed)
+    frozen = parse_layer_range(arm.freeze) if arm.freeze else None
+    if frozen:
+        freeze(network, *frozen)
+    if not num_parameters(network)[1]:
+        raise InputError(
+            f"[arms.{name}] freeze = '{arm.freeze}' leaves no layer that learns. Freeze fewer, as in '0-74'."
+        )
+    frozen_before = frozen_hash(network, *frozen, config) if frozen else None
+    samples = arm_samples(study, name, "train")
+    validation = arm_samples(study, name, "val")
+    augment = Augment(**config.augment.model_dump())
+    rule = experiment.evaluate.model_copy(update={"rule": "coco"})
+
+    def epoch_batches(epoch: int, start: int) -> Iterator[Batch]:
+        return batches(
+            samples,
+            config.batch_size,
+            seed=seed,
+            epoch=epoch,
+            augment=augment,
+            shuffle=True,
+            workers=config.workers,
+            start=start,
+            share=(fabric.global_rank, fabric.world_size),
+        )
+
+    def validate(candidate: YOLOv3) -> float:
+        found = evaluate(candidate, validation, rule, rules=["coco"], device=fabric.device)
+        return found.rules["coco"].mean50(experiment.headline_classes) or 0.0
+
+    title, settings = f"{experiment.name}/{name}/seed{seed}", {"arm": name, "seed": seed} | config.model_dump()
+    with MetricLogs(config.loggers, here, title, key, settings) as logs:
+        training = Training(
+            fabric,
+            network,
+            epoch_batches,
+            num_batches(len(samples), config.batch_size, fabric.world_size),
+            validate,
+            config,
+            folder=here,
+            key=key,
+            what=f"training {name} seed {seed}",
+            report=report,
+            logs=logs,
+        )
+        trained = training.run()
+    if fabric.is_global_zero:
+        keep(study, key, name, seed, trained)
+        hashes = (frozen_before, frozen_hash(trained.network, *frozen, config) if frozen else None)
+        write_json(here / "summary.json", training_summary(study, name, seed, trained, len(samples), hashes, fabric))
+        remove_checkpoints(training.checkpoint)
+
+
+def keep(study: Study, key: str, name: str, seed: int, trained: Trained) -> None:
+    """Write the weights of the best epoch, and those of the last one beside them."""
+    facts = {
+        "arm": name,
+        "seed": str(seed),
+        "experiment": study.experiment.name,
+        "made_from": key,
+        "classes": json.dumps(study.experiment.data.classes),
+    }
+    here, best = study.folder.arm(name, seed), trained.network.state_dict()
+    kept = {name: value.clone() for name, value in best.items()}
+    trained.network.load_state_dict(trained.last)
+    save_weights(trained.network, here / "last.safetensors", facts | {"epoch": str(trained.epochs)})
+    trained.network.load_state_dict(kept)
+    save_weights(trained.network, here / "weights.safetensors", facts | {"best_epoch": str(trained.best_epoch)})
+
+
+def start_network(study: Study, name: str, seed: int) -> YOLOv3:
+    """The network as training finds it: the head at random (by the seed), the backbone from where the arm starts."""
+    experiment, start = study.experiment, study.experiment.arms[name].start
+    model = experiment.model
+    generator = torch.Generator().manual_seed(seed)
+    network = yolov3(experiment.data.classes, model.width, model.anchor_scale, generator, model.prior or None)
+    if start == "scratch":
+        return network
+    if start in experiment.arms:
+        load_backbone(network, study.folder.weights(start, seed))
+        return network
+    load_backbone(network, weights_file(start))
+    return network
+
+
+def training_summary(
+    study: Study,
+    name: str,
+    seed: int,
+    trained: Trained,
+    num_images: int,
+    frozen: tuple[str | None, str | None],
+    fabric: Fabric,
+) -> dict[str, Any]:
+    """What `arms/<arm>/seed<k>/summary.json` holds."""
+    arm, config = study.experiment.arms[name], study.experiment.train
+    learnable, free = num_parameters(trained.network)
+    covers = "weights and batch statistics" if config.bn == "frozen" else "weights; batch statistics follow the images"
+    return {
+        "arm": name,
+        "title": arm.title or name,
+        "seed": seed,
+        "domains": arm.domains,
+        "start": arm.start,
+        "freeze": arm.freeze,
+        "epochs": trained.epochs,
+        "best_epoch": trained.best_epoch,
+        "best_val_map50": trained.best_map50,
+        "stopped_early": trained.stopped_early,
+        "train_images": num_images,
+        "parameters": learnable,
+        "trainable_parameters": free,
+        "frozen_hash_before": frozen[0],
+        "frozen_hash_after": frozen[1],
+        "frozen_hash_covers": covers if arm.freeze else None,
+        "weights_sha256": hash_file(study.folder.weights(name, seed)),
+        "seconds": round(trained.seconds, 1),
+        "device": study.device,
+        "devices": fabric.world_size,
+        "precision": config.precision,
+    }
+
+
+def arm_samples(study: Study, name: str, split: str) -> Samples:
+    """The images of one split of all domains that an arm is trained on."""
+    experiment, size = study.experiment, study.experiment.data.image_size
+    parts = []
+    for domain in experiment.arms[name].domains:
+        table = load_domain(domain, experiment.domains[domain], study.folder, study.data_root)
+        parts.append(table.select(load_split(table, domain, split, study.folder)))
+    cache = study.image_cache or experiment.data.cache == "memory"
+    return Samples(joined(parts), size=size, cache=cache)
+
+
+def joined(tables: list[AnnotationTable]) -> AnnotationTable:
+    """Several tables of the same classes as one, with absolute paths where there are several."""
+    if len(tables) == 1:
+        return tables[0]
+    if len({table.class_names for table in tables}) > 1:
+        raise InputError("domains of one arm have different classes; map them to the same ones.")
+    starts = np.cumsum([0] + [len(table) for table in tables[:-1]])
+    box_image = [table.box_image + start for table, start in zip(tables, starts, strict=True)]
+    names = ("widths", "heights", "groups", "box_class", "xyxy", "ignore", "crowd", "occlusion", "truncation")
+    columns: dict[str, Any] = {name: np.concatenate([getattr(table, name) for table in tables]) for name in names}
+    return AnnotationTable(
+        root=tables[0].root,
+        class_names=tables[0].class_names,
+        paths=np.array([str(table.path(i)) for table in tables for i in range(len(table))], np.str_),
+        box_image=np.concatenate(box_image).astype(np.int32),
+        **columns,
+    )
