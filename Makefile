@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN ?= runs/demo
 
-.PHONY: demo test clean
+.PHONY: demo test clean bench-train
 
 demo: $(VENV)/installed
 	$(VENV)/bin/gapscope demo --out $(RUN)
@@ -16,6 +16,10 @@ test: $(VENV)/installed-dev
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/python -m pytest
+
+# How fast is a training step, beside its bare layers and a peer? More options: make bench-train BENCH="--device cuda --batch 64"
+bench-train: $(VENV)/installed
+	$(VENV)/bin/python benchmarks/train.py $(BENCH)
 
 $(VENV)/installed: pyproject.toml
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || \

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from gapscope.config import Arm, Domain, Experiment
+from gapscope.data.label_maps import named_label_maps
 from gapscope.detector.layers import LARGEST_STRIDE, parse_layer_range
 from gapscope.errors import InputError
 
@@ -85,6 +86,9 @@ def _domain_complaints(name: str, domain: Domain, classes: list[str]) -> Iterato
     for target in domain.labels:
         if target not in classes:
             yield f" [domains.{name}.labels]: unknown class '{target}'.{did_you_mean(target, classes)}"
+    if domain.label_map and domain.label_map not in named_label_maps():
+        known = list(named_label_maps())
+        yield f" [domains.{name}] label_map: there is no '{domain.label_map}'.{did_you_mean(domain.label_map, known)}"
     seen: dict[str, str] = {}
     groups = {**domain.labels, "drop": domain.drop, "ignore": domain.ignore}
     for target, sources in groups.items():

@@ -7,7 +7,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from stat import S_ISDIR
 from typing import Any
+
+from gapscope.errors import InputError
 
 
 @contextmanager
@@ -52,3 +55,41 @@ def hash_file(path: Path) -> str:
     """SHA-256 (hex) of a file's bytes."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def file_stats(folder: Path) -> list[tuple[str, int, int, int]]:
+    """Of every file below a folder, sorted: its path from there, its size in bytes, and when (in nanoseconds) its
+    content and when anything about it was changed. The second time cannot be set back by copying or unpacking.
+
+    Links are followed, and a folder that is reached in two ways is listed once; a link to nothing counts as itself.
+
+    Raises:
+        InputError: A folder cannot be listed.
+    """
+    found: list[tuple[str, int, int, int]] = []
+    seen: set[tuple[int, int]] = set()
+    waiting = [("", folder)]
+    while waiting:
+        above, here = waiting.pop()
+        try:
+            place = here.stat()
+            if (place.st_dev, place.st_ino) in seen:
+                continue
+            seen.add((place.st_dev, place.st_ino))
+            with os.scandir(here) as entries:
+                for entry in sorted(entries, key=lambda entry: entry.name):
+                    stat = _stat(entry)
+                    if S_ISDIR(stat.st_mode):
+                        waiting.append((f"{above}{entry.name}/", here / entry.name))
+                    else:
+                        found.append((above + entry.name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
+        except OSError as error:
+            raise InputError(f"{here} cannot be listed ({error.strerror}) - allow reading it, or remove it.") from error
+    return sorted(found, key=lambda row: row[0].split("/"))
+
+
+def _stat(entry: os.DirEntry[str]) -> os.stat_result:
+    try:
+        return entry.stat()
+    except OSError:  # a link to nothing, or to itself
+        return entry.stat(follow_symlinks=False)

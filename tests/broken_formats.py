@@ -109,7 +109,7 @@ BROKEN_FORMATS = [
     Broken(
         "vkitti2: no info",
         without("vkitti2", "Scene01/clone/info.txt"),
-        r"fits no known format - looked in it and its subfolders for: img/ besid",
+        r"fits no known format - expected one of viper",
         None,
     ),
     Broken(
@@ -199,7 +199,7 @@ BROKEN_FORMATS = [
     Broken(
         "openimages: no column",
         changed("openimages", "*.csv", "XMin", "X"),
-        r"fits no known format - looked in it and its subfolders for: img/ besid",
+        r"fits no known format - expected one of viper",
         None,
     ),
     Broken(

@@ -47,7 +47,7 @@ def test_known_shapes(width, height, size, fill):
     image = drawn(width, height, 0, planes=False)
     square, scale, offset = letterbox(image, size, fill)
     assert torch.equal(square, pad_and_scale(image, size, fill))
-    assert square.is_contiguous() and (scale, offset) == letterbox_geometry(width, height, size)
+    assert square.permute(1, 2, 0).is_contiguous() and (scale, offset) == letterbox_geometry(width, height, size)
 
 
 def test_any_shape_in_either_memory_order():

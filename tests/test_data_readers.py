@@ -228,12 +228,19 @@ def test_a_broken_voc_file_is_named(tmp_path):
         read_annotations(root)
 
 
+def test_images_without_labels_are_read_when_asked_for(tmp_path):
+    noise(tmp_path / "images/0.png")
+    table = read_annotations(tmp_path, "unlabelled")
+    assert table.paths.tolist() == ["images/0.png"]
+    assert table.class_names == () and table.num_boxes == 0
+
+
 def test_what_was_looked_for_is_said_when_nothing_is_found(tmp_path):
     noise(tmp_path / "images/0.png")
     (tmp_path / "results.json").write_text("[]")
-    with pytest.raises(InputError, match=r"fits no known format.*COCO \.json.*labels/\*\.txt.*Annotations/"):
+    with pytest.raises(InputError, match=r"fits no known format.*yolo, voc\. .*images without labels: format unl"):
         read_annotations(tmp_path)
-    with pytest.raises(InputError, match=r"looked in it and its subfolders for: images/ beside labels/\*\.txt\. "):
+    with pytest.raises(InputError, match=r"does not fit the format yolo - expected .*: images/ beside labels/\*\.txt"):
         read_annotations(tmp_path, "yolo")
     with pytest.raises(InputError, match=r"format 'cifar' is unknown - expected one of .*, coco, yolo, voc"):
         read_annotations(tmp_path, "cifar")

@@ -1,58 +1,18 @@
-"""Training is exact: the same seed gives the same weights, interrupted or not, and what is frozen stays."""
+"""Training is exact: the same seed gives the same weights, interrupted or not."""
 
-import json
-from pathlib import Path
+import signal
 
+import numpy as np
 import pytest
 import torch
+from small_training import Scores, batch, fit, losses, network, rows, training, two_batches
 
-from gapscope.config import Train
-from gapscope.data.batches import Batch
-from gapscope.detector.network import fingerprint, freeze, yolov3
-from gapscope.errors import InputError
-from gapscope.training.checkpoint import Progress, load_checkpoint, save_checkpoint
-from gapscope.training.optimization import learning_rate, make_optimizer, num_parameters
-from gapscope.training.train import train
-
-QUICK = {"epochs": 3, "batch_size": 2, "learning_rate": 1e-3, "device": "cpu", "patience": 3}
+from gapscope.detector.network import fingerprint
+from gapscope.training.train import Training
 
 
-def batch(seed: int) -> Batch:
-    """Two random images of 32 pixels with a box each."""
-    generator = torch.Generator().manual_seed(seed)
-    boxes = torch.tensor([[2.0, 2.0, 20.0, 20.0], [8.0, 8.0, 30.0, 28.0]])
-    return Batch(
-        images=torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8, generator=generator),
-        boxes=boxes,
-        classes=torch.tensor([0, 1]),
-        ignore=torch.tensor([False, False]),
-        image_index=torch.tensor([0, 1]),
-        indices=torch.tensor([0, 1]),
-    )
-
-
-def two_batches(epoch: int):
-    yield batch(2 * epoch)
-    yield batch(2 * epoch + 1)
-
-
-def network(seed: int = 0):
-    return yolov3(["a", "b"], 0.0625, 0.1, torch.Generator().manual_seed(seed))
-
-
-class Scores:
-    """Stands in for validation: one score per epoch, in order."""
-
-    def __init__(self, *scores: float) -> None:
-        self.scores = list(scores)
-
-    def __call__(self, _) -> float:
-        return self.scores.pop(0)
-
-
-def fit(folder: Path, *, net=None, batches=two_batches, scores=(0.1, 0.2, 0.3), **changes):
-    config = Train(**QUICK | changes)
-    return train(net or network(), batches, 2, Scores(*scores), config, folder=folder, key="k")
+class StoppedError(Exception):
+    """As if the process had been stopped here."""
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path):
@@ -61,92 +21,153 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path):
     assert fingerprint(first.network) == fingerprint(again.network) != fingerprint(other.network)
 
 
-@pytest.mark.parametrize("ema", [0.0, 0.9])
-@pytest.mark.parametrize("stop_in_epoch", [0, 1, 2])
-def test_a_training_that_was_interrupted_ends_with_the_same_weights(tmp_path, stop_in_epoch, ema):
-    class StoppedError(Exception):
-        """As if the process had been stopped here."""
+OPTIONS = [
+    pytest.param({"ema": 0.9, "optimizer": "adamw", "weight_decay": 0.1}, id="average"),
+    pytest.param(
+        {"loss": "darknet", "optimizer": "sgd", "learning_rate": 1e-4, "precision": "bf16", "clip_norm": 1.0}
+        | {"schedule": "cosine", "warmup_steps": 2},
+        id="darknet-sgd-bf16",
+    ),
+]
 
-    def until(epoch: int):
-        yield batch(2 * epoch)
-        if epoch == stop_in_epoch:
-            raise StoppedError
-        yield batch(2 * epoch + 1)
 
-    whole = fit(tmp_path / "whole", ema=ema)
-    with pytest.raises(StoppedError):
-        fit(tmp_path / "killed", batches=until, ema=ema)
-    resumed = fit(tmp_path / "killed", scores=(0.1, 0.2, 0.3)[stop_in_epoch:], ema=ema)
+@pytest.mark.parametrize("options", OPTIONS)
+def test_a_training_that_is_killed_after_any_step_ends_with_the_same_weights(tmp_path, options):
+    whole = fit(tmp_path / "whole", **options)
+    scores = Scores(0.1, 0.2, 0.3)
+    for fatal in range(6):  # each time a new process would start, and die one step later
+
+        def until(epoch: int, start: int, fatal: int = fatal):
+            for number in range(start, 2):
+                if 2 * epoch + number > fatal:
+                    raise StoppedError
+                yield batch(2 * epoch + number)
+
+        try:
+            fit(tmp_path / "killed", batches=until, scores=scores, checkpoint_minutes=1e-9, **options)
+        except StoppedError:
+            continue
+    resumed = fit(tmp_path / "killed", scores=scores, **options)
     assert fingerprint(resumed.network) == fingerprint(whole.network)
+    assert all(torch.equal(resumed.last[name], value) for name, value in whole.last.items())
     assert losses(tmp_path / "killed") == losses(tmp_path / "whole")
+    assert scores.asked == 3
 
 
-def losses(folder: Path) -> list[tuple[float, float]]:
-    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return [(row["loss"], row["val_map50"]) for row in rows]
-
-
-def test_the_weights_of_the_best_epoch_are_kept_not_the_last(tmp_path):
-    best_first = fit(tmp_path / "a", scores=(0.3, 0.2, 0.1))
-    only_first = fit(tmp_path / "b", scores=(0.3,), epochs=1)
-    assert best_first.best_epoch == 1
-    assert fingerprint(best_first.network) == fingerprint(only_first.network)
-
-
-def test_training_stops_when_patience_runs_out(tmp_path):
-    stopped = fit(tmp_path, scores=(0.3, 0.2, 0.1), epochs=9, patience=2)
-    assert (stopped.epochs, stopped.stopped_early, stopped.best_epoch) == (3, True, 1)
-
-
-def test_frozen_layers_end_as_they_began_even_with_weight_decay(tmp_path):
-    net = network()
-    net.layers[0].conv.weight.data[0, 0, 0, 0] = -0.0  # an average would make it 0.0
-    freeze(net, 0, 74)
-    before, head_before = fingerprint(net, 0, 74), fingerprint(net, 75, 106)
-    trained = fit(tmp_path, net=net, optimizer="adamw", weight_decay=0.1, ema=0.9)
-    assert fingerprint(trained.network, 0, 74) == before
-    assert fingerprint(trained.network, 75, 106) != head_before
-
-
-def test_frozen_parameters_are_not_handed_to_the_optimizer():
-    net = network()
-    freeze(net, 0, 74)
-    held = sum(p.numel() for group in make_optimizer(net, Train()).param_groups for p in group["params"])
-    assert held == num_parameters(net)[1] < num_parameters(net)[0]
-
-
-def test_a_loss_that_is_no_number_stops_the_training_and_saves_the_batch(tmp_path):
-    net = network()
-
-    def poisoned(epoch: int):
-        yield batch(0)
+def test_between_checkpoints_nothing_but_time_is_lost(tmp_path):
+    def until(epoch: int, start: int):
+        yield from two_batches(epoch, start)
         if epoch == 1:
-            net.layers[0].conv.weight.data.fill_(float("nan"))
-        yield batch(1)
+            raise StoppedError
 
-    with pytest.raises(InputError, match=r"the loss stopped being a number at step 3 \(epoch 2\).*nan_batch\.pt"):
-        fit(tmp_path, net=net, batches=poisoned)
-    assert torch.load(tmp_path / "nan_batch.pt", weights_only=True)["images"].shape == (2, 3, 32, 32)
-    assert len(losses(tmp_path)) == 1
-
-
-def test_a_checkpoint_of_another_training_is_not_gone_on_with(tmp_path):
-    save_checkpoint(tmp_path / "c.pt", "one", Progress(epoch=3), {})
-    assert load_checkpoint(tmp_path / "c.pt", "other") is None
-    at, _ = load_checkpoint(tmp_path / "c.pt", "one")
-    assert at.epoch == 3
+    whole = fit(tmp_path / "whole", ema=0.9)
+    with pytest.raises(StoppedError):
+        fit(tmp_path / "killed", batches=until, ema=0.9)
+    assert len(losses(tmp_path / "killed")) == 1
+    resumed = fit(tmp_path / "killed", scores=(0.2, 0.3), ema=0.9)
+    assert fingerprint(resumed.network) == fingerprint(whole.network)
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut short", b"no zip at all"])
-def test_a_broken_checkpoint_is_named(tmp_path, content):
-    (tmp_path / "checkpoint.pt").write_bytes(content)
-    with pytest.raises(InputError, match=r"checkpoint\.pt: is no checkpoint that can be read\. Delete it"):
-        load_checkpoint(tmp_path / "checkpoint.pt", "k")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_the_step_end_and_leaves_a_checkpoint(tmp_path, number):
+    def signalled(epoch: int, start: int):
+        for one in range(start, 2):
+            if (epoch, one) == (1, 0):
+                signal.raise_signal(number)
+            yield batch(2 * epoch + one)
+
+    handlers = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    whole = fit(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path / "stopped", batches=signalled)
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == handlers
+    resumed = training(tmp_path / "stopped", scores=(0.2, 0.3))
+    assert (resumed.at.epoch, resumed.at.step, resumed.at.running.batches) == (1, 3, 1)
+    assert fingerprint(resumed.run().network) == fingerprint(whole.network)
 
 
-def test_the_learning_rate_climbs_then_falls_to_a_hundredth():
-    config = Train(learning_rate=1.0, warmup_steps=4, schedule="cosine")
-    rates = [learning_rate(step, 104, config) for step in range(105)]
-    assert rates[:4] == [0.25, 0.5, 0.75, 1.0]
-    assert rates[4] == pytest.approx(1.0) and rates[54] == pytest.approx(0.505) and rates[104] == pytest.approx(0.01)
-    assert rates[3:] == sorted(rates[3:], reverse=True)
+def test_a_second_signal_does_not_wait_for_the_step(tmp_path):
+    def twice(epoch: int, start: int):
+        yield batch(0)
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("still running")
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path, batches=twice)
+    assert not (tmp_path / "checkpoint.pt").exists()
+
+
+def test_validation_that_is_interrupted_is_done_again_and_no_step_is(tmp_path):
+    def interrupted(_) -> float:
+        signal.raise_signal(signal.SIGTERM)
+        raise AssertionError("still validating")
+
+    whole = fit(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path / "stopped", scores=interrupted)
+    resumed = training(tmp_path / "stopped")
+    assert (resumed.at.epoch, resumed.at.running.batches) == (0, 2)
+    assert fingerprint(resumed.run().network) == fingerprint(whole.network)
+
+
+@pytest.mark.parametrize("moment", ["validating", "saving"])
+def test_a_signal_that_comes_after_the_last_step_is_not_forgotten(tmp_path, moment):
+    last = training(tmp_path)
+    save = last.save
+
+    def late(epoch: int, start: int):
+        yield from two_batches(epoch, start)
+        if epoch == 2 and moment == "validating":  # asked for one more batch, after the last step
+            signal.raise_signal(signal.SIGTERM)
+
+    def saving() -> None:
+        save()
+        if last.at.epoch == 3:
+            signal.raise_signal(signal.SIGTERM)
+
+    last.batches = late
+    if moment == "saving":
+        last.save = saving
+    with pytest.raises(KeyboardInterrupt):
+        last.run()
+    assert fit(tmp_path, scores=(0.3,)).epochs == 3
+
+
+def test_no_random_state_decides_or_changes(tmp_path):
+    first = fit(tmp_path / "a", ema=0.9)
+    torch.manual_seed(3)
+    np.random.seed(3)
+    before = torch.get_rng_state(), np.random.get_state()[1].tolist()
+    again = fit(tmp_path / "b", ema=0.9)
+    assert torch.equal(torch.get_rng_state(), before[0]) and np.random.get_state()[1].tolist() == before[1]
+    assert fingerprint(first.network) == fingerprint(again.network)
+
+
+def test_patience_survives_an_interruption(tmp_path):
+    def until(epoch: int, start: int):
+        if epoch == 2:
+            raise StoppedError
+        yield from two_batches(epoch, start)
+
+    with pytest.raises(StoppedError):
+        fit(tmp_path, batches=until, scores=(0.3, 0.2), epochs=9, patience=2)
+    stopped = fit(tmp_path, scores=(0.1,), epochs=9, patience=2)
+    assert (stopped.epochs, stopped.best_epoch) == (3, 1)
+
+
+def test_metrics_are_whole_when_the_last_checkpoint_is_the_last_thing_written(tmp_path, monkeypatch):
+    """Killed between the last line and the end, a training must not lack its last line."""
+    save = Training.save
+
+    def killed(self: Training) -> None:
+        save(self)
+        if self.at.epoch == 3:
+            raise StoppedError
+
+    monkeypatch.setattr(Training, "save", killed)
+    with pytest.raises(StoppedError):
+        fit(tmp_path)
+    monkeypatch.undo()
+    fit(tmp_path)
+    assert [row["epoch"] for row in rows(tmp_path)] == [1, 2, 3]

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as tv
 
+from gapscope.data.letterbox import scaled
 from gapscope.data.samples import Sample, Samples
 
 MIN_VISIBLE = 0.2
@@ -133,10 +133,7 @@ def _place(side: int, zoom: float, shift: np.ndarray) -> tuple[int, int, int]:
 
 
 def _zoomed(image: Tensor, side: int) -> Tensor:
-    if side == image.shape[-1]:
-        return image
-    smaller = side < image.shape[-1]
-    return tv.resize(image, [side, side], interpolation=InterpolationMode.BILINEAR, antialias=smaller)
+    return scaled(image, side, side, antialias=side < image.shape[-1])
 
 
 def turn_matrix(augment: Augment, rng: np.random.Generator) -> np.ndarray:
@@ -197,7 +194,7 @@ def _recoloured(image: Tensor, largest: tuple[float, float, float], draws: np.nd
     """Turn hue, scale saturation and brightness with one matrix, so that the image turns float only once."""
     hue, saturation, value = np.asarray(largest) * draws
     matrix = torch.from_numpy((1 + value) * colour_matrix(hue, 1 + saturation)).float()
-    flat = image.view(3, -1).float()
+    flat = torch.from_numpy(np.ascontiguousarray(image.numpy())).view(3, -1).float()  # as planes
     return (matrix @ flat).add_(0.5).clamp_(0, 255).to(torch.uint8).view(image.shape)
 
 

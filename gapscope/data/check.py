@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from gapscope.data.images import decode, find_images, look_at_all
 from gapscope.data.problems import FileError, Problem, Problems
-from gapscope.data.readers.detect import FORMATS, read_annotations
+from gapscope.data.readers.detect import KNOWN, read_annotations
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 from gapscope.files import write_text
@@ -57,8 +57,8 @@ def check_folder(
     Raises:
         InputError: `root`, `images` or `labels` does not exist, or `format` is unknown.
     """
-    if format is not None and format not in FORMATS:
-        raise InputError(f"format '{format}' is unknown - expected one of {', '.join(FORMATS)}.")
+    if format is not None and format not in KNOWN:
+        raise InputError(f"format '{format}' is unknown - expected one of {', '.join(KNOWN)}.")
     for path in filter(None, (root, images, labels)):
         if not path.exists():
             raise InputError(f"{path} is missing - expected a data set, or part of one. Check the path.")

@@ -123,7 +123,7 @@ def _packed(square: Tensor, own_size: tuple[int, int], fill: int) -> tuple[bytes
     rows, columns = (np.flatnonzero((pixels != fill).any(axis=axes)) for axes in ((0, 2), (0, 1)))
     top, bottom = (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, 0)
     left, right = (int(columns[0]), int(columns[-1]) + 1) if len(columns) else (0, 0)
-    part = np.ascontiguousarray(pixels[:, top:bottom, left:right])
+    part = np.ascontiguousarray(pixels[:, top:bottom, left:right].transpose(1, 2, 0))
     numbers = (*own_size, top, bottom, left, right)
     return _HEADER.pack(_MAGIC, *numbers, _checksum(numbers, part)), part
 
@@ -139,9 +139,9 @@ def _read(place: Path, size: int, fill: int) -> tuple[Tensor, tuple[int, int]] |
     if magic != _MAGIC or _checksum(numbers, pixels) != checksum:
         return None
     width, height, top, bottom, left, right = numbers
-    square = torch.full((3, size, size), fill, dtype=torch.uint8)
-    square.numpy()[:, top:bottom, left:right] = pixels.reshape(3, bottom - top, right - left)
-    return square, (width, height)
+    square = np.full((size, size, 3), fill, dtype=np.uint8)
+    square[top:bottom, left:right] = pixels.reshape(bottom - top, right - left, 3)
+    return torch.from_numpy(square).permute(2, 0, 1), (width, height)
 
 
 def _checksum(numbers: tuple[int, ...] | list[int], pixels: np.ndarray) -> int:

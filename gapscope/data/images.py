@@ -6,21 +6,21 @@ import struct
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import torch
 from PIL import Image
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
-from torch import Tensor
-from torchvision.io import ImageReadMode, decode_image
 
 from gapscope.data.problems import FileError
 from gapscope.errors import InputError
 from gapscope.progress import Progress, silent
+
+if TYPE_CHECKING:  # labels can be read, and headers, without the 600 MiB that torch takes
+    from torch import Tensor
 
 T = TypeVar("T")
 
@@ -94,7 +94,7 @@ def read_size(path: Path) -> tuple[int, int]:
     return size
 
 
-def read_pixels(path: Path) -> Tensor:
+def read_pixels(path: Path) -> "Tensor":
     """An image as uint8 RGB (3, h, w), whatever colours the file holds: grey, palette, alpha, CMYK or 16 bit.
 
     Transparency is dropped, not blended; of 16 bits the upper 8 are kept.
@@ -102,6 +102,8 @@ def read_pixels(path: Path) -> Tensor:
     Raises:
         InputError: The file is missing, no image, or cut short.
     """
+    from torchvision.io import ImageReadMode, decode_image
+
     kind = _kind(path)
     try:
         # torchvision is the quicker decoder, but a PNG with a wrong byte ends the whole process inside it (measured
@@ -188,7 +190,9 @@ def _orientation(exif: bytes) -> int:
     return 1
 
 
-def _png_pixels(path: Path) -> Tensor:
+def _png_pixels(path: Path) -> "Tensor":
+    import torch
+
     with PngImageFile(path) as image:
         image.load()
         image.info.pop("transparency", None)  # or converting would blend it, or warn

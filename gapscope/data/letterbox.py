@@ -5,6 +5,7 @@ from math import ceil, gcd
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 FILL = 128
 """Grey of the bars, 0 to 255."""
@@ -24,27 +25,20 @@ def letterbox(image: Tensor, size: int, fill: int = FILL) -> tuple[Tensor, float
         fill: Grey of the bars.
 
     Returns:
-        The contiguous uint8 (3, size, size) image, the scale (network pixels per image pixel), and the (left, top)
-        offset in network pixels.
+        The uint8 (3, size, size) image, the scale (network pixels per image pixel), and the (left, top) offset in
+        network pixels. In memory RGB triples lie in rows: so decoders give them, and so scaling is quickest.
     """
     height, width = image.shape[-2:]
     side, left, top = _square(width, height)
     first, last = _reach(top if height <= width else left, min(height, width), side, size)
     start, stop = first * size // side, last * size // side
-    square = np.empty((3, size, size), dtype=np.uint8)
-    if height <= width:  # across, then down, as torchvision does
-        canvas, inside = _canvas((last - first, size), 0, top - first, height, fill)
-        _scale(image, inside)
-        target, along = square[:, start:stop], square.swapaxes(0, 1)
+    if height <= width:  # across, then down, as torch does it in one call
+        framed = _framed(scaled(image, height, size), 1, top - first, last - first, fill)
+        square = _framed(scaled(framed, stop - start, size), 1, start, size, fill)
     else:
-        canvas, inside = _canvas((height, last - first), 1, left - first, width, fill)
-        inside.numpy()[...] = image.numpy()
-        target, along = square[:, :, start:stop], square.swapaxes(0, 2)
-    along[:start], along[stop:] = fill, fill
-    scaled = torch.from_numpy(np.empty((*target.shape[1:], 3), np.uint8)).permute(2, 0, 1)
-    _scale(canvas, scaled)
-    target[...] = scaled.numpy()  # numpy splits RGB triples into planes twice as fast as torch
-    return torch.from_numpy(square), *letterbox_geometry(width, height, size)
+        framed = _framed(image, 2, left - first, last - first, fill)
+        square = _framed(scaled(framed, size, stop - start), 2, start, size, fill)
+    return square, *letterbox_geometry(width, height, size)
 
 
 def letterbox_geometry(width: int, height: int, size: int) -> tuple[float, tuple[float, float]]:
@@ -72,25 +66,23 @@ def _reach(start: int, length: int, side: int, size: int) -> tuple[int, int]:
     return first, last
 
 
-def _canvas(shape: tuple[int, int], axis: int, before: int, length: int, fill: int) -> tuple[Tensor, Tensor]:
-    """An empty image (3, h, w) with bars along an axis, and its part between them, to be filled.
+def _framed(image: Tensor, axis: int, before: int, length: int, fill: int) -> Tensor:
+    """The image (3, h, w) with bars before and after it along an axis, which then has a length; always a copy."""
+    shape = list(image.shape)
+    shape[axis] = length
+    framed = np.empty((*shape[1:], 3), dtype=np.uint8).transpose(2, 0, 1)
+    along, inside = framed.swapaxes(0, axis), image.numpy().swapaxes(0, axis)
+    after = before + len(inside)
+    along[:before], along[before:after], along[after:] = fill, inside, fill
+    return torch.from_numpy(framed)
 
-    In memory RGB triples lie in rows, as decoders give them and as scaling is quickest.
-    """
-    pixels = np.empty((*shape, 3), dtype=np.uint8)
-    along = pixels.swapaxes(0, axis)
-    along[:before], along[before + length :] = fill, fill
-    canvas = torch.from_numpy(pixels).permute(2, 0, 1)
-    return canvas, canvas.narrow(1 + axis, before, length)
 
-
-def _scale(image: Tensor, target: Tensor) -> None:
-    """Fill the target with the image, scaled as torchvision's `resize` does it, antialiased."""
-    if image.shape == target.shape:
-        target.copy_(image)
-        return
-    one, into = (pixels.permute(1, 2, 0)[None].permute(0, 3, 1, 2) for pixels in (image, target))
-    torch.ops.aten._upsample_bilinear2d_aa.out(one, list(target.shape[1:]), False, out=into)
+def scaled(image: Tensor, height: int, width: int, *, antialias: bool = True) -> Tensor:
+    """The uint8 image (3, h, w) at another size; the same image if it has that size already."""
+    if (height, width) == image.shape[1:]:
+        return image
+    one = image.permute(1, 2, 0)[None].permute(0, 3, 1, 2)  # or torch would not see that triples lie in rows
+    return functional.interpolate(one, size=[height, width], mode="bilinear", antialias=antialias)[0]
 
 
 def letterbox_boxes(boxes: Tensor, scale: float, offset: tuple[float, float]) -> Tensor:

@@ -10,25 +10,33 @@ import torch
 
 from gapscope.errors import InputError
 from gapscope.files import atomic_path
+from gapscope.training.metrics import EpochSums
 
 
 @dataclass
 class Progress:
-    """What the loop knows between two epochs, besides weights and optimizer."""
+    """What the loop knows between two steps, besides weights and optimizer.
+
+    There is no state of random numbers in it: order and variation of the images are functions of seed and epoch, and
+    nothing else in a training is drawn.
+    """
 
     epoch: int = 0
     """Epochs finished."""
     step: int = 0
     """Optimizer steps taken."""
+    running: EpochSums = field(default_factory=EpochSums)
+    """The epoch that is not finished."""
     best_epoch: int = -1
     best_map50: float = -1.0
     history: list[dict[str, Any]] = field(default_factory=list)
     """One row per finished epoch, as in metrics.jsonl."""
     seconds: float = 0.0
+    """Of the finished epochs, with validation."""
 
 
 def save_checkpoint(path: Path, key: str, progress: Progress, states: dict[str, Any]) -> None:
-    """Write everything a later process needs, whole or not at all.
+    """Write everything a later process needs, whole or not at all; the checkpoint before it is kept beside it.
 
     Args:
         path: The file.
@@ -38,6 +46,8 @@ def save_checkpoint(path: Path, key: str, progress: Progress, states: dict[str, 
     """
     with atomic_path(path) as temporary:
         torch.save({"key": key, "progress": asdict(progress), "states": states}, temporary)
+        if path.exists():
+            path.replace(previous(path))
 
 
 def load_checkpoint(path: Path, key: str) -> tuple[Progress, dict[str, Any]] | None:
@@ -46,15 +56,19 @@ def load_checkpoint(path: Path, key: str) -> tuple[Progress, dict[str, Any]] | N
     Nothing but tensors and plain values is unpickled.
 
     Raises:
-        InputError: If the file is there but broken.
+        InputError: If the file is there but broken, be it by a single byte.
     """
+    if not path.exists():  # a kill between two renames leaves only the one before
+        path = previous(path)
     if not path.exists():
         return None
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        broken = zipfile.ZipFile(path).testzip()  # torch.load does not look at the checksums
+        content = torch.load(path, map_location="cpu", weights_only=True) if broken is None else {}
         if content["key"] != key:
             return None
-        return Progress(**content["progress"]), content["states"]
+        progress = content["progress"]
+        return Progress(**progress | {"running": EpochSums(**progress["running"])}), content["states"]
     except (
         OSError,
         EOFError,
@@ -65,6 +79,17 @@ def load_checkpoint(path: Path, key: str) -> tuple[Progress, dict[str, Any]] | N
         pickle.UnpicklingError,
         zipfile.BadZipFile,
     ):
-        raise InputError(
-            f"{path}: is no checkpoint that can be read. Delete it, and this training starts anew."
-        ) from None
+        older = previous(path)
+        rest = f"goes on from {older.name}" if older.exists() and older != path else "starts anew"
+        raise InputError(f"{path}: is no checkpoint that can be read. Delete it, and this training {rest}.") from None
+
+
+def remove_checkpoints(path: Path) -> None:
+    """Delete the checkpoint and the one before it, where they are there."""
+    path.unlink(missing_ok=True)
+    previous(path).unlink(missing_ok=True)
+
+
+def previous(path: Path) -> Path:
+    """Where the checkpoint before this one is kept."""
+    return path.with_name(f"{path.stem}.previous{path.suffix}")

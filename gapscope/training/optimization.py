@@ -24,7 +24,8 @@ def make_optimizer(network: nn.Module, config: Train) -> optim.Optimizer:
         case "adamw":
             return optim.AdamW(groups, lr=config.learning_rate, fused=True)
         case "sgd":
-            return optim.SGD(groups, lr=config.learning_rate, momentum=0.937, nesterov=True)
+            momentum = config.momentum
+            return optim.SGD(groups, lr=config.learning_rate, momentum=momentum, nesterov=momentum > 0, fused=True)
 
 
 def learning_rate(step: int, total_steps: int, config: Train) -> float:

@@ -4,34 +4,40 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import Tensor
 
 from gapscope.config import Train
 from gapscope.data.batches import Batch
-from gapscope.detector.loss import LossParts, YoloLoss
 from gapscope.detector.network import YOLOv3
-from gapscope.errors import InputError
-from gapscope.files import atomic_path, write_text
+from gapscope.files import write_text
 from gapscope.progress import Progress as Report
 from gapscope.progress import silent
 from gapscope.training.checkpoint import Progress, load_checkpoint, save_checkpoint
-from gapscope.training.optimization import learning_rate, make_optimizer, set_learning_rate
+from gapscope.training.interruption import Interruption
+from gapscope.training.logs import MetricLogs
+from gapscope.training.loss_watch import LossWatch
+from gapscope.training.metrics import EpochSums
+from gapscope.training.optimization import learning_rate
+from gapscope.training.processes import reduced, tuned_convolutions
+from gapscope.training.step import Learner
 
-Epoch = Callable[[int], Iterator[Batch]]
-"""epoch -> its batches: the order is a pure function of the epoch (and of a seed that the caller fixed)."""
+Batches = Callable[[int, int], Iterator[Batch]]
+"""(epoch, start) -> its batches from the `start`th on; which they are depends on the epoch alone."""
+State = dict[str, Tensor]
+"""A network's state_dict, on the CPU."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A finished training. `network` holds the weights of the best epoch."""
+    """A finished training. `network` holds the weights of the best epoch, `last` those of the last one."""
 
     network: YOLOv3
+    last: State
     best_epoch: int
     best_map50: float
     epochs: int
@@ -39,149 +45,180 @@ class Trained:
     seconds: float
 
 
-def train(
-    network: YOLOv3,
-    batches: Epoch,
-    steps_per_epoch: int,
-    validate: Callable[[YOLOv3], float],
-    config: Train,
-    *,
-    folder: Path,
-    key: str,
-    what: str = "training",
-    report: Report = silent,
-) -> Trained:
-    """Train until the last epoch or until validation has not improved for `config.patience` epochs.
+class Training:
+    """A network on its way from its start weights to its best ones.
 
-    After every epoch a checkpoint stands in `folder`; called again with the same key, training goes on from it and
-    gives the same weights as if it had not been interrupted (bit for bit on the CPU).
+    After every epoch, every `config.checkpoint_minutes` and when it is interrupted, a checkpoint stands in `folder`.
+    Run again with the same key, training goes on from it, and gives the same weights as if it had not been
+    interrupted (bit for bit on the CPU).
 
     Args:
+        fabric: From `processes.make_fabric`. In several processes, each runs its own `Training`; the first one writes.
         network: Start weights; layers that are frozen stay as they are.
-        batches: Gives the batches of an epoch.
-        steps_per_epoch: How many batches an epoch has.
+        batches: Gives the batches of an epoch, or this process's share of them.
+        num_batches: How many batches an epoch has.
         validate: mAP@0.5 of a network on the validation images; the weights with the highest one are kept.
         folder: Where `metrics.jsonl` and the checkpoint live.
         key: What this training is made from.
-
-    Raises:
-        InputError: If the loss stops being a finite number; the batch is saved in `folder`.
+        logs: Where metrics go besides.
     """
-    fabric = Fabric(accelerator=config.device, devices=1, precision="32-true")
-    network.to(memory_format=torch.channels_last)
-    optimizer = make_optimizer(network, config)
-    average = (
-        AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True) if config.ema else None
-    )
-    wrapped, optimizer = fabric.setup(network, optimizer)
-    if average is not None:
-        average.to(fabric.device)
-    loss_of = YoloLoss(network.anchors)
-    at, best = _resume(folder / "checkpoint.pt", key, network, average, optimizer)
-    total_steps = config.epochs * steps_per_epoch
 
-    while at.epoch < config.epochs and not _out_of_patience(at, config):
-        started = time.perf_counter()
-        parts_sum, rate, num_images = torch.zeros(4, dtype=torch.float64), 0.0, 0
-        wrapped.train()
-        for batch in batches(at.epoch):
-            rate = learning_rate(at.step, total_steps, config)
-            set_learning_rate(optimizer, rate)
-            parts = _loss(wrapped, loss_of, batch, fabric.device)
-            if not torch.isfinite(parts.total):
-                _refuse(batch, parts, at, rate, folder)
-            optimizer.zero_grad(set_to_none=True)
-            fabric.backward(parts.total)
-            optimizer.step()
-            if average is not None:
-                average.update_parameters(network)
-            at.step, num_images = at.step + 1, num_images + len(batch.images)
-            parts_sum += torch.tensor(_values(parts), dtype=torch.float64)
-            report(what, at.step, total_steps, _note(at))
+    def __init__(
+        self,
+        fabric: Fabric,
+        network: YOLOv3,
+        batches: Batches,
+        num_batches: int,
+        validate: Callable[[YOLOv3], float],
+        config: Train,
+        *,
+        folder: Path,
+        key: str,
+        what: str = "training",
+        report: Report = silent,
+        logs: MetricLogs | None = None,
+    ) -> None:
+        self.fabric, self.config, self.folder, self.key = fabric, config, folder, key
+        self.batches, self.num_batches, self.validate = batches, num_batches, validate
+        self.what, self.report, self.logs = what, report, logs
+        self.total_steps = config.epochs * -(-num_batches // config.accumulate)
+        self.learner = Learner(fabric, network, config)
+        self.watch = LossWatch(fabric, folder)
+        self.at, self.best = Progress(), State()
+        found = load_checkpoint(self.checkpoint, key)
+        if found is not None:
+            self.at, states = found
+            self.best = states.pop("best")
+            self.learner.load_states(states)
+        self.saved = time.monotonic()
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoint.pt"
+
+    def run(self) -> Trained:
+        """Train until the last epoch or until validation has not improved for `config.patience` epochs.
+
+        Raises:
+            InputError: If the loss stops being a finite number; the batch is saved in `folder`.
+            KeyboardInterrupt: If it was interrupted; a checkpoint is saved.
+        """
+        at, config = self.at, self.config
+        with Interruption() as interruption, tuned_convolutions():
+            while at.epoch < config.epochs and not self.out_of_patience:
+                self.train_epoch(interruption)
+                row = at.running.row(at.epoch + 1, learning_rate(at.step - 1, self.total_steps, config))
+                started = time.perf_counter()
+                if (at.epoch + 1) % config.validate_every == 0 or at.epoch + 1 == config.epochs:
+                    row["val_map50"] = self.validated(interruption)
+                row["seconds"] = round(at.running.seconds + time.perf_counter() - started, 3)
+                self.finish_epoch(row)
+        self.report(self.what, self.total_steps, self.total_steps, self.note())
+        network = self.learner.candidate
+        last = _copied(network.state_dict())
+        network = self.learner.network.cpu()
+        network.load_state_dict(self.best or last)
+        return Trained(network, last, at.best_epoch, at.best_map50, at.epoch, at.epoch < config.epochs, at.seconds)
+
+    def train_epoch(self, interruption: Interruption) -> None:
+        """Take the steps of the running epoch that are still to be taken."""
+        at, config, running = self.at, self.config, self.at.running
+        self.learner.training_mode()
+        started = time.perf_counter() - running.seconds
+        for group in grouped(waiting(self.batches(at.epoch, running.batches), running), config.accumulate):
+            rate = learning_rate(at.step, self.total_steps, config)
+            self.watch.add(at.step, rate, group, self.learner.step(group, rate))
+            at.step += 1
+            running.batches += len(group)
+            running.images += sum(map(len, group)) * self.fabric.world_size
+            if at.step % self.watch.every == 0 or running.batches == self.num_batches:
+                self.watch.look(at)
+                running.seconds = time.perf_counter() - started
+                self.pause(interruption)
+            running.seconds = time.perf_counter() - started
+            if at.step < self.total_steps:
+                self.report(self.what, at.step, self.total_steps, self.note())
+
+    def pause(self, interruption: Interruption) -> None:
+        """Save a checkpoint if it is time, and stop if that is wanted; all processes decide alike."""
+        due = time.monotonic() - self.saved > 60 * self.config.checkpoint_minutes
+        stop, due = self.agreed(interruption.heard, due and self.fabric.is_global_zero)
+        if stop or due:
+            self.save()
+        if stop:
+            raise KeyboardInterrupt
+
+    def agreed(self, *flags: bool) -> list[bool]:
+        """What any process says."""
+        if self.fabric.world_size == 1:
+            return list(flags)
+        said = torch.tensor([float(flag) for flag in flags], device=self.fabric.device)
+        return [value > 0 for value in reduced(self.fabric, said, "sum").tolist()]
+
+    def validated(self, interruption: Interruption) -> float:
+        """mAP@0.5 of the network as it is now, by the first process; interrupted, it is done again."""
+        map50 = 0.0
+        try:
+            with interruption.at_once():
+                if self.fabric.is_global_zero:
+                    map50 = self.validate(self.learner.candidate)
+                map50 = self.fabric.broadcast(map50)
+        except KeyboardInterrupt:
+            self.save()
+            raise
+        if map50 > self.at.best_map50:
+            self.at.best_map50, self.at.best_epoch = map50, self.at.epoch + 1
+            self.best = _copied(self.learner.candidate.state_dict())
+        return map50
+
+    def finish_epoch(self, row: dict[str, float]) -> None:
+        """Count the running epoch as finished, and write down how it was."""
+        at = self.at
+        if self.fabric.device.type == "cuda":
+            row["gpu_memory_gib"] = round(torch.cuda.max_memory_allocated(self.fabric.device) / 2**30, 3)
+            torch.cuda.reset_peak_memory_stats(self.fabric.device)
         at.epoch += 1
-        trained_for = time.perf_counter() - started
-        row = _row(at.epoch, parts_sum / steps_per_epoch, rate, num_images / trained_for)
-        if at.epoch % config.validate_every == 0 or at.epoch == config.epochs:
-            candidate = network if average is None else _averaged(average, network)
-            row["val_map50"] = validate(candidate)
-            if row["val_map50"] > at.best_map50:
-                at.best_map50, at.best_epoch = row["val_map50"], at.epoch
-                best = {name: value.detach().cpu().clone() for name, value in candidate.state_dict().items()}
-        row["seconds"] = round(time.perf_counter() - started, 3)
+        at.running = EpochSums()
         at.seconds += row["seconds"]
         at.history.append(row)
-        states = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "best": best}
-        save_checkpoint(
-            folder / "checkpoint.pt",
-            key,
-            at,
-            states | ({"average": average.state_dict()} if average is not None else {}),
-        )
-        write_text(folder / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in at.history))
+        if self.fabric.is_global_zero:
+            write_text(self.folder / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in at.history))
+            if self.logs is not None:
+                self.logs.log(row)
+        self.save()
 
-    report(what, total_steps, total_steps, _note(at))
-    network.cpu().load_state_dict(best)
-    return Trained(network, at.best_epoch, at.best_map50, at.epoch, at.epoch < config.epochs, at.seconds)
+    def save(self) -> None:
+        """Write a checkpoint."""
+        if self.fabric.is_global_zero:
+            save_checkpoint(self.checkpoint, self.key, self.at, self.learner.states() | {"best": self.best})
+        self.saved = time.monotonic()
 
+    @property
+    def out_of_patience(self) -> bool:
+        return self.at.best_epoch >= 0 and self.at.epoch - self.at.best_epoch >= self.config.patience
 
-def _resume(
-    path: Path, key: str, network: nn.Module, average: AveragedModel | None, optimizer: Any
-) -> tuple[Progress, dict[str, Tensor]]:
-    found = load_checkpoint(path, key)
-    if found is None:
-        return Progress(), {}
-    at, states = found
-    network.load_state_dict(states["network"])
-    optimizer.load_state_dict(states["optimizer"])
-    if average is not None:
-        average.load_state_dict(states["average"])
-    return at, states["best"]
+    def note(self) -> str:
+        """For the progress line."""
+        best = f"best val mAP@0.5 {self.at.best_map50:.3f} (epoch {self.at.best_epoch})"
+        return ", ".join(filter(None, [self.at.running.note(), best if self.at.best_epoch >= 0 else ""]))
 
 
-def _loss(network: nn.Module, loss_of: YoloLoss, batch: Batch, device: torch.device) -> LossParts:
-    images = batch.images.to(device, non_blocking=True).to(memory_format=torch.channels_last).float().div_(255)
-    raw = network(images)
-    return loss_of(
-        raw, batch.boxes.to(device), batch.classes.to(device), batch.ignore.to(device), batch.image_index.to(device)
-    )
+def waiting(batches: Iterator[Batch], running: EpochSums) -> Iterator[Batch]:
+    """The same batches; the seconds until each is there are added up."""
+    while True:
+        asked = time.perf_counter()
+        batch = next(batches, None)
+        running.waited += time.perf_counter() - asked
+        if batch is None:
+            return
+        yield batch
 
 
-def _values(parts: LossParts) -> list[float]:
-    return [float(part.detach()) for part in (parts.total, parts.box, parts.objectness, parts.classification)]
+def grouped(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:
+    """The batches of each optimizer step; the last group of an epoch may be smaller."""
+    while group := list(islice(batches, size)):
+        yield group
 
 
-def _row(epoch: int, means: Tensor, rate: float, images_per_second: float) -> dict[str, Any]:
-    names = ("loss", "box", "objectness", "classification")
-    row: dict[str, Any] = {"epoch": epoch} | {name: round(float(v), 6) for name, v in zip(names, means, strict=True)}
-    return row | {"val_map50": None, "learning_rate": rate, "images_per_second": round(images_per_second, 2)}
-
-
-def _note(at: Progress) -> str:
-    last = at.history[-1]["loss"] if at.history else None
-    best = f", best val mAP@0.5 {at.best_map50:.3f} (epoch {at.best_epoch})" if at.best_epoch >= 0 else ""
-    return (f"loss {last:.2f}" if last is not None else "") + best
-
-
-def _averaged(average: AveragedModel, network: YOLOv3) -> YOLOv3:
-    """The averaged network. Its frozen layers are copied: averaging equal values turns -0.0 into 0.0."""
-    averaged = cast(YOLOv3, average.module)
-    for index in network.frozen:
-        averaged.layers[index].load_state_dict(network.layers[index].state_dict())
-    return averaged
-
-
-def _out_of_patience(at: Progress, config: Train) -> bool:
-    return at.best_epoch >= 0 and at.epoch - at.best_epoch >= config.patience
-
-
-def _refuse(batch: Batch, parts: LossParts, at: Progress, rate: float, folder: Path) -> None:
-    """Stop with the step, the parts of the loss and the batch saved."""
-    path = folder / "nan_batch.pt"
-    with atomic_path(path) as temporary:
-        torch.save({name: getattr(batch, name) for name in ("images", "boxes", "classes", "indices")}, temporary)
-    _, box, objectness, classification = _values(parts)
-    raise InputError(
-        f"the loss stopped being a number at step {at.step} (epoch {at.epoch + 1}) of {folder}: box {box:.3g}, "
-        f"objectness {objectness:.3g}, class {classification:.3g}, learning rate {rate:.3g}. The batch is saved in "
-        f"{path}; try a lower learning_rate or a longer warmup_steps. The last whole epoch is kept."
-    )
+def _copied(state: State) -> State:
+    return {name: value.detach().cpu().clone() for name, value in state.items()}

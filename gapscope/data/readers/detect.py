@@ -16,6 +16,7 @@ from gapscope.data.readers.label_texts import is_archive
 from gapscope.data.readers.openimages import OPENIMAGES
 from gapscope.data.readers.scalabel import SCALABEL
 from gapscope.data.readers.synscapes import SYNSCAPES
+from gapscope.data.readers.unlabelled import UNLABELLED, find_unlabelled
 from gapscope.data.readers.viper import VIPER
 from gapscope.data.readers.vkitti import VKITTI1, VKITTI2
 from gapscope.data.readers.voc import VOC
@@ -27,6 +28,8 @@ _WITH_OWN_FOLDERS = (VIPER, KITTI, VKITTI2, VKITTI1, CITYSCAPES, CITYSCAPES3D, C
 _FRAMES = (BDD100K_2018, BDD100K_DET20, BDD100K_OLD, SCALABEL)
 FORMATS: dict[str, Format] = {format.name: format for format in (*_WITH_OWN_FOLDERS, *_FRAMES, COCO, YOLO, VOC)}
 """By name, in the order in which a folder is tried: what is told apart by its first bytes comes first."""
+KNOWN = FORMATS | {UNLABELLED.name: UNLABELLED}
+"""Those that can be asked for: images without labels must be, lest lost labels pass for none."""
 
 
 def read_annotations(
@@ -79,7 +82,7 @@ def read_annotations(
 
 
 def _read(request: Request) -> AnnotationTable:
-    tried = [FORMATS[request.format]] if request.format else list(FORMATS.values())
+    tried = [KNOWN[request.format]] if request.format else list(FORMATS.values())
     if request.sizes is not None:
         tried = [candidate for candidate in tried if candidate.alone]
     for candidate in tried:
@@ -87,9 +90,19 @@ def _read(request: Request) -> AnnotationTable:
         if found is not None:
             _check_options(candidate, request.options)
             return candidate.read(request, found)
-    wanted = "; ".join(candidate.layout for candidate in tried)
-    raise InputError(
-        f"{request.root} fits no known format - looked in it and its subfolders for: {wanted}. Arrange the files so."
+    raise InputError(_nothing_found(request, tried))
+
+
+def _nothing_found(request: Request, tried: Sequence[Format]) -> str:
+    if len(tried) == 1:
+        return (
+            f"{request.root} does not fit the format {tried[0].name} - expected in it or its subfolders: "
+            f"{tried[0].layout}. Arrange the files so."
+        )
+    alone = f" For images without labels: format {UNLABELLED.name}." if find_unlabelled(request) else ""
+    return (
+        f"{request.root} fits no known format - expected one of {', '.join(format.name for format in tried)}. "
+        f"docs/formats.md shows how the files of each lie; name one to be told what it lacks.{alone}"
     )
 
 
@@ -103,11 +116,11 @@ def _check_options(format: Format, options: Mapping[str, str]) -> None:
 
 
 def _check(request: Request, format: str | None) -> None:
-    if format is not None and format not in FORMATS:
-        raise InputError(f"format '{format}' is unknown - expected one of {', '.join(FORMATS)}.")
+    if format is not None and format not in KNOWN:
+        raise InputError(f"format '{format}' is unknown - expected one of {', '.join(KNOWN)}.")
     if request.sizes is not None and not all(side >= 1 for side in request.sizes):
         raise InputError(f"sizes {request.sizes} - expected width and height in pixels, 1 or more. Fix them.")
-    if request.sizes is not None and format is not None and not FORMATS[format].alone:
+    if request.sizes is not None and format is not None and not KNOWN[format].alone:
         able = ", ".join(other.name for other in FORMATS.values() if other.alone)
         raise InputError(
             f"format '{format}' cannot be read without its images; these can: {able}. Leave out the sizes."

@@ -1,0 +1,36 @@
+"""What frozen layers still do while the others learn, and the proof that they stayed as they were."""
+
+import hashlib
+
+from torch import nn
+
+from gapscope.config import Train
+from gapscope.detector.network import YOLOv3, fingerprint
+
+
+def training_mode(network: YOLOv3, bn: str) -> None:
+    """Make the network learn: `frozen` keeps the batch statistics of frozen layers, `track` lets them follow.
+
+    With `track`, frozen layers normalize by the statistics of the batch, as the code family of the paper did: their
+    outputs, and what they do once training is over, drift with the training images although no weight changes.
+    """
+    network.train()
+    if bn == "track":
+        for index in network.frozen:
+            network.layers[index].train()
+
+
+def frozen_hash(network: YOLOv3, first: int, last: int, config: Train) -> str:
+    """SHA-256 (hex) over what may not change in layers first..last: weights and, unless tracked, batch statistics."""
+    if config.bn == "frozen":
+        return fingerprint(network, first, last)
+    digest = hashlib.sha256()
+    for index in range(first, last + 1):
+        _add(digest, network.layers[index], str(index))
+    return digest.hexdigest()
+
+
+def _add(digest: "hashlib._Hash", layer: nn.Module, name: str) -> None:
+    for key, value in layer.named_parameters():
+        digest.update(f"{name}.{key} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())

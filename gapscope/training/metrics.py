@@ -1,0 +1,51 @@
+"""What an epoch of training was like, in numbers."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+PARTS = ("loss", "box", "objectness", "classification")
+"""The loss and what it is made of, in the order of `LossParts`."""
+
+
+@dataclass
+class EpochSums:
+    """The running epoch so far. A checkpoint holds it, so that an epoch's numbers survive an interruption."""
+
+    batches: int = 0
+    """Batches that are done: where an interrupted epoch goes on."""
+    steps: int = 0
+    """Optimizer steps whose loss has been looked at."""
+    losses: list[float] = field(default_factory=lambda: [0.0] * len(PARTS))
+    """The loss and its parts, summed over these steps."""
+    images: int = 0
+    seconds: float = 0.0
+    """Spent training, without validation."""
+    waited: float = 0.0
+    """Seconds of these that were spent waiting for the next batch."""
+
+    def add(self, losses: list[float]) -> None:
+        """Count one more step."""
+        self.steps += 1
+        self.losses = [total + one for total, one in zip(self.losses, losses, strict=True)]
+
+    @property
+    def images_per_second(self) -> float:
+        return self.images / self.seconds if self.seconds else 0.0
+
+    @property
+    def data_wait(self) -> float:
+        """Share of the time that was spent waiting for the next batch, 0 to 1."""
+        return self.waited / self.seconds if self.seconds else 0.0
+
+    def row(self, epoch: int, rate: float) -> dict[str, Any]:
+        """A line of metrics.jsonl, before validation."""
+        means = {name: round(total / self.steps, 6) for name, total in zip(PARTS, self.losses, strict=True)}
+        speed = {"images_per_second": round(self.images_per_second, 2), "data_wait": round(self.data_wait, 4)}
+        return {"epoch": epoch, **means, "val_map50": None, "learning_rate": rate, **speed}
+
+    def note(self) -> str:
+        """For the progress line."""
+        if not self.steps:
+            return ""
+        speed = f"{self.images_per_second:.3g} images/s, waiting for data {self.data_wait:.0%}"
+        return f"loss {self.losses[0] / self.steps:.2f}, {speed}"
