@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN ?= runs/demo
 
-.PHONY: demo test clean bench-train
+.PHONY: demo test clean bench-cka bench-data bench-train
 
 demo: $(VENV)/installed
 	$(VENV)/bin/gapscope demo --out $(RUN)
@@ -16,6 +16,10 @@ test: $(VENV)/installed-dev
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/python -m pytest
+
+# How fast does the loader give images, beside decoding and scaling alone? More options: make bench-data BENCH="--images FOLDER"
+bench-data: $(VENV)/installed
+	OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/load_images.py $(BENCH)
 
 # How fast is a training step, beside its bare layers and a peer? More options: make bench-train BENCH="--device cuda --batch 64"
 bench-train: $(VENV)/installed

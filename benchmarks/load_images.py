@@ -59,7 +59,9 @@ def write_frames(folder: Path, number: int) -> str:
             coarse = np.random.default_rng(i).integers(0, 256, (90, 160, 3), dtype=np.uint8)
             frame = Image.fromarray(coarse).resize(FRAME, Image.Resampling.BICUBIC)
         frame.save(folder / f"{i:05}.jpg", quality=85)
-    return "BDD100K frames enlarged from 640 x 360" if files else "made-up frames: the shared BDD100K frames are not here"
+    return (
+        "BDD100K frames enlarged from 640 x 360" if files else "made-up frames: the shared BDD100K frames are not here"
+    )
 
 
 def table_of(paths: list[Path]) -> AnnotationTable:
@@ -183,6 +185,8 @@ def main() -> None:
             here.mkdir()
             told = write_frames(here, given.number)
         paths = find_images(here)[: given.number]
+        if not paths:
+            parser.error(f"there is no image in {here}")
         size = statistics.mean(path.stat().st_size for path in paths) / 1e3
         first = " x ".join(map(str, read_size(paths[0])))
         print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}")

@@ -166,7 +166,9 @@ def test_a_folder_that_cannot_be_written_to_is_said_once_and_changes_no_image(tm
     with pytest.warns(RuntimeWarning, match=r"image cache .*cache cannot be written to \(.*\).*Make room") as said:
         squares = [cache.letterboxed(path, SIZE)[0] for path in paths]
     assert len(said) == 1
-    assert all(torch.equal(square, read_letterboxed(path, SIZE)[0]) for square, path in zip(squares, paths, strict=True))
+    assert all(
+        torch.equal(square, read_letterboxed(path, SIZE)[0]) for square, path in zip(squares, paths, strict=True)
+    )
 
 
 def test_a_full_disk_leaves_no_half_file_and_what_is_kept_is_still_read(tmp_path, folder, monkeypatch):

@@ -191,11 +191,25 @@ def _mosaic(four: list[Sample], rng: np.random.Generator) -> _Canvas:
 
 
 def _recoloured(image: Tensor, largest: tuple[float, float, float], draws: np.ndarray) -> Tensor:
-    """Turn hue, scale saturation and brightness with one matrix, so that the image turns float only once."""
+    """Turn hue, scale saturation and brightness with one matrix; the result lies in memory as planes.
+
+    Band by band through the same two small buffers, which is twice as quick as turning the whole image float.
+    """
     hue, saturation, value = np.asarray(largest) * draws
     matrix = torch.from_numpy((1 + value) * colour_matrix(hue, 1 + saturation)).float()
-    flat = torch.from_numpy(np.ascontiguousarray(image.numpy())).view(3, -1).float()  # as planes
-    return (matrix @ flat).add_(0.5).clamp_(0, 255).to(torch.uint8).view(image.shape)
+    pixels, (height, width) = image.numpy(), image.shape[1:]
+    recoloured = np.empty(image.shape, dtype=np.uint8)
+    before, after = np.empty((2, 3 * _BAND * width), dtype=np.float32)
+    for top in range(0, height, _BAND):
+        rows = slice(top, min(top + _BAND, height))
+        one, other = (buffer[: 3 * (rows.stop - top) * width].reshape(3, -1) for buffer in (before, after))
+        np.copyto(one.reshape(3, -1, width), pixels[:, rows])
+        torch.mm(matrix, torch.from_numpy(one), out=torch.from_numpy(other)).add_(0.5).clamp_(0, 255)
+        np.copyto(recoloured[:, rows], other.reshape(3, -1, width), casting="unsafe")
+    return torch.from_numpy(recoloured)
+
+
+_BAND = 52  # rows
 
 
 def colour_matrix(hue: float, saturation: float) -> np.ndarray:

@@ -7,6 +7,7 @@ import tempfile
 import time
 import warnings
 import zlib
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from threading import Lock
@@ -74,7 +75,7 @@ class ImageCache:
         name = hashlib.sha256(os.fsencode(text)).hexdigest()
         return self.folder / name[:2] / f"{name}.square"
 
-    def _keep(self, place: Path, parts: tuple[bytes, np.ndarray]) -> None:
+    def _keep(self, place: Path, parts: tuple[bytes, bytes]) -> None:
         try:
             _write(place, parts)
         except OSError as error:
@@ -117,13 +118,13 @@ def _makers() -> str:
     return hash_value([code, versions, INTERPOLATION])
 
 
-def _packed(square: Tensor, own_size: tuple[int, int], fill: int) -> tuple[bytes, np.ndarray]:
+def _packed(square: Tensor, own_size: tuple[int, int], fill: int) -> tuple[bytes, bytes]:
     """A header, and the part of a square that is not bar."""
     pixels = square.numpy()
     rows, columns = (np.flatnonzero((pixels != fill).any(axis=axes)) for axes in ((0, 2), (0, 1)))
     top, bottom = (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, 0)
     left, right = (int(columns[0]), int(columns[-1]) + 1) if len(columns) else (0, 0)
-    part = np.ascontiguousarray(pixels[:, top:bottom, left:right].transpose(1, 2, 0))
+    part = pixels[:, top:bottom, left:right].transpose(1, 2, 0).tobytes()
     numbers = (*own_size, top, bottom, left, right)
     return _HEADER.pack(_MAGIC, *numbers, _checksum(numbers, part)), part
 
@@ -135,20 +136,20 @@ def _read(place: Path, size: int, fill: int) -> tuple[Tensor, tuple[int, int]] |
         magic, *numbers, checksum = _HEADER.unpack_from(stored)
     except (OSError, struct.error):
         return None
-    pixels = np.frombuffer(stored, np.uint8, offset=_HEADER.size)
+    pixels = memoryview(stored)[_HEADER.size :]
     if magic != _MAGIC or _checksum(numbers, pixels) != checksum:
         return None
     width, height, top, bottom, left, right = numbers
     square = np.full((size, size, 3), fill, dtype=np.uint8)
-    square[top:bottom, left:right] = pixels.reshape(bottom - top, right - left, 3)
+    square[top:bottom, left:right] = np.frombuffer(pixels, np.uint8).reshape(bottom - top, right - left, 3)
     return torch.from_numpy(square).permute(2, 0, 1), (width, height)
 
 
-def _checksum(numbers: tuple[int, ...] | list[int], pixels: np.ndarray) -> int:
-    return zlib.crc32(pixels.reshape(-1), zlib.crc32(struct.pack("<6I", *numbers)))
+def _checksum(numbers: Sequence[int], pixels: bytes | memoryview) -> int:
+    return zlib.crc32(pixels, zlib.crc32(struct.pack("<6I", *numbers)))
 
 
-def _write(place: Path, parts: tuple[bytes, np.ndarray]) -> None:
+def _write(place: Path, parts: tuple[bytes, bytes]) -> None:
     """Into place whole. Not forced onto the disk: after a power cut the checksum tells what is missing."""
     place.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=".", dir=place.parent)

@@ -22,7 +22,7 @@ class Sample:
     """A letterboxed image and its boxes in network pixels; the tensors may be shared, so do not write into them."""
 
     image: Tensor
-    """uint8 (3, size, size) RGB; in memory triples in rows (torch's channels_last), or planes after a change of colour"""
+    """uint8 (3, size, size) RGB; in memory triples in rows (torch's channels_last), planes after a change of colour"""
     boxes: Tensor
     """float32 (k, 4) `xyxy` in network pixels"""
     classes: Tensor

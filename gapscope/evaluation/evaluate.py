@@ -66,7 +66,8 @@ def evaluate(
     network.to(device)
     found: list[Detections] = []
     for batch in batches(samples, batch_size, seed=0, epoch=0, shuffle=False):
-        detected = detect(network, batch.images.to(device).contiguous(), config.confidence, config.nms_iou, MAX_DETECTIONS)
+        images = batch.images.to(device).contiguous()
+        detected = detect(network, images, config.confidence, config.nms_iou, MAX_DETECTIONS)
         found += [Detections(one.boxes.cpu(), one.confidences.cpu(), one.classes.cpu()) for one in detected]
         progress(what, len(found), len(samples))
     targets, detections = target_columns(samples), detection_columns(found, samples)
