@@ -5,6 +5,7 @@ from typing import Any
 
 _HOMES = {
     "InputError": "gapscope.errors",
+    "read_annotations": "gapscope.data.readers.detect",
     "read_config": "gapscope.experiment_file",
     "run": "gapscope.study.run",
     "yolov3": "gapscope.detector.network",
@@ -12,13 +13,18 @@ _HOMES = {
     "read_cfg": "gapscope.detector.cfg_plan",
     "load_weights": "gapscope.detector.weights",
     "detect": "gapscope.detector.decode",
+    "evaluate": "gapscope.evaluation.by_hand",
     "record": "gapscope.recording.record",
     "read_recording": "gapscope.recording.recording",
     "compare": "gapscope.similarity.compare",
+    "compare_all": "gapscope.similarity.all_pairs",
+    "layer_summary": "gapscope.similarity.layer_summary",
+    "leave_one_out": "gapscope.similarity.influence",
+    "find_blocks": "gapscope.similarity.blocks",
     "report": "gapscope.reporting.page",
 }
 """Public name -> the module that holds it; imported when first used, so that `import gapscope` stays quick."""
-_OTHER_NAMES = {"report": "write_report"}
+_OTHER_NAMES = {"report": "write_report", "evaluate": "score_network"}
 
 __all__ = list(_HOMES)
 

@@ -1,5 +1,9 @@
 """What a recording will cost is known before it starts."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -57,3 +61,22 @@ def test_images_of_many_batches_are_all_recorded():
     images = torch.randint(0, 256, (23, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     one, many = (record(network, images, size=32, batch_size=size) for size in (23, 5))
     np.testing.assert_allclose(one.gram, many.gram, rtol=1e-3, atol=1e-3 * np.abs(one.gram).max())
+
+
+MEASURED = """
+import resource, torch
+from gapscope.detector.network import yolov3
+from gapscope.recording.layer_sync import record
+images = torch.randint(0, 256, (200, 3, 128, 128), dtype=torch.uint8)
+recording = record(yolov3(2, width=0.25).eval(), images, size=128, memory="200MiB")
+print(4 * 200 * recording.p.sum(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere resident memory is counted in other units")
+def test_a_small_budget_is_kept():
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", MEASURED], capture_output=True, text=True, env=environment)
+    everything, resident = map(int, done.stdout.split())
+    assert everything > 0.95 * 2**30
+    assert resident < 200 * 2**20 + 1.5 * 2**30

@@ -199,4 +199,4 @@ def _png_pixels(path: Path) -> "Tensor":
         if image.mode.startswith("I"):  # 16 bit grey; Pillow would cut it at 255
             grey = (np.asarray(image).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8)
             return torch.from_numpy(grey).expand(3, -1, -1).contiguous()
-        return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1).contiguous()
+        return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
