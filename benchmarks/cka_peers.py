@@ -97,8 +97,8 @@ def cka_pytorch(a: YOLOv3, b: YOLOv3, images: Tensor) -> Grid:
     from cka_pytorch.cka import CKACalculator
 
     names = [f"layers.{index}" for index in conv_layers(a)]
-    tool = CKACalculator(a, b, names, names, hook_recursive=False, verbose=False)
-    loader = DataLoader(TensorDataset(images), batch_size=len(images))
+    tool = CKACalculator(a, b, names, names, verbose=False)
+    loader = DataLoader(TensorDataset(images, torch.zeros(len(images))), batch_size=len(images))
     return tool.calculate_cka_matrix(loader, num_epochs=1).numpy()
 
 

@@ -307,3 +307,9 @@ def test_layers_behind_the_last_wanted_one_are_not_computed(network, recording):
     assert len(seen) == 37 and set(seen) == {37}
     np.testing.assert_array_equal(some.gram, recording.gram[[3, 36]])
     np.testing.assert_array_equal(some.pooled_of(36), recording.pooled_of(36))
+
+
+def test_bfloat16_gives_nearly_the_same_and_says_so(network, recording):
+    short = record(network, probe(), size=SIZE, precision="bf16")
+    assert (short.dtype, recording.dtype) == ("bfloat16", "float32")
+    assert 0 < largest_difference(recording, short) < 0.5  # random layers blow rounding up; trained ones do not

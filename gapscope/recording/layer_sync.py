@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -29,6 +29,8 @@ from gapscope.recording.probe_images import check_probe
 from gapscope.recording.recording import STATISTICS, Recording
 from gapscope.recording.schedule import Schedule
 
+Precision = Literal["32", "bf16"]
+
 
 def record(
     network: Darknet,
@@ -37,6 +39,7 @@ def record(
     size: int,
     layers: Sequence[int] | None = None,
     batch_size: int | None = None,
+    precision: Precision = "32",
     memory: str | int = "8GiB",
     device: str | torch.device = "cpu",
     progress: Progress = silent,
@@ -55,6 +58,8 @@ def record(
         layers: Indices of those to record, in order; all if left out. What lies behind the last one is not computed.
         batch_size: Images per call of a layer; left out, as many as suit the layer and the device. Results do not
             depend on it (beyond float32 rounding).
+        precision: "bf16" computes convolutions in bfloat16, which is quick on devices made for it. What is kept, Gram
+            matrices and statistics are float32 and float64 either way. docs/measures.md says what it costs in CKA.
         memory: How much the live activations and working copies may take, like "8GiB". What does not fit is kept in
             mapped files in the temporary folder; the numbers do not change.
         device: Where the layers run.
@@ -72,7 +77,7 @@ def record(
         raise InputError(f"batch_size is {batch_size}. Give at least 1 image per batch.")
     budget = parse_memory(memory)
     wanted = list(range(len(network.table))) if layers is None else list(layers)
-    recorder = _Recorder(network, images, wanted, batch_size, budget, torch.device(device))
+    recorder = _Recorder(network, images, wanted, batch_size, precision, budget, torch.device(device))
     with (
         _evaluating(network, recorder.device),
         tempfile.TemporaryDirectory(prefix="gapscope-record-") as folder,
@@ -93,7 +98,7 @@ def record(
         size=size,
         **about.result(),
         device=str(recorder.device),
-        dtype="float32",
+        dtype="float32" if precision == "32" else "bfloat16",
         provenance=dict(provenance or {}),
     )
 
@@ -123,6 +128,7 @@ class _Recorder:
         images: Tensor,
         wanted: Sequence[int],
         batch_size: int | None,
+        precision: Precision,
         budget: int,
         device: torch.device,
     ) -> None:
@@ -132,7 +138,8 @@ class _Recorder:
         self.device = device
         self.table = network.table[: max(wanted) + 1]
         self.schedule = Schedule(self.table, len(images), images.shape[-1], budget, device, batch_size)
-        self.direct = writes_directly(network)
+        self.precision = precision
+        self.direct = precision == "32" and writes_directly(network)
         self.channels_last = any(  # then its layers give, and are quickest to read, tensors that lie so
             weight.is_contiguous(memory_format=torch.channels_last) and not weight.is_contiguous()
             for weight in network.parameters()
@@ -172,7 +179,8 @@ class _Recorder:
             if self.direct:
                 run_into(stored[rows], self.network, layer.index, inputs)
             else:
-                stored[rows] = self.network.run_layer(layer.index, *inputs)
+                with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+                    stored[rows] = self.network.run_layer(layer.index, *inputs)
             if wanted:
                 pooled.append(stored[rows].mean((2, 3)))
         if not wanted:

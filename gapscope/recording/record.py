@@ -23,6 +23,7 @@ from gapscope.recording.evaluating import dtype_of, evaluating, home_of
 from gapscope.recording.graph_sync import record_by_graph
 from gapscope.recording.hooks import record_by_hooks
 from gapscope.recording.input_gram import input_gram
+from gapscope.recording.layer_sync import Precision
 from gapscope.recording.live_tensors import LiveTensors, parse_memory
 from gapscope.recording.measured import Measured, check_budget, usual_working_bytes
 from gapscope.recording.plan import Plan, explore
@@ -43,6 +44,7 @@ def record(
     inputs: Inputs | None = None,
     method: Method = "auto",
     batch_size: int | None = None,
+    precision: Precision = "32",
     memory: str | int = "8GiB",
     device: str | torch.device | None = None,
     progress: Progress = silent,
@@ -69,6 +71,7 @@ def record(
         method: "graph" or "hooks" insists on one way; "auto" takes the graph where the model can be traced.
         batch_size: Images per call; None: as many as suit a layer of gapscope's own networks, 8 of other models.
             Results do not depend on it (beyond float32 rounding).
+        precision: "bf16" computes the convolutions of gapscope's own networks in bfloat16, see docs/measures.md.
         memory: How much the kept activations and working copies may take, like "8GiB"; the model's own use during a
             batch comes on top. With less memory more is kept in mapped files, or more passes are made; the numbers do
             not change.
@@ -88,11 +91,16 @@ def record(
             size=size,
             layers=None if layers is None else choose_indices(layers, len(model.table)),
             batch_size=batch_size,
+            precision=precision,
             memory=memory,
             device=device or home_of(model),
             progress=progress,
             paths=paths,
             provenance=provenance,
+        )
+    if precision != "32":
+        raise InputError(
+            f"precision = {precision!r} is for gapscope's own networks alone. Give the model in the precision you mean."
         )
     names = check_probe(images, size, paths)
     model = _unwrapped(model)
