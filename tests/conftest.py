@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -30,3 +31,22 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = gapscope_process("run", config, "--out", folder / "run")
     assert done.returncode == 0, done.stderr
     return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def resnet() -> torch.nn.Module:
+    """torchvision's resnet18 with random weights whose batch statistics fit its images."""
+    import torchvision
+    from full_features import probe, settled
+
+    return settled(torchvision.models.resnet18(), probe(n=12))
+
+
+@pytest.fixture(scope="module")
+def resnet_recording(resnet: torch.nn.Module) -> Any:
+    """What every layer of it makes of twelve images."""
+    from full_features import probe
+
+    from gapscope.recording.record import record
+
+    return record(resnet, probe(n=12), size=32, batch_size=5)

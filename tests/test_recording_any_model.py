@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-import torchvision
 from full_features import (
     assert_holds,
     assert_nothing_is_lost,
@@ -26,16 +25,6 @@ from gapscope.recording.recording import read_recording
 from gapscope.similarity.cka import cka_from_grams, linear_cka
 
 IMAGES = probe(n=12)
-
-
-@pytest.fixture(scope="module")
-def resnet():
-    return settled(torchvision.models.resnet18(), IMAGES)
-
-
-@pytest.fixture(scope="module")
-def resnet_recording(resnet):
-    return record(resnet, IMAGES, size=32, batch_size=5)
 
 
 class Plain(nn.Module):

@@ -3,12 +3,10 @@
 import numpy as np
 import pytest
 import torch
-import torchvision
 from full_features import (
     largest_gram_difference,
     plain_gram,
     probe,
-    settled,
 )
 from random_models import Deciding
 from torch import nn
@@ -19,16 +17,6 @@ from gapscope.recording.named_models import load_model
 from gapscope.recording.record import record
 
 IMAGES = probe(n=12)
-
-
-@pytest.fixture(scope="module")
-def resnet():
-    return settled(torchvision.models.resnet18(), IMAGES)
-
-
-@pytest.fixture(scope="module")
-def resnet_recording(resnet):
-    return record(resnet, IMAGES, size=32, batch_size=5)
 
 
 def test_preprocessing_is_done_before_the_model_and_written_down():

@@ -9,7 +9,6 @@ import torchvision
 from full_features import (
     full_features,
     probe,
-    settled,
 )
 from torch import nn
 from torch.nn import functional as F
@@ -20,16 +19,6 @@ from gapscope.recording.outputs import named_tensors
 from gapscope.recording.record import record
 
 IMAGES = probe(n=12)
-
-
-@pytest.fixture(scope="module")
-def resnet():
-    return settled(torchvision.models.resnet18(), IMAGES)
-
-
-@pytest.fixture(scope="module")
-def resnet_recording(resnet):
-    return record(resnet, IMAGES, size=32, batch_size=5)
 
 
 Both = namedtuple("Both", ["scores", "boxes"])
