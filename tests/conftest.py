@@ -13,6 +13,12 @@ from miniature import MINIATURE
 torch.set_num_threads(1)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Every test starts from the same random numbers, in whatever order tests are run."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The real data sets beside the repository, or where GAPSCOPE_SHARED points; without them the test is skipped."""
