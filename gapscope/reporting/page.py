@@ -58,7 +58,7 @@ def write_report(run: Path, progress: Progress = silent) -> Path:
 def render_page(results: Results) -> str:
     """The page's HTML."""
     environment = Environment(
-        loader=PackageLoader("gapscope.reporting", "."),
+        loader=PackageLoader("gapscope.reporting"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
