@@ -6,17 +6,20 @@ import sys
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from small_data import noise, table_of
 from small_training import QUICK, Scores, fit, losses, network
 from torch import nn
 
-from gapscope.config import Train
+from gapscope.config import Evaluate, Train
 from gapscope.data.batches import Batch, batches
-from gapscope.data.samples import Sample
+from gapscope.data.samples import Sample, Samples
 from gapscope.errors import InputError
+from gapscope.evaluation.evaluate import evaluate
 from gapscope.study.folder import RunFolder
-from gapscope.training.processes import check_devices, launch, make_fabric, num_devices
+from gapscope.training.processes import check_devices, launch, make_fabric, num_devices, share_statistics
 from gapscope.training.train import Training
 
 SHARED = QUICK | {"batch_size": 4, "epochs": 2, "optimizer": "sgd", "learning_rate": 1e-4, "ema": 0.9}
@@ -152,3 +155,39 @@ def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
 def test_auto_takes_one_process_on_the_cpu(tmp_path):
     assert num_devices(Train(device="cpu", devices="auto")) == 1
     assert fit(tmp_path, devices="auto", epochs=1, scores=(0.1,)).epochs == 1
+
+
+def eleven_images(folder: Path) -> Samples:
+    boxes = [[("ab"[i % 2], 5.0 + i, 5.0, 60.0, 50.0)] for i in range(11)]
+    return Samples(table_of(boxes, root=folder, class_names=("a", "b")), size=32)
+
+
+def evaluate_share(fabric, report, folder: Path) -> None:
+    """What every process learns of an evaluation that all of them share, whatever its own batch statistics were."""
+    samples, net = eleven_images(folder), network()
+    for name, value in net.named_buffers():
+        value += fabric.global_rank if name.endswith("running_mean") else 0
+    share_statistics(fabric, net)
+    share = fabric.global_rank, fabric.world_size
+    found = evaluate(net, samples, Evaluate(confidence=0.0), batch_size=2, share=share, progress=report)
+    torch.save((found.detections, found.rules["coco"].ap50), folder / f"{fabric.global_rank}-of-{fabric.world_size}.pt")
+
+
+def test_an_evaluation_shared_by_processes_finds_what_one_process_finds(tmp_path, one_thread):
+    """Bit for bit, in every process: each image is in the batch that it always is in."""
+    news = []
+    for i in range(11):
+        noise(tmp_path / "images" / f"{i:03}.png", seed=i)
+    evaluate_share(make_fabric(Train(**SHARED)), lambda *_: None, tmp_path)
+    launch(
+        make_fabric(Train(**SHARED | {"devices": 3})), evaluate_share, tmp_path, report=lambda *what: news.append(what)
+    )
+    assert [one[1:3] for one in news] == [(2, 4), (4, 4)]  # the first of three has batches 0 and 3 of 6
+    (alone, ap), *others = (
+        torch.load(path, weights_only=False) for path in sorted(tmp_path.glob("*.pt"), key=lambda path: path.stem[-1])
+    )
+    assert len(alone.image) > 100
+    for detections, shared_ap in others:
+        assert shared_ap == ap
+        for name, column in vars(alone).items():
+            np.testing.assert_array_equal(column, getattr(detections, name))

@@ -54,11 +54,12 @@ def batches(
     seed: int,
     epoch: int,
     augment: Augment | None = None,
-    shuffle: bool,
+    shuffle: bool = False,
     workers: int = 0,
     drop_last: bool = False,
     start: int = 0,
     share: tuple[int, int] = (0, 1),
+    order: np.ndarray | None = None,
 ) -> Iterator[Batch]:
     """Go once through the samples.
 
@@ -78,11 +79,13 @@ def batches(
         start: Batches to skip, without making them: where an interrupted epoch goes on.
         share: (i, k): of every batch, only the images i, i + k, ..., so that k processes divide it among them. A last
             batch of fewer than k images is left out.
+        order: Positions of the samples, to serve these alone and in this order; takes the place of `shuffle`.
     """
     if batch_size < 1:
         raise InputError(f"batch_size = {batch_size} - expected at least 1 image.")
-    order = epoch_order(len(samples), seed, epoch) if shuffle else np.arange(len(samples))
-    number = num_batches(len(samples), batch_size, batch_size if drop_last else share[1])
+    if order is None:
+        order = epoch_order(len(samples), seed, epoch) if shuffle else np.arange(len(samples))
+    number = num_batches(len(order), batch_size, batch_size if drop_last else share[1])
     parts = [order[i * batch_size : (i + 1) * batch_size][share[0] :: share[1]] for i in range(start, number)]
     pick = partial(_pick, samples, augment, seed, epoch)
     return _ahead(pick, parts, workers) if workers else (_make(pick, part) for part in parts)

@@ -20,6 +20,7 @@ from gapscope.evaluation.average_precision import (
     paper_average_precision,
 )
 from gapscope.evaluation.columns import Array, Boxes
+from gapscope.evaluation.shares import ALONE, Share, gathered, positions_of
 from gapscope.progress import Progress, silent
 
 MAX_DETECTIONS = 300
@@ -49,6 +50,7 @@ def evaluate(
     rules: Sequence[str] = RULES,
     device: torch.device | str = "cpu",
     batch_size: int = 16,
+    share: Share = ALONE,
     what: str = "evaluating",
     progress: Progress = silent,
 ) -> Evaluation:
@@ -62,14 +64,17 @@ def evaluate(
         samples: Images and boxes, as they are: without augmentation. Their classes are the network's.
         config: Confidence and overlap thresholds.
         rules: Which of `coco` and `paper` to compute; none of them leaves `rules` empty, see `scores`.
+        share: Of processes that call this together, each detects in its share of the batches; all return the same.
     """
     network.to(device)
     found: list[Detections] = []
-    for batch in batches(samples, batch_size, seed=0, epoch=0, shuffle=False):
+    mine = positions_of(len(samples), batch_size, share)
+    for batch in batches(samples, batch_size, seed=0, epoch=0, order=mine):
         images = batch.images.to(device).contiguous()
         detected = detect(network, images, config.confidence, config.nms_iou, MAX_DETECTIONS)
         found += [Detections(one.boxes.cpu(), one.confidences.cpu(), one.classes.cpu()) for one in detected]
-        progress(what, len(found), len(samples))
+        progress(what, len(found), len(mine))
+    found = gathered(found, len(samples), batch_size, share)
     targets, detections = target_columns(samples), detection_columns(found, samples)
     classes, n = network.class_names, len(samples)
     results = {}

@@ -75,7 +75,8 @@ def train_arm(fabric: Fabric, report: Progress, study: Study, key: str, name: st
         )
 
     def validate(candidate: YOLOv3) -> float:
-        found = evaluate(candidate, validation, rule, rules=["coco"], device=fabric.device)
+        share = (fabric.global_rank, fabric.world_size)
+        found = evaluate(candidate, validation, rule, rules=["coco"], device=fabric.device, share=share)
         return found.rules["coco"].mean50(experiment.headline_classes) or 0.0
 
     title, settings = f"{experiment.name}/{name}/seed{seed}", {"arm": name, "seed": seed} | config.model_dump()

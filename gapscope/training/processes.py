@@ -15,17 +15,19 @@ from types import FrameType
 from typing import Any, cast
 
 import torch
+import torch.distributed
 import torch.multiprocessing
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy
 from torch import Tensor
+from torch.nn import Module
 
 from gapscope.config import Train
 from gapscope.errors import InputError
 from gapscope.progress import Progress, silent
 
 PATIENCE = timedelta(hours=2)
-"""How long processes wait for each other: the first one validates alone."""
+"""How long processes wait for each other, as when one of them reads images that the others have already."""
 PRECISIONS: dict[str, Any] = {"32": "32-true", "bf16": "bf16-mixed"}
 
 
@@ -97,6 +99,12 @@ def num_devices(config: Train) -> int:
 def reduced(fabric: Fabric, values: Tensor, how: str) -> Tensor:
     """The sum or the mean (`sum`, `mean`) over all processes; the values themselves where there is one."""
     return cast(Tensor, fabric.all_reduce(values, reduce_op=how))
+
+
+def share_statistics(fabric: Fabric, network: Module) -> None:
+    """Give every process the first one's batch statistics, which each gathers over its own share of the images."""
+    for buffer in network.buffers() if fabric.world_size > 1 else ():
+        torch.distributed.broadcast(buffer, 0)
 
 
 def launch(fabric: Fabric, work: Callable[..., None], *args: Any, report: Progress = silent) -> None:

@@ -23,7 +23,7 @@ from gapscope.training.logs import MetricLogs
 from gapscope.training.loss_watch import LossWatch
 from gapscope.training.metrics import EpochSums
 from gapscope.training.optimization import learning_rate
-from gapscope.training.processes import reduced, tuned_convolutions
+from gapscope.training.processes import reduced, share_statistics, tuned_convolutions
 from gapscope.training.step import Learner
 
 Batches = Callable[[int, int], Iterator[Batch]]
@@ -57,7 +57,8 @@ class Training:
         network: Start weights; layers that are frozen stay as they are.
         batches: Gives the batches of an epoch, or this process's share of them.
         num_batches: How many batches an epoch has.
-        validate: mAP@0.5 of a network on the validation images; the weights with the highest one are kept.
+        validate: mAP@0.5 of a network on the validation images; the weights with the highest one are kept. Every
+            process calls it at the same time, so that they can share the images.
         folder: Where `metrics.jsonl` and the checkpoint live.
         key: What this training is made from.
         logs: Where metrics go besides.
@@ -156,13 +157,11 @@ class Training:
         return [value > 0 for value in reduced(self.fabric, said, "sum").tolist()]
 
     def validated(self, interruption: Interruption) -> float:
-        """mAP@0.5 of the network as it is now, by the first process; interrupted, it is done again."""
-        map50 = 0.0
+        """mAP@0.5 of the network as it is now in the first process; interrupted, it is done again."""
         try:
             with interruption.at_once():
-                if self.fabric.is_global_zero:
-                    map50 = self.validate(self.learner.candidate)
-                map50 = self.fabric.broadcast(map50)
+                share_statistics(self.fabric, self.learner.candidate)
+                map50 = self.fabric.broadcast(self.validate(self.learner.candidate))
         except KeyboardInterrupt:
             self.save()
             raise
