@@ -17,6 +17,10 @@ test: $(VENV)/installed-dev
 	$(VENV)/bin/mypy
 	$(VENV)/bin/python -m pytest
 
+# What does exact CKA of all layers cost beside bare forward passes? More options: make bench-cka BENCH="--device cuda"
+bench-cka: $(VENV)/installed
+	$(VENV)/bin/python benchmarks/cka.py $(BENCH)
+
 # How fast does the loader give images, beside decoding and scaling alone? More options: make bench-data BENCH="--images FOLDER"
 bench-data: $(VENV)/installed
 	OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/load_images.py $(BENCH)

@@ -4,17 +4,21 @@
     python benchmarks/cka.py --width 0.25 --size 160 --images 50   a quick look
     python benchmarks/cka.py --device cuda
 
-Two networks with random weights look at images of smooth noise. Bare forward passes and recordings take turns in one
-run; each is timed once after a short warm-up, and again with --repeat. Recording and comparing give all layers of one
-network against all of the other, biased and debiased.
+Two networks with random weights look at images of smooth noise. Bare forward passes and recordings take turns, each in
+a process of its own, so that the memory of one is not taken for that of the other; each is timed once after a short
+warm-up, and again with --repeat. Recording and comparing give all layers of one network against all of the other,
+biased and debiased.
 """
 
 import argparse
+import multiprocessing
 import os
 import platform
 import resource
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -22,7 +26,9 @@ from torch.nn import functional as F
 
 from gapscope.detector.network import YOLOv3, yolov3
 from gapscope.recording.layer_sync import record
+from gapscope.recording.live_tensors import parse_memory
 from gapscope.recording.recording import Recording
+from gapscope.recording.schedule import Schedule
 from gapscope.similarity.compare import compare
 
 GIB = 2**30
@@ -55,20 +61,60 @@ def bare_forwards(networks: list[YOLOv3], images: Tensor, batch: int, device: st
                 network(part.to(memory_format=torch.channels_last) if last else part)
 
 
-def seconds(work: Callable[[], object], device: str) -> float:
-    """Wall time of one call, the device's work included."""
+@dataclass(frozen=True)
+class Spent:
+    """Seconds that some work took."""
+
+    wall: float
+    processor: float
+    """Of all threads of the process that did it."""
+
+
+def spent(work: Callable[[], object], device: str) -> Spent:
+    """What one call takes, the device's work included."""
     if device != "cpu":
         torch.cuda.synchronize()
-    started = time.perf_counter()
+    started, before = time.perf_counter(), time.process_time()
     work()
     if device != "cpu":
         torch.cuda.synchronize()
-    return time.perf_counter() - started
+    return Spent(time.perf_counter() - started, time.process_time() - before)
 
 
 def peak_memory() -> float:
     """Largest resident memory of this process so far, GiB (Linux gives KiB)."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / GIB
+
+
+def make(options: argparse.Namespace) -> tuple[list[YOLOv3], Tensor]:
+    """Two networks and the images; the same in every process."""
+    networks = [awake_network(options.width, options.size, seed, options.device) for seed in (0, 1)]
+    if options.device == "cpu":
+        networks = [network.to(memory_format=torch.channels_last) for network in networks]
+    return networks, smooth_noise(options.images, options.size)
+
+
+class Bare:
+    """Bare forward passes, in a process of its own."""
+
+    made: tuple[list[YOLOv3], Tensor, str]
+
+    @classmethod
+    def prepare(cls, options: argparse.Namespace) -> None:
+        cls.made = *make(options), options.device
+
+    @classmethod
+    def few(cls, batch: int) -> Spent:
+        """The first images, after a warm-up."""
+        networks, images, device = cls.made
+        few = images[: max(8, batch)]
+        bare_forwards(networks[:1], few, batch, device)
+        return spent(lambda: bare_forwards(networks, few, batch, device), device)
+
+    @classmethod
+    def all(cls, batch: int) -> Spent:
+        networks, images, device = cls.made
+        return spent(lambda: bare_forwards(networks, images, batch, device), device)
 
 
 def main() -> None:
@@ -81,54 +127,59 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--repeat", type=int, default=1)
     options = parser.parse_args()
-    device, images = options.device, smooth_noise(options.images, options.size)
-    networks = [awake_network(options.width, options.size, seed, device) for seed in (0, 1)]
-    if device == "cpu":
-        networks = [network.to(memory_format=torch.channels_last) for network in networks]
+    device = options.device
+    networks, images = make(options)
     layers = networks[0].table
-    values = sum(layer.num_features(options.size) for layer in layers)
+    cost = Schedule(layers, len(images), options.size, parse_memory(options.memory), torch.device(device)).cost()
     cores = f"{torch.get_num_threads()} threads, {platform.machine()}"
     name = cores if device == "cpu" else torch.cuda.get_device_name()
     print(f"{name}; torch {torch.__version__}; float32, TF32 off")
     print(f"YOLOv3 width {options.width}, {len(layers)} layers, {options.images} images at {options.size} px")
-    print(f"activations of both networks, all kept: {2 * 4 * options.images * values / GIB:.1f} GiB")
+    print(f"activations of both networks, all kept: {2 * cost.everything / GIB:.1f} GiB", flush=True)
 
-    batches = [options.batch] if options.batch else ([1, 2, 8] if device == "cpu" else [8, 32, 64])
-    few = images[: max(8, max(batches))]
-    for batch in batches:
-        bare_forwards(networks[:1], few, batch, device)
-    batch = min(batches, key=lambda size: seconds(lambda: bare_forwards(networks, few, size, device), device))
-    print(f"bare forward passes: {batch} images at a time (the fastest of {batches}); memory {peak_memory():.2f} GiB")
-    record(networks[0], images[:8], size=options.size, memory=options.memory, device=device)
-    for _ in range(options.repeat):
-        turn(networks, images, batch, options.size, options.memory, device)
-    print(f"largest resident memory {peak_memory():.2f} GiB")
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, spawn, initializer=Bare.prepare, initargs=(options,)) as bare:
+        batches = [options.batch] if options.batch else ([1, 2, 8] if device == "cpu" else [8, 32, 64])
+        wall = {size: bare.submit(Bare.few, size).result().wall / max(8, size) for size in batches}
+        batch = min(wall, key=lambda size: wall[size])
+        print(f"bare forward passes: {batch} images at a time (the fastest of {batches})")
+        record(networks[0], images[:8], size=options.size, memory=options.memory, device=device)
+        before = peak_memory()
+        for _ in range(options.repeat):
+            turn(networks, images, options, lambda: bare.submit(Bare.all, batch).result())
+    print(f"planned: {cost.memory / GIB:.2f} GiB of live activations, working copies and Gram matrices")
+    print(
+        f"largest resident memory {peak_memory():.2f} GiB, {before:.2f} of it before the first recording of all images"
+    )
     if device != "cpu":
         print(f"largest device memory {torch.cuda.max_memory_allocated() / GIB:.2f} GiB")
 
 
-def turn(networks: list[YOLOv3], images: Tensor, batch: int, size: int, memory: str, device: str) -> None:
+def turn(networks: list[YOLOv3], images: Tensor, options: argparse.Namespace, run_bare: Callable[[], Spent]) -> None:
     """Bare passes of both networks, recordings of both, one comparison; bare again, so that drift shows."""
     recordings: list[Recording] = []
+    how = {"size": options.size, "memory": options.memory, "device": options.device}
 
     def record_both() -> None:
-        recordings.extend(record(network, images, size=size, memory=memory, device=device) for network in networks)
+        recordings.extend(record(network, images, **how) for network in networks)
 
-    cpu_before = os.times()
-    first = seconds(lambda: bare_forwards(networks, images, batch, device), device)
-    cpu_between = os.times()
-    recorded = seconds(record_both, device)
-    cpu_after = os.times()
-    compared = seconds(lambda: compare(recordings[0], recordings[1], permutations=0, bootstraps=0), "cpu")
-    again = seconds(lambda: bare_forwards(networks, images, batch, device), device)
-    bare = (first + again) / 2
-    used = [b.user + b.system - a.user - a.system for a, b in ((cpu_before, cpu_between), (cpu_between, cpu_after))]
+    first = run_bare()
+    recorded = spent(record_both, options.device)
+    compared = spent(lambda: compare(recordings[0], recordings[1], permutations=0, bootstraps=0), "cpu")
+    again = run_bare()
+    bare = (first.wall + again.wall) / 2
+    work = (first.processor + again.processor) / 2
     print(
-        f"two bare forward passes {bare:.2f} s ({first:.2f}, {again:.2f}); recordings {recorded:.2f} s; "
-        f"all {len(networks[0].table)}^2 cells {compared:.2f} s\n"
-        f"  recording + comparing / bare = {(recorded + compared) / bare:.3f}"
-        + (f"; processor time {used[1]:.1f} / {used[0]:.1f} = {used[1] / used[0]:.3f}" if device == "cpu" else "")
+        f"two bare forward passes {bare:.2f} s ({first.wall:.2f}, {again.wall:.2f}); recordings {recorded.wall:.2f} s; "
+        f"all {len(networks[0].table)}^2 cells {compared.wall:.2f} s\n"
+        f"  recording + comparing / bare = {(recorded.wall + compared.wall) / bare:.3f}"
     )
+    if options.device == "cpu":
+        print(
+            f"  processor time: bare {work:.1f} s ({first.processor:.1f}, {again.processor:.1f}); recordings "
+            f"{recorded.processor:.1f} s = {recorded.processor / work:.3f} x",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

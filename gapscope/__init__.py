@@ -22,14 +22,26 @@ _HOMES = {
     "leave_one_out": "gapscope.similarity.influence",
     "find_blocks": "gapscope.similarity.blocks",
     "report": "gapscope.reporting.page",
+    "read_results": "gapscope.reporting.results",
+    "tables": "gapscope.reporting.tables",
+    "figures": "gapscope.reporting.paper_output",
 }
 """Public name -> the module that holds it; imported when first used, so that `import gapscope` stays quick."""
-_OTHER_NAMES = {"report": "write_report", "evaluate": "score_network"}
+_OTHER_NAMES = {
+    "report": "write_report",
+    "evaluate": "score_network",
+    "tables": "all_tables",
+    "figures": "write_paper_output",
+}
+_PARTS = ("plot",)
+"""Modules whose functions are called by the module's name: `gapscope.plot.curve`."""
 
-__all__ = list(_HOMES)
+__all__ = [*_HOMES, *_PARTS]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _PARTS:
+        return import_module(f"gapscope.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'gapscope' has no attribute '{name}'")
     return getattr(import_module(_HOMES[name]), _OTHER_NAMES.get(name, name))

@@ -284,19 +284,48 @@ class Evaluate(Table):
 
 class Probe(Table):
     domain: str
-    """Domain whose test images every network looks at."""
+    """Domain whose test images every network looks at: tables, figures and verdict speak of these."""
+    also: list[str] = []
+    """Further domains on whose test images layers are recorded and compared; as many images of each."""
     images: int = Field(200, ge=4)
     seed: int = 0
 
+    @property
+    def domains(self) -> list[str]:
+        """All of them, the main one first."""
+        return [self.domain, *self.also]
+
 
 class Record(Table):
-    sizes: tuple[int, int] = (416, 32)
-    """Input sizes: that of Figures 1-6 and Table 3, and the second one of Figure 7 and Table 4."""
+    sizes: tuple[int, ...] = Field((416, 32), min_length=1)
+    """Input sizes: the first is that of Figures 1-6 and Table 3, the second that of Figure 7 and Table 4."""
     memory: str = "8GiB"
     """Live tensors above this spill to disk; the numbers do not change."""
 
 
+MEASURE_IMAGES = {
+    "cka_debiased": 4,
+    "cka_biased": 4,
+    "cka_rbf_debiased": 4,
+    "cka_rbf_biased": 4,
+    "cka_deconfounded": 4,
+    "cka_angle": 4,
+    "rsa": 4,
+    "mutual_knn": 12,
+    "cca_mean": 4,
+    "cca_squared": 4,
+    "svcca": 4,
+    "svcca_20": 41,
+    "pwcca_pooled": 4,
+    "procrustes": 4,
+    "shape_angle": 4,
+}
+"""Measures that a study's recordings suffice for, and the fewest images of each; docs/measures.md says more."""
+
+
 class Similarity(Table):
+    measures: list[str] = ["cka_debiased", "cka_biased", "cka_deconfounded", "rsa"]
+    """How layers are compared, all with all; `cka_debiased` must be among them. See docs/measures.md."""
     permutations: int = Field(100, ge=20)
     """Shuffles of the images behind the floor."""
     bootstraps: int = Field(200, ge=20)

@@ -2,13 +2,14 @@
 
 import difflib
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from gapscope.config import Arm, Domain, Experiment
+from gapscope.config import MEASURE_IMAGES, Arm, Domain, Experiment
 from gapscope.data.label_maps import named_label_maps
 from gapscope.detector.layers import LARGEST_STRIDE, parse_layer_range
 from gapscope.errors import InputError
@@ -62,15 +63,24 @@ def _complaints(experiment: Experiment) -> Iterator[str]:
     for key, size in sizes.items():
         if size < LARGEST_STRIDE or size % LARGEST_STRIDE:
             yield f" {key}: {size} is not a multiple of {LARGEST_STRIDE}."
-    if experiment.record.sizes[0] == experiment.record.sizes[1]:
-        yield " [record] sizes: the two sizes are the same; name two, such as [416, 32]."
-    if len(set(experiment.seeds)) < len(experiment.seeds):
-        yield " seeds: names a seed twice."
-    for key, name in [("[probe] domain", experiment.probe.domain)] + [
-        ("[evaluate] domains", name) for name in experiment.evaluate.domains
-    ]:
-        if name not in domains:
-            yield f" {key}: there is no domain '{name}'.{did_you_mean(name, domains)}"
+    for key, values in {
+        "[record] sizes": experiment.record.sizes,
+        "seeds": experiment.seeds,
+        "[probe] domain and also": experiment.probe.domains,
+        "[similarity] measures": experiment.similarity.measures,
+    }.items():
+        twice = [value for value, count in Counter(values).items() if count > 1]
+        if twice:
+            yield f" {key}: {twice[0]!r} is named twice. Name each once."
+    for key, names in {
+        "[probe] domain": [experiment.probe.domain],
+        "[probe] also": experiment.probe.also,
+        "[evaluate] domains": experiment.evaluate.domains,
+    }.items():
+        for name in names:
+            if name not in domains:
+                yield f" {key}: there is no domain '{name}'.{did_you_mean(name, domains)}"
+    yield from _measure_complaints(experiment)
     for name in experiment.evaluate.headline:
         if name not in classes:
             yield f" [evaluate] headline: unknown class '{name}'.{did_you_mean(name, classes)}"
@@ -78,6 +88,26 @@ def _complaints(experiment: Experiment) -> Iterator[str]:
         yield from _domain_complaints(name, domain, classes)
     for name, arm in experiment.arms.items():
         yield from _arm_complaints(name, arm, domains, arms)
+
+
+def _measure_complaints(experiment: Experiment) -> Iterator[str]:
+    names, images = experiment.similarity.measures, experiment.probe.images
+    start = " [similarity] measures:"
+    if "cka_debiased" not in names:
+        yield f"{start} 'cka_debiased' is missing, which effects, influences and the report rest on. Add it."
+    for name in names:
+        if name == "euclidean":
+            yield (
+                f"{start} 'euclidean' needs the activations of two networks side by side, which a study does not keep. "
+                "Leave it out, or take 'procrustes'."
+            )
+        elif name not in MEASURE_IMAGES:
+            yield f"{start} there is no measure '{name}'.{did_you_mean(name, list(MEASURE_IMAGES))}"
+        elif images < MEASURE_IMAGES[name]:
+            yield (
+                f"{start} '{name}' needs {MEASURE_IMAGES[name]} images or more, and [probe] images = {images}. "
+                "Raise that, or leave the measure out."
+            )
 
 
 def _domain_complaints(name: str, domain: Domain, classes: list[str]) -> Iterator[str]:

@@ -4,7 +4,9 @@ Library functions take `progress` and call it as `progress("training u-real seed
 they never print.
 """
 
+import math
 import time
+from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -19,25 +21,40 @@ def silent(what: str, done: int, total: int, note: str = "") -> None:
 
 
 class PlainLines:
-    """One line when a stage starts, every `every` seconds while it runs, and when it ends."""
+    """Few lines: a stage that begins within `quiet` seconds of the last line, and ends so, is not heard of.
 
-    def __init__(self, every: float = 15.0) -> None:
-        self.every = every
-        self.times: dict[str, tuple[float, int, float]] = {}
-        """Of each running stage: when it was first heard of, how far it was then, when its last line was printed."""
+    Any other has a line when it begins, every `every` seconds while it runs, and when it ends.
+    """
+
+    def __init__(self, every: float = 15.0, quiet: float = 10.0) -> None:
+        self.every, self.quiet = every, quiet
+        self.last = -math.inf
+        """When the last line of any stage was printed."""
+        self.running: dict[str, Running] = {}
 
     def __call__(self, what: str, done: int, total: int, note: str = "") -> None:
         now = time.monotonic()
-        started, first, printed = self.times.get(what, (now, done, 0.0))
-        if done < total and now - printed < self.every:
-            return
-        self.times[what] = started, first, now
-        spent = now - started
-        left = f", {spent / (done - first) * (total - done):.0f} s left" if first < done < total else ""
-        took = f" in {spent:.1f} s" if done == total and spent >= 0.05 else ""
-        print(f"{what}: {done}/{total}{took}{left}{'  ' + note if note else ''}", flush=True)
+        stage = self.running.setdefault(what, Running(now, done))
+        due = now - self.last >= self.quiet if stage.printed is None else now - stage.printed >= self.every
+        if due or (done >= total and stage.printed is not None):
+            self.last = stage.printed = now
+            spent = now - stage.started
+            left = f", {spent / (done - stage.first) * (total - done):.0f} s left" if stage.first < done < total else ""
+            took = f" in {spent:.1f} s" if done == total and spent >= 0.05 else ""
+            print(f"{what}: {done}/{total}{took}{left}{'  ' + note if note else ''}", flush=True)
         if done >= total:
-            del self.times[what]
+            del self.running[what]
+
+
+@dataclass
+class Running:
+    """A stage that has begun and not ended."""
+
+    started: float
+    first: int
+    """How far it was when it was first heard of."""
+    printed: float | None = None
+    """When its last line was printed."""
 
 
 class Bars:

@@ -1,12 +1,14 @@
 """Fixtures for all tests."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from command import gapscope_process
+from in_browser import OPTIONS, Browser, chromium
 from miniature import MINIATURE
 
 # Tests use tiny networks: one thread is quicker than two that wait for each other, above all on a shared machine.
@@ -56,3 +58,22 @@ def resnet_recording(resnet: torch.nn.Module) -> Any:
     from gapscope.recording.record import record
 
     return record(resnet, probe(n=12), size=32, batch_size=5)
+
+
+@pytest.fixture(scope="module")
+def one_browser() -> Iterator[Browser]:
+    """Chromium, started once for a file: while it is open, so is an event loop, which other tests may not expect."""
+    path = chromium()
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        driven = playwright.chromium.launch(executable_path=path, args=list(OPTIONS))
+        yield Browser(driven)
+        driven.close()
+
+
+@pytest.fixture
+def browser(one_browser: Browser) -> Iterator[Browser]:
+    """For one test, which fails if a page complains or asks anything of a network."""
+    yield one_browser
+    one_browser.close()

@@ -1,14 +1,17 @@
 """A run folder full of MADE-UP numbers in the shape of a real one, to try the report on. Nothing in it was measured."""
 
 import json
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-import xarray as xr
+from made_up_similarity import write_made_up_similarity
 from PIL import Image, ImageDraw
 
+from gapscope.config import Evaluate
 from gapscope.data.table import AnnotationTable
+from gapscope.evaluation.columns import Boxes
+from gapscope.evaluation.evaluate import Evaluation
+from gapscope.evaluation.scores import scores
 from gapscope.files import write_json, write_text
 
 CLASSES = ("person", "cycle", "car", "bus", "truck")
@@ -16,8 +19,6 @@ COLORS = ((200, 60, 60), (60, 160, 60), (60, 80, 200), (220, 180, 40), (140, 70,
 ARMS = {"u-real": ["camera"], "u-synthetic": ["engine"], "f-synthetic": ["engine"]}
 DOMAINS = {"camera": "real", "engine": "synthetic"}
 SIZES = (160, 96)
-MEASURES = ("cka_debiased", "cka_biased")
-LAYERS = np.arange(107)
 
 CONFIG = """\
 name = "made-up"
@@ -63,23 +64,31 @@ start = "base"
 [arms.f-synthetic]
 title = "F-Synthetic"
 domains = ["engine"]
-start = "base"
+start = "streets"
 freeze = "0-74"
 
 [probe]
 domain = "camera"
+also = {also}
 images = 48
 
 [record]
-sizes = [160, 96]
+sizes = {sizes}
 """
 
 
 def write_made_up_run(
-    run: Path, *, seeds: tuple[int, ...] = (0, 1), title: str = "A made-up study", first_arm: str = "U-Real"
+    run: Path,
+    *,
+    seeds: tuple[int, ...] = (0, 1),
+    title: str = "A made-up study",
+    first_arm: str = "U-Real",
+    sizes: tuple[int, ...] = SIZES,
+    also: tuple[str, ...] = (),
 ) -> Path:
     """Write a whole run folder below `run`, the images of its domains included."""
-    config = CONFIG.format(title=title, seeds=", ".join(map(str, seeds)), first_arm=first_arm)
+    settings = {"seeds": ", ".join(map(str, seeds)), "sizes": list(sizes), "also": json.dumps(also)}
+    config = CONFIG.format(title=title, first_arm=first_arm, **settings)
     write_text(run / "experiment.toml", config)
     write_text(run / "experiment.resolved.toml", config)
     write_json(run / "environment.json", _environment())
@@ -92,10 +101,7 @@ def write_made_up_run(
         for seed in seeds:
             for domain in DOMAINS:
                 _write_evaluation(run, arm, seed, domain)
-            for size in SIZES:
-                _write_recording(run, arm, seed, size)
-    for size in SIZES:
-        _write_grids(run, seeds, size)
+    write_made_up_similarity(run, list(ARMS), seeds, sizes, ("camera", *also))
     return run
 
 
@@ -145,6 +151,17 @@ def _write_domain(run: Path, domain: str) -> None:
                 "near_duplicates": 2 if domain == "engine" else 0,
                 "adjacent_frames": 0,
                 "examples": [["images/engine-00001.png", "images/engine-00050.png"]] if domain == "engine" else [],
+                "overlaps": [
+                    {
+                        "held_out": "test",
+                        "seen_in": "train",
+                        "images": 12,
+                        "counts": {"same_name": 0, "near_duplicate": 2 if domain == "engine" else 0},
+                        "examples": {"near_duplicate": ["images/engine-00050.png", "images/engine-00001.png"]}
+                        if domain == "engine"
+                        else {},
+                    }
+                ],
             },
             "image_size": [160, 120],
             "boxes_per_image": {"min": 1, "p25": 2, "median": 3, "p75": 4, "max": 6},
@@ -192,8 +209,8 @@ def _write_training(run: Path, arm: str, seed: int) -> None:
         loss = 6 * np.exp(-epoch / 4) + 1 + 0.1 * rng.random()
         val = 0.6 * (1 - np.exp(-epoch / 4)) + 0.02 * rng.random()
         parts = {"box": loss / 3, "objectness": loss / 2, "classification": loss / 6}
-        line = {"epoch": epoch, "loss": loss, **parts, "val_map50": val, "learning_rate": 1e-3}
-        lines.append(json.dumps({**line, "images_per_second": 50.0, "seconds": 6.0}))
+        line = {"epoch": epoch + 1, "loss": loss, **parts, "val_map50": val, "learning_rate": 1e-3}
+        lines.append(json.dumps({**line, "images_per_second": 50.0, "data_wait": 0.02, "seconds": 6.0}))
     folder = run / "arms" / arm / f"seed{seed}"
     write_text(folder / "metrics.jsonl", "\n".join(lines) + "\n")
     frozen = arm.startswith("f-")
@@ -204,7 +221,7 @@ def _write_training(run: Path, arm: str, seed: int) -> None:
             "title": arm.title(),
             "seed": seed,
             "domains": ARMS.get(arm, ["camera"]),
-            "start": "base",
+            "start": "streets" if frozen else "base",
             "freeze": "0-74" if frozen else "",
             "epochs": 12,
             "best_epoch": 9,
@@ -223,108 +240,37 @@ def _write_training(run: Path, arm: str, seed: int) -> None:
 
 
 def _write_evaluation(run: Path, arm: str, seed: int, domain: str) -> None:
+    """Made-up detections, scored as those of a study are."""
     rng = np.random.default_rng([seed, *arm.encode(), *domain.encode()])
-    at_home = ARMS[arm] == [domain]
-    ap50 = {name: round(float((0.5 if at_home else 0.15) + 0.1 * rng.random()), 4) for name in CLASSES}
-    mean = sum(ap50.values()) / len(ap50)
-    stem = run / "evaluation" / f"{arm}-seed{seed}--{domain}.json"
-    write_json(
-        stem,
-        {
-            "arm": arm,
-            "seed": seed,
-            "domain": domain,
-            "split": "test",
-            "num_images": 12,
-            "classes": list(CLASSES),
-            "targets": {name: 9 for name in CLASSES},
-            "headline": list(CLASSES),
-            "rules": {
-                "coco": {"map50": mean, "map50_95": mean / 2, "headline_map50": mean, "ap50": ap50},
-                "paper": {
-                    "map50": mean - 0.01,
-                    "headline_map50": mean - 0.01,
-                    "ap50": {k: v - 0.01 for k, v in ap50.items()},
-                },
-            },
-            "weights_sha256": f"{seed}" * 64,
-            "image_size": 160,
-        },
-    )
-    write_json(stem.with_name(f"{stem.stem}.detections.json"), _detections(run, domain, 0.9 if at_home else 0.35, rng))
-
-
-def _detections(run: Path, domain: str, recall: float, rng: np.random.Generator) -> list[dict[str, object]]:
     table = AnnotationTable.load(run / "data" / domain / "annotations.npz", run / "data" / domain)
-    found: list[dict[str, object]] = []
-    for image in range(48, 60):
-        boxes, classes, _ = table.boxes_of(image)
-        for box, kind in zip(boxes, classes, strict=True):
-            if rng.random() < recall:
-                x1, y1, x2, y2 = (float(v) for v in box + rng.normal(0, 1.5, 4))
-                score = round(float(rng.uniform(0.2, 1)), 3)
-                bbox = [x1, y1, x2 - x1, y2 - y1]
-                found.append({"image_id": image, "category_id": int(kind) + 1, "bbox": bbox, "score": score})
-    return found
+    test = table.select(np.arange(48, 60))
+    targets = Boxes.of(test.box_image, test.box_class, test.xyxy)
+    detections = made_up_detections(targets, ARMS[arm] == [domain], rng)
+    found = Evaluation(targets, detections, {}, CLASSES, len(test))
+    numbers = scores(found, list(CLASSES), Evaluate(bootstraps=100))
+    facts = {"arm": arm, "seed": seed, "domain": domain, "split": "test", **numbers}
+    path = run / "evaluation" / f"{arm}-seed{seed}--{domain}.json"
+    write_json(path, facts | {"weights_sha256": f"{seed}" * 64, "image_size": 160})
+    write_json(path.with_suffix(".detections.json"), _coco_rows(detections, first_image=48))
 
 
-def _write_recording(run: Path, arm: str, seed: int, size: int) -> None:
-    rng = np.random.default_rng([seed, size, *arm.encode()])
-    spread = 0.7 + 0.4 * rng.random(107)
-    columns = {
-        "p": np.full(107, size * 8),
-        "mean": rng.normal(-0.02, 0.02, 107),
-        "median": rng.normal(-0.1, 0.02, 107),
-        "std": spread,
-        "min": -20 * spread,
-        "max": 45 * spread,
-    }
-    dataset = xr.Dataset({name: ("layer", values) for name, values in columns.items()}, coords={"layer": LAYERS})
-    _save(dataset, run / "recordings" / f"{arm}-seed{seed}--camera-{size}.nc")
+def made_up_detections(targets: Boxes, at_home: bool, rng: np.random.Generator) -> Boxes:
+    """At home nearly every target is found; away half are missed, boxes are loose and classes mixed up."""
+    found, loose, mixed_up, extra = (0.9, 1.5, 0.02, 0.2) if at_home else (0.5, 4.0, 0.2, 0.5)
+    kept = targets.take(rng.random(len(targets)) < found)
+    label = np.where(rng.random(len(kept)) < mixed_up, rng.integers(len(CLASSES), size=len(kept)), kept.label)
+    xyxy = kept.xyxy + rng.normal(0, loose, (len(kept), 4))
+    more = rng.integers(len(targets), size=int(extra * len(targets)))
+    corner = rng.uniform(0, 100, (len(more), 2))
+    xyxy = np.concatenate([xyxy, np.concatenate([corner, corner + rng.uniform(10, 20, corner.shape)], 1)])
+    confidence = np.concatenate([rng.uniform(0.3, 1, len(kept)), rng.uniform(0.05, 0.6, len(more))]).round(3)
+    image, labels = np.concatenate([kept.image, targets.image[more]]), np.concatenate([label, targets.label[more]])
+    xyxy[:, 2:] = np.maximum(xyxy[:, 2:], xyxy[:, :2] + 1)
+    return Boxes.of(image, labels, xyxy, confidence)
 
 
-def _write_grids(run: Path, seeds: tuple[int, ...], size: int) -> None:
-    for seed in seeds:
-        for a, b in [*combinations(ARMS, 2), *((arm, arm) for arm in ARMS)]:
-            alike = 1.0 if a == b else 0.45 if "u-real" in (a, b) else 0.7
-            _save(
-                _grid(alike, [seed, size, *a.encode(), *b.encode()]),
-                run / "similarity" / f"{a}-seed{seed}--{b}-seed{seed}--camera-{size}.nc",
-            )
-    for arm in ARMS:
-        for a, b in combinations(seeds, 2):
-            _save(_grid(0.93, [a, b, size]), run / "similarity" / f"{arm}-seed{a}--{arm}-seed{b}--camera-{size}.nc")
-
-
-def _grid(alike: float, seed: list[int]) -> xr.Dataset:
-    """Similarity that falls with the distance of two layers and dips in the network's deepest part."""
-    rng = np.random.default_rng(seed)
-    depth = np.clip((LAYERS - 10) / 60, 0, 1) - 0.5 * ((LAYERS == 86) | (LAYERS == 98))
-    same = 1 - (1 - alike) * depth - (0 if alike == 1 else 0.02) * rng.random(107)
-    distance = np.abs(LAYERS[:, None] - LAYERS[None, :])
-    debiased = np.sqrt(same[:, None] * same[None, :]) * np.exp(-distance / 25)
-    values = np.stack([debiased, 0.2 + 0.8 * debiased])
-    diagonal = np.diagonal(values, axis1=1, axis2=2)
-    half = 0 if alike == 1 else 0.03
-    floor = np.stack([np.zeros(107), 0.2 * (1 - depth / 2)])
-    columns = {
-        "floor_mean": floor,
-        "floor_low": floor - 0.03,
-        "floor_high": floor + 0.03,
-        "interval_low": diagonal - half,
-        "interval_high": np.minimum(diagonal + half, 1),
-    }
-    dataset = xr.Dataset(
-        {
-            "value": (("measure", "layer_a", "layer_b"), values),
-            **{name: (("measure", "layer"), array) for name, array in columns.items()},
-        },
-        coords={"measure": list(MEASURES), "layer_a": LAYERS, "layer_b": LAYERS, "layer": LAYERS},
-    )
-    dataset.attrs["n"] = 48
-    return dataset
-
-
-def _save(dataset: xr.Dataset, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    dataset.to_netcdf(path, engine="h5netcdf")
+def _coco_rows(detections: Boxes, first_image: int) -> list[dict[str, object]]:
+    bbox = np.concatenate([detections.xyxy[:, :2], detections.xyxy[:, 2:] - detections.xyxy[:, :2]], axis=1)
+    columns = (detections.image + first_image, detections.label + 1, bbox.round(2), detections.confidence)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return [{"image_id": i, "category_id": c, "bbox": box, "score": score} for i, c, box, score in rows]

@@ -168,7 +168,7 @@ class Deciding(nn.Module):
 
     def forward(self, x):
         y = self.conv(x)
-        return y if float(y.abs().sum()) >= 0 else self.other(y)
+        return y if float(y.detach().abs().sum()) >= 0 else self.other(y)
 
 
 class Remembering(nn.Module):

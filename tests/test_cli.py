@@ -88,7 +88,7 @@ def test_importing_gapscope_does_not_import_torch(code):
 def test_help_names_every_command():
     shown = gapscope("--help")
     assert shown.returncode == 0
-    for command in ("demo", "run", "status", "report", "layers", "record", "compare"):
+    for command in ("demo", "run", "status", "watch", "report", "layers", "record", "compare"):
         assert command in shown.stdout
 
 

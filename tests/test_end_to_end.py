@@ -34,6 +34,7 @@ def expected_files() -> list[str]:
         files += [f"recordings/{run}--camera-{size}.nc" for run in RUNS]
         files += [f"similarity/{run}--{run}--camera-{size}.nc" for run in RUNS]
         files += [f"similarity/{a}-seed{s}--{b}-seed{s}--camera-{size}.nc" for a, b in PAIRS for s in (0, 1)]
+        files += [f"similarity/effect--{a}-seed{s}--{b}-seed{s}--camera-{size}.nc" for a, b in PAIRS for s in (0, 1)]
         arms = ("u-real", "u-synthetic", "f-synthetic")
         files += [f"similarity/{arm}-seed0--{arm}-seed1--camera-{size}.nc" for arm in arms]
     files += [f"tables/table{n}.{form}" for n in range(1, 6) for form in ("csv", "md", "tex")]
@@ -78,7 +79,7 @@ def test_the_frozen_arms_backbone_differs_between_seeds_since_their_bases_do(fin
 def test_table_2_prints_what_the_evaluation_files_hold(finished_run):
     table = pd.read_csv(finished_run / "tables/table2.csv")
     found = json.loads((finished_run / "evaluation/u-real-seed1--engine.json").read_text())
-    row = table.query("arm == 'u-real' and seed == 1 and domain == 'engine' and rule == 'coco' and metric == 'map50'")
+    row = table.query("arm == 'u-real' and seed == '1' and domain == 'engine' and rule == 'coco' and metric == 'map50'")
     assert row["value"].item() == pytest.approx(found["rules"]["coco"]["map50"], abs=1e-9)
 
 

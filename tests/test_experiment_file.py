@@ -3,8 +3,10 @@
 import pytest
 from miniature import MINIATURE
 
+from gapscope.config import MEASURE_IMAGES
 from gapscope.errors import InputError
 from gapscope.experiment_file import parse_config
+from gapscope.similarity.measures import MEASURES
 
 
 def test_defaults_are_the_papers_settings():
@@ -33,12 +35,32 @@ def test_defaults_are_the_papers_settings():
         ('start = "base"', 'start = "bass"', r"start = 'bass' is no arm and no weights file\. Did you mean 'base'\?"),
         ("min_area = 30.0", 'labels = { persn = ["x"] }', r"unknown class 'persn'\. Did you mean 'person'\?"),
         ("min_area = 30.0", 'labels = { car = ["x"], bus = ["x"] }', r"'x' is mapped twice, to 'car' and to 'bus'"),
-        ("sizes = [64, 32]", "sizes = [64, 64]", r"the two sizes are the same"),
+        ("sizes = [64, 32]", "sizes = [64, 32, 64]", r"\[record\] sizes: 64 is named twice\. Name each once"),
+        ("sizes = [64, 32]", "sizes = []", r"\[record\]: sizes = \[\]: tuple should have at least 1 item"),
+        ("sizes = [64, 32]", "sizes = [64, 30]", r"\[record\] sizes\[1\]: 30 is not a multiple of 32"),
+        ("images = 6", 'also = ["engin"]', r"\[probe\] also: there is no domain 'engin'\. Did you mean 'engine'\?"),
+        ("images = 6", 'also = ["camera"]', r"\[probe\] domain and also: 'camera' is named twice"),
+        (
+            "[similarity]",
+            '[similarity]\nmeasures = ["cka_debiased", "cka_biase"]',
+            r"\[similarity\] measures: there is no measure 'cka_biase'\. Did you mean 'cka_biased'\?",
+        ),
+        ("[similarity]", '[similarity]\nmeasures = ["rsa"]', r"measures: 'cka_debiased' is missing, which .* Add it"),
+        (
+            "[similarity]",
+            '[similarity]\nmeasures = ["cka_debiased", "mutual_knn"]',
+            r"'mutual_knn' needs 12 images or more, and \[probe\] images = 6\. Raise that, or leave the measure out",
+        ),
+        (
+            "[similarity]",
+            '[similarity]\nmeasures = ["cka_debiased", "euclidean"]',
+            r"'euclidean' needs the activations of two networks side by side, which a study does not keep",
+        ),
         ("min_area = 30.0", "split = { fractions = [0.5, 0.2, 0.2] }", r"do not add up to 1"),
         ("min_area = 30.0", 'root = "elsewhere"', r"needs either 'root' .* or 'generate'"),
         ("[arms.base]", "[arms.scratch]", r"'scratch' is a word that 'start' uses"),
         ('name = "miniature"', 'name = "a--b"', r"name = 'a--b': string should match"),
-        ("seeds = [0, 1]", "seeds = [0, 0]", r"names a seed twice"),
+        ("seeds = [0, 1]", "seeds = [0, 0]", r"seeds: 0 is named twice"),
         ("seeds = [0, 1]", "seeds = [0, 1", r"is not valid TOML"),
     ],
 )
@@ -46,6 +68,16 @@ def test_a_mistake_is_named_with_its_place_and_value(old, new, message):
     assert old in MINIATURE
     with pytest.raises(InputError, match=message):
         parse_config(MINIATURE.replace(old, new, 1))
+
+
+def test_a_study_can_take_every_measure_that_a_recording_suffices_for():
+    assert {name: one.least_images for name, one in MEASURES.items() if one.needs != "features"} == MEASURE_IMAGES
+
+
+def test_one_size_is_enough_and_three_are_not_too_many():
+    for sizes in ([64], [64, 32, 96]):
+        parsed = parse_config(MINIATURE.replace("sizes = [64, 32]", f"sizes = {sizes}"))
+        assert parsed.record.sizes == tuple(sizes)
 
 
 def test_all_mistakes_are_named_at_once():

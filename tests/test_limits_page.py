@@ -21,6 +21,7 @@ from gapscope.errors import InputError
 from gapscope.experiment_file import read_config
 from gapscope.progress import silent
 from gapscope.reporting.results import RunName, read_results
+from gapscope.reporting.statements import STATEMENTS, certainty, highest, in_all, lowest
 from gapscope.study.folder import RunFolder
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
@@ -39,7 +40,7 @@ statements, numbers, judged, tables, recordings, pictures, script = (
 )
 sys.path.remove(str(SCRIPTS))
 
-CONTRASTS = {one.letter: one.contrast for one in statements.STATEMENTS}
+CONTRASTS = {one.letter: one.contrast for one in STATEMENTS}
 LAYERS = np.arange(107)
 
 
@@ -89,21 +90,21 @@ def test_layers_without_a_value_do_not_count():
 def test_layers_that_are_all_undefined_leave_a_statement_open_without_a_warning():
     values = curve_with(_93_94=np.nan)
     assert np.isnan(CONTRASTS["d"](values))
-    assert statements.certainty(CONTRASTS["d"](np.tile(values, (30, 1)))) == "open"
-    assert np.isnan(statements.lowest(values[93:95]))
-    assert statements.highest(values) == 0.5
+    assert certainty(CONTRASTS["d"](np.tile(values, (30, 1)))) == "open"
+    assert np.isnan(lowest(values[93:95]))
+    assert highest(values) == 0.5
 
 
 def test_an_interval_is_sure_only_on_one_side_of_zero():
     around = np.linspace(-1, 1, 101)
-    assert [statements.certainty(around + shift) for shift in (2, 0, -2)] == ["yes", "open", "no"]
-    assert statements.certainty(np.full(10, np.nan)) == "open"
+    assert [certainty(around + shift) for shift in (2, 0, -2)] == ["yes", "open", "no"]
+    assert certainty(np.full(10, np.nan)) == "open"
 
 
 def test_a_statement_about_all_comparisons_falls_with_one_exception():
-    assert statements.in_all(["yes", "yes"]) == "yes"
-    assert statements.in_all(["yes", "open"]) == "open"
-    assert statements.in_all(["yes", "open", "no"]) == "no"
+    assert in_all(["yes", "yes"]) == "yes"
+    assert in_all(["yes", "open"]) == "open"
+    assert in_all(["yes", "open", "no"]) == "no"
 
 
 @pytest.mark.parametrize(
@@ -164,24 +165,24 @@ def test_a_dip_of_two_networks_and_not_of_two_seeds_survives_and_is_about_the_da
 
 def test_a_dip_that_seeds_have_too_is_not_about_the_data():
     dip = compared(curve_with(_62_85=0.2), curve_with(_62_85=0.2), np.zeros(107))
-    assert judged.judge(statements.STATEMENTS[1], [dip]).excess == "open"
+    assert judged.judge(STATEMENTS[1], [dip]).excess == "open"
 
 
 def test_a_dip_of_the_floor_alone_does_not_survive():
     flat = compared(curve_with(_62_85=0.53), np.full(107, 0.9), curve_with(_62_85=0.1))
-    found = judged.judge(statements.STATEMENTS[1], [flat])
+    found = judged.judge(STATEMENTS[1], [flat])
     assert (found.biased, found.debiased, found.verdict) == ("yes", "no", "is the estimator's floor")
 
 
 def test_a_dip_that_is_little_more_than_the_floors_is_said_to_be_mostly_that():
     little = compared(curve_with(_62_85=0.45), np.full(107, 0.9), curve_with(_62_85=0.1))
-    assert judged.judge(statements.STATEMENTS[1], [little]).verdict == "survives but is mostly the estimator's floor"
+    assert judged.judge(STATEMENTS[1], [little]).verdict == "survives but is mostly the estimator's floor"
 
 
 def test_the_effect_is_1_where_two_networks_share_what_two_seeds_do_and_0_at_the_floor():
     ceiling = np.full(107, 0.8)
     for value, effect in ((ceiling, 1.0), (np.zeros(107), 0.0), (ceiling / 4, 0.25)):
-        assert compared(value, ceiling, np.zeros(107)).effect(statements.STATEMENTS[0]) == pytest.approx(effect)
+        assert compared(value, ceiling, np.zeros(107)).effect(STATEMENTS[0]) == pytest.approx(effect)
 
 
 def test_the_rank_correlation_of_curves_is_spearmans():

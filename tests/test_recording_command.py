@@ -60,6 +60,28 @@ def test_layers_of_a_weights_file_are_chosen_by_index(folder):
     assert read_recording(folder / "r.nc").layers.tolist() == [0, 1, 2, 3, 82]
 
 
+def test_bfloat16_is_asked_for_at_the_terminal_and_written_down(folder):
+    save_weights(yolov3(2, width=0.0625), folder / "w.safetensors", {})
+    arguments = ["w.safetensors", "--images", "photos", "--size", "32", "--layers", "0-20"]
+    for precision in ("bf16", "32"):
+        done = gapscope("record", *arguments, "--precision", precision, "-o", f"{precision}.nc", cwd=folder)
+        assert done.returncode == 0, done.stderr
+    short, full = (read_recording(folder / f"{precision}.nc") for precision in ("bf16", "32"))
+    assert (short.dtype, full.dtype) == ("bfloat16", "float32")
+    difference = abs(short.std / full.std - 1)
+    assert 0 < difference.max() < 2**-5  # a bfloat16 has 8 bits
+    planned = gapscope("record", *arguments, "--precision", "bf16", "--plan", cwd=folder)
+    assert planned.returncode == 0 and "about" in planned.stdout, planned.stderr
+
+
+@pytest.mark.parametrize("also", [[], ["--plan"]])
+def test_a_precision_that_there_is_not_is_refused_before_any_image_is_read(folder, also):
+    (folder / "photos/broken.png").write_text("no image")
+    done = gapscope("record", "w.safetensors", "--images", "photos", "--precision", "16", *also, cwd=folder)
+    assert done.returncode == 2
+    assert "precision = '16' is unknown - expected '32' or 'bf16'" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -71,6 +93,7 @@ def test_layers_of_a_weights_file_are_chosen_by_index(folder):
         ),
         (["models_for_the_command:build", "--preprocess", "none"], "there is no preprocessing 'none'"),
         (["models_for_the_command:build", "--size", "20"], "size = 20 is too small"),
+        (["models_for_the_command:build", "--precision", "bf16"], "precision = 'bf16' is for gapscope's own networks"),
         (["models_for_the_command:build", "--images", "lost"], "there is no folder lost"),
     ],
 )

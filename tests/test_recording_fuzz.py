@@ -1,6 +1,7 @@
 """Random models made of what recorders get wrong: each layer is recorded right, or left out with a reason."""
 
 import itertools
+from collections import Counter
 
 import pytest
 import torch
@@ -12,13 +13,20 @@ from full_features import (
     probe,
     settled,
 )
+from model_traits import traits_of
 from random_models import (
     CHANNELS,
     PARTS,
     Asleep,
+    AsObject,
+    Branches,
+    ConvNormRelu,
     Deciding,
     Dictionary,
+    Overwriting,
     RandomModel,
+    Remembering,
+    Residual,
     ThroughAView,
     Tokens,
     TokensFirst,
@@ -31,6 +39,7 @@ from gapscope.recording.record import record
 
 IMAGES = probe(n=11)
 ONE_PASS = {"size": 32, "batch_size": 4}
+SEEDS = range(12)
 
 
 SKIPPED = {
@@ -42,6 +51,23 @@ SKIPPED = {
         "part.turned": "has the shapes (4, 2, 6) for 2 images and (4, 3, 6) for 3: its rows are not the images"
     },
 }
+
+
+TRAITS = {
+    ConvNormRelu: {"changes in place"},
+    Residual: {"changes in place", "a module called twice"},
+    Branches: {"branches", "a module called twice"},
+    Dictionary: {"a dictionary", "numbers that are no activations"},
+    AsObject: {"an object"},
+    Tokens: {"a list", "a module never called"},
+    TokensFirst: {"other rows"},
+    Asleep: {"dropout", "a part without gradients", "a module never called"},
+    Overwriting: {"changes in place"},
+    ThroughAView: {"changes in place", "a module called twice"},
+    Deciding: {"cannot be traced", "a module never called"},
+    Remembering: {"remembers"},
+}
+"""What each part brings into a model, seen from outside."""
 
 
 class Alone(nn.Module):
@@ -79,7 +105,21 @@ def test_every_part_alone_is_recorded_right(kind):
     assert (recording.provenance["recorded_by"] == "graph") == (kind not in (Deciding, ThroughAView))
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("kind", PARTS, ids=lambda kind: kind.__name__)
+def test_every_part_does_what_it_is_there_for(kind):
+    assert traits_of(settled(Alone(kind()), IMAGES), IMAGES) == TRAITS[kind]
+
+
+def test_the_random_models_do_all_of_it_each_thing_in_at_least_two_of_them():
+    models = [settled(RandomModel(seed), IMAGES, seed) for seed in SEEDS]
+    seen = Counter(trait for model in models for trait in traits_of(model, IMAGES))
+    assert min(seen[trait] for traits in TRAITS.values() for trait in traits) >= 2
+    parts = Counter(type(part) for model in models for part in set(model.parts))
+    assert min(parts[kind] for kind in PARTS) >= 2
+    assert all(len(set(model.parts)) < len(model.parts) for model in models), "a whole part is used twice in each"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_random_models_are_recorded_right(seed):
     assert_recorded_right(settled(RandomModel(seed), IMAGES, seed))
 

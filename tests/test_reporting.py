@@ -13,10 +13,11 @@ from made_up_run import ARMS, write_made_up_run
 from matplotlib.image import AxesImage
 
 from gapscope.detector.layers import YOLO_LAYERS, yolov3_layers
+from gapscope.detector.network_map import BLOCKS, ROUTES, describe_layers
 from gapscope.errors import InputError
-from gapscope.reporting.curves import Curve, ceiling_curve, layers_at_floor, layers_below, pair_curve, ranges
-from gapscope.reporting.figures import layer_curves, layer_heatmap, write_figure
-from gapscope.reporting.network_map import BLOCKS, ROUTES, describe_layers
+from gapscope.plot.style import write_figure
+from gapscope.reporting.curves import Curve, ceiling_curve, layers_at_floor, pair_curve, ranges
+from gapscope.reporting.figures import layer_curves, layer_heatmap
 from gapscope.reporting.paper_figures import all_figures, heatmaps
 from gapscope.reporting.results import Results, RunName, read_results
 from gapscope.reporting.table_files import to_csv, to_latex, to_markdown, write_tables
@@ -79,8 +80,11 @@ def test_a_run_that_has_only_begun_has_no_tables_and_no_figures(run, tmp_path):
     assert list(all_figures(begun)) == []
 
 
-def test_table_1_names_what_each_domain_calls_a_label(tables):
-    assert tables[1].rows[0] == ("person", "person", "person")
+def test_table_1_names_what_each_domain_calls_a_label_with_its_boxes(run, tables):
+    files = [json.loads((run / f"data/{domain}/summary.json").read_text()) for domain in ("camera", "engine")]
+    counts = [file["label_map"]["person"]["person"] for file in files]
+    assert tables[1].rows[0] == ("person", *(f"person ({boxes})" for boxes in counts))
+    assert tables[1].rows[-1] == ("(dropped)", UNDEFINED, "traffic cone (14)")
     assert [name for _, name in tables[1].columns] == ["Label", "Camera", "Engine"]
 
 
@@ -125,8 +129,8 @@ def test_a_number_that_is_missing_is_a_dash(run, tmp_path):
         (tmp_path / name).write_bytes((run / name).read_bytes())
     (table,) = all_tables(read_results(tmp_path))
     assert table.rows[0][1] != UNDEFINED
-    assert table.rows[0][2:] == (UNDEFINED, UNDEFINED)
-    assert table.rows[1][1:] == (UNDEFINED,) * 3
+    assert table.rows[0][2:] == (UNDEFINED,) * 3
+    assert table.rows[1][1:] == (UNDEFINED,) * 4
 
 
 def test_tables_are_written_in_three_formats(tables, tmp_path):
@@ -147,7 +151,7 @@ def test_markdown_rows_have_as_many_cells_as_the_heading_whatever_a_title_holds(
 
 def test_latex_escapes_what_a_title_holds_and_balances_its_braces(tables):
     text = to_latex(tables[2])
-    assert r"A \& B\_\{50\%\} \$x\$ | \textless{}i\textgreater{}\#1" in text
+    assert r"A \& B\_\{50\%\} \$x\$ \textbar{} \textless{}i\textgreater{}\#1" in text
     bare = re.sub(r"\\[{}]", "", text)
     assert bare.count("{") == bare.count("}")
     body = [line for line in text.splitlines() if line.endswith(r"\\")]
@@ -187,8 +191,8 @@ def test_a_curve_is_the_diagonal_of_its_grid(results):
 
 
 def test_the_ceiling_is_the_same_arm_with_another_seed(results):
-    ceiling = ceiling_curve(results, "f-synthetic", 160)
-    other = pair_curve(results, RunName("f-synthetic", 0), RunName("f-synthetic", 1), 160)
+    ceiling = ceiling_curve(results, "u-synthetic", 160)
+    other = pair_curve(results, RunName("u-synthetic", 0), RunName("u-synthetic", 1), 160)
     assert ceiling is not None and other is not None
     np.testing.assert_allclose(ceiling.value, other.value)
 
@@ -208,22 +212,18 @@ def test_figures_are_written_as_png_and_as_pdf_with_embedded_fonts_and_the_same_
 
 def test_an_undefined_layer_is_left_white():
     values = np.array([[1.0, np.nan], [np.nan, 0.5]])
-    figure = layer_heatmap(values, rows="a", columns="b", title="", estimator="CKA", blocks=BLOCKS[:1])
+    figure = layer_heatmap(values, rows="a", columns="b", title="", estimator="CKA")
     (image,) = figure.axes[0].images
     assert np.ma.getmaskarray(image.get_array()).tolist() == [[False, True], [True, False]]
 
 
-def test_layers_differ_beyond_a_seed_only_where_all_intervals_lie_below_all_ceilings():
+def test_a_layer_is_at_the_floor_where_an_interval_reaches_down_to_it():
     pair = curve([0.5, 0.5, 0.5], [0.4, 0.4, 0.4], [0.6, 0.6, 0.95], [0.1, 0.4, 0.1])
-    high, low = ([0.9] * 3, [0.9] * 3, [0.9] * 3, [0] * 3), ([0.7] * 3, [0.65, 0.55, 0.65], [0.8] * 3, [0] * 3)
-    assert layers_below([pair], [curve(*high), curve(*low)]).tolist() == [0]
-    assert layers_below([pair], []).tolist() == []
     assert layers_at_floor([pair]).tolist() == [1]
 
 
-def test_an_undefined_layer_is_neither_different_nor_at_the_floor():
+def test_an_undefined_layer_is_not_at_the_floor():
     pair = curve([np.nan], [np.nan], [np.nan], [np.nan])
-    assert not len(layers_below([pair], [pair]))
     assert not len(layers_at_floor([pair]))
     assert np.isnan(pair.mean("all"))
 

@@ -1,27 +1,22 @@
 """The page: what it says, that it says no more than the numbers, and that it runs nothing it is given."""
 
-import base64
 import json
 import re
-import shutil
-import subprocess
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
-import numpy as np
 import pytest
-import xarray as xr
 from made_up_run import write_made_up_run
+from page_parts import numbers_of
 
 from gapscope.reporting.confounds import confounds
 from gapscope.reporting.page import render_page, write_report
-from gapscope.reporting.page_data import packed, page_data
-from gapscope.reporting.pictures import Box, agreement, disputed_pictures
 from gapscope.reporting.results import Results, RunName, read_results
-from gapscope.reporting.verdict import gaps, generated_note, verdict
+from gapscope.reporting.verdict import generated_note, verdict
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
-SECTIONS = ("verdict", "performance", "where", "activations", "data", "pictures", "training", "provenance")
+SECTIONS = ("verdict", "performance", "where", "activations", "pictures", "data", "training", "provenance")
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +61,7 @@ def test_write_report_leaves_tables_figures_and_page(tmp_path):
     run = write_made_up_run(tmp_path / "run", seeds=(0,))
     steps = []
     page = write_report(run, progress=lambda what, done, total, note="": steps.append((what, done, total)))
-    assert page == run / "report.html" and page.stat().st_size > 4e6
+    assert page == run / "report.html" and page.stat().st_size > 2e6
     assert {path.name for path in (run / "tables").iterdir()} == {
         f"table{n}.{s}" for n in range(1, 6) for s in ("csv", "md", "tex")
     }
@@ -90,7 +85,7 @@ def test_the_page_loads_nothing_from_elsewhere(page):
     ours = re.sub(r"<script>.*?</script>", "", page, flags=re.S)
     assert not re.search(r"(?:src|href)\s*=\s*[\"']?(?:https?:)?//", ours)
     assert "url(" not in ours
-    assert "default-src 'none'" in page
+    assert "default-src 'none'" in unescape(page)
 
 
 def test_hostile_names_are_shown_and_not_run(page):
@@ -99,10 +94,9 @@ def test_hostile_names_are_shown_and_not_run(page):
     assert "<b>U</b>" not in page and "&lt;b&gt;U&lt;/b&gt;-Real" in page
 
 
-def test_the_numbers_in_the_script_are_json_and_keep_their_strings(page):
-    text = re.search(r'id="gapscope-data">(.*?)</script>', page, flags=re.S)[1]
-    data = json.loads(text)
-    assert any(item["title"] == "<b>U</b>-Real" for item in data["statistics"])
+def test_the_numbers_on_the_page_keep_their_strings(page):
+    data = numbers_of(page)
+    assert "<b>U</b>-Real" in data["arms"]
     assert len(data["layers"]) == 107
 
 
@@ -114,24 +108,6 @@ def test_numbers_in_the_page_are_those_of_the_files(run, page):
     domain = json.loads((run / "data/engine/summary.json").read_text())
     assert domain["fingerprint"] in page and "60 boxes on the driver's own hood" in page
     assert "gapscope run made-up.toml" in page and "traffic cone (14)" in page
-
-
-def test_grids_are_sent_to_four_decimals_and_undefined_ones_marked():
-    values = xr.DataArray([[0.12344, -0.25], [np.nan, 1.0]], dims=("layer_a", "layer_b"))
-    steps = np.frombuffer(base64.b64decode(packed(values)), dtype="<i2")
-    assert steps.tolist() == [1234, -2500, -32768, 10000]
-
-
-def test_an_undefined_layer_is_null_in_the_pages_numbers(results):
-    key = (RunName("u-real", 0), RunName("u-synthetic", 0), 160)
-    grid = results.grids[key].copy(deep=True)
-    grid["value"][:, 82, 82] = np.nan
-    data = page_data(replace(results, grids={**results.grids, key: grid}))
-    (curve,) = [
-        c for c in data["curves"] if (c["pair"], c["seed"], c["size"], c["estimator"]) == (0, 0, 160, "cka_debiased")
-    ]
-    assert curve["value"][82] is None and curve["value"][81] is not None
-    assert json.dumps(data, allow_nan=False)
 
 
 def test_a_stage_that_has_not_run_is_said_in_its_section(run, tmp_path):
@@ -151,36 +127,15 @@ def test_generated_images_are_no_finding_about_photographs(results, page):
     assert generated_note(mixed) == "Rendered by gapscope, so no photographs: Engine."
 
 
-def test_a_gap_is_the_difference_to_the_arm_trained_there_in_ap_points(results):
-    values = {("u-real", 0): 0.40, ("u-real", 1): 0.44, ("u-synthetic", 0): 0.10, ("u-synthetic", 1): 0.12}
-    gap = gaps(with_map50(results, {(*key, "camera"): value for key, value in values.items()}))[0]
-    assert (gap.domain, gap.home, gap.other) == ("camera", "u-real", "u-synthetic")
-    assert gap.points == pytest.approx((30, 32)) and gap.spread == pytest.approx(4)
-
-
-@pytest.mark.parametrize(
-    ("other", "said"),
-    [
-        ((0.10, 0.12), "a gap of 31.0 AP points (30.0, 32.0), larger than what a change of seed does"),
-        ((0.38, 0.41), "a gap of 2.5 AP points (2.0, 3.0), no larger than what a change of seed does"),
-        ((0.42, 0.40), "but the seeds disagree about its sign (-2.0, 4.0)"),
-    ],
-)
-def test_a_gap_is_not_claimed_beyond_what_seeds_change(results, other, said):
-    values = {("u-real", 0): 0.40, ("u-real", 1): 0.44, ("u-synthetic", 0): other[0], ("u-synthetic", 1): other[1]}
-    changed = with_map50(results, {(*key, "camera"): value for key, value in values.items()})
-    assert said in verdict(changed)["How big is the gap?"][0]
-
-
 def test_layers_are_called_different_only_against_a_ceiling(results):
     said = verdict(results)["Where in the network is it?"][0]
-    assert re.search(r"At \d+ of 107 layers the arms differ by more than a change of seed does", said)
+    assert re.search(r"At \d+ of \d+ layers the arms are less alike than two seeds", said)
     pairs = {key: grid for key, grid in results.grids.items() if key[0].arm != key[1].arm}
     assert "There is no second seed" in verdict(replace(results, grids=pairs))["Where in the network is it?"][0]
 
 
 def test_leaks_small_probes_and_thin_test_sets_are_warned_about(results):
-    assert "Engine has near-duplicate images across splits: 2" in found(results, "Splits leak")
+    assert "Of 24 held-out images of Engine, 2 (8%) have a near-duplicate" in found(results, "Splits leak")
     assert "48 images" in found(results, "Few probe images")
     assert "person" in found(results, "Few test boxes")
 
@@ -228,52 +183,7 @@ def test_similarity_that_reaches_the_floor_is_warned_about(results):
     assert not found(results, "Similarity at the floor")
 
 
-def box(x: float, label: int = 0, confidence: float | None = None) -> Box:
-    return Box((x, 0.0, x + 10.0, 10.0), label, confidence)
-
-
-def test_agreement_is_f1_with_every_label_found_once():
-    assert agreement([], []) == 1.0
-    assert agreement([box(0)], []) == 0.0 == agreement([], [box(0, 0, 0.9)])
-    assert agreement([box(0), box(50)], [box(1, 0, 0.9), box(50, 0, 0.8)]) == 1.0
-    assert agreement([box(0)], [box(0, 1, 0.9)]) == 0.0  # the wrong class
-    assert agreement([box(0)], [box(0, 0, 0.9), box(1, 0, 0.8)]) == pytest.approx(2 / 3)  # found twice
-    assert agreement([box(0)], [box(4, 0, 0.9)]) == 0.0  # IoU 60 / 140
-
-
-def test_the_images_the_arms_disagree_most_about_come_first(results):
-    pictures = disputed_pictures(results, "camera", count=3)
-    assert len(pictures) == 6 and len({picture.path for picture in pictures}) == 6
-    disputed, others = pictures[:3], pictures[3:]
-    assert min(p.disagreement for p in disputed) >= max(p.disagreement for p in others)
-    assert all(p.jpeg.startswith("data:image/jpeg;base64,/9j/") for p in pictures)
-    assert all((box.confidence or 1) > 0.3 for p in pictures for boxes in p.found.values() for box in boxes)
-
-
 def test_images_that_are_not_on_this_machine_leave_a_sentence(run, results, tmp_path):
     summaries = {name: summary | {"root": "elsewhere"} for name, summary in results.summaries.items()}
     page = render_page(replace(results, summaries=summaries))
     assert "not on this machine, so none are shown" in page and "No pictures:" in page
-
-
-@pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium to open the page")
-def test_a_browser_draws_every_chart_and_reports_no_error(run, page, tmp_path):
-    (tmp_path / "report.html").write_text(page, encoding="utf-8")
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--virtual-time-budget=5000"]
-    done = subprocess.run(
-        [
-            "chromium",
-            *options,
-            f"--user-data-dir={tmp_path / 'profile'}",
-            "--dump-dom",
-            f"file://{tmp_path}/report.html",
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    assert "CONSOLE" not in done.stderr
-    charts = ("performance", "curves", "map-left", "map-right", "statistics", "loss", "val")
-    for chart in charts:
-        assert re.search(rf'id="plot-{chart}" class="[^"]*js-plotly-plot', done.stdout), chart

@@ -8,8 +8,8 @@ import xarray as xr
 from small_recordings import features, recorded, two_networks
 
 from gapscope.detector.layers import yolov3_layers
+from gapscope.detector.network_map import BLOCKS
 from gapscope.errors import InputError
-from gapscope.reporting.network_map import BLOCKS
 from gapscope.similarity.all_pairs import compare_all
 from gapscope.similarity.blocks import PAPER_BLOCKS, STAGES, adjusted_rand, agreement, find_blocks
 from gapscope.similarity.cka import linear_cka

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -12,6 +12,8 @@ from gapscope.commands.app import app
 
 if TYPE_CHECKING:
     from xarray import Dataset
+
+    from gapscope.recording.layer_sync import Precision
 
 
 @app.command()
@@ -24,6 +26,7 @@ def record(
         list[str] | None, typer.Option(help="Name, 'layer1.*' or '0-74'; more than once if need be.")
     ] = None,
     preprocess: Annotated[str, typer.Option(help="'0-1' or 'imagenet': what the model expects.")] = "0-1",
+    precision: Annotated[str, typer.Option(help="'32', or 'bf16': quicker on a GPU, nearly the same.")] = "32",
     memory: Annotated[str, typer.Option(help="Live tensors above this spill to disk.")] = "8GiB",
     plan: Annotated[bool, typer.Option("--plan", help="Only say what memory, disk and time it will take.")] = False,
 ) -> None:
@@ -38,13 +41,17 @@ def record(
     from gapscope.progress import for_terminal
     from gapscope.recording.files import plan_files, record_files
 
+    speed = cast("Precision", precision)  # any text; what there is, is said where it is used
     if plan:
-        cost, seconds = plan_files(model, images, size=size, memory=memory)
+        cost, seconds = plan_files(model, images, size=size, precision=speed, memory=memory)
         gib = 2**30
         print(
             f"memory {cost.memory / gib:.2f} GiB beside images and network ({cost.everything / gib:.1f} with all kept)"
         )
-        print(f"disk {cost.disk / gib:.2f} GiB written and read again on the way, {cost.file / gib:.3f} GiB to stay")
+        print(
+            f"disk {cost.disk / gib:.2f} GiB written and read again on the way, {cost.disk_at_once / gib:.2f} at a "
+            f"time, {cost.file / gib:.3f} GiB to stay"
+        )
         print(f"about {seconds:.0f} s here, going by one image and a small Gram matrix (disk not counted)")
         return
     recording = record_files(
@@ -53,6 +60,7 @@ def record(
         size=size,
         layers=layers or None,
         preprocess=preprocess,
+        precision=speed,
         memory=memory,
         progress=for_terminal(),
     )

@@ -1,5 +1,6 @@
-"""Commands for a whole study: demo, run, status, report."""
+"""Commands for a whole study: demo, run, status, watch, report, figures."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -72,17 +73,119 @@ def status(run: RunArgument, data_root: DataRoot = None) -> None:
 
 
 @app.command()
-def report(run: RunArgument) -> None:
+def watch(
+    run: RunArgument,
+    port: Annotated[int, typer.Option(help="Where to listen; 0 takes any free port.", min=0, max=65535)] = 8712,
+    open_browser: Annotated[
+        bool | None, typer.Option("--open/--no-open", help="Open a browser; left out: where there is a screen.")
+    ] = None,
+    data_root: DataRoot = None,
+) -> None:
+    """Show a run in the browser while it goes on.
+
+    Stages, training curves and the report so far, on this machine alone
+    (127.0.0.1). It only reads. End it with Ctrl-C: the run goes on.
+
+    Example: gapscope watch runs/demo
+    """
+    import webbrowser
+
+    from gapscope.study.watch import has_screen, watch
+
+    def ready(url: str) -> None:
+        print(f"watching {run} at {url} - Ctrl-C ends the watching, not the run", flush=True)
+        if has_screen() if open_browser is None else open_browser:
+            webbrowser.open(url)
+
+    try:
+        watch(run, port, data_root, ready)
+    except KeyboardInterrupt:  # how watching is meant to end
+        print(f"no longer watching; what is done so far: gapscope status {run}")
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="A run folder; several are shown side by side on one page.")],
+    out: Annotated[Path | None, typer.Option(help="Of several runs: the page; default several.html.")] = None,
+    title: Annotated[
+        list[str] | None, typer.Option(help="Of several runs: what to call each, in their order; give it once per run.")
+    ] = None,
+) -> None:
     """Write tables, figures and the page of a run anew.
 
-    A stage that is not done yet is named in its place.
+    A stage that is not done yet is named in its place. Several runs become
+    one page that compares them; nothing in their folders is changed.
 
     Example: gapscope report runs/demo
+    Example: gapscope report runs/width1 runs/width2 --out widths.html
     """
+    from gapscope.errors import InputError
     from gapscope.progress import for_terminal
+
+    if len(runs) > 1:
+        from gapscope.reporting.several_page import write_several
+
+        page = write_several(runs, out or Path("several.html"), titles=title or (), progress=for_terminal())
+        print(f"{len(runs)} runs side by side: {page.resolve()}")
+        return
+    if out is not None or title:
+        raise InputError("--out and --title are for several runs, but one is given. Its page is its report.html.")
     from gapscope.reporting.page import write_report
 
-    print(f"report: {write_report(run, progress=for_terminal()).resolve()}")
+    print(f"report: {write_report(runs[0], progress=for_terminal()).resolve()}")
+
+
+class Columns(StrEnum):
+    """How wide figures are."""
+
+    one = "one"
+    two = "two"
+    both = "both"
+
+
+class Estimator(StrEnum):
+    """Which CKA figures show."""
+
+    debiased = "debiased"
+    biased = "biased"
+    both = "both"
+
+
+@app.command()
+def figures(
+    run: RunArgument,
+    out: Annotated[Path | None, typer.Option(help="Where to; default: paper in the run folder.")] = None,
+    columns: Annotated[Columns, typer.Option(help="3.3 inches wide, 7 inches wide, or both.")] = Columns.both,
+    format: Annotated[str, typer.Option(help="Of pdf, png and svg, with commas between.")] = "pdf,png",
+    estimator: Annotated[Estimator, typer.Option(help="biased is the paper's.")] = Estimator.debiased,
+    only: Annotated[str, typer.Option(help="Figures by number or name, or tables: 1,4,effect.")] = "",
+) -> None:
+    """Write a run's figures and tables as they go into a paper.
+
+    Figures 1-7 as in the paper and further ones, at the width of one or two
+    columns, with captions; tables as LaTeX, Markdown and CSV, also beside
+    the paper's numbers.
+
+    Example: gapscope figures runs/demo --only 1,4,effect --columns one
+    """
+    from gapscope.progress import for_terminal
+    from gapscope.reporting.paper_output import write_paper_output
+
+    written = write_paper_output(
+        run,
+        out,
+        columns=columns.value,
+        formats=_parts(format),
+        estimator=estimator.value,
+        only=_parts(only),
+        progress=for_terminal(),
+    )
+    print(f"{written.figures} figures and {written.tables} tables in {written.out}; captions: figures.tex, captions.md")
+
+
+def _parts(text: str) -> list[str]:
+    """`1, 4` as ['1', '4']."""
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _say_done(report: Path, out: Path, only: str | None) -> None:

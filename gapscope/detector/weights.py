@@ -152,7 +152,7 @@ def _timm_file(path: Path, tensors: Mapping[str, Tensor]) -> WeightsFile:
     )
 
 
-def load_weights(path: Path, cfg: str | Path | None = None, class_names: Iterable[str] | None = None) -> Darknet:
+def load_weights(path: Path | str, cfg: str | Path | None = None, class_names: Iterable[str] | None = None) -> Darknet:
     """The network that a file holds, in evaluation mode, in float32 on the CPU.
 
     Args:
@@ -164,6 +164,7 @@ def load_weights(path: Path, cfg: str | Path | None = None, class_names: Iterabl
     Raises:
         InputError: If the file cannot be read, holds only a part of a network, or does not fit `cfg` or the names.
     """
+    path = Path(path)
     names = None if class_names is None else list(class_names)
     check_names(names or [])
     if file_kind(path) == "darknet":

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import torch
 
@@ -13,6 +12,7 @@ from gapscope.detector.network import Darknet
 from gapscope.evaluation.evaluate import Evaluation, evaluate
 from gapscope.evaluation.merging import merge_classes, new_names
 from gapscope.evaluation.scores import scores
+from gapscope.evaluation.shown import Scores
 from gapscope.progress import Progress, silent
 
 
@@ -36,7 +36,7 @@ def score_network(
     headline: Sequence[str],
     device: torch.device | str = "cpu",
     progress: Progress = silent,
-) -> dict[str, Any]:
+) -> Scores:
     """Detect in all images of a table and say everything that `scores` does.
 
     Args:
@@ -52,7 +52,7 @@ def score_network(
     found = evaluate(network, samples, settings, rules=(), device=device, progress=progress)
     found = _merged(found, tuple(table.class_names), groups, settings.nms_iou)
     leading = [name for name in headline if name in found.classes]
-    return scores(found, leading or found.classes, settings, progress=progress)
+    return Scores(scores(found, leading or found.classes, settings, progress=progress))
 
 
 def _merged(

@@ -38,15 +38,20 @@ class ErrorKind:
 
 
 @dataclass(frozen=True)
-class _Wrong:
-    """Wrong detections, and where each would belong."""
+class BoxErrors:
+    """What is wrong box by box, at IoU 0.5."""
 
     row: Rows
-    """(w,) row in the matches"""
+    """(w,) wrong detections: rows in the matches"""
     kind: NDArray[np.str_]
+    """(w,) of these: a key of `KINDS`, never `missed`"""
     points_to: Rows
     """(w,) the target that a detection would have been right about; -1 for kinds other than localization and
     classification"""
+    found: NDArray[np.bool_]
+    """(targets,) those that a detection is right about"""
+    missed: NDArray[np.bool_]
+    """(targets,)"""
 
 
 def error_kinds(targets: Boxes, matches: Matches) -> dict[str, ErrorKind]:
@@ -60,32 +65,32 @@ def error_kinds(targets: Boxes, matches: Matches) -> dict[str, ErrorKind]:
         targets: All targets, as they were matched.
         matches: By the coco rule, of all box sizes.
     """
-    scored = ~targets.ignore
-    found = np.zeros(len(targets), bool)
-    right = matches.status[0] == RIGHT
-    found[matches.target[0][right]] = True
-    wrong = _wrong_detections(targets, matches)
-    pointed = np.zeros(len(targets), bool)
-    pointed[wrong.points_to[wrong.points_to >= 0]] = True
-    missed = scored & ~found & ~pointed
+    scored, errors = ~targets.ignore, errors_by_box(targets, matches)
     before = _map50(matches, matches.num_targets)
     results = {}
     for kind in KINDS:
         if kind == "missed":
-            after, count = _map50(matches, _asked_for(targets, scored & ~missed, matches)), int(missed.sum())
+            left = _asked_for(targets, scored & ~errors.missed, matches)
+            after, count = _map50(matches, left), int(errors.missed.sum())
         else:
-            mine = wrong.kind == kind
-            after, count = _map50(_mended(targets, matches, wrong, mine, found), matches.num_targets), int(mine.sum())
+            mine = errors.kind == kind
+            after, count = _map50(_mended(targets, matches, errors, mine), matches.num_targets), int(mine.sum())
         results[kind] = ErrorKind(count, _difference(after, before))
     clean = replace(matches, status=np.where(matches.status == WRONG, IGNORED, matches.status).astype(np.int8))
     after = _map50(clean, matches.num_targets)
-    results["false_positive"] = ErrorKind(len(wrong.row), _difference(after, before))
-    after = _map50(matches, _asked_for(targets, found & scored, matches))
-    results["false_negative"] = ErrorKind(int((scored & ~found).sum()), _difference(after, before))
+    results["false_positive"] = ErrorKind(len(errors.row), _difference(after, before))
+    after = _map50(matches, _asked_for(targets, errors.found & scored, matches))
+    results["false_negative"] = ErrorKind(int((scored & ~errors.found).sum()), _difference(after, before))
     return results
 
 
-def _wrong_detections(targets: Boxes, matches: Matches) -> _Wrong:
+def errors_by_box(targets: Boxes, matches: Matches) -> BoxErrors:
+    """Which detections are wrong and in what way, and which targets are missed.
+
+    Args:
+        targets: All targets, as they were matched.
+        matches: By the coco rule, of all box sizes.
+    """
     rows = np.flatnonzero(matches.status[0] == WRONG)
     wrong = matches.detections.take(rows)
     scored = np.flatnonzero(~targets.ignore)
@@ -103,7 +108,10 @@ def _wrong_detections(targets: Boxes, matches: Matches) -> _Wrong:
     }
     kind = np.select(list(fits.values()), list(fits), "background")
     points_to = np.select([kind == "localization", kind == "classification"], [own_target, other_target], -1)
-    return _Wrong(rows, kind, points_to)
+    found, pointed = np.zeros(len(targets), bool), np.zeros(len(targets), bool)
+    found[matches.target[0][matches.status[0] == RIGHT]] = True
+    pointed[points_to[points_to >= 0]] = True
+    return BoxErrors(rows, kind, points_to, found, ~targets.ignore & ~found & ~pointed)
 
 
 def _best(pairs: Pairs, num_detections: int) -> tuple[Array, Rows]:
@@ -115,14 +123,12 @@ def _best(pairs: Pairs, num_detections: int) -> tuple[Array, Rows]:
     return iou, target
 
 
-def _mended(
-    targets: Boxes, matches: Matches, wrong: _Wrong, mine: NDArray[np.bool_], found: NDArray[np.bool_]
-) -> Matches:
+def _mended(targets: Boxes, matches: Matches, errors: BoxErrors, mine: NDArray[np.bool_]) -> Matches:
     """The matches as if all errors of one kind were mended."""
-    rows, points_to = wrong.row[mine], wrong.points_to[mine]
+    rows, points_to = errors.row[mine], errors.points_to[mine]
     status = matches.status[:1].copy()
     status[0, rows] = IGNORED
-    candidates = np.flatnonzero((points_to >= 0) & ~np.append(found, True)[points_to])
+    candidates = np.flatnonzero((points_to >= 0) & ~np.append(errors.found, True)[points_to])
     by_confidence = candidates[np.argsort(-matches.detections.confidence[rows[candidates]], kind="stable")]
     winners = by_confidence[np.unique(points_to[by_confidence], return_index=True)[1]]
     status[0, rows[winners]] = RIGHT

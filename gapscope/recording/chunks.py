@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
-from gapscope.recording.median import MedianCount, count_block
+from gapscope.recording.median import WIDTH, MedianCount, count_block
 
 CHUNK = 8192
 """Features per product. Fixed: results must not depend on the memory or the threads at hand."""
@@ -86,6 +86,16 @@ def pass_over(
         if sums.counted is not None and found.counted is not None:
             sums.counted.add(found.counted)
     return sums
+
+
+def pass_bytes(num_images: int, num_features: int) -> int:
+    """Bytes that a pass over a layer's features (n, p), and what is made of it, take beside the features."""
+    threads = torch.get_num_threads()
+    chunks = 2 * 4 * num_images * min(num_features, CHUNK) * threads
+    products = num_images**2 * (4 * (2 * threads + 1) + 4 * 8)  # those that wait, and the sum on its way to the result
+    means = 3 * 8 * num_features
+    gathered = 2 * 4 * int(2 * WIDTH * num_images * num_features)  # chunk by chunk, and together
+    return chunks + products + means + gathered
 
 
 def in_order(work: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[R]:

@@ -12,6 +12,7 @@ from gapscope.errors import InputError
 from gapscope.progress import Progress, silent
 from gapscope.recording.choose import Layers
 from gapscope.recording.estimate import estimate_seconds
+from gapscope.recording.layer_sync import Precision, check_precision
 from gapscope.recording.live_tensors import parse_memory
 from gapscope.recording.named_models import load_model
 from gapscope.recording.record import record
@@ -26,6 +27,7 @@ def record_files(
     size: int,
     layers: Layers | None = None,
     preprocess: str = "0-1",
+    precision: Precision = "32",
     memory: str = "8GiB",
     progress: Progress = silent,
 ) -> Recording:
@@ -37,11 +39,13 @@ def record_files(
         size: Input size in pixels, for YOLOv3 a multiple of 32; images are letterboxed.
         layers: Which layers, see `record`; None: all.
         preprocess: "0-1" or "imagenet".
+        precision: "32", or "bf16" for the convolutions of gapscope's own networks.
         memory: Kept activations above this spill to disk, or more passes are made.
 
     Raises:
         InputError: If the model or an image cannot be read, or the folder holds fewer than 4 images.
     """
+    check_precision(precision)
     network = load_model(model)
     files = _probe_files(images)
     _check_size(network, size)
@@ -56,6 +60,7 @@ def record_files(
         size=size,
         layers=layers,
         preprocess=preprocess,
+        precision=precision,
         memory=memory,
         device=device,
         progress=progress,
@@ -64,12 +69,15 @@ def record_files(
     )
 
 
-def plan_files(model: str | Path, images: Path, *, size: int, memory: str = "8GiB") -> tuple[Cost, float]:
+def plan_files(
+    model: str | Path, images: Path, *, size: int, precision: Precision = "32", memory: str = "8GiB"
+) -> tuple[Cost, float]:
     """What `record_files` will need for a network of ours, and for how many seconds, without reading an image.
 
     Raises:
         InputError: As `record_files`, or if the model is another one.
     """
+    check_precision(precision)
     network = load_model(model)
     if not isinstance(network, Darknet):
         raise InputError(f"{model} is not a network of gapscope, and only those can be planned. Leave out --plan.")
@@ -77,7 +85,7 @@ def plan_files(model: str | Path, images: Path, *, size: int, memory: str = "8Gi
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     schedule = Schedule(network.table, len(_probe_files(images)), size, parse_memory(memory), device)
     cost = schedule.cost()
-    return cost, estimate_seconds(network, schedule, cost)
+    return cost, estimate_seconds(network, schedule, cost, precision)
 
 
 def _probe_files(images: Path) -> list[Path]:

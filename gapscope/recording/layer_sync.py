@@ -1,7 +1,7 @@
 """What does every layer make of the images? All images through one layer before the next, so little must be kept.
 
 Storing every activation of YOLOv3 for 200 images at 416 x 416 pixels takes 45 GB; keeping only what a later layer
-still needs takes 7, and a memory budget bounds that. The work is one forward pass and one product per layer.
+still needs takes 6, and a memory budget bounds that. The work is one forward pass and one product per layer.
 """
 
 import hashlib
@@ -10,8 +10,9 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -69,8 +70,9 @@ def record(
 
     Raises:
         InputError: For fewer than 4 images, images of another shape or type, a size that is no multiple of 32, names
-            that do not match the images, or a budget too small for one step of one layer.
+            that do not match the images, an unknown precision, or a budget too small for one step of one layer.
     """
+    check_precision(precision)
     names = check_probe(images, size, paths)
     check_images(images[:1].float())
     if batch_size is not None and batch_size < 1:
@@ -89,7 +91,7 @@ def record(
     return Recording(
         layers=np.array(wanted),
         kind=np.array([network.table[index].kind for index in wanted]),
-        gram=np.stack([numbers.gram for numbers in recorder.numbers]),
+        gram=recorder.gram,
         p=np.array([math.prod(shape[1:]) for shape in recorder.shapes]),
         channels=np.array([shape[1] for shape in recorder.shapes]),
         **_statistics(recorder.numbers),
@@ -101,6 +103,19 @@ def record(
         dtype="float32" if precision == "32" else "bfloat16",
         provenance=dict(provenance or {}),
     )
+
+
+def check_precision(precision: str) -> None:
+    """Refuse a precision that there is not.
+
+    Raises:
+        InputError: Naming those that there are.
+    """
+    if precision not in get_args(Precision):
+        raise InputError(
+            f"precision = {precision!r} is unknown - expected '32' or 'bf16'. '32' is exact; 'bf16' is quicker on "
+            "devices made for it."
+        )
 
 
 def _statistics(numbers: Sequence[LayerNumbers]) -> dict[str, Any]:
@@ -145,7 +160,9 @@ class _Recorder:
             for weight in network.parameters()
             if weight.ndim == 4
         )
+        self.gram = np.empty((len(self.wanted), len(images), len(images)))
         self.numbers: list[LayerNumbers] = []
+        """Their Gram matrices are parts of `gram`, so that no two copies of all of them are needed at the end."""
         self.pending: Callable[[], LayerNumbers] | None = None
         self.shapes: list[tuple[int, ...]] = []
         self.pooled: list[Tensor] = []
@@ -167,7 +184,9 @@ class _Recorder:
 
     def _fetch(self) -> None:
         if self.pending is not None:
-            self.numbers.append(self.pending())
+            numbers, place = self.pending(), self.gram[len(self.numbers)]
+            place[:] = numbers.gram
+            self.numbers.append(replace(numbers, gram=place))
         self.pending = None
 
     def _run_layer(self, live: LiveTensors, layer: Layer) -> Callable[[], LayerNumbers] | None:

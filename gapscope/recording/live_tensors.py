@@ -1,6 +1,7 @@
 """Where do activations stay until no later layer needs them? In memory up to a budget, past it in mapped files."""
 
 import re
+import shutil
 from math import prod
 from pathlib import Path
 
@@ -63,6 +64,9 @@ class LiveTensors:
             shape: Images, channels, height, width.
             channels_last: Keep the channels of a pixel together, as the layer put them out.
             reserve: Bytes of the budget to leave for working copies.
+
+        Raises:
+            InputError: If it must be a file and the disk has no room for it.
         """
         size = prod(shape)
         held = sum(self.in_memory.values())
@@ -73,6 +77,7 @@ class LiveTensors:
             self.in_memory[layer] = size * FLOAT_BYTES
             self.peak_in_memory = max(self.peak_in_memory, held + size * FLOAT_BYTES)
         else:
+            self._check_disk(size * FLOAT_BYTES)
             flat = torch.from_file(str(self._file(layer)), shared=True, size=size, dtype=torch.float32)
             self.spilled.append(layer)
         n, c, h, w = shape
@@ -89,6 +94,15 @@ class LiveTensors:
         """Forget everything, so that the folder can be deleted."""
         for layer in list(self.tensors):
             self.free(layer)
+
+    def _check_disk(self, needed: int) -> None:
+        """A mapped file that finds the disk full ends the process without a word."""
+        free = shutil.disk_usage(self.folder).free
+        if needed > free:
+            raise InputError(
+                f"one layer needs {format_memory(needed)} in a temporary file, but {self.folder.parent} has "
+                f"{format_memory(free)} free. Set TMPDIR to a folder on a larger disk, or give more memory."
+            )
 
     def _file(self, layer: int) -> Path:
         return self.folder / f"layer{layer}.float32"

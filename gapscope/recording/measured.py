@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from gapscope.errors import InputError
-from gapscope.recording.layer_numbers import CHUNK, LayerNumbers, layer_numbers
+from gapscope.recording.chunks import pass_bytes
+from gapscope.recording.layer_numbers import LayerNumbers, layer_numbers
 from gapscope.recording.live_tensors import FLOAT_BYTES, LiveTensors, format_memory
 from gapscope.recording.plan import ALIKE, Output, alike, digest_of
 from gapscope.recording.probe_images import ProbeImages
@@ -52,7 +52,7 @@ def working_bytes(batch_values: int, num_images: int, num_features: int) -> int:
         num_images: Of the probe.
         num_features: Of the layer, per image.
     """
-    return FLOAT_BYTES * (batch_values + 2 * num_images * min(num_features, CHUNK) * torch.get_num_threads())
+    return FLOAT_BYTES * batch_values + pass_bytes(num_images, num_features)
 
 
 def usual_working_bytes(output: Output, probe: ProbeImages) -> int:

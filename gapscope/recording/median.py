@@ -89,12 +89,15 @@ def count_block(block: Values, low: float, high: float, masks: NDArray[np.bool_]
 
 def median_of_all(values: Values) -> float:
     """The median of a copy of all values."""
-    flat = values.reshape(-1)
+    flat = values.flatten()
     return mean_of_ranks(flat, (len(flat) - 1) // 2, len(flat) // 2)
 
 
 def mean_of_ranks(values: Values, lower: int, upper: int) -> float:
-    """The mean of the values of two equal or neighbouring ranks; numpy is many times faster at finding one than two."""
-    parted = np.partition(values, upper)
-    other = parted[upper] if lower == upper else parted[:upper].max()
-    return (float(parted[upper]) + float(other)) / 2
+    """The mean of the values of two equal or neighbouring ranks; the values are put into another order on the way.
+
+    numpy is many times faster at finding one rank than two.
+    """
+    values.partition(upper)
+    other = values[upper] if lower == upper else values[:upper].max()
+    return (float(values[upper]) + float(other)) / 2

@@ -23,7 +23,7 @@ from gapscope.recording.evaluating import dtype_of, evaluating, home_of
 from gapscope.recording.graph_sync import record_by_graph
 from gapscope.recording.hooks import record_by_hooks
 from gapscope.recording.input_gram import input_gram
-from gapscope.recording.layer_sync import Precision
+from gapscope.recording.layer_sync import Precision, check_precision
 from gapscope.recording.live_tensors import LiveTensors, parse_memory
 from gapscope.recording.measured import Measured, check_budget, usual_working_bytes
 from gapscope.recording.plan import Plan, explore
@@ -82,7 +82,7 @@ def record(
 
     Raises:
         InputError: For images that do not fit, a model that cannot take them or computes something else each time,
-            layers that it does not have, or a budget too small for one step.
+            layers that it does not have, a precision that there is not, or a budget too small for one step.
     """
     if isinstance(model, Darknet) and (preprocess, inputs, method) == ("0-1", None, "auto"):
         return layer_sync.record(
@@ -98,6 +98,7 @@ def record(
             paths=paths,
             provenance=provenance,
         )
+    check_precision(precision)
     if precision != "32":
         raise InputError(
             f"precision = {precision!r} is for gapscope's own networks alone. Give the model in the precision you mean."

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gapscope.errors import InputError
 from gapscope.files import atomic_path
+from gapscope.showing import first_and_last, html_table
 
 FORMAT = "gapscope recording 1"
 STATISTICS = ("mean", "median", "std", "min", "max")
@@ -76,6 +77,24 @@ class Recording:
         if taken:
             raise InputError(f"provenance holds {', '.join(taken)}, which a recording sets itself. Use other names.")
 
+    def __repr__(self) -> str:
+        layers = f"{len(self.layers)} layers ({first_and_last(self.layers.tolist())})"
+        images = f"{len(self.images)} images of {self.size} x {self.size} pixels"
+        return f"<Recording of {self.name}: {layers}, {images}, network {self.network_sha256[:12]}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        rows = [
+            ("layers", f"{len(self.layers)}: {first_and_last(self.layers.tolist())}"),
+            ("images", f"{len(self.images)}: {first_and_last(self.images)}"),
+            ("input", f"{self.size} x {self.size} pixels, SHA-256 {self.pixels_sha256[:12]}"),
+            ("network", f"SHA-256 {self.network_sha256[:12]}"),
+            ("recorded", f"on {self.device} in {self.dtype}"),
+            *([("not recorded", f"{len(self.skipped)}: {first_and_last(list(self.skipped))}")] if self.skipped else []),
+            *self.provenance.items(),
+        ]
+        return html_table(f"Recording of {self.name}", rows)
+
     @property
     def name(self) -> str:
         """Arm and seed where they are known: u-real-seed0; else the model's class."""
@@ -126,9 +145,9 @@ class Recording:
             },
         )
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | str) -> None:
         """Write netCDF (HDF5), whole or not at all."""
-        write_dataset(self.to_dataset(), path)
+        write_dataset(self.to_dataset(), Path(path))
 
 
 def hash_names(names: Sequence[str]) -> str:
@@ -136,13 +155,13 @@ def hash_names(names: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
-def read_recording(path: Path) -> Recording:
+def read_recording(path: Path | str) -> Recording:
     """Read what `Recording.save` wrote.
 
     Raises:
         InputError: If the file is missing, broken or no recording.
     """
-    dataset = read_dataset(path, FORMAT, "a recording", "Record it again")
+    dataset = read_dataset(Path(path), FORMAT, "a recording", "Record it again")
     attrs = dict(dataset.attrs)
     try:
         del attrs["format"], attrs["images_sha256"]

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from gapscope.detector.layers import Layer
+from gapscope.detector.layers import IMAGE, Layer
 from gapscope.errors import InputError
 from gapscope.recording.arena import Arena, plan_arena
-from gapscope.recording.chunks import CHUNK
+from gapscope.recording.chunks import pass_bytes
 from gapscope.recording.live_tensors import FLOAT_BYTES, format_memory
 
 CPU_STEP, DEVICE_STEP = 2**24, 2**30
@@ -63,8 +63,8 @@ class Schedule:
         """What running a layer on a batch, and taking its numbers, needs besides the tensors that are kept."""
         cells = (self.size // max(layer.stride, 1)) ** 2
         read, written = layer.in_filters * cells * layer.step**2, layer.filters * cells
-        chunks = 2 * self.num_images * min(written, CHUNK) * torch.get_num_threads()
-        return FLOAT_BYTES * (batch * (read * max(len(layer.inputs), 1) + written) + chunks)
+        values = batch * (read * max(len(layer.inputs), 1) + written)
+        return FLOAT_BYTES * values + pass_bytes(self.num_images, written)
 
     def widest_step(self) -> tuple[int, int]:
         """The largest `working_bytes` of all layers, and the layer that needs it."""
@@ -85,7 +85,23 @@ class Schedule:
                 "lower batch_size, or record fewer or smaller images."
             )
         last_use = [self.last_step(layer.index) for layer in self.table]
-        return plan_arena(self._sizes(), last_use, (self.budget - widest) // FLOAT_BYTES)
+        return plan_arena(self._sizes(), last_use, (self.budget - widest) // FLOAT_BYTES, self._may_overwrite())
+
+    def _may_overwrite(self) -> dict[int, list[int]]:
+        """Which inputs a layer may write over, image after image, while it reads them for the last time.
+
+        A convolution computes a batch elsewhere before it is stored; a sum overwrites each number as it reads it, if
+        both lie at one place. On a device the numbers of the layer before may still be under way.
+        """
+        if self.device.type != "cpu":
+            return {}
+        inputs = {layer.index: [source for source in layer.inputs if source != IMAGE] for layer in self.table}
+        sizes, kinds = self._sizes(), {layer.index: layer.kind for layer in self.table}
+        return {
+            index: [source for source in sources if kinds[index] == "conv" or sizes[source] == sizes[index]]
+            for index, sources in inputs.items()
+            if kinds[index] in ("conv", "shortcut")
+        }
 
     def _sizes(self) -> list[int]:
         return [self.num_images * layer.num_features(self.size) for layer in self.table]
@@ -93,12 +109,20 @@ class Schedule:
     def cost(self) -> "Cost":
         """What the recording will need, before any of it is done."""
         arena, sizes = self.arena(), self._sizes()
+        spilled = [index for index in range(len(sizes)) if index not in arena.places]
+        standing = [
+            sum(sizes[index] for index in spilled if index <= step <= self.last_step(index))
+            for step in range(len(sizes))
+        ]
         gram = sum(size * (self.num_images + 1) for size in sizes)
         forward = sum(self.num_images * num_operations(layer, self.size) for layer in self.table)
+        pooled = FLOAT_BYTES * self.num_images * sum(layer.filters for layer in self.table)
+        file = 8 * self.num_images**2 * len(self.table) + pooled
         return Cost(
-            memory=FLOAT_BYTES * arena.size + self.widest_step()[0],
-            disk=FLOAT_BYTES * sum(size for index, size in enumerate(sizes) if index not in arena.places),
-            file=8 * self.num_images**2 * len(self.table),
+            memory=FLOAT_BYTES * arena.size + self.widest_step()[0] + file + pooled,  # which is joined at the end
+            disk=FLOAT_BYTES * sum(sizes[index] for index in spilled),
+            disk_at_once=FLOAT_BYTES * max(standing),
+            file=file,
             everything=FLOAT_BYTES * sum(sizes),
             forward_operations=forward,
             gram_operations=gram,
@@ -110,9 +134,11 @@ class Cost:
     """Bytes and floating-point operations of a recording."""
 
     memory: int
-    """Live activations and working copies, besides the images, the network and the libraries."""
+    """Live activations, working copies and the recording itself, besides the images, the network and the libraries."""
     disk: int
-    """Temporary files over the whole recording; fewer stand at a time."""
+    """Temporary files over the whole recording."""
+    disk_at_once: int
+    """The most that they take at a time."""
     file: int
     """The recording itself, about."""
     everything: int

@@ -1,12 +1,14 @@
 """How alike are two arms at each layer, against what chance gives (floor) and what a seed changes (ceiling)?"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from gapscope.arms import trained_layers
 from gapscope.detector.layers import BACKBONE_LAST
 from gapscope.reporting.results import Results, RunName
 
@@ -29,6 +31,12 @@ class Curve:
     floor_low: Values
     floor_high: Values
     """2.5 and 97.5 % of the similarity when the images of one network are shuffled."""
+
+    def where(self, kept: NDArray[np.bool_]) -> "Curve":
+        """The same curve, undefined at all other layers."""
+        names = ("value", "interval_low", "interval_high", "floor_low", "floor_high")
+        masked: dict[str, Any] = {name: np.where(kept, getattr(self, name), np.nan) for name in names}
+        return replace(self, **masked)
 
     def mean(self, part: str) -> float:
         """Mean over the defined layers of `all`, `backbone` (0-74) or `head` (75-106); NaN if there is none."""
@@ -76,20 +84,56 @@ def seed_curves(results: Results, seed: int, size: int, estimator: str = DEBIASE
 
 
 def ceiling_curve(results: Results, arm: str, size: int, estimator: str = DEBIASED) -> Curve | None:
-    """The same arm with another seed, averaged over the seed pairs that were compared; None with one seed."""
+    """The same arm with another seed, averaged over the seed pairs that were compared; None with one seed.
+
+    NaN at layers that the arm did not train (`trained_layers`): two seeds have them from one file, alike by
+    construction, or untrained.
+    """
     found = [
         pair_curve(results, a, b, size, estimator)
         for a, b, of_size in results.grids
         if of_size == size and a.arm == b.arm == arm and a.seed != b.seed
     ]
     curves = [curve for curve in found if curve is not None]
-    return _mean_curve(f"{results.arm_title(arm)}, two seeds", curves) if curves else None
+    if not curves:
+        return None
+    trained = trained_layers(results.experiment, arm)[curves[0].layers]
+    return _mean_curve(f"{results.arm_title(arm)}, two seeds", curves).where(trained)
 
 
 def ceiling_curves(results: Results, size: int, estimator: str = DEBIASED) -> list[Curve]:
     """The ceilings of all reported arms that have one."""
-    curves = (ceiling_curve(results, arm, size, estimator) for arm in results.arms)
+    return ceilings_of(results, results.arms, size, estimator)
+
+
+def ceilings_of(results: Results, arms: Sequence[str], size: int, estimator: str = DEBIASED) -> list[Curve]:
+    """The ceilings of some arms, without those that have none."""
+    curves = (ceiling_curve(results, arm, size, estimator) for arm in arms)
     return [curve for curve in curves if curve is not None]
+
+
+def untrained_by_all(results: Results, arms: Sequence[str]) -> NDArray[np.int64]:
+    """Layers that none of these arms trained: they have no ceiling, and of arms with one start they are the same."""
+    trained = np.any([trained_layers(results.experiment, arm) for arm in arms], axis=0)
+    return np.flatnonzero(~trained)
+
+
+def least(curves: Sequence[Curve], name: str) -> Values:
+    """The smallest of the curves' values (or of another of their arrays) per layer; NaN only where all are."""
+    return np.fmin.reduce([getattr(curve, name) for curve in curves])
+
+
+def largest(curves: Sequence[Curve], name: str) -> Values:
+    """The largest, likewise."""
+    return np.fmax.reduce([getattr(curve, name) for curve in curves])
+
+
+def average(curves: Sequence[Curve], name: str = "value") -> Values:
+    """The mean, likewise."""
+    arrays = np.array([getattr(curve, name) for curve in curves])
+    known = np.isfinite(arrays)
+    sums, counts = np.where(known, arrays, 0).sum(0), known.sum(0)
+    return np.divide(sums, counts, out=np.full(arrays.shape[1], np.nan), where=counts > 0)
 
 
 def _mean_curve(label: str, curves: Sequence[Curve]) -> Curve:
@@ -98,15 +142,6 @@ def _mean_curve(label: str, curves: Sequence[Curve]) -> Curve:
 
     names = ("value", "interval_low", "interval_high", "floor_low", "floor_high")
     return Curve(label, curves[0].layers, *(mean(name) for name in names))
-
-
-def layers_below(curves: Sequence[Curve], ceilings: Sequence[Curve]) -> NDArray[np.int64]:
-    """Layers where every curve's interval lies below the interval of every ceiling: more than a seed changes."""
-    if not curves or not ceilings:
-        return np.array([], dtype=np.int64)
-    highest = np.max([curve.interval_high for curve in curves], axis=0)
-    lowest = np.min([ceiling.interval_low for ceiling in ceilings], axis=0)
-    return curves[0].layers[highest < lowest]
 
 
 def layers_at_floor(curves: Sequence[Curve]) -> NDArray[np.int64]:

@@ -13,7 +13,7 @@ from matplotlib.ticker import PercentFormatter, ScalarFormatter
 
 from gapscope.data.appearance import LOOKS
 from gapscope.data.distributions import EDGES
-from gapscope.reporting.figures import COLORS, DASHES, STYLE, TWO_COLUMNS
+from gapscope.plot.style import COLORS, DASHES, STYLE, TWO_COLUMNS
 from gapscope.reporting.results import Results
 
 Domains = Mapping[str, Mapping[str, Any]]

@@ -3,7 +3,17 @@
 The paper's CKA is the biased estimator at 32 x 32 pixels; its mAP follows another rule than `coco`.
 """
 
-TABLE_2 = {
+from typing import TypedDict
+
+
+class PaperTable(TypedDict):
+    """As printed."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+TABLE_2: PaperTable = {
     "columns": ("Model", "BDD, seed 0", "BDD, seed 1", "GTAV, seed 0", "GTAV, seed 1"),
     "rows": (
         ("U-Real", "0.428", "0.430", "0.440", "0.439"),
@@ -11,7 +21,7 @@ TABLE_2 = {
         ("F-Synthetic", "0.125", "0.121", "0.892", "0.884"),
     ),
 }
-TABLE_3 = {
+TABLE_3: PaperTable = {
     "columns": ("Model", "seed", "mean", "median", "std", "min", "max"),
     "rows": (
         ("U-Real", "0", "-0.0165", "-0.116", "0.961", "-21.8", "54.4"),
@@ -22,7 +32,7 @@ TABLE_3 = {
         ("F-Synthetic", "1", "-0.0235", "-0.110", "0.983", "-23.2", "48.0"),
     ),
 }
-TABLE_4 = {
+TABLE_4: PaperTable = {
     "columns": ("Model", "seed", "mean", "median", "std", "min", "max"),
     "rows": (
         ("U-Real", "0", "0.0613", "-0.105", "0.812", "-16.8", "36.8"),
@@ -33,7 +43,7 @@ TABLE_4 = {
         ("F-Synthetic", "1", "0.0925", "-0.102", "0.731", "-15.2", "39.5"),
     ),
 }
-TABLE_5 = {
+TABLE_5: PaperTable = {
     "columns": (
         "Models",
         "all, seed 0",

@@ -1,52 +1,85 @@
-"""What do the images look like, and what does every arm find in them? Small JPEGs with boxes to draw over them."""
+"""What do the images look like, what does every arm find in them, and which of it is right?"""
 
-import base64
-import io
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from gapscope.data.table import AnnotationTable
-from gapscope.errors import InputError
+from gapscope.evaluation.columns import Boxes
+from gapscope.evaluation.error_kinds import KINDS
+from gapscope.reporting.judged import Judged, f1_per_image, judge, read_detections, target_boxes
+from gapscope.reporting.marks import Mark, found_marks, label_marks, missed_marks
+from gapscope.reporting.picture_choice import REASONS, Choice, Things, choose, evenly, uncovered
 from gapscope.reporting.results import Results, RunName
+from gapscope.reporting.thumbnails import thumbnails
 
-SHOWN_CONFIDENCE = 0.3
-MATCHING_IOU = 0.5
-THUMBNAIL, PICTURE = 220, 320
-"""Longer side in pixels of a sample image and of a test image."""
-
-
-@dataclass(frozen=True)
-class Box:
-    """One labelled or found box, in pixels of the original image."""
-
-    xyxy: tuple[float, float, float, float]
-    label: int
-    """Index of the class; -1 for an ignore region of any class."""
-    confidence: float | None = None
-    """None for a labelled box."""
-    ignore: bool = False
+ON_THE_PAGE = 30
+"""Test images of all domains together."""
+PICTURE_BYTES, SAMPLE_BYTES = 1_000_000, 80_000
+"""Of all test images together, and of one domain's training images."""
+SAMPLE_SIDE = 240
+"""Longer side in pixels of a training image."""
+LEAST, MOST = 0.1, 0.95
+"""The reader can look at detections from this confidence on, or from any up to that."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One image with its labelled boxes and, for a test image, what every arm found there."""
+    """One image with its labelled boxes and, for a test image, what every arm made of it."""
 
     path: str
     width: int
     height: int
-    jpeg: str
-    """A data URI."""
-    truth: tuple[Box, ...]
-    found: Mapping[str, tuple[Box, ...]]
-    """By arm."""
-    disagreement: float = 0.0
-    """The arms' best F1 on this image minus their worst, 0 to 1."""
+    uri: str
+    """The image, small, as a data URI."""
+    truth: tuple[Mark, ...]
+    found: Mapping[str, tuple[Mark, ...]] = field(default_factory=dict)
+    """By arm: detections from `Gallery.least` on and targets that some confidence leaves missed."""
+    f1: Mapping[str, float] = field(default_factory=dict)
+    """By arm, at `Gallery.confidence`."""
+    reason: str = ""
+    """Why it was chosen: see `picture_choice`."""
+
+    @property
+    def disagreement(self) -> float:
+        """The arms' best F1 on this image minus their worst, 0 to 1."""
+        return max(self.f1.values(), default=0.0) - min(self.f1.values(), default=0.0)
+
+    def counted(self, arm: str, confidence: float) -> str:
+        """What an arm made of the image, in words."""
+        seen = Counter(mark.kind for mark in self.found[arm] if mark.visible(confidence))
+        wrong = [f"{seen[kind]} {kind}" for kind in KINDS if seen[kind]]
+        return ", ".join([f"{seen['right']} right", *wrong])
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Some of a domain's test images, the most disputed first."""
+
+    domain: str
+    pictures: tuple[Picture, ...]
+    confidence: float
+    """What the page begins with: that of the confusion matrix."""
+    least: float
+    """The lowest confidence that the reader can choose."""
+    most: float
+    """The highest one."""
+    num_images: int
+    """Test images of the domain."""
+    at_hand: int
+    """Of these, those whose files are on this machine."""
+    absent: tuple[str, ...]
+    """Classes and mistakes that occur in these test images, but in none that is shown."""
+    missing_arms: tuple[str, ...]
+    """Arms that have not been evaluated here."""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Pictures by the reason for which they were chosen."""
+        return {reason: sum(one.reason == reason for one in self.pictures) for reason in REASONS}
 
 
 def read_table(results: Results, domain: str) -> AnnotationTable | None:
@@ -57,143 +90,119 @@ def read_table(results: Results, domain: str) -> AnnotationTable | None:
     return AnnotationTable.load(path, images) if images.is_dir() and path.is_file() else None
 
 
+def split_images(results: Results, table: AnnotationTable, domain: str, split: str) -> NDArray[np.int64]:
+    """Indices in the table of a split's images, in the order of its list."""
+    path = results.folder / "data" / domain / f"{split}.txt"
+    index = {str(name): i for i, name in enumerate(table.paths)}
+    names = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return np.array([index[name] for name in names if name in index], np.int64)
+
+
 def sample_pictures(results: Results, domain: str, count: int = 8) -> list[Picture]:
     """Training images of a domain, evenly spaced along its list, with their boxes."""
     table = read_table(results, domain)
     if table is None:
         return []
-    images = _split_images(results, table, domain, "train")
-    chosen = [images[i] for i in _evenly(len(images), count)]
-    return [_picture(table, image, THUMBNAIL, {}) for image in chosen if table.path(image).is_file()]
+    images = split_images(results, table, domain, "train")
+    chosen = [int(images[i]) for i in evenly(len(images), count) if table.path(images[i]).is_file()]
+    part = table.select(chosen)
+    uris = thumbnails([table.path(i) for i in chosen], SAMPLE_BYTES, largest=SAMPLE_SIDE)
+    boxes = target_boxes(part)
+    return [_picture(part, i, uri, label_marks(part, boxes, i)) for i, uri in enumerate(uris)]
 
 
-def disputed_pictures(results: Results, domain: str, count: int = 3) -> list[Picture]:
-    """Test images: the `count` that the arms disagree most about, then `count` evenly spaced along the list.
+def galleries(results: Results) -> list[Gallery]:
+    """The test images to look at, by domain; without domains that have no evaluation or no images on this machine.
 
-    The first seed of every arm is shown, with detections above a confidence of 0.3.
+    The first seed of every arm is shown.
     """
-    table, detections = read_table(results, domain), _read_detections(results, domain)
-    if table is None or not detections:
-        return []
-    images = [i for i in _split_images(results, table, domain, "test") if table.path(i).is_file()]
-    dispute = {image: _disagreement(table, image, detections) for image in images}
-    disputed = sorted(images, key=lambda image: -dispute[image])[:count]
-    others = [image for image in images if image not in disputed]
-    chosen = disputed + [others[i] for i in _evenly(len(others), count)]
-    return [_picture(table, image, PICTURE, detections, dispute[image]) for image in chosen]
+    count = max(4, ON_THE_PAGE // max(1, len(results.test_domains)))
+    return [gallery for domain in results.test_domains if (gallery := _gallery(results, domain, count)) is not None]
 
 
-def _split_images(results: Results, table: AnnotationTable, domain: str, split: str) -> list[int]:
-    path = results.folder / "data" / domain / f"{split}.txt"
-    index = {str(name): i for i, name in enumerate(table.paths)}
-    names = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    return [index[name] for name in names if name in index]
+def _gallery(results: Results, domain: str, count: int) -> Gallery | None:
+    runs = {arm: RunName(arm, results.seeds[0]) for arm in results.arms}
+    files = {arm: results.folder / "evaluation" / f"{run}--{domain}.detections.json" for arm, run in runs.items()}
+    there = {arm: path for arm, path in files.items() if path.is_file()}
+    whole = read_table(results, domain) if there else None
+    if whole is None:
+        return None
+    images = split_images(results, whole, domain, "test")
+    at_hand = np.array([whole.path(i).is_file() for i in images], bool)
+    if not at_hand.any():
+        return None
+    table, classes = whole.select(images), len(results.experiment.data.classes)
+    confidence = results.experiment.evaluate.operating_confidence
+    least = min(LEAST, confidence)
+    targets = target_boxes(table)
+    judged = {
+        arm: judge(targets, read_detections(path, images, classes, least), len(images), classes)
+        for arm, path in there.items()
+    }
+    f1 = {arm: f1_per_image(targets, one, len(images), confidence) for arm, one in judged.items()}
+    disagreement = np.ptp(np.stack(list(f1.values())), axis=0)
+    wanted = _things(table, targets, judged, confidence)
+    chosen = choose(disagreement, wanted, at_hand, count)
+    return Gallery(
+        domain=domain,
+        pictures=tuple(_pictures(table, targets, judged, f1, chosen, PICTURE_BYTES // len(results.test_domains))),
+        confidence=confidence,
+        least=least,
+        most=max(MOST, confidence),
+        num_images=len(images),
+        at_hand=int(at_hand.sum()),
+        absent=tuple(uncovered(chosen, wanted)),
+        missing_arms=tuple(arm for arm in files if arm not in there),
+    )
 
 
-def _evenly(total: int, count: int) -> list[int]:
-    """`count` of 0..total-1, evenly spaced."""
-    return sorted({int(i) for i in np.linspace(0, total - 1, min(count, total))})
+def _things(
+    table: AnnotationTable, targets: Boxes, judged: Mapping[str, Judged], confidence: float
+) -> tuple[Things, Things]:
+    """Which images hold each mistake (of any arm), and which each class (labelled); what does not occur is left out."""
+    mistakes = {kind: np.zeros(len(table), bool) for kind in KINDS}
+    for one in judged.values():
+        sure = one.detections.confidence >= confidence
+        for kind, held in mistakes.items():
+            rows = targets.image[one.missed(targets, confidence)] if kind == "missed" else None
+            held[one.detections.image[sure & (one.verdict == kind)] if rows is None else rows] = True
+    classes = {name: np.zeros(len(table), bool) for name in table.class_names}
+    for label, held in enumerate(classes.values()):
+        held[targets.image[(targets.label == label) & ~targets.ignore]] = True
+    return _occurring(mistakes), _occurring(classes)
 
 
-def _read_detections(results: Results, domain: str) -> dict[str, dict[int, list[Box]]]:
-    """By reported arm (first seed) and image: its detections above the shown confidence, most confident first."""
-    found = {}
-    for arm in results.arms:
-        name = RunName(arm, results.seeds[0])
-        path = results.folder / "evaluation" / f"{name}--{domain}.detections.json"
-        if path.is_file():
-            found[arm] = _boxes_by_image(path)
-    return found
+def _occurring(things: Things) -> Things:
+    return {name: held for name, held in things.items() if held.any()}
 
 
-def _boxes_by_image(path: Path) -> dict[int, list[Box]]:
-    boxes: dict[int, list[Box]] = {}
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-        for row in sorted(rows, key=lambda row: -row["score"]):
-            if row["score"] > SHOWN_CONFIDENCE:
-                x, y, w, h = row["bbox"]
-                box = Box((x, y, x + w, y + h), row["category_id"] - 1, row["score"])
-                boxes.setdefault(row["image_id"], []).append(box)
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} cannot be read: {error!r}. Delete it and run the study again.") from error
-    return boxes
-
-
-def _disagreement(table: AnnotationTable, image: int, detections: Mapping[str, Mapping[int, Sequence[Box]]]) -> float:
-    truth = [box for box in _truth(table, image) if not box.ignore]
-    scores = [agreement(truth, boxes.get(image, [])) for boxes in detections.values()]
-    return max(scores) - min(scores)
-
-
-def agreement(truth: Sequence[Box], found: Sequence[Box]) -> float:
-    """F1 of detections against labels: 1 where all is found and nothing else, and where there is nothing at all.
-
-    Detections, most confident first, each take the free label of their class that they overlap most, from IoU 0.5 on.
-    """
-    if not truth and not found:
-        return 1.0
-    free, hits = list(truth), 0
-    for box in found:
-        rivals = [label for label in free if label.label == box.label]
-        best = max(rivals, key=lambda label: _iou(label, box), default=None)
-        if best is not None and _iou(best, box) >= MATCHING_IOU:
-            free.remove(best)
-            hits += 1
-    return 2 * hits / (len(truth) + len(found))
-
-
-def _iou(a: Box, b: Box) -> float:
-    width = min(a.xyxy[2], b.xyxy[2]) - max(a.xyxy[0], b.xyxy[0])
-    height = min(a.xyxy[3], b.xyxy[3]) - max(a.xyxy[1], b.xyxy[1])
-    inter = max(width, 0.0) * max(height, 0.0)
-    return inter / (_area(a) + _area(b) - inter) if inter else 0.0
-
-
-def _area(box: Box) -> float:
-    x1, y1, x2, y2 = box.xyxy
-    return (x2 - x1) * (y2 - y1)
-
-
-def _truth(table: AnnotationTable, image: int) -> list[Box]:
-    boxes, classes, ignore = table.boxes_of(image)
-    return [
-        Box(_corners(xyxy), int(label), ignore=bool(left_out))
-        for xyxy, label, left_out in zip(boxes, classes, ignore, strict=True)
-    ]
-
-
-def _corners(xyxy: NDArray[np.float32]) -> tuple[float, float, float, float]:
-    x1, y1, x2, y2 = (float(value) for value in xyxy)
-    return x1, y1, x2, y2
+def _pictures(
+    table: AnnotationTable,
+    targets: Boxes,
+    judged: Mapping[str, Judged],
+    f1: Mapping[str, NDArray[np.float64]],
+    chosen: list[Choice],
+    budget: int,
+) -> Iterator[Picture]:
+    uris = thumbnails([table.path(choice.image) for choice in chosen], budget)
+    for choice, uri in zip(chosen, uris, strict=True):
+        image = choice.image
+        found = {
+            arm: (*missed_marks(table, targets, one, image), *found_marks(table, targets, one, image))
+            for arm, one in judged.items()
+        }
+        scores = {arm: float(values[image]) for arm, values in f1.items()}
+        yield _picture(table, image, uri, label_marks(table, targets, image), found, scores, choice.reason)
 
 
 def _picture(
     table: AnnotationTable,
     image: int,
-    side: int,
-    detections: Mapping[str, Mapping[int, Sequence[Box]]],
-    disagreement: float = 0.0,
+    uri: str,
+    truth: tuple[Mark, ...],
+    found: Mapping[str, tuple[Mark, ...]] | None = None,
+    f1: Mapping[str, float] | None = None,
+    reason: str = "",
 ) -> Picture:
-    return Picture(
-        path=str(table.paths[image]),
-        width=int(table.widths[image]),
-        height=int(table.heights[image]),
-        jpeg=_jpeg(table.path(image), side),
-        truth=tuple(_truth(table, image)),
-        found={arm: tuple(boxes.get(image, ())) for arm, boxes in detections.items()},
-        disagreement=disagreement,
-    )
-
-
-def _jpeg(path: Path, side: int) -> str:
-    """The image, its longer side at most `side` pixels, as a data URI."""
-    try:
-        with Image.open(path) as image:
-            small = image.convert("RGB")
-    except OSError as error:
-        raise InputError(f"{path} cannot be read as an image: {error}. Replace the file.") from error
-    small.thumbnail((side, side), Image.Resampling.LANCZOS)
-    stream = io.BytesIO()
-    small.save(stream, "JPEG", quality=78, optimize=True)
-    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()
+    size = int(table.widths[image]), int(table.heights[image])
+    return Picture(str(table.paths[image]), *size, uri, truth, found or {}, f1 or {}, reason)

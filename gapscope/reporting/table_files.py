@@ -6,6 +6,9 @@ from pathlib import Path
 from gapscope.files import write_text
 from gapscope.reporting.tables import UNDEFINED, Table
 
+WIDE = 6
+"""Columns beyond which a table needs the whole width of a page."""
+
 
 def to_csv(table: Table) -> str:
     """The unrounded numbers in long form."""
@@ -29,12 +32,13 @@ def _escape_markdown(text: str) -> str:
 
 
 def to_latex(table: Table) -> str:
-    """A LaTeX table in booktabs style; needs \\usepackage{booktabs}."""
+    """A LaTeX table in booktabs style, over both columns of a page if it is wide; needs \\usepackage{booktabs}."""
     align = "l" * table.num_labels + "r" * (len(table.columns) - table.num_labels)
-    lines = [r"\begin{table}", r"\centering", rf"\caption{{{_escape_latex(table.caption)}}}"]
-    lines += [rf"\label{{tab:gapscope-{table.number}}}", rf"\begin{{tabular}}{{{align}}}", r"\toprule"]
+    place = "table*" if len(table.columns) > WIDE else "table"
+    lines = [rf"\begin{{{place}}}", r"\centering", rf"\caption{{{escape_latex(table.caption)}}}"]
+    lines += [rf"\label{{tab:gapscope-{table.number}{table.suffix}}}", rf"\begin{{tabular}}{{{align}}}", r"\toprule"]
     lines += _latex_heading(table)
-    lines += [r"\midrule", *_latex_rows(table), r"\bottomrule", r"\end{tabular}", r"\end{table}", ""]
+    lines += [r"\midrule", *_latex_rows(table), r"\bottomrule", r"\end{tabular}", rf"\end{{{place}}}", ""]
     return "\n".join(lines)
 
 
@@ -44,24 +48,25 @@ def _latex_heading(table: Table) -> list[str]:
         return [names]
     heads, lines, start = [], [], 1
     for group, width in table.groups:
-        heads.append(rf"\multicolumn{{{width}}}{{c}}{{{_escape_latex(group)}}}" if group else " & " * (width - 1))
+        heads.append(rf"\multicolumn{{{width}}}{{c}}{{{escape_latex(group)}}}" if group else " & " * (width - 1))
         lines += [rf"\cmidrule(lr){{{start}-{start + width - 1}}}"] if group else []
         start += width
     return [" & ".join(heads) + r" \\", " ".join(lines), names]
 
 
 def _latex_rows(table: Table) -> Iterator[str]:
-    """Rows, with a rule where the first of several row labels changes for good (the estimators of Table 5)."""
+    """Rows, with a rule where the first of several row labels changes: the estimators of Table 5, models elsewhere."""
     before = table.rows[0][0]
     for row in table.rows:
-        if table.number == 5 and row[0] != before:
+        if (table.number == 5 or table.suffix) and row[0] != before:
             yield r"\midrule"
         before = row[0]
         yield _ampersands(row)
 
 
 def _ampersands(cells: list[str] | tuple[str, ...]) -> str:
-    return " & ".join(_escape_latex(cell) for cell in cells) + r" \\"
+    row = " & ".join(escape_latex(cell) for cell in cells) + r" \\"
+    return "{}" + row if row[0] in "[*" else row  # which would be an option of the row above
 
 
 LATEX = {
@@ -71,12 +76,14 @@ LATEX = {
     "^": r"\textasciicircum{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
+    "|": r"\textbar{}",
     "\n": " ",
     UNDEFINED: "--",
 }
 
 
-def _escape_latex(text: str) -> str:
+def escape_latex(text: str) -> str:
+    """Text as LaTeX prints it, whatever it holds."""
     escaped = "".join(LATEX.get(letter, letter) for letter in text)
     return f"${escaped}$" if _is_negative_number(text) else escaped  # a minus sign, not a hyphen
 

@@ -12,8 +12,11 @@ from typing import Any
 
 import pandas as pd
 
+from gapscope.evaluation.average_precision import RULES
 from gapscope.reporting.curves import DEBIASED, ESTIMATORS, PARTS, pair_curve
+from gapscope.reporting.headline import Estimate, estimate, headline_classes, map50s, seed_mean
 from gapscope.reporting.results import Results, RunName
+from gapscope.showing import html_table
 
 UNDEFINED = "–"  # noqa: RUF001 - the printed sign for a number that does not exist
 STATISTICS = ("mean", "median", "std", "min", "max")
@@ -33,10 +36,17 @@ class Table:
     """The same numbers unrounded, in long form: one per row, with its rule, seed, domain, ... in columns."""
     num_labels: int = 1
     """Leading columns that name the row and hold no numbers."""
+    suffix: str = ""
+    """Of a further table with the same number, such as `-beside-paper`."""
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        heading = [f"{group}, {name}" if group else name for group, name in self.columns]
+        return html_table(f"Table {self.number}. {self.caption}", self.rows, heading)
 
     @property
     def name(self) -> str:
-        return f"table{self.number}"
+        return f"table{self.number}{self.suffix}"
 
     @property
     def groups(self) -> list[tuple[str, int]]:
@@ -52,46 +62,51 @@ def all_tables(results: Results) -> list[Table]:
 
 
 def label_map(results: Results) -> Table:
-    """Table 1: which of a domain's own names stand behind each common label."""
-    experiment, found = results.experiment, []
+    """Table 1: which of a domain's own names stand behind each common label, and what became of its other names."""
+    experiment = results.experiment
     domains = [name for name in experiment.domains if name in results.summaries]
-    for label in experiment.data.classes:
-        sources = [results.summaries[name]["label_map"].get(label, {}) for name in domains]
-        found.append((label, *(", ".join(names) if names else UNDEFINED for names in sources)))
-    numbers = [
-        {"label": label, "domain": name, "source": source, "boxes": boxes}
-        for name in domains
-        for label, sources in results.summaries[name]["label_map"].items()
-        for source, boxes in sources.items()
-    ]
+    rows, numbers = [], []
+    for fate, label in [*(("label", name) for name in experiment.data.classes), ("ignored", ""), ("dropped", "")]:
+        sources = [_sources(results.summaries[name], fate, label) for name in domains]
+        if fate == "label" or any(sources):
+            rows.append((label or f"({fate})", *(map(_with_counts, sources))))
+        numbers += [
+            {"label": label, "fate": fate, "domain": name, "source": source, "boxes": boxes}
+            for name, counts in zip(domains, sources, strict=True)
+            for source, boxes in counts.items()
+        ]
     columns = (("", "Label"), *(("", results.domain_title(name)) for name in domains))
-    caption = "The common labels and the names that each domain gives them."
-    return Table(1, caption, columns, tuple(found) if domains else (), pd.DataFrame(numbers), len(columns))
+    caption = "The common labels, and the names that each domain gives them, with its boxes of that name."
+    if len(rows) > len(experiment.data.classes):
+        caption += " Ignored names are neither trained on nor scored; what dropped names hold counts as background."
+    return Table(1, caption, columns, tuple(rows) if domains else (), pd.DataFrame(numbers), len(columns))
 
 
-def headline_classes(results: Results) -> list[str]:
-    return results.experiment.evaluate.headline or results.experiment.data.classes
+def _sources(summary: dict[str, Any], fate: str, label: str) -> dict[str, int]:
+    """A domain's own names with their boxes."""
+    if fate == "label":
+        return summary["label_map"].get(label, {})
+    return summary["ignored_sources" if fate == "ignored" else "dropped"]
 
 
-def headline_map50(results: Results, run: RunName, domain: str, rule: str | None = None) -> float:
-    """mAP@0.5 over the headline classes on a domain's test images; NaN where it is undefined or not evaluated."""
-    evaluation = results.evaluations.get((run, domain))
-    if evaluation is None:
-        return math.nan
-    value = evaluation["rules"][rule or results.experiment.evaluate.rule]["headline_map50"]
-    return math.nan if value is None else float(value)
+def _with_counts(sources: dict[str, int]) -> str:
+    return ", ".join(f"{name} ({boxes})" for name, boxes in sources.items()) or UNDEFINED
 
 
 def performance(results: Results) -> Table:
-    """Table 2: mAP of every arm on every domain's test images, per seed and averaged over the seeds."""
+    """Table 2: mAP of every arm on every domain's test images: per seed, their mean, and the interval of that."""
     domains = [d for d in results.test_domains if any(domain == d for _, domain in results.evaluations)]
     columns = [("", "Model")]
     for domain in domains:
-        columns += [(f"mAP on {results.domain_title(domain)}", name) for name in _seed_columns(results)]
+        columns += [(f"mAP on {results.domain_title(domain)}", name) for name in (*_seed_columns(results), "95 %")]
     rows = [(results.arm_title(arm), *_performance_cells(results, arm, domains)) for arm in results.arms]
     classes, rule = ", ".join(headline_classes(results)), results.experiment.evaluate.rule
     numbers = pd.DataFrame(list(_performance_rows(results)))
-    caption = f"mAP@0.5 of each model on the test images of each domain (classes: {classes}; rule: {rule})."
+    of = "the mean over the seeds" if len(results.seeds) > 1 else "the number before it"
+    caption = (
+        f"mAP@0.5 of each model on the test images of each domain (classes: {classes}; rule: {rule}). 95 %: interval "
+        f"of {of} over test images drawn anew; what another seed would change is not in it."
+    )
     return Table(2, caption, tuple(columns), tuple(rows) if domains else (), numbers)
 
 
@@ -101,7 +116,8 @@ def _seed_columns(results: Results) -> list[str]:
 
 def _performance_cells(results: Results, arm: str, domains: list[str]) -> Iterator[str]:
     for domain in domains:
-        yield from _with_mean([headline_map50(results, RunName(arm, seed), domain) for seed in results.seeds], "{:.3f}")
+        yield from _with_mean(map50s(results, arm, domain), "{:.3f}")
+        yield printed_range(seed_mean(results, arm, domain), "{:.3f}")
 
 
 def _with_mean(values: list[float], form: str) -> list[str]:
@@ -113,11 +129,24 @@ def _performance_rows(results: Results) -> Iterator[dict[str, object]]:
     for (run, domain), evaluation in results.evaluations.items():
         for rule, metrics in evaluation["rules"].items():
             start = {"arm": run.arm, "seed": run.seed, "domain": domain, "rule": rule}
+            intervals = metrics.get("interval", {})
             for metric in ("headline_map50", "map50", "map50_95"):
                 if metric in metrics:
-                    yield {**start, "metric": metric, "value": metrics[metric]}
+                    yield {**start, "metric": metric, **_columns(estimate(metrics[metric], intervals.get(metric)))}
             for name, value in metrics["ap50"].items():
-                yield {**start, "metric": f"ap50 {name}", "value": value}
+                of_class = estimate(value, intervals.get("ap50", {}).get(name))
+                yield {**start, "metric": f"ap50 {name}", **_columns(of_class)}
+    for arm in results.arms if len(results.seeds) > 1 else []:
+        for domain in results.test_domains:
+            for rule in RULES:
+                mean = seed_mean(results, arm, domain, rule)
+                if math.isfinite(mean.value):
+                    start = {"arm": arm, "seed": "mean", "domain": domain, "rule": rule}
+                    yield {**start, "metric": "headline_map50", **_columns(mean)}
+
+
+def _columns(found: Estimate) -> dict[str, float]:
+    return {"value": found.value, "low": found.low, "high": found.high}
 
 
 def statistics_first(results: Results) -> Table:
@@ -126,14 +155,14 @@ def statistics_first(results: Results) -> Table:
 
 
 def statistics_second(results: Results) -> Table:
-    """Table 4: the layers' activations at the second recorded size."""
-    return _layer_statistics(results, 4, results.sizes[1])
+    """Table 4: the layers' activations at the second recorded size; empty if there is one size only."""
+    return _layer_statistics(results, 4, results.sizes[1] if len(results.sizes) > 1 else None)
 
 
-def _layer_statistics(results: Results, number: int, size: int) -> Table:
+def _layer_statistics(results: Results, number: int, size: int | None) -> Table:
     rows, numbers = [], []
     for run in (RunName(arm, seed) for arm in results.arms for seed in results.seeds):
-        recording = results.statistics.get((run, size))
+        recording = None if size is None else results.statistics.get((run, size))
         if recording is None:
             continue
         means = {name: float(recording[name].mean("layer")) for name in STATISTICS}
@@ -146,7 +175,7 @@ def _layer_statistics(results: Results, number: int, size: int) -> Table:
     columns = tuple(("", name) for name in ("Model", "seed", *STATISTICS))
     caption = (
         f"Summary statistics of all layer outputs for images of {size} x {size} pixels from the "
-        f"{results.domain_title(results.experiment.probe.domain)} test set: each averaged over all layers."
+        f"{results.domain_title(results.probe)} test set: each averaged over all layers."
     )
     return Table(number, caption, columns, tuple(rows), pd.DataFrame(numbers), num_labels=2)
 
@@ -193,3 +222,8 @@ def _similarity_rows(results: Results, size: int) -> Iterator[dict[str, Any]]:
 def printed(value: float, form: str) -> str:
     """A number as the tables print it, a dash where there is none."""
     return form.format(value).rstrip(".") if math.isfinite(value) else UNDEFINED
+
+
+def printed_range(of: Estimate, form: str) -> str:
+    """An interval as the tables print it, with an en dash, which LaTeX gets as `--`."""
+    return f"{form.format(of.low)}\u2013{form.format(of.high)}" if of.has_interval else UNDEFINED

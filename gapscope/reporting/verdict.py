@@ -5,29 +5,15 @@ Sentences are written from files of the run folder and claim no more than interv
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from statistics import fmean
 
-from gapscope.reporting.curves import Curve, ceiling_curve, layers_below, pair_curve, ranges
+import numpy as np
+
+from gapscope.reporting.curves import DEBIASED, Curve, ceilings_of, pair_curve, ranges, untrained_by_all
+from gapscope.reporting.differences import RULES, layers_that_differ
+from gapscope.reporting.effects import part_effects
+from gapscope.reporting.gap_sentences import by_seed, gap_sentence, made_of
+from gapscope.reporting.gaps import gaps
 from gapscope.reporting.results import Results, RunName
-from gapscope.reporting.tables import headline_map50
-
-
-@dataclass(frozen=True)
-class Gap:
-    """How much an arm loses on a domain it never saw, against the arm that was trained there."""
-
-    domain: str
-    home: str
-    other: str
-    points: tuple[float, ...]
-    """AP points (100 times mAP@0.5 of `home` minus that of `other`), one per seed that both have."""
-    spread: float
-    """The largest difference between two seeds of one of the two arms on this domain, AP points; NaN with one seed."""
-
-    @property
-    def mean(self) -> float:
-        return fmean(self.points)
 
 
 def generated_note(results: Results) -> str:
@@ -39,73 +25,16 @@ def generated_note(results: Results) -> str:
     return f"Rendered by gapscope, so no photographs: {', '.join(rendered)}." if rendered else ""
 
 
-def gaps(results: Results) -> list[Gap]:
-    """For every test domain that a reported arm was trained on: the gap of every arm that was not."""
-    found = []
-    for domain in results.test_domains:
-        home = [arm for arm in results.arms if domain in results.experiment.arms[arm].domains]
-        for other in (arm for arm in results.arms if arm not in home):
-            points = _points(results, home[0], other, domain) if home else ()
-            if points:
-                spreads = [_seed_spread(results, arm, domain) for arm in (home[0], other)]
-                spread = max((value for value in spreads if math.isfinite(value)), default=math.nan)
-                found.append(Gap(domain, home[0], other, points, spread))
-    return found
-
-
-def _points(results: Results, home: str, other: str, domain: str) -> tuple[float, ...]:
-    both = (map50s(results, home, domain), map50s(results, other, domain))
-    return tuple(100 * (a - b) for a, b in zip(*both, strict=True) if math.isfinite(a - b))
-
-
-def map50s(results: Results, arm: str, domain: str) -> list[float]:
-    """An arm's headline mAP@0.5 on a domain, one per seed; NaN where undefined."""
-    return [headline_map50(results, RunName(arm, seed), domain) for seed in results.seeds]
-
-
-def _seed_spread(results: Results, arm: str, domain: str) -> float:
-    values = [value for value in map50s(results, arm, domain) if math.isfinite(value)]
-    return 100 * (max(values) - min(values)) if len(values) > 1 else math.nan
-
-
 def verdict(results: Results) -> dict[str, list[str]]:
     """A few sentences under each question that can be answered so far."""
+    found = gaps(results)
     answers = {
-        "How big is the gap?": [_gap_sentence(results, gap) for gap in gaps(results)],
-        "Where in the network is it?": list(_where(results)),
+        "How big is the gap?": [gap_sentence(results, gap) for gap in found],
+        "What is it made of?": [sentence for gap in found for sentence in made_of(results, gap)],
+        "Where in the network is it?": [*_where(results), *_effects(results)],
         "Did frozen layers stay frozen?": list(_frozen(results)),
     }
     return {question: sentences for question, sentences in answers.items() if sentences}
-
-
-def _gap_sentence(results: Results, gap: Gap) -> str:
-    home, other = results.arm_title(gap.home), results.arm_title(gap.other)
-    values = [_by_seed(map50s(results, arm, gap.domain), "{:.3f}") for arm in (gap.home, gap.other)]
-    start = (
-        f"On {results.domain_title(gap.domain)}, {home} (trained there) reaches mAP {values[0]} and {other} (trained "
-        f"elsewhere) {values[1]}: a gap of {gap.mean:z.1f} AP points"
-    )
-    return f"{start}{_how_sure(gap)}"
-
-
-def _how_sure(gap: Gap) -> str:
-    if len(gap.points) < 2:
-        return ", from one seed only, so how much of it another seed would change is unknown."
-    by_seed = ", ".join(f"{points:z.1f}" for points in gap.points)
-    if min(gap.points) < 0 < max(gap.points):
-        return f", but the seeds disagree about its sign ({by_seed})."
-    if abs(gap.mean) <= gap.spread:
-        return f" ({by_seed}), no larger than what a change of seed does to one arm ({gap.spread:.1f})."
-    return f" ({by_seed}), larger than what a change of seed does to either arm ({gap.spread:.1f} at most)."
-
-
-def _by_seed(values: Sequence[float], form: str) -> str:
-    """`0.43` or, with several seeds, `0.43 (0.42, 0.44)`."""
-    known = [value for value in values if math.isfinite(value)]
-    if not known:
-        return "an undefined value"
-    mean = form.format(fmean(known))
-    return mean if len(known) == 1 else f"{mean} ({', '.join(form.format(value) for value in known)})"
 
 
 def _where(results: Results) -> Iterator[str]:
@@ -114,33 +43,64 @@ def _where(results: Results) -> Iterator[str]:
         curves = pair_curves(results, a, b)
         if not curves:
             continue
-        means = {part: _by_seed([curve.mean(part) for curve in curves], "{:.2f}") for part in ("backbone", "head")}
-        ceilings = [c for c in (ceiling_curve(results, arm, size) for arm in (a, b)) if c is not None]
+        means = {part: by_seed([curve.mean(part) for curve in curves], "{:.2f}") for part in ("backbone", "head")}
+        ceilings = ceilings_of(results, (a, b), size)
         start = (
             f"{curves[0].label}: mean similarity (debiased CKA, {size} x {size} pixels) is {means['backbone']} in the "
             f"backbone and {means['head']} in the head."
         )
-        yield f"{start} {_against_ceiling(curves, ceilings)}"
+        untrained = _without_ceiling(results, a, b) if ceilings else ""
+        yield f"{start} {_against_ceiling(results, a, b, ceilings)}{untrained}"
 
 
-def pair_curves(results: Results, a: str, b: str) -> list[Curve]:
+def pair_curves(results: Results, a: str, b: str, estimator: str = DEBIASED) -> list[Curve]:
     """The curves of a pair of arms at the first size, one per seed."""
-    found = (pair_curve(results, RunName(a, seed), RunName(b, seed), results.sizes[0]) for seed in results.seeds)
+    size = results.sizes[0]
+    found = (pair_curve(results, RunName(a, seed), RunName(b, seed), size, estimator) for seed in results.seeds)
     return [curve for curve in found if curve is not None]
 
 
-def _against_ceiling(curves: Sequence[Curve], ceilings: Sequence[Curve]) -> str:
+def _against_ceiling(results: Results, a: str, b: str, ceilings: Sequence[Curve]) -> str:
     if len(ceilings) < 2:
         return "There is no second seed to compare with, so this cannot be told from what a change of seed would do."
-    reach = [min(ceiling.mean(part) for ceiling in ceilings) for part in ("backbone", "head")]
-    start = f"Two seeds of one of these arms reach {reach[0]:.2f} and {reach[1]:.2f} at least."
-    beyond, total = layers_below(curves, ceilings), len(curves[0].layers)
-    if not len(beyond):
-        return f"{start} At no layer are the intervals apart, so this cannot be told from a change of seed."
+    reach = {part: [c.mean(part) for c in ceilings if math.isfinite(c.mean(part))] for part in ("backbone", "head")}
+    lowest = " and ".join(f"{min(means):.2f} in the {part}" for part, means in reach.items() if means)
+    start = f"Two seeds of one of these arms reach {lowest} at least." if lowest else "No layer has a ceiling."
+    found = layers_that_differ(results, a, b)
+    if found is None:
+        return start
+    if not len(found.layers):
+        return f"{start} At no layer are the arms less alike than two seeds, whichever seed one looks at."
     return (
-        f"{start} At {len(beyond)} of {total} layers the arms differ by more than a change of seed does "
-        f"(95 % intervals apart at every seed): layers {ranges(beyond)}."
+        f"{start} At {len(found.layers)} of {found.looked} layers the arms are less alike than two seeds "
+        f"({RULES[found.rule]}, at every seed; not corrected for looking at so many layers): layers "
+        f"{ranges(found.layers)}."
     )
+
+
+def _without_ceiling(results: Results, a: str, b: str) -> str:
+    """Which layers' seeds say nothing, since an arm did not train them; empty if there are none."""
+    neither, found = untrained_by_all(results, [a, b]), ""
+    for arm in (a, b):
+        one = np.setdiff1d(untrained_by_all(results, [arm]), neither)
+        if len(one):
+            found += f" {results.arm_title(arm)} did not train layers {ranges(one)}: its seeds do not count there."
+    if len(neither):
+        found += f" Layers {ranges(neither)} were trained in neither arm and have no ceiling."
+    return found
+
+
+def _effects(results: Results) -> Iterator[str]:
+    """Between floor and ceiling, which makes backbone and head comparable."""
+    for a, b in results.pairs:
+        found = part_effects(results, a, b)
+        means = {part: by_seed(values, "{:.2f}") for part, values in found.items() if values}
+        if means:
+            words = " and ".join(f"{mean} in the {part}" for part, mean in means.items())
+            yield (
+                f"{results.arm_title(a)} vs {results.arm_title(b)}: of what two seeds share, these arms share {words} "
+                "on average (effect: 0 is shuffled images, 1 is two seeds; layers where it is defined)."
+            )
 
 
 def _frozen(results: Results) -> Iterator[str]:

@@ -10,6 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from gapscope.errors import InputError
+from gapscope.showing import html_table
 from gapscope.similarity.gram import Array
 from gapscope.similarity.measures import find_measure
 
@@ -36,6 +37,23 @@ class Blocks:
     """(L,) the number of each layer's block, from 0 on."""
     explained: float
     """Share of the profiles' variance that lies between blocks: 0 for one block, 1 if layers within are all alike."""
+
+    def __repr__(self) -> str:
+        ranges = ", ".join(f"{first}-{last}" for first, last in self.ranges)
+        return (
+            f"<{len(self.ranges)} blocks of {len(self.layers)} layers: {ranges}; {self.explained:.0%} of the variance "
+            "lies between them>"
+        )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        counts = np.bincount(self.member)
+        rows = [
+            (str(block), str(first), str(last), str(count))
+            for block, ((first, last), count) in enumerate(zip(self.ranges, counts, strict=True))
+        ]
+        caption = f"{len(rows)} blocks; {self.explained:.0%} of the variance lies between them"
+        return html_table(caption, rows, ("block", "first layer", "last layer", "layers"))
 
     @property
     def ranges(self) -> list[tuple[int | str, int | str]]:
@@ -102,7 +120,7 @@ def _cut(profiles: Array, count: int | None, penalty: float) -> tuple[NDArray[np
     """The number of each profile's block, and the share of the variance that lies between blocks."""
     total = float(np.square(profiles - profiles.mean(0)).sum())
     ends = [len(profiles)]
-    if count != 1 and total > 0:
+    if count != 1 and total > 0 and len(profiles) >= 2 * SMALLEST:
         search = _change_points().KernelCPD(kernel="linear", min_size=SMALLEST).fit(profiles)
         ends = search.predict(n_bkps=count - 1) if count else search.predict(pen=penalty * total)
     member = np.repeat(np.arange(len(ends)), np.diff([0, *ends]))

@@ -14,6 +14,7 @@ from gapscope.data.first_look import check_share, first_look, without
 from gapscope.data.hood import HoodSearch
 from gapscope.data.hood_sheet import write_removed, write_sheet
 from gapscope.data.labels import LabelCounts
+from gapscope.data.leak_shares import Part, overlaps
 from gapscope.data.leaks import find_leaks, groups_from_names, with_groups
 from gapscope.data.letterbox import FILL, INTERPOLATION
 from gapscope.data.problems import Problem, Problems
@@ -180,6 +181,7 @@ def write_domain_files(
     prepared, hashes = without_broken(name, domain, prepared, progress)
     table = prepared.table
     leaks = find_leaks(table, prepared.splits, hashes=hashes)
+    parts = {split: Part(table.paths[i], table.groups[i], hashes[i]) for split, i in prepared.splits.items()}
     summary = domain_summary(
         table,
         prepared.splits,
@@ -201,8 +203,9 @@ def write_domain_files(
         "notes": list(prepared.notes),
         "letterbox": {"size": experiment.data.image_size, "interpolation": INTERPOLATION, "fill": FILL},
     }
+    summary["leaks"]["overlaps"] = [overlap.as_dict() for overlap in overlaps(parts)]
     if name == experiment.probe.domain:
-        write_probe(experiment, prepared, folder)
+        write_probe(experiment, name, table, prepared.splits["test"], folder)
     if prepared.hoods is not None and prepared.hoods.hoods:
         write_removed(prepared.hoods, here / "hood/removed.csv")
         write_sheet(prepared.hoods, np.concatenate(list(prepared.splits.values())), here / "hood/sheet.jpg")
@@ -240,24 +243,37 @@ def without_broken(
     return replace(prepared, splits=without(prepared.splits, list(look.broken)), problems=problems), look.hashes
 
 
-def check_probe(experiment: Experiment, prepared: PreparedDomain) -> None:
-    """Refuse a probe of more images than its domain has for testing."""
-    plan, found = experiment.probe, len(prepared.splits["test"])
-    if found < plan.images:
+def check_probe(experiment: Experiment, name: str, found: int) -> None:
+    """Refuse a probe of more images than its domain has found for testing."""
+    wanted = experiment.probe.images
+    if found < wanted:
         raise InputError(
-            f"[probe]: {plan.images} images wanted, but the test split of '{plan.domain}' has {found}. "
+            f"[probe]: {wanted} images wanted, but the test split of '{name}' has {found}. "
             "Lower [probe] images, or give the split more test images."
         )
 
 
-def write_probe(experiment: Experiment, prepared: PreparedDomain, folder: RunFolder) -> None:
-    """Draw the probe from the test images: a seeded sample, in a fixed order, with its hash in the first line."""
-    check_probe(experiment, prepared)
-    plan, test = experiment.probe, prepared.splits["test"]
+def write_probe(
+    experiment: Experiment, name: str, table: AnnotationTable, test: NDArray[np.int64], folder: RunFolder
+) -> None:
+    """Draw the probe from the test images: a seeded sample, in a fixed order, with its hash in the first line.
+
+    Args:
+        experiment: Says how many, and from which random numbers.
+        name: The domain.
+        table: Its images.
+        test: Which of them are test images.
+        folder: Where the list goes.
+
+    Raises:
+        InputError: If there are too few.
+    """
+    check_probe(experiment, name, len(test))
+    plan = experiment.probe
     drawn = np.sort(np.random.default_rng(plan.seed).choice(test, plan.images, replace=False))
-    paths = [str(path) for path in prepared.table.paths[drawn]]
+    paths = [str(path) for path in table.paths[drawn]]
     lines = [f"# sha256 {hash_names(paths)}", *paths]
-    write_text(folder.probe(plan.domain), "".join(f"{line}\n" for line in lines))
+    write_text(folder.probe(name), "".join(f"{line}\n" for line in lines))
 
 
 def load_domain(name: str, domain: Domain, folder: RunFolder, data_root: Path | None) -> AnnotationTable:

@@ -59,6 +59,10 @@ class RunFolder:
         """The grid of two runs, each named `<arm>-seed<k>`."""
         return self.root / "similarity" / f"{a}--{b}--{probe}-{size}.nc"
 
+    def effect(self, a: str, b: str, probe: str, size: int) -> Path:
+        """What lies between floor and ceiling, of two runs named likewise."""
+        return self.root / "similarity" / f"effect--{a}--{b}--{probe}-{size}.nc"
+
     def record_of(self, unit: str) -> Path:
         return self.root / "stages" / f"{unit.replace('/', '--')}.json"
 

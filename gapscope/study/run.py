@@ -7,10 +7,12 @@ from pathlib import Path
 import tomli_w
 
 from gapscope.config import Experiment
+from gapscope.data.splits import read_list
 from gapscope.errors import InputError
 from gapscope.experiment_file import did_you_mean
 from gapscope.files import write_json, write_text
 from gapscope.progress import Progress, silent
+from gapscope.study.domains import check_probe
 from gapscope.study.environment import environment
 from gapscope.study.folder import RunFolder
 from gapscope.study.side_by_side import do_side_by_side
@@ -99,9 +101,13 @@ def train_one(
 
 def check(waiting: list[Unit], study: Study, *, only: str | None = None, jobs: int = 1) -> None:
     """Find out what can be wrong with the units that are to be done, before anything is written."""
+    domains = [unit.name.removeprefix("data/") for unit in waiting if unit.name.startswith("data/")]
+    for name in domains:
+        study.check_domain(name)
     for unit in waiting:
-        if unit.stage == "data":
-            study.check_domain(unit.name.removeprefix("data/"))
+        name = unit.name.removeprefix("probe/")
+        if unit.name != name and name not in domains:
+            check_probe(study.experiment, name, len(read_list(study.folder.domain(name) / "test.txt")))
     if any(unit.stage == "train" and only in (None, "train") for unit in waiting):
         study.check_training(jobs)
 
@@ -139,7 +145,7 @@ def do(units: list[Unit], study: Study, *, only: str | None = None, jobs: int = 
             unit.work(study, keys[unit.name])
             finished(unit, time.perf_counter() - started)
             if stage == "compare":  # many short units: one bar for all of them
-                study.progress("comparing", number, len(chosen), unit.name.removeprefix("compare/"))
+                study.progress("comparing", number, len(chosen), unit.name.partition("/")[2])
     return done
 
 

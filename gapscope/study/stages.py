@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 from gapscope.config import NUMBERS_DO_NOT_DEPEND_ON, Experiment
@@ -19,6 +19,7 @@ def units_of(study: Study) -> list[Unit]:
     """All units of a study in an order in which they can be done."""
     units = [
         *data_units(study),
+        *probe_units(study),
         *train_units(study),
         *evaluate_units(study),
         *record_units(study),
@@ -45,7 +46,7 @@ def data_units(study: Study) -> Iterator[Unit]:
         files = ["annotations.npz", "train.txt", "val.txt", "test.txt", "summary.json"]
         files += ["left_out.jsonl"] if domain.skip_bad else []
         outputs = [folder.domain(name) / file for file in files] + ([folder.probe(name)] if is_probe else [])
-        probe = experiment.probe.model_dump() if is_probe else None
+        probe = experiment.probe.model_dump(exclude={"also"}) if is_probe else None
         named = asdict(label_map(domain.label_map)) if domain.label_map else None
         size = experiment.data.image_size if domain.min_area_at == "network" else None
         made_from = [settings, source, experiment.data.classes, probe, named, size]
@@ -91,26 +92,67 @@ def evaluate_units(study: Study) -> Iterator[Unit]:
             yield Unit("evaluate", f"evaluate/{name}/seed{seed}/{domain}", made_from, needs, outputs, call)
 
 
+def probe_units(study: Study) -> Iterator[Unit]:
+    """The probes of further domains, apart from their data: what is trained on these does not depend on them."""
+    plan = study.experiment.probe
+    for name in plan.also:
+        made_from, call = [plan.images, plan.seed], partial(work.draw_probe, name=name)
+        yield Unit("data", f"probe/{name}", made_from, (f"data/{name}",), (study.folder.probe(name),), call)
+
+
 def record_units(study: Study) -> Iterator[Unit]:
     experiment, folder = study.experiment, study.folder
-    probe = experiment.probe.domain
-    for name, seed in runs_of(experiment, reported=True):
-        for size in experiment.record.sizes:
-            needs = (f"train/{name}/seed{seed}", f"data/{probe}")
+    for probe, size in looks_of(experiment):
+        main = probe == experiment.probe.domain
+        for name, seed in runs_of(experiment, reported=True):
+            needs = (f"train/{name}/seed{seed}", f"{'data' if main else 'probe'}/{probe}")
             outputs = (folder.recording(name, seed, probe, size),)
-            call = partial(work.record_run, name=name, seed=seed, size=size)
-            yield Unit("record", f"record/{name}/seed{seed}/{size}", [size], needs, outputs, call)
+            call = partial(work.record_run, name=name, seed=seed, probe=probe, size=size)
+            yield Unit("record", recorded(experiment, (name, seed), probe, size), [size], needs, outputs, call)
+
+
+def looks_of(experiment: Experiment) -> Iterator[tuple[str, int]]:
+    """Every probe at every size."""
+    return product(experiment.probe.domains, experiment.record.sizes)
+
+
+def recorded(experiment: Experiment, run: Run, probe: str, size: int) -> str:
+    """The name of the unit that records a run."""
+    arm, seed = run
+    return f"record/{arm}/seed{seed}/{look_name(experiment, probe, size)}"
+
+
+def look_name(experiment: Experiment, probe: str, size: int) -> str:
+    """`416`, or `synthetic-416` of another probe than the main one."""
+    return str(size) if probe == experiment.probe.domain else f"{probe}-{size}"
 
 
 def compare_units(study: Study) -> Iterator[Unit]:
     experiment, folder = study.experiment, study.folder
     settings = experiment.similarity.model_dump()
+    for probe, size in looks_of(experiment):
+        for a, b in compared_pairs(experiment):
+            needs = tuple(dict.fromkeys(recorded(experiment, run, probe, size) for run in (a, b)))
+            outputs = (folder.similarity(run_name(a), run_name(b), probe, size),)
+            call = partial(work.compare_runs, a=a, b=b, probe=probe, size=size)
+            name = f"compare/{run_name(a)}/{run_name(b)}/{look_name(experiment, probe, size)}"
+            yield Unit("compare", name, settings, needs, outputs, call)
+        yield from effect_units(study, probe, size)
+
+
+def effect_units(study: Study, probe: str, size: int) -> Iterator[Unit]:
+    """Pairs of different arms between floor and ceiling; without a second seed there is no ceiling."""
+    experiment, folder = study.experiment, study.folder
+    settings = experiment.similarity.model_dump(include={"permutations", "bootstraps"})
     for a, b in compared_pairs(experiment):
-        for size in experiment.record.sizes:
-            needs = tuple(dict.fromkeys(f"record/{arm}/seed{seed}/{size}" for arm, seed in (a, b)))
-            outputs = (folder.similarity(run_name(a), run_name(b), experiment.probe.domain, size),)
-            call = partial(work.compare_runs, a=a, b=b, size=size)
-            yield Unit("compare", f"compare/{run_name(a)}/{run_name(b)}/{size}", settings, needs, outputs, call)
+        if a[0] == b[0] or len(experiment.seeds) < 2:
+            continue
+        runs = [(arm, seed) for arm in (a[0], b[0]) for seed in experiment.seeds]
+        needs = tuple(recorded(experiment, run, probe, size) for run in runs)
+        outputs = (folder.effect(run_name(a), run_name(b), probe, size),)
+        call = partial(work.effect_of_runs, a=a, b=b, probe=probe, size=size)
+        name = f"effect/{run_name(a)}/{run_name(b)}/{look_name(experiment, probe, size)}"
+        yield Unit("compare", name, settings, needs, outputs, call)
 
 
 def compared_pairs(experiment: Experiment) -> Iterator[tuple[Run, Run]]:

@@ -1,91 +1,183 @@
-"""What of a run is done, for a person at a terminal."""
+"""How far is a run, for a person at a terminal? Tables that fit 80 columns."""
 
 import json
+import os
+import time
 from collections import defaultdict
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from gapscope.config import Experiment
 from gapscope.errors import InputError
-from gapscope.experiment_file import read_config
 from gapscope.study.folder import RunFolder
-from gapscope.study.stages import units_of
-from gapscope.study.study import Study
-from gapscope.study.units import STAGES, Unit, pending
+from gapscope.study.state import RunState, TrainingState, Watched
+
+DOMAINS_PER_TABLE = 3
+"""As many columns with intervals as fit beside an arm's name."""
 
 
 def print_status(run: Path, data_root: Path | None = None) -> None:
-    """Print which units of each stage are done and the mAP of the arms so far.
+    """Print which units of each stage are done, trainings that have begun, the arms' mAP so far and the disk's share.
 
     Raises:
         InputError: If the folder holds no run, or a file in it is broken.
     """
-    folder = RunFolder(run)
-    if not folder.config.is_file():
-        raise InputError(
-            f"{run} holds no run: there is no {folder.config.name}. Name a folder that 'gapscope run' made."
-        )
-    experiment = read_config(folder.config)
-    units = units_of(Study(experiment, folder, data_root))
+    watched = Watched(run, data_root)
+    state, folder = watched.state(), watched.folder
     console = Console()
-    console.print(stage_table(units, folder, experiment))
-    if any((run / "evaluation").glob("*--*.json")):
-        console.print(performance_table(folder, experiment))
-    if not pending(units, folder):
-        console.print(f"all done; open {folder.report}")
+    console.print(stage_table(state))
+    for line in again_lines(state):
+        console.print(line, soft_wrap=True)
+    if state.trainings:
+        console.print(training_table(state))
+    for table in performance_tables(folder, state.experiment):
+        console.print(table)
+    console.print(disk_line(run), highlight=False, soft_wrap=True)
+    if state.done:
+        console.print(f"all done; open {escape(str(folder.report))}", soft_wrap=True)
     else:
-        console.print("go on with the command that started it: it does only what is left")
+        ago = duration(max(0.0, time.time() - state.changed))
+        console.print(
+            f"a file was last written {ago} ago; watch it live: gapscope watch {escape(str(run))}", soft_wrap=True
+        )
+        console.print(
+            "if it is not running, give the command that started it: it does only what is left", soft_wrap=True
+        )
 
 
-def stage_table(units: list[Unit], folder: RunFolder, experiment: Experiment) -> Table:
-    """One row per stage: how many units are done, how long they took, what is next."""
-    waiting = {unit.name for unit in pending(units, folder)}
-    table = Table(title=experiment.title or experiment.name, title_justify="left")
-    for column in ("stage", "done", "seconds", "next"):
-        table.add_column(column, justify="right" if column in ("done", "seconds") else "left")
-    by_stage = defaultdict(list)
-    for unit in units:
-        by_stage[unit.stage].append(unit)
-    for stage in STAGES:
-        mine = by_stage[stage]
-        done = [unit for unit in mine if unit.name not in waiting]
-        seconds = sum((folder.read_record(unit.name) or {}).get("seconds", 0) for unit in done)
-        following = next((unit for unit in mine if unit.name in waiting), None)
-        note = "" if following is None else following.name + epochs_done(following, folder)
-        table.add_row(stage, f"{len(done)}/{len(mine)}", f"{seconds:.0f}", note)
+def stage_table(state: RunState) -> Table:
+    """One row per stage: how many units are done, how long they took, about how long the rest takes, what is next."""
+    table = _table(escape(state.experiment.title or state.experiment.name))
+    table.add_column("stage")
+    for column in ("done", "took", "left"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("next", overflow="fold")
+    for stage in state.stages:
+        following = (stage.following or "").removeprefix(f"{stage.name}/")
+        took = duration(stage.seconds) if stage.done else ""
+        table.add_row(stage.name, f"{stage.done}/{stage.total}", took, left(stage.seconds_left), escape(following))
     return table
 
 
-def epochs_done(unit: Unit, folder: RunFolder) -> str:
-    """How far a training is that has been started."""
-    if unit.stage != "train":
-        return ""
-    metrics = next(path for path in unit.outputs if path.name == "metrics.jsonl")
-    if not metrics.exists() or not (metrics.parent / "checkpoint.pt").exists():
-        return ""
-    last = json.loads(metrics.read_text().splitlines()[-1])
-    return f" (epoch {last['epoch']}, loss {last['loss']:.2f})"
+def again_lines(state: RunState) -> list[str]:
+    """For each stage, how many of its units a run would make once more, and why."""
+    why = "from other settings or data than now, or by another version of gapscope"
+    return [
+        f"{stage.name}: {stage.again} made before {why}; they are made again" for stage in state.stages if stage.again
+    ]
 
 
-def performance_table(folder: RunFolder, experiment: Experiment) -> Table:
-    """mAP@0.5 of every arm and seed on every evaluated domain, by the rule that the experiment leads with."""
-    table = Table(title=f"mAP@0.5 ({experiment.evaluate.rule} rule), test images", title_justify="left")
-    table.add_column("arm")
-    for domain in experiment.evaluated_domains:
-        for seed in experiment.seeds:
-            table.add_column(f"{domain}, seed {seed}", justify="right")
-    for arm in experiment.arms:
-        cells = []
-        for domain in experiment.evaluated_domains:
+def left(seconds: float | None) -> str:
+    """`about 3 min`; empty where nothing is known."""
+    return "" if seconds is None else f"about {duration(seconds)}"
+
+
+def duration(seconds: float) -> str:
+    """`42 s`, `3 min`, `2 h 05 min`."""
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def training_table(state: RunState) -> Table:
+    """One row per training that has begun."""
+    table = _table("trainings that have begun (left: if no early stopping ends them sooner)")
+    table.add_column("arm", overflow="fold")
+    for column in ("seed", "epoch", "loss", "val mAP@0.5", "best", "left"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for one in state.trainings:
+        table.add_row(*training_cells(one))
+    return table
+
+
+def training_cells(one: TrainingState) -> tuple[str, ...]:
+    """A training's row as text."""
+    val, best = ("" if value is None else f"{value:.3f}" for value in (one.val_map50, one.best_map50))
+    return (
+        escape(one.arm),
+        str(one.seed),
+        f"{one.epoch}/{one.epochs}",
+        f"{one.loss:.4g}",
+        val,
+        best,
+        left(one.seconds_left),
+    )
+
+
+def performance_tables(folder: RunFolder, experiment: Experiment) -> list[Table]:
+    """mAP@0.5 with its interval of every arm and seed on every domain, by the rule that the experiment leads with."""
+    domains, tables = experiment.evaluated_domains, []
+    found = {
+        (a, s, d): score(folder, experiment, a, s, d)
+        for a in experiment.arms
+        for s in experiment.seeds
+        for d in domains
+    }
+    for first in range(0, len(domains) if any(found.values()) else 0, DOMAINS_PER_TABLE):
+        shown = domains[first : first + DOMAINS_PER_TABLE]
+        table = _table(f"mAP@0.5 ({experiment.evaluate.rule} rule) on test images, [95 % over these images]", padding=0)
+        table.add_column("arm", overflow="fold")
+        table.add_column("seed", justify="right")
+        for domain in shown:
+            table.add_column(escape(domain), justify="right", overflow="fold")
+        for arm in experiment.arms:
             for seed in experiment.seeds:
-                path = folder.evaluation(arm, seed, domain)
-                value = (
-                    json.loads(path.read_text())["rules"][experiment.evaluate.rule]["headline_map50"]
-                    if path.exists()
-                    else None
-                )
-                cells.append("" if value is None else f"{value:.3f}")
-        table.add_row(arm, *cells)
-    return table
+                table.add_row(escape(arm), str(seed), *(escape(found[arm, seed, domain]) for domain in shown))
+        tables.append(table)
+    return tables
+
+
+def score(folder: RunFolder, experiment: Experiment, arm: str, seed: int, domain: str) -> str:
+    """`0.240 [0.20, 0.28]`; empty where there is none yet.
+
+    Raises:
+        InputError: If the evaluation's file is broken.
+    """
+    path = folder.evaluation(arm, seed, domain)
+    if not path.exists():
+        return ""
+    try:
+        rule: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["rules"][experiment.evaluate.rule]
+        value, interval = rule["headline_map50"], rule.get("interval", {}).get("headline_map50")
+        text = "undefined" if value is None else f"{value:.3f}"
+        low, high = interval or (None, None)
+        return text if None in (value, low, high) else f"{text} [{low:.2f}, {high:.2f}]"
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} cannot be read as an evaluation ({type(error).__name__}: {error}). "
+            "Delete it and run the study again: only what is missing is repeated."
+        ) from None
+
+
+def disk_line(run: Path) -> str:
+    """What the run folder takes on disk, and its largest parts."""
+    sizes: dict[str, int] = defaultdict(int)
+    for here, _, names in os.walk(run):
+        part = Path(here).relative_to(run).parts[:1]
+        for name in names:
+            with suppress(FileNotFoundError):  # a temporary file that has been renamed in between
+                sizes[part[0] if part else name] += (Path(here) / name).lstat().st_size
+    whole = sum(sizes.values())
+    largest = [name for name in sorted(sizes, key=lambda name: -sizes[name])[:4] if sizes[name] > whole / 50]
+    parts = ", ".join(f"{name} {human(sizes[name])}" for name in largest)
+    return f"on disk: {human(whole)}" + (f" ({escape(parts)})" if parts else "")
+
+
+def human(num_bytes: float) -> str:
+    """`812 B`, `3.2 MiB`."""
+    for unit in ("B", "KiB", "MiB"):
+        if num_bytes < 1024:
+            return f"{num_bytes:.0f} B" if unit == "B" else f"{num_bytes:.1f} {unit}"
+        num_bytes /= 1024
+    return f"{num_bytes:.1f} GiB"
+
+
+def _table(title: str, padding: int = 1) -> Table:
+    return Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, padding))

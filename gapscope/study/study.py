@@ -84,8 +84,8 @@ class Study:
                     "whose files are not to change. Name another cache_folder."
                 )
             self.prepared[name] = prepare_domain(name, domain, self.experiment.data, root)
-            if name == self.experiment.probe.domain:
-                check_probe(self.experiment, self.prepared[name])
+            if name in self.experiment.probe.domains:
+                check_probe(self.experiment, name, len(self.prepared[name].splits["test"]))
 
 
 def weights_file(start: str) -> Path:

@@ -1,9 +1,11 @@
 """What each stage does: reads files of the stages before it, calls one part of the toolkit, writes its own files."""
 
 import json
+from itertools import combinations
 
 import torch
 
+from gapscope.arms import trained_layers
 from gapscope.data.samples import Samples
 from gapscope.data.splits import read_list
 from gapscope.detector.weights import load_weights
@@ -11,8 +13,8 @@ from gapscope.evaluation.evaluate import coco_results, evaluate
 from gapscope.evaluation.scores import scores
 from gapscope.files import hash_file, write_json, write_text
 from gapscope.recording.layer_sync import record
-from gapscope.recording.recording import read_recording
-from gapscope.similarity.compare import compare, write_similarity
+from gapscope.recording.recording import write_dataset
+from gapscope.similarity.compare import write_similarity
 from gapscope.study.domains import (
     domain_root,
     indices_of,
@@ -21,7 +23,9 @@ from gapscope.study.domains import (
     prepare_domain,
     render_domain,
     write_domain_files,
+    write_probe,
 )
+from gapscope.study.similarities import effect_of, grid_of, read_again, with_images_and_blocks
 from gapscope.study.study import Run, Study, run_name
 
 
@@ -60,10 +64,15 @@ def evaluate_run(study: Study, key: str, *, name: str, seed: int, domain: str) -
     write_json(path, facts | {"weights_sha256": hash_file(weights), "image_size": samples.size})
 
 
-def record_run(study: Study, key: str, *, name: str, seed: int, size: int) -> None:
-    """One trained network on the probe at one input size."""
+def draw_probe(study: Study, key: str, *, name: str) -> None:
+    """Which of a further domain's test images the networks look at."""
+    table = load_domain(name, study.experiment.domains[name], study.folder, study.data_root)
+    write_probe(study.experiment, name, table, load_split(table, name, "test", study.folder), study.folder)
+
+
+def record_run(study: Study, key: str, *, name: str, seed: int, probe: str, size: int) -> None:
+    """One trained network on one domain's probe at one input size."""
     experiment, folder = study.experiment, study.folder
-    probe = experiment.probe.domain
     table = load_domain(probe, experiment.domains[probe], folder, study.data_root)
     paths = read_list(folder.probe(probe))
     samples = Samples(table, indices_of(table, paths), size=size, cache=study.image_cache or False)
@@ -82,12 +91,25 @@ def record_run(study: Study, key: str, *, name: str, seed: int, size: int) -> No
     recording.save(folder.recording(name, seed, probe, size))
 
 
-def compare_runs(study: Study, key: str, *, a: Run, b: Run, size: int) -> None:
-    """All layers of one recording against all layers of another."""
-    probe, plan = study.experiment.probe.domain, study.experiment.similarity
-    first, second = (read_recording(study.folder.recording(*run, probe, size)) for run in (a, b))
-    grid = compare(first, second, permutations=plan.permutations, bootstraps=plan.bootstraps)
+def compare_runs(study: Study, key: str, *, a: Run, b: Run, probe: str, size: int) -> None:
+    """All layers of one recording against all layers of another; of different arms, images and blocks too."""
+    first = read_again(study.folder.recording(*a, probe, size))
+    second = first if a == b else read_again(study.folder.recording(*b, probe, size))
+    grid = grid_of(first, second, study.experiment.similarity)
+    if a[0] != b[0]:
+        grid = with_images_and_blocks(grid, first, second)
     write_similarity(grid, study.folder.similarity(run_name(a), run_name(b), probe, size))
+
+
+def effect_of_runs(study: Study, key: str, *, a: Run, b: Run, probe: str, size: int) -> None:
+    """Each layer of two arms, between shuffled images and what another seed changes."""
+    experiment, arms = study.experiment, (a[0], b[0])
+    by_run = {(arm, s): study.folder.recording(arm, s, probe, size) for arm in arms for s in experiment.seeds}
+    read = {run: read_again(path) for run, path in by_run.items()}
+    seeds = {arm: [(read[arm, s], read[arm, t]) for s, t in combinations(experiment.seeds, 2)] for arm in arms}
+    trained = {arm: trained_layers(experiment, arm) for arm in arms}
+    effect = effect_of(read[a], read[b], seeds, trained, experiment.similarity)
+    write_dataset(effect, study.folder.effect(run_name(a), run_name(b), probe, size))
 
 
 def report_run(study: Study, key: str) -> None:

@@ -21,11 +21,11 @@ from limits.numbers import (
     how_many_images,
     summary_of,
 )
-from limits.statements import Array
 
 from gapscope.config import Experiment
 from gapscope.reporting.curves import DEBIASED
 from gapscope.reporting.results import RunName
+from gapscope.reporting.statements import Array
 from gapscope.similarity.blocks import PAPER_BLOCKS, Agreement, Blocks, agreement, find_blocks
 
 

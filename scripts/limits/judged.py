@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from limits.numbers import DrawnCurve
-from limits.statements import STATEMENTS, Answer, Array, Statement, certainty, in_all, verdict
+from limits.statements import verdict
 
 from gapscope.reporting.curves import BIASED, DEBIASED
+from gapscope.reporting.statements import STATEMENTS, Answer, Array, Statement, certainty, in_all
 
 ByEstimator = dict[str, DrawnCurve]
 
@@ -53,7 +54,7 @@ class Judged:
 
 
 def judge(statement: Statement, compared: Sequence[Compared]) -> Judged:
-    """By the rules of `limits.statements`, over all pairs of networks at one size."""
+    """By the rules of both modules of statements, over all pairs of networks at one size."""
     answers = {
         estimator: [certainty(one.contrast(statement, estimator)) for one in compared]
         for estimator in (BIASED, DEBIASED)

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from limits.statements import defined_mean
 from numpy.typing import NDArray
 
 from gapscope.config import Experiment
@@ -19,6 +18,7 @@ from gapscope.errors import InputError
 from gapscope.recording.recording import Recording, read_dataset, write_dataset
 from gapscope.reporting.curves import BIASED, DEBIASED
 from gapscope.reporting.results import RunName
+from gapscope.reporting.statements import defined_mean
 from gapscope.similarity.compare import compare
 from gapscope.similarity.floors import permutation_floor
 from gapscope.similarity.intervals import bootstrap_cka, draw_images, values_on_subsets

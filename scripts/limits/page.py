@@ -10,9 +10,10 @@ from limits import tables
 from limits.at_size import AtSize
 from limits.numbers import DRAWS, PERMUTATIONS
 from limits.recordings import PAPER_SIZES
-from limits.statements import MOSTLY, STATEMENTS
+from limits.statements import MOSTLY
 
 from gapscope.reporting.results import Results
+from gapscope.reporting.statements import STATEMENTS
 from gapscope.similarity.blocks import PAPER_BLOCKS
 
 

@@ -14,10 +14,11 @@ from PIL import Image
 
 from gapscope.config import Experiment
 from gapscope.detector.layers import NUM_LAYERS, YOLO_LAYERS
+from gapscope.detector.network_map import ROUTES
 from gapscope.files import atomic_path
+from gapscope.plot.style import COLORS, DASHES, STYLE
 from gapscope.reporting.curves import BIASED, DEBIASED, Curve, ceiling_curve, seed_curves
-from gapscope.reporting.figures import COLORS, DASHES, STYLE, estimator_axis
-from gapscope.reporting.network_map import ROUTES
+from gapscope.reporting.figures import estimator_axis
 from gapscope.reporting.paper_figures import all_figures
 from gapscope.reporting.results import Results, RunName
 from gapscope.similarity.blocks import PAPER_BLOCKS
@@ -31,7 +32,7 @@ def results_at(results: Results, size: int, grids: dict[tuple[RunName, RunName, 
     """The run's results with all figures at one size, from grids that are not in its folder."""
     record = results.experiment.record.model_copy(update={"sizes": (size, size)})
     experiment: Experiment = results.experiment.model_copy(update={"record": record})
-    return Results(results.folder, experiment, {}, {}, {}, {}, {}, grids)
+    return Results(results.folder, experiment, {}, {}, {}, {}, {}, grids, effects={}, probe=results.probe)
 
 
 def write_paper_figures(results: Results, size: int, folder: Path) -> list[str]:

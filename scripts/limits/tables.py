@@ -5,21 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 from limits.at_size import AtSize
 from limits.judged import Compared, both, with_interval
-from limits.statements import (
-    STATEMENTS,
-    Answer,
-    Array,
-    Statement,
-    beyond_seeds,
-    defined_mean,
-    lowest,
-    mean_of,
-    size_verdict,
-)
+from limits.statements import beyond_seeds, size_verdict
 from scipy.stats import rankdata
 
 from gapscope.reporting.curves import BIASED, DEBIASED
 from gapscope.reporting.results import Results
+from gapscope.reporting.statements import STATEMENTS, Answer, Array, Statement, defined_mean, lowest, mean_of
 from gapscope.similarity.blocks import PAPER_BLOCKS
 
 WITHIN = 0.01

@@ -1,12 +1,10 @@
-const data = JSON.parse(document.getElementById("gapscope-data").textContent);
-const byId = (id) => document.getElementById(id);
+// What every chart uses: the page's numbers (`data`), colours, and how charts are drawn.
+const data = JSON.parse(await inflated("gapscope-data"));
 const COLORS = ["#2b8cc9", "#e0701e", "#12a37a", "#cc79a7", "#d9a000", "#56b4e9"];
 const DASHES = ["solid", "dash", "dashdot", "dot", "longdash", "longdashdot"];
 const SYMBOLS = ["circle", "diamond", "square", "triangle-up", "x", "star"];
-const UNDEFINED = -32768, STEPS = 10000;
+const UNDEFINED = -32768;
 const LAYERS = data.layers.map((_, i) => i);
-const dark = matchMedia("(prefers-color-scheme: dark)");
-const redraws = [];
 
 // Plotly reads a little HTML in its labels; titles come from the config and are to be shown as they are.
 const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
@@ -31,22 +29,75 @@ function layout(extra) {
   for (const name of ["xaxis", "yaxis"]) merged[name] = { ...axis, ...(extra[name] || {}) };
   return merged;
 }
+// Nothing leaves the page: plotly's button that uploads a chart is taken away, and has no server to go to.
 const CONFIG = {
-  displaylogo: false, displayModeBar: "hover", responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
+  displaylogo: false, displayModeBar: "hover", responsive: true, plotlyServerURL: "", showSendToCloud: false,
+  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "sendChartToCloud", "sendDataToCloud"],
   toImageButtonOptions: { format: "svg" },
 };
 
-function draw(id, make) {
-  const target = byId(id);
+// plotly.js is inflated when the first chart comes near, and its script run as if it stood on the page.
+let plotly = null;
+const loadPlotly = () => (plotly ??= inflated("gapscope-plotly").then((text) => {
+  const script = document.createElement("script");
+  script.textContent = text;
+  document.head.append(script);
+  if (!window.Plotly) throw new Error("this browser did not run plotly.js");
+}));
+
+const charts = new Map();  // by element: what draws it
+const waiting = [];
+const near = new IntersectionObserver((entries) => {
+  for (const { isIntersecting, target } of entries) {
+    if (!isIntersecting) continue;
+    near.unobserve(target);
+    waiting.push(target);
+  }
+  if (waiting.length) loadPlotly().then(drawNext).catch(cannotDraw);
+}, { rootMargin: "800px 0px" });
+
+// One chart at a time, so that the page can be scrolled in between.
+function drawNext() {
+  const target = waiting.shift();
   if (!target) return;
-  const redraw = () => {
-    const { traces, shape } = make();
-    Plotly.react(target, traces, layout(shape), CONFIG);
-  };
-  redraw();
-  redraws.push(redraw);
-  return redraw;
+  charts.get(target).paint();
+  setTimeout(drawNext);
 }
+
+// A picture cannot have buttons in it, which a drawn chart has: it becomes a figure, and the hundreds of numbers at its axes
+// are left out for a screen reader, which gets the chart's label and the tables.
+function readable(target) {
+  if (target.getAttribute("role") === "img") target.setAttribute("role", "figure");
+  for (const part of target.querySelectorAll(".main-svg")) part.setAttribute("aria-hidden", "true");
+}
+
+// A chart in the element `id`: drawn once it comes near the screen, and by the function that is returned.
+// `make` gives { traces, shape }; `drawn` is called once with the element, when plotly has made it its own.
+function draw(id, make, drawn) {
+  const target = byId(id);
+  if (!target) return undefined;
+  const chart = {
+    begun: false,
+    paint(size = {}) {
+      const { traces, shape } = make();
+      Plotly.react(target, traces, { ...layout(shape), ...size }, CONFIG);
+      if (!chart.begun) drawn?.(target);
+      chart.begun = true;
+      readable(target);
+    },
+  };
+  charts.set(target, chart);
+  near.observe(target);
+  return () => { if (chart.begun) chart.paint(); };
+}
+whenLookChanges.push(() => charts.forEach((chart) => { if (chart.begun) chart.paint(); }));
+
+// Paper shows every chart, as wide as its place there.
+whenPrinting.push((begins) => {
+  if (!window.Plotly) return;
+  for (const [target, chart] of charts) if (target.clientWidth) chart.paint(begins ? { width: target.clientWidth, height: target.clientHeight } : {});
+});
+setTimeout(() => { if (charts.size) loadPlotly().catch(cannotDraw); }, 500);
 
 function onChange(ids, redraw) {
   for (const id of ids) byId(id)?.addEventListener("change", redraw);

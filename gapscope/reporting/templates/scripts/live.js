@@ -1,0 +1,124 @@
+// The live view: asks for the run's state every other second, and loads the report again when it would say something new.
+const EVERY = 2000, PATIENCE = 60000;
+let state = data.state, curves = state.curves || [], curvesVersion = state.curvesVersion || "", reportShown = null, frame = null;
+
+function say(id, text) {
+  if (byId(id).textContent !== text) byId(id).textContent = text;  // a screen reader speaks only what changes
+}
+
+function ago(seconds) {
+  return seconds < 90 ? `${Math.max(0, Math.round(seconds))} s` : seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
+}
+
+const unitName = (stage) => (stage.following || "").replace(`${stage.name}/`, "");
+
+function current() {
+  const stage = state.stages.find((one) => one.done < one.total);
+  if (!stage) return "All stages are done.";
+  const left = stage.left ? `, ${stage.left} left in this stage` : "";
+  const trainings = stage.name === "train" ? state.trainings.map((t) => ` ${t.title}, seed ${t.seed}: epoch ${t.epoch} of at most ${t.epochs}.`).join("") : "";
+  const next = trainings ? "" : ` Next: ${unitName(stage)}.`;
+  return `Stage ${stage.name}: ${stage.done} of ${stage.total} done${left}.${next}${trainings}`;
+}
+
+function showState() {
+  if (state.problem) {
+    say("now", state.problem);
+    say("written", "This page goes on looking.");
+    return;
+  }
+  document.title = `${state.done ? "done" : `${state.stages.filter((s) => s.done === s.total).length}/${state.stages.length}`} - ${state.title} - gapscope watch`;
+  say("title", state.title);
+  say("now", current());
+  say("written", state.done ? "Everything is in the run folder; report.html there is the page below." : `A file was last written ${ago(state.now - state.changed)} ago.`);
+  byId("stages").replaceChildren(...state.stages.map((s) => {
+    const item = element("li", null, { class: s.done === s.total ? "whole" : s.done ? "begun" : "" });
+    item.append(element("span", s.name), element("span", `${s.done}/${s.total}`, { class: "soft" }), element("progress", null, { value: s.done, max: s.total, "aria-label": `${s.name}: ${s.done} of ${s.total}` }));
+    return item;
+  }));
+  const stages = table("Stages", ["stage", "done", "took", "left", "next"], state.stages.map((s) => [s.name, `${s.done}/${s.total}`, s.took, s.left, unitName(s)]));
+  const rows = state.trainings.map((t) => [`${t.title}, seed ${t.seed}`, `${t.epoch}/${t.epochs}`, shown(t.loss), t.val_map50 === null ? "" : shown(t.val_map50, 3), t.best_map50 === null ? "" : shown(t.best_map50, 3), t.left]);
+  const trainings = rows.length ? [table("Trainings that have begun and are not done; left: if none ends early", ["training", "epoch", "loss", "validation mAP@0.5", "best", "left"], rows)] : [];
+  byId("tables").replaceChildren(...[...trainings, stages].map((content) => {
+    const holder = element("div", null, { class: "scroll" });
+    holder.append(content);
+    return holder;
+  }));
+}
+
+function curve(id, name, title) {
+  return draw(id, () => ({
+    traces: curves.map((t) => ({
+      type: "scatter", mode: "lines+markers", x: t.epoch, y: t[name], connectgaps: true, name: plain(`${t.title}, seed ${t.seed}`),
+      line: { color: COLORS[t.arm % COLORS.length], dash: DASHES[t.seed % DASHES.length] }, marker: { size: 5 },
+      hovertemplate: "epoch %{x}: %{y:.4g}<extra>" + plain(`${t.title}, seed ${t.seed}`) + "</extra>",
+    })),
+    shape: { uirevision: "kept", xaxis: { title: { text: "epoch" } }, yaxis: { title: { text: title }, rangemode: "tozero" } },
+  }));
+}
+const redrawCurves = [curve("plot-live-loss", "loss", "training loss"), curve("plot-live-val", "val_map50", "validation mAP@0.5")];
+
+// What a reader has chosen on a report, so that the next one can be shown as this one was.
+const fields = (page) => [...page.querySelectorAll("select, input, details")].map((field, i) => [`${field.tagName} ${field.id || i}`, field]);
+function choices(page) {
+  const values = fields(page).map(([name, f]) => [name, f.tagName === "DETAILS" ? f.open : f.type === "checkbox" || f.type === "radio" ? f.checked : f.value]);
+  const sections = [...page.querySelectorAll("main section[id]")], top = (s) => s.getBoundingClientRect().top;
+  const at = sections.filter((s) => top(s) <= 80).at(-1);
+  return { values: new Map(values), section: at?.id, offset: at ? top(at) : -page.defaultView.scrollY };
+}
+function choose(page, before) {
+  for (const [name, field] of fields(page)) {
+    if (!before.values.has(name)) continue;
+    const value = before.values.get(name), kind = field.tagName === "DETAILS" ? "open" : typeof value === "boolean" ? "checked" : "value";
+    if (field[kind] === value || (field.tagName === "SELECT" && ![...field.options].some((o) => o.value === value))) continue;
+    field[kind] = value;
+    if (kind !== "open") for (const event of ["input", "change"]) field.dispatchEvent(new Event(event, { bubbles: true }));
+  }
+  const section = before.section && page.getElementById(before.section), view = page.defaultView;
+  const top = section ? view.scrollY + section.getBoundingClientRect().top - before.offset : -before.offset;
+  view.scrollTo({ top, behavior: "instant" });
+}
+
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
+// The new report is made ready behind the old one, and takes its place in one step.
+async function loadReport(version) {
+  const next = element("iframe", null, { title: "The report so far", src: `/report?${encodeURIComponent(version)}`, class: "behind" });
+  const loaded = new Promise((done) => next.addEventListener("load", done, { once: true }));
+  byId("report").append(next);
+  await loaded;
+  for (let waited = 0; waited < PATIENCE && !next.contentDocument.documentElement.dataset.ready; waited += 50) {
+    if (!next.contentDocument.querySelector("script:not([type])")) break;  // a page that says why there is no report
+    await pause(50);
+  }
+  if (frame) choose(next.contentDocument, choices(frame.contentDocument));
+  next.classList.remove("behind");
+  frame?.remove();
+  frame = next;
+}
+
+async function look() {
+  if (document.hidden) return;
+  try {
+    const answer = await fetch(`/state?seen=${encodeURIComponent(curvesVersion)}`);
+    if (!answer.ok) throw new Error(`the server says ${answer.status}`);
+    state = await answer.json();
+  } catch (error) {
+    say("written", `No answer from gapscope watch (${error.message}): it has ended, or this machine sleeps. What is shown is what it said last.`);
+    return;
+  }
+  showState();
+  if (state.curves) {
+    [curves, curvesVersion] = [state.curves, state.curvesVersion];
+    redrawCurves.forEach((redraw) => redraw?.());
+  }
+  if (!state.problem && state.report !== reportShown) {
+    reportShown = state.report;
+    await loadReport(state.report);
+  }
+}
+
+byId("more").open = innerWidth >= 900 && innerHeight >= 700 && remembered.get("gapscope-live-more") !== "closed";
+byId("more").addEventListener("toggle", () => remembered.set("gapscope-live-more", byId("more").open ? "open" : "closed"));
+showState();
+(async () => { for (;;) { await look(); await pause(EVERY); } })().catch(cannotDraw);

@@ -1,0 +1,80 @@
+// What works without any numbers: the choice of colours, the mark in the navigation, printing.
+const byId = (id) => document.getElementById(id);
+const root = document.documentElement;
+const whenLookChanges = [];  // called when colours change
+
+const systemDark = matchMedia("(prefers-color-scheme: dark)");
+const dark = { get matches() { return root.dataset.theme ? root.dataset.theme === "dark" : systemDark.matches; } };
+const lookChanged = () => whenLookChanges.forEach((call) => call());
+systemDark.addEventListener("change", lookChanged);
+
+function setTheme(name) {
+  if (name === "light" || name === "dark") root.dataset.theme = name;
+  else delete root.dataset.theme;
+  lookChanged();
+}
+
+// A browser may refuse storage, above all to files: the choice then lasts until the page is closed.
+const remembered = {
+  get: (key) => { try { return localStorage.getItem(key); } catch { return null; } },
+  set: (key, value) => { try { localStorage.setItem(key, value); } catch { /* see above */ } },
+};
+
+const themeChoice = byId("theme"), themeRemembered = remembered.get("gapscope-theme");
+if (["light", "dark"].includes(themeRemembered)) setTheme(themeRemembered);
+if (themeChoice) {
+  themeChoice.value = root.dataset.theme ?? "auto";
+  themeChoice.closest("[hidden]")?.removeAttribute("hidden");
+  themeChoice.addEventListener("change", () => {
+    remembered.set("gapscope-theme", themeChoice.value);
+    setTheme(themeChoice.value);
+  });
+}
+addEventListener("storage", (event) => {  // another page of ours has chosen
+  if (event.key !== "gapscope-theme") return;
+  if (themeChoice) themeChoice.value = event.newValue;
+  setTheme(event.newValue);
+});
+
+// The section that is being read is marked in the navigation, and its link stays in view on narrow screens.
+const links = new Map([...document.querySelectorAll("nav a[href^='#']")].map((link) => [byId(link.hash.slice(1)), link]));
+links.delete(null);
+function markSection() {
+  const line = innerHeight / 3, atEnd = innerHeight + scrollY >= root.scrollHeight - 2;
+  let current = null;
+  for (const [section, link] of links) {
+    if (atEnd || section.getBoundingClientRect().top <= line) current = link;
+  }
+  for (const link of links.values()) {
+    if (link === current && !link.hasAttribute("aria-current")) {
+      link.setAttribute("aria-current", "location");
+      const list = link.closest("ul");
+      list.scrollLeft += link.getBoundingClientRect().left - list.getBoundingClientRect().left - 40;
+    } else if (link !== current) link.removeAttribute("aria-current");
+  }
+}
+let marking = false;
+addEventListener("scroll", () => {
+  if (marking) return;
+  marking = true;
+  requestAnimationFrame(() => { marking = false; markSection(); });
+}, { passive: true });
+markSection();
+
+// Paper is white, and what is folded up on a screen cannot be opened on paper.
+const whenPrinting = [];  // called with true before printing, with false after it
+let foldedUp = [], themeBefore;
+addEventListener("beforeprint", () => {
+  foldedUp = [...document.querySelectorAll("details:not([open])")];
+  foldedUp.forEach((details) => { details.open = true; });
+  themeBefore = root.dataset.theme;
+  root.classList.add("printing");
+  setTheme("light");
+  whenPrinting.forEach((call) => call(true));
+});
+addEventListener("afterprint", () => {
+  foldedUp.forEach((details) => { details.open = false; });
+  root.classList.remove("printing");
+  whenPrinting.forEach((call) => call(false));
+  setTheme(themeBefore);
+});

@@ -1,0 +1,56 @@
+"""A layer shows what a seed changes only where something learnt it with that seed."""
+
+import numpy as np
+import pytest
+from miniature import MINIATURE
+
+from gapscope.arms import frozen_layers, trained_layers
+from gapscope.experiment_file import parse_config
+
+FROZEN = np.arange(107) <= 74
+
+
+def trained(arm, *changes):
+    text = MINIATURE
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    return trained_layers(parse_config(text), arm)
+
+
+def frozen_arm(start, freeze="0-74"):
+    """The miniature study's frozen arm, with another start."""
+    return trained("f-synthetic", ('start = "base"\nfreeze = "0-74"', f'start = "{start}"\nfreeze = "{freeze}"'))
+
+
+def test_an_arm_that_freezes_nothing_trains_every_layer():
+    assert trained("u-real").all()
+
+
+@pytest.mark.parametrize("start", ["streets", "scratch", "weights/darknet53.conv.74"])
+def test_layers_frozen_as_they_stand_in_a_file_or_at_random_are_not_trained(start):
+    np.testing.assert_array_equal(frozen_arm(start), ~FROZEN)
+
+
+def test_layers_frozen_as_another_arm_left_them_were_trained_there_with_each_seed():
+    assert frozen_arm("base").all()
+
+
+def test_a_head_that_is_frozen_is_at_random_whatever_the_arm_starts_from():
+    assert (~frozen_arm("base", "90-106")).nonzero()[0].tolist() == list(range(90, 107))
+
+
+def test_what_the_arm_before_kept_frozen_too_was_never_trained():
+    both = (
+        ('start = "base"\nfreeze = "0-74"', 'start = "base"\nfreeze = "0-40"'),
+        (
+            "report = false",
+            'report = false\nstart = "streets"\nfreeze = "0-11"',
+        ),
+    )
+    assert (~trained("f-synthetic", *both)).nonzero()[0].tolist() == list(range(12))
+
+
+def test_no_range_freezes_nothing():
+    assert not frozen_layers("").any()
+    assert frozen_layers("3-5").nonzero()[0].tolist() == [3, 4, 5]

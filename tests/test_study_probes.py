@@ -1,0 +1,197 @@
+"""A study's probes and sizes, from its units of work to the files: what hangs on what, and what is made again."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from small_data import noise
+
+from gapscope.config import Experiment
+from gapscope.detector.network import yolov3
+from gapscope.detector.weights import save_weights
+from gapscope.errors import InputError
+from gapscope.experiment_file import parse_config
+from gapscope.files import write_json
+from gapscope.reporting.results import RunName, read_results
+from gapscope.study.folder import RunFolder
+from gapscope.study.run import do, run, write_settings
+from gapscope.study.stages import units_of
+from gapscope.study.state import Watched
+from gapscope.study.status import again_lines
+from gapscope.study.study import Study
+from gapscope.study.units import keys_of
+
+TEXT = """
+name = "probes"
+seeds = [0, 1]
+[data]
+classes = ["car", "bus"]
+image_size = 32
+[model]
+width = 0.0625
+[domains.real]
+role = "real"
+root = "real"
+[domains.game]
+role = "synthetic"
+root = "game"
+[arms.u-real]
+domains = ["real"]
+[arms.f-game]
+domains = ["game"]
+start = "streets"
+freeze = "0-74"
+[train]
+device = "cpu"
+[probe]
+domain = "real"
+also = ["game"]
+images = 5
+[record]
+sizes = [32]
+[similarity]
+measures = ["cka_debiased", "rsa"]
+permutations = 20
+bootstraps = 20
+"""
+
+
+def experiment(*changes: tuple[str, str]) -> Experiment:
+    text = TEXT
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    return parse_config(text)
+
+
+@pytest.fixture(scope="module")
+def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two domains in YOLO's form: 30 images each, of which 6 become test images."""
+    root = tmp_path_factory.mktemp("data")
+    for number, domain in enumerate(("real", "game")):
+        for i in range(30):
+            noise(root / domain / f"images/{i:03}.png", (48, 32), seed=100 * number + i)
+            label = root / domain / f"labels/{i:03}.txt"
+            label.parent.mkdir(parents=True, exist_ok=True)
+            label.write_text(f"{i % 2} 0.5 0.5 0.5 0.5\n")
+        (root / domain / "data.yaml").write_text("names: [car, bus]\n")
+    return root
+
+
+def study_of(chosen: Experiment, folder: Path, data_root: Path) -> Study:
+    return Study(chosen, RunFolder(folder), data_root)
+
+
+def keys(chosen: Experiment, folder: Path, data_root: Path) -> dict[str, str]:
+    return keys_of(units_of(study_of(chosen, folder, data_root)))
+
+
+@pytest.fixture(scope="module")
+def recorded_run(tmp_path_factory: pytest.TempPathFactory, data_root: Path) -> Path:
+    """Recorded and compared for real; the trainings are networks as they were drawn, noted down as done."""
+    folder = tmp_path_factory.mktemp("probes") / "run"
+    study = study_of(experiment(), folder, data_root)
+    write_settings(study, TEXT)
+    units = units_of(study)
+    do(units, study, only="data")
+    for unit in [unit for unit in units if unit.stage == "train"]:
+        _, arm, seed = unit.name.split("/")
+        drawn = yolov3(["car", "bus"], 0.0625, 0.1, torch.Generator().manual_seed(len(arm) + int(seed[4:])))
+        save_weights(drawn, unit.outputs[0], {})
+        for path in unit.outputs[1:]:
+            write_json(path, {})
+        study.folder.write_record(unit.name, keys_of(units)[unit.name], unit.outputs, 0.0)
+    do(units, study, only="record")
+    do(units, study, only="compare")
+    return folder
+
+
+def test_every_probe_is_recorded_and_compared(recorded_run):
+    names = ["u-real-seed0", "u-real-seed1", "f-game-seed0", "f-game-seed1"]
+    recordings = {f"{name}--{probe}-32.nc" for name in names for probe in ("real", "game")}
+    assert {path.name for path in (recorded_run / "recordings").iterdir()} == recordings
+    pairs = [(name, name) for name in names] + [(f"u-real-seed{s}", f"f-game-seed{s}") for s in (0, 1)]
+    pairs += [(f"{arm}-seed0", f"{arm}-seed1") for arm in ("u-real", "f-game")]
+    effects = [f"effect--u-real-seed{s}--f-game-seed{s}" for s in (0, 1)]
+    expected = {f"{name}--{p}-32.nc" for p in ("real", "game") for name in [*(f"{a}--{b}" for a, b in pairs), *effects]}
+    assert {path.name for path in (recorded_run / "similarity").iterdir()} == expected
+
+
+def test_the_networks_looked_at_the_images_on_each_probes_list(recorded_run):
+    for domain in ("real", "game"):
+        listed = (recorded_run / f"probe/{domain}.txt").read_text().splitlines()[1:]
+        recording = xr.load_dataset(recorded_run / f"recordings/u-real-seed0--{domain}-32.nc", engine="h5netcdf")
+        assert recording["image"].values.tolist() == listed
+        assert set(listed) < set((recorded_run / f"data/{domain}/test.txt").read_text().splitlines())
+
+
+def test_the_report_reads_what_the_stages_wrote(recorded_run):
+    results = read_results(recorded_run)
+    assert results.probes == ["real", "game"]
+    a, b = RunName("u-real", 0), RunName("f-game", 0)
+    for domain in results.probes:
+        seen = results.seen_at(domain)
+        grid, effect = seen.grids[a, b, 32], seen.effects[a, b, 32]
+        assert grid.attrs["probe"] == seen.probe == domain
+        np.testing.assert_allclose(effect["similarity"], np.diagonal(grid["value"].sel(measure="cka_debiased")))
+        assert set(grid["image"].values) == set((recorded_run / f"probe/{domain}.txt").read_text().splitlines()[1:])
+        assert "influence" not in seen.grids[a, a, 32]
+    assert not np.array_equal(results.grids[a, b, 32]["value"], results.seen_at("game").grids[a, b, 32]["value"])
+
+
+def test_one_seed_has_no_effects(data_root, tmp_path):
+    one = units_of(study_of(experiment(("seeds = [0, 1]", "seeds = [0]")), tmp_path, data_root))
+    assert not [unit.name for unit in one if unit.name.startswith("effect")]
+
+
+def test_another_probe_trains_evaluates_and_records_nothing_again(data_root, tmp_path):
+    with_it = keys(experiment(), tmp_path, data_root)
+    without = keys(experiment(('also = ["game"]\n', "")), tmp_path, data_root)
+    same = {name for name in without if with_it.get(name) == without[name]}
+    assert set(without) - same == {"report"}
+    assert {name.partition("/")[0] for name in set(with_it) - set(without)} == {"probe", "record", "compare", "effect"}
+
+
+def test_other_measures_leave_effects_as_they_are(data_root, tmp_path):
+    before, after = (keys(experiment(('"rsa"', f'"{name}"')), tmp_path, data_root) for name in ("rsa", "cka_biased"))
+    assert {name.partition("/")[0] for name in before if before[name] != after[name]} == {"compare", "report"}
+
+
+def test_a_lost_effect_is_made_again_alone_and_is_the_same(recorded_run, data_root):
+    study = study_of(experiment(), recorded_run, data_root)
+    path = study.folder.effect("u-real-seed0", "f-game-seed0", "game", 32)
+    before = xr.load_dataset(path, engine="h5netcdf")
+    path.unlink()
+    assert do(units_of(study), study, only="compare") == ["effect/u-real-seed0/f-game-seed0/game-32"]
+    xr.testing.assert_identical(xr.load_dataset(path, engine="h5netcdf"), before)
+
+
+def test_a_further_probe_of_too_few_images_is_refused_before_anything_is_done(data_root, tmp_path):
+    few = experiment(("images = 5", "images = 7"))
+    with pytest.raises(InputError, match=r"7 images wanted, but the test split of '(real|game)' has 6\. Lower"):
+        run(few, tmp_path / "run", data_root=data_root)
+    assert not (tmp_path / "run").exists()
+
+
+def test_so_it_is_where_the_data_stage_was_done_before_the_probe_was_added(data_root, tmp_path):
+    main = experiment(
+        ('also = ["game"]\n', ""), ("[domains.game]", "[domains.game]\nsplit = { fractions = [0.5, 0.4, 0.1] }")
+    )
+    run(main, tmp_path / "run", data_root=data_root, only="data")
+    added = main.model_copy(update={"probe": main.probe.model_copy(update={"also": ["game"]})})
+    with pytest.raises(InputError, match=r"5 images wanted, but the test split of 'game' has 3\."):
+        run(added, tmp_path / "run", data_root=data_root)
+
+
+def test_the_status_says_what_a_changed_experiment_makes_again(recorded_run, data_root, tmp_path):
+    shutil.copytree(recorded_run, tmp_path / "run")
+    changed = study_of(experiment(('"rsa"', '"cka_biased"')), tmp_path / "run", data_root)
+    write_settings(changed, None)
+    state = Watched(tmp_path / "run", data_root).state()
+    again = {stage.name: stage.again for stage in state.stages if stage.again}
+    assert again == {"compare": 16}  # 8 grids on either probe; the 4 effects stay
+    (line,) = again_lines(state)
+    assert line.startswith("compare: 16 made before from other settings or data than now")
