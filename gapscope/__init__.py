@@ -24,7 +24,7 @@ _HOMES = {
     "report": "gapscope.reporting.page",
     "read_results": "gapscope.reporting.results",
     "tables": "gapscope.reporting.tables",
-    "figures": "gapscope.reporting.paper_output",
+    "figures": "gapscope.reporting.figures.paper_output",
 }
 """Public name -> the module that holds it; imported when first used, so that `import gapscope` stays quick."""
 _OTHER_NAMES = {

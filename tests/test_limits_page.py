@@ -21,7 +21,7 @@ from gapscope.errors import InputError
 from gapscope.experiment_file import read_config
 from gapscope.progress import silent
 from gapscope.reporting.results import RunName, read_results
-from gapscope.reporting.statements import STATEMENTS, certainty, highest, in_all, lowest
+from gapscope.reporting.several.statements import STATEMENTS, certainty, highest, in_all, lowest
 from gapscope.study.folder import RunFolder
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"

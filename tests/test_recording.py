@@ -126,7 +126,8 @@ def test_a_small_memory_budget_changes_no_digit(network, recording, monkeypatch,
         network,
         probe(),
         size=SIZE,
-        memory="1200KiB",
+        memory="1550KiB",
+        batch_size=NUM_IMAGES,  # as many as with more memory: convolutions round differently otherwise
         progress=lambda *_: seen.append(len(list(tmp_path.glob("gapscope-record-*/*")))),
     )
     assert max(seen) > 0, "nothing was spilled: the budget of this test is too generous"
@@ -182,7 +183,7 @@ def test_the_network_is_handed_back_also_after_an_error(monkeypatch, tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        record(own, probe(), size=SIZE, memory="900KiB", batch_size=1, progress=stop)
+        record(own, probe(), size=SIZE, memory="1100KiB", batch_size=1, progress=stop)
     assert all(module.training for module in own.modules())
     assert not list(tmp_path.iterdir())
     assert not torch.is_inference_mode_enabled()

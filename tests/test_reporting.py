@@ -17,8 +17,8 @@ from gapscope.detector.network_map import BLOCKS, ROUTES, describe_layers
 from gapscope.errors import InputError
 from gapscope.plot.style import write_figure
 from gapscope.reporting.curves import Curve, ceiling_curve, layers_at_floor, pair_curve, ranges
-from gapscope.reporting.figures import layer_curves, layer_heatmap
-from gapscope.reporting.paper_figures import all_figures, heatmaps
+from gapscope.reporting.figures.layer_figures import layer_curves, layer_heatmap
+from gapscope.reporting.figures.paper_figures import all_figures, heatmaps
 from gapscope.reporting.results import Results, RunName, read_results
 from gapscope.reporting.table_files import to_csv, to_latex, to_markdown, write_tables
 from gapscope.reporting.tables import UNDEFINED, Table, all_tables

@@ -17,14 +17,14 @@ from gapscope.config import Experiment
 from gapscope.data.leak_shares import SEEN
 from gapscope.errors import InputError
 from gapscope.experiment_file import parse_config
-from gapscope.reporting.domain_tables import LEAK_WORDS, domain_tables
-from gapscope.reporting.material_context import material_context
+from gapscope.reporting.material.context import material_context
+from gapscope.reporting.material.domain_tables import LEAK_WORDS, domain_tables
+from gapscope.reporting.material.provenance import compressed, provenance, stage_times
+from gapscope.reporting.material.run_files import CONTENTS, file_groups
+from gapscope.reporting.material.training_rows import CHANGED, UNCHANGED, not_begun, training_curves, training_rows
 from gapscope.reporting.page import _downloads, page_environment
-from gapscope.reporting.provenance import compressed, provenance, stage_times
 from gapscope.reporting.results import Results, RunName, Training, read_results
-from gapscope.reporting.run_files import CONTENTS, file_groups
 from gapscope.reporting.tables import UNDEFINED, all_tables
-from gapscope.reporting.training_rows import CHANGED, UNCHANGED, not_begun, training_curves, training_rows
 from gapscope.study.domains import prepare_domain, write_domain_files
 from gapscope.study.folder import RunFolder
 from gapscope.words import duration, file_size

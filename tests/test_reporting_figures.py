@@ -17,11 +17,11 @@ from pypdf import PdfReader
 
 from gapscope.errors import InputError
 from gapscope.plot.style import ONE_COLUMN, TWO_COLUMNS
-from gapscope.reporting.beside_paper import paper_model, tables_beside_paper
 from gapscope.reporting.curves import BIASED, DEBIASED
-from gapscope.reporting.more_figures import seed_grid
-from gapscope.reporting.paper_output import latex_floats, planned_figures, write_paper_output
-from gapscope.reporting.planned import Planned
+from gapscope.reporting.figures.beside_paper import paper_model, tables_beside_paper
+from gapscope.reporting.figures.more_figures import seed_grid
+from gapscope.reporting.figures.paper_output import latex_floats, planned_figures, write_paper_output
+from gapscope.reporting.figures.planned import Planned
 from gapscope.reporting.results import Results, RunName, read_results
 from gapscope.reporting.table_files import to_latex
 from gapscope.reporting.tables import all_tables

@@ -7,15 +7,15 @@ import pytest
 import xarray as xr
 from small_evaluations import before_there_were_intervals, evaluation, study, summary, two_arms
 
-from gapscope.reporting import checks
-from gapscope.reporting.advice import Advice, advice
-from gapscope.reporting.gap_parts import class_parts, kind_parts, size_parts
-from gapscope.reporting.gap_sentences import class_words, gap_sentence, headline, kind_words, made_of
 from gapscope.reporting.gaps import gaps
 from gapscope.reporting.headline import headline_estimate, seed_mean
-from gapscope.reporting.outcomes import outcome_of, outcome_parts
+from gapscope.reporting.performance.gap_parts import class_parts, kind_parts, size_parts
+from gapscope.reporting.performance.outcomes import outcome_of, outcome_parts
 from gapscope.reporting.results import Results, RunName
-from gapscope.reporting.verdict import verdict
+from gapscope.reporting.verdict import checks
+from gapscope.reporting.verdict.advice import Advice, advice
+from gapscope.reporting.verdict.gap_sentences import class_words, gap_sentence, headline, kind_words, made_of
+from gapscope.reporting.verdict.sentences import verdict
 
 UPWARDS = [i / 100 for i in range(101)]
 """Draws whose 2.5 and 97.5 % are 0.025 and 0.975, and half of which lie below 0.5."""

@@ -10,10 +10,10 @@ import pytest
 from made_up_run import write_made_up_run
 from page_parts import numbers_of
 
-from gapscope.reporting.confounds import confounds
 from gapscope.reporting.page import render_page, write_report
 from gapscope.reporting.results import Results, RunName, read_results
-from gapscope.reporting.verdict import generated_note, verdict
+from gapscope.reporting.verdict.confounds import confounds
+from gapscope.reporting.verdict.sentences import generated_note, verdict
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 SECTIONS = ("verdict", "performance", "where", "activations", "pictures", "data", "training", "provenance")

@@ -16,20 +16,20 @@ from made_up_run import write_made_up_run
 from small_evaluations import before_there_were_intervals, evaluation, study, two_arms
 
 from gapscope.evaluation.bootstrap import interval
-from gapscope.reporting.advice import advice
-from gapscope.reporting.confounds import confounds
-from gapscope.reporting.gap_sentences import headline
 from gapscope.reporting.gaps import gaps
-from gapscope.reporting.mistakes import calibration_table, confusion_tables, error_tables, outcome_tables
 from gapscope.reporting.page import _downloads, _share
 from gapscope.reporting.paper_numbers import PAPER_TABLES
-from gapscope.reporting.performance import best_tables, class_tables, rule_table, size_tables
-from gapscope.reporting.performance_context import performance_context
-from gapscope.reporting.performance_data import performance_data
+from gapscope.reporting.performance.ap_tables import best_tables, class_tables, rule_table, size_tables
+from gapscope.reporting.performance.chart_numbers import performance_data
+from gapscope.reporting.performance.context import performance_context
+from gapscope.reporting.performance.mistakes import calibration_table, confusion_tables, error_tables, outcome_tables
 from gapscope.reporting.results import Results, RunName, read_results
 from gapscope.reporting.table_files import to_csv, to_latex
 from gapscope.reporting.tables import UNDEFINED, all_tables, performance, printed
-from gapscope.reporting.verdict import generated_note, verdict
+from gapscope.reporting.verdict.advice import advice
+from gapscope.reporting.verdict.confounds import confounds
+from gapscope.reporting.verdict.gap_sentences import headline
+from gapscope.reporting.verdict.sentences import generated_note, verdict
 
 EVIL = "</script><img src=x onerror=alert(1)>"
 

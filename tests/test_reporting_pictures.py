@@ -18,11 +18,11 @@ from gapscope.errors import InputError
 from gapscope.evaluation.columns import Boxes
 from gapscope.evaluation.error_kinds import KINDS, error_kinds
 from gapscope.evaluation.matching import coco_candidates, match_coco
-from gapscope.reporting.judged import Judged, f1_per_image, judge, read_detections
-from gapscope.reporting.material_context import material_context
+from gapscope.reporting.material.context import material_context
+from gapscope.reporting.material.judged import Judged, f1_per_image, judge, read_detections
+from gapscope.reporting.material.picture_choice import DISPUTED, EXAMPLE, SAMPLE, choose, evenly, uncovered
+from gapscope.reporting.material.pictures import galleries, sample_pictures
 from gapscope.reporting.page import page_environment
-from gapscope.reporting.picture_choice import DISPUTED, EXAMPLE, SAMPLE, choose, evenly, uncovered
-from gapscope.reporting.pictures import galleries, sample_pictures
 from gapscope.reporting.results import read_results
 from gapscope.reporting.thumbnails import thumbnails
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from small_run import write_small_run
 
-from gapscope.reporting.material_context import material_context
+from gapscope.reporting.material.context import material_context
 from gapscope.reporting.page import page_environment
 from gapscope.reporting.results import read_results
 

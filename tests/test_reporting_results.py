@@ -9,7 +9,6 @@ import pytest
 import xarray as xr
 from made_up_run import write_made_up_run
 
-from gapscope.reporting.confounds import confounds
 from gapscope.reporting.curves import (
     BIASED,
     Curve,
@@ -22,10 +21,11 @@ from gapscope.reporting.curves import (
     untrained_by_all,
 )
 from gapscope.reporting.differences import by_intervals
-from gapscope.reporting.paper_figures import all_figures, heatmaps
+from gapscope.reporting.figures.paper_figures import all_figures, heatmaps
 from gapscope.reporting.results import Results, RunName, read_results
 from gapscope.reporting.tables import all_tables
-from gapscope.reporting.verdict import verdict
+from gapscope.reporting.verdict.confounds import confounds
+from gapscope.reporting.verdict.sentences import verdict
 
 BACKBONE = np.arange(107) <= 74
 REAL, SYNTHETIC, FROZEN = (RunName(arm, 0) for arm in ("u-real", "u-synthetic", "f-synthetic"))

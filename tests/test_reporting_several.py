@@ -21,18 +21,18 @@ from gapscope.errors import InputError
 from gapscope.evaluation.bootstrap import interval
 from gapscope.reporting.headline import Estimate
 from gapscope.reporting.results import RunName
-from gapscope.reporting.several_dots import axis_of, dots
-from gapscope.reporting.several_files import csv_files
-from gapscope.reporting.several_gaps import comparables, run_gaps
-from gapscope.reporting.several_layers import RunCurve, held, part_means, run_curve
-from gapscope.reporting.several_limits import limits
-from gapscope.reporting.several_line_up import SideBySide, line_up
-from gapscope.reporting.several_networks import Recorded, across, recorded
-from gapscope.reporting.several_page import render_several
-from gapscope.reporting.several_ranks import rank, rank_agreements
-from gapscope.reporting.several_runs import Run, read_runs
-from gapscope.reporting.several_settings import differing, settings, side_by_side
-from gapscope.reporting.several_words import in_short
+from gapscope.reporting.several.dots import axis_of, dots
+from gapscope.reporting.several.files import csv_files
+from gapscope.reporting.several.gaps import comparables, run_gaps
+from gapscope.reporting.several.layers import RunCurve, held, part_means, run_curve
+from gapscope.reporting.several.limits import limits
+from gapscope.reporting.several.line_up import SideBySide, line_up
+from gapscope.reporting.several.networks import Recorded, across, recorded
+from gapscope.reporting.several.page import render_several
+from gapscope.reporting.several.ranks import rank, rank_agreements
+from gapscope.reporting.several.runs import Run, read_runs
+from gapscope.reporting.several.settings import differing, settings, side_by_side
+from gapscope.reporting.several.words import in_short
 from gapscope.similarity.cka import linear_cka
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"

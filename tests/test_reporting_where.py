@@ -12,18 +12,18 @@ from made_up_similarity import NOTHING_SHARED
 
 from gapscope.detector.network_map import BLOCKS
 from gapscope.errors import InputError
-from gapscope.reporting.block_tables import block_rows, in_words
 from gapscope.reporting.curves import Curve
 from gapscope.reporting.differences import INTERVALS, SHORTFALL, above_floor, by_intervals, difference
-from gapscope.reporting.grid_packing import pack_cells, unpack_cells
-from gapscope.reporting.influential_images import MOST_THUMBNAILS, extremes, influence_data
-from gapscope.reporting.network_strip import network_strip
 from gapscope.reporting.page import page_environment
 from gapscope.reporting.page_data import page_data
 from gapscope.reporting.results import Results, RunName, read_results
 from gapscope.reporting.tables import UNDEFINED
-from gapscope.reporting.where_data import where_data
-from gapscope.reporting.where_tables import part_rows, seed_rows, untrained, where_tables
+from gapscope.reporting.where.block_tables import block_rows, in_words
+from gapscope.reporting.where.chart_numbers import where_data
+from gapscope.reporting.where.grid_packing import pack_cells, unpack_cells
+from gapscope.reporting.where.influential_images import MOST_THUMBNAILS, extremes, influence_data
+from gapscope.reporting.where.network_strip import network_strip
+from gapscope.reporting.where.tables import part_rows, seed_rows, untrained, where_tables
 from gapscope.similarity.blocks import STAGES
 
 SIZE = 160

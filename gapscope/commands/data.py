@@ -153,7 +153,7 @@ def stats(
         print(f"brightness, contrast and saturation: {drawn}, drawn with seed {seed}")
     if out:
         from gapscope.plot.style import write_figure
-        from gapscope.reporting.domain_figures import places_figure, spread_figure
+        from gapscope.reporting.figures.domain_figures import places_figure, spread_figure
 
         write_json(out / "stats.json", found)
         write_text(out / "stats.csv", long_form(found).to_csv(index=False))

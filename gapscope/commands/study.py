@@ -123,7 +123,7 @@ def report(
     from gapscope.progress import for_terminal
 
     if len(runs) > 1:
-        from gapscope.reporting.several_page import write_several
+        from gapscope.reporting.several.page import write_several
 
         page = write_several(runs, out or Path("several.html"), titles=title or (), progress=for_terminal())
         print(f"{len(runs)} runs side by side: {page.resolve()}")
@@ -169,7 +169,7 @@ def figures(
     Example: gapscope figures runs/demo --only 1,4,effect --columns one
     """
     from gapscope.progress import for_terminal
-    from gapscope.reporting.paper_output import write_paper_output
+    from gapscope.reporting.figures.paper_output import write_paper_output
 
     written = write_paper_output(
         run,

@@ -11,22 +11,22 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from gapscope.files import write_text
 from gapscope.plot.style import write_figure
 from gapscope.progress import Progress, silent
-from gapscope.reporting.advice import advice
-from gapscope.reporting.confounds import confounds
-from gapscope.reporting.domain_figures import domain_figures
 from gapscope.reporting.embedding import embed
-from gapscope.reporting.gap_sentences import headline
+from gapscope.reporting.figures.domain_figures import domain_figures
+from gapscope.reporting.figures.paper_figures import write_figures
 from gapscope.reporting.gaps import gaps
-from gapscope.reporting.material_context import material_context
+from gapscope.reporting.material.context import material_context
 from gapscope.reporting.page_data import page_data
-from gapscope.reporting.paper_figures import write_figures
 from gapscope.reporting.paper_numbers import PAPER_TABLES
-from gapscope.reporting.performance_context import performance_context
+from gapscope.reporting.performance.context import performance_context
 from gapscope.reporting.results import Results, read_results
 from gapscope.reporting.table_files import to_csv, to_latex, to_markdown, write_tables
 from gapscope.reporting.tables import UNDEFINED, Table, all_tables, printed
-from gapscope.reporting.verdict import generated_note, verdict
-from gapscope.reporting.where_tables import where_tables
+from gapscope.reporting.verdict.advice import advice
+from gapscope.reporting.verdict.confounds import confounds
+from gapscope.reporting.verdict.gap_sentences import headline
+from gapscope.reporting.verdict.sentences import generated_note, verdict
+from gapscope.reporting.where.tables import where_tables
 from gapscope.words import duration, file_size
 
 SECTIONS = ("Verdict", "Performance", "Where", "Activations", "Pictures", "Data", "Training", "Provenance")

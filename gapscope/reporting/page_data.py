@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from gapscope.detector.network_map import describe_layers
-from gapscope.reporting.influential_images import influence_data
-from gapscope.reporting.network_strip import network_strip
-from gapscope.reporting.performance_data import performance_data
+from gapscope.reporting.material.training_rows import training_curves
+from gapscope.reporting.performance.chart_numbers import performance_data
 from gapscope.reporting.results import Results, RunName
 from gapscope.reporting.tables import STATISTICS
-from gapscope.reporting.training_rows import training_curves
-from gapscope.reporting.where_data import rounded, where_data
+from gapscope.reporting.where.chart_numbers import rounded, where_data
+from gapscope.reporting.where.influential_images import influence_data
+from gapscope.reporting.where.network_strip import network_strip
 
 
 def page_data(results: Results) -> dict[str, Any]:

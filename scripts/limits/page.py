@@ -13,7 +13,7 @@ from limits.recordings import PAPER_SIZES
 from limits.statements import MOSTLY
 
 from gapscope.reporting.results import Results
-from gapscope.reporting.statements import STATEMENTS
+from gapscope.reporting.several.statements import STATEMENTS
 from gapscope.similarity.blocks import PAPER_BLOCKS
 
 

@@ -18,8 +18,8 @@ from gapscope.detector.network_map import ROUTES
 from gapscope.files import atomic_path
 from gapscope.plot.style import COLORS, DASHES, STYLE
 from gapscope.reporting.curves import BIASED, DEBIASED, Curve, ceiling_curve, seed_curves
-from gapscope.reporting.figures import estimator_axis
-from gapscope.reporting.paper_figures import all_figures
+from gapscope.reporting.figures.layer_figures import estimator_axis
+from gapscope.reporting.figures.paper_figures import all_figures
 from gapscope.reporting.results import Results, RunName
 from gapscope.similarity.blocks import PAPER_BLOCKS
 

@@ -10,7 +10,7 @@ from scipy.stats import rankdata
 
 from gapscope.reporting.curves import BIASED, DEBIASED
 from gapscope.reporting.results import Results
-from gapscope.reporting.statements import STATEMENTS, Answer, Array, Statement, defined_mean, lowest, mean_of
+from gapscope.reporting.several.statements import STATEMENTS, Answer, Array, Statement, defined_mean, lowest, mean_of
 from gapscope.similarity.blocks import PAPER_BLOCKS
 
 WITHIN = 0.01

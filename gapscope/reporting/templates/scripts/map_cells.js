@@ -1,7 +1,7 @@
 // Where: which maps there are, and the cells that each shows.
 const SIDE = LAYERS.length;
 
-// Low bytes of all cells, then their high bytes; see gapscope/reporting/grid_packing.py.
+// Low bytes of all cells, then their high bytes; see gapscope/reporting/where/grid_packing.py.
 function unpack({ step, cells }) {
   const bytes = atob(cells), count = bytes.length / 2, rows = [];
   for (let at = 0; at < count; at += SIDE) {

@@ -65,7 +65,7 @@ const redrawSeveral = draw("plot-several", () => {
 });
 if (redrawSeveral) onChange(["several-pair", "several-size", "several-estimator", "several-ceilings"], redrawSeveral);
 
-// Low bytes of all cells, then their high bytes; see gapscope/reporting/grid_packing.py.
+// Low bytes of all cells, then their high bytes; see gapscope/reporting/where/grid_packing.py.
 function cellsAcross({ step, cells, layersA, layersB }) {
   const bytes = atob(cells), count = bytes.length / 2;
   return layersA.map((_, i) => layersB.map((_, j) => {

@@ -1,0 +1,1 @@
+"""How well every arm detects, and what goes wrong."""

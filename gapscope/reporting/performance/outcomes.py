@@ -1,0 +1,60 @@
+"""What becomes of the labelled boxes at the confidence from which a user would believe a detection?"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from gapscope.reporting.gaps import Gap
+from gapscope.reporting.performance.gap_parts import Part
+from gapscope.reporting.results import Results, RunName
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One network on one domain, from its confusion matrix."""
+
+    found: float
+    """Share of the labelled boxes that a detection of the right class fits."""
+    confused: float
+    """Share that a detection of another class fits."""
+    missed: float
+    """Share that no detection fits."""
+    false: float
+    """Detections per image where nothing is labelled."""
+
+
+OUTCOMES: dict[str, tuple[str, Callable[[Outcome], float]]] = {
+    "found": ("found", lambda outcome: outcome.found),
+    "confused": ("taken for another class", lambda outcome: outcome.confused),
+    "missed": ("missed", lambda outcome: outcome.missed),
+    "false": ("false detections per image", lambda outcome: outcome.false),
+}
+"""Name -> words, number."""
+
+
+def outcome_of(evaluation: dict[str, Any]) -> Outcome | None:
+    """None in evaluation files of before there were confusion counts, and without labelled boxes."""
+    counts = evaluation.get("confusion", {}).get("counts", {})
+    labelled = {true: row for true, row in counts.items() if true != "background"}
+    total = sum(sum(row.values()) for row in labelled.values())
+    if not total:
+        return None
+    found = sum(row.get(true, 0) for true, row in labelled.items()) / total
+    missed = sum(row.get("background", 0) for row in labelled.values()) / total
+    false = sum(counts.get("background", {}).values()) / evaluation["num_images"]
+    return Outcome(found, 1 - found - missed, missed, false)
+
+
+def outcome_parts(results: Results, gap: Gap) -> dict[str, Part]:
+    """Each outcome in both arms of a gap, seed by seed; empty where a file does not hold it."""
+    home, other = (
+        [outcome_of(results.evaluations[RunName(arm, seed), gap.domain]) for seed in gap.seeds]
+        for arm in (gap.home, gap.other)
+    )
+    known = [one for one in home if one], [one for one in other if one]
+    if any(len(found) < len(gap.seeds) for found in known):
+        return {}
+    return {
+        name: Part(name, tuple(map(number, known[0])), tuple(map(number, known[1])))
+        for name, (_, number) in OUTCOMES.items()
+    }
