@@ -324,7 +324,9 @@ def effects(backbone: float, head: float) -> xr.Dataset:
     layers = np.arange(107)
     effect = np.where(layers <= 74, backbone, head)
     effect[3] = np.nan  # undefined layers take no part
-    return xr.Dataset({"effect": ("layer", effect)}, coords={"layer": layers})
+    columns = {"effect": effect, "similarity": effect, "shortfall_low": 1 - effect}
+    columns |= {"ceiling": np.ones(107), "ceiling_min": np.ones(107)}
+    return xr.Dataset({name: ("layer", column) for name, column in columns.items()}, coords={"layer": layers})
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def verdict(results: Results) -> dict[str, list[str]]:
     answers = {
         "How big is the gap?": [gap_sentence(results, gap) for gap in found],
         "What is it made of?": [sentence for gap in found for sentence in made_of(results, gap)],
-        "Where in the network is it?": [*_where(results), *_effects(results)],
+        "Where in the network is it?": [*_where(results), *_how_layers_count(results), *_effects(results)],
         "Did frozen layers stay frozen?": list(_frozen(results)),
     }
     return {question: sentences for question, sentences in answers.items() if sentences}
@@ -72,10 +72,20 @@ def _against_ceiling(results: Results, a: str, b: str, ceilings: Sequence[Curve]
     if not len(found.layers):
         return f"{start} At no layer are the arms less alike than two seeds, whichever seed one looks at."
     return (
-        f"{start} At {len(found.layers)} of {found.looked} layers the arms are less alike than two seeds "
-        f"({RULES[found.rule]}, at every seed; not corrected for looking at so many layers): layers "
-        f"{ranges(found.layers)}."
+        f"{start} At {len(found.layers)} of {found.looked} layers the arms are less alike than two seeds, whichever "
+        f"seed one looks at: layers {ranges(found.layers)}."
     )
+
+
+def _how_layers_count(results: Results) -> Iterator[str]:
+    """Once for all pairs."""
+    found = [layers_that_differ(results, a, b) for a, b in results.pairs]
+    rules = dict.fromkeys(RULES[one.rule] for one in found if one is not None and len(one.layers))
+    if rules:
+        yield (
+            f"A layer counts as less alike where {'; or '.join(rules)}. Nothing is corrected for looking at so many "
+            "layers."
+        )
 
 
 def _without_ceiling(results: Results, a: str, b: str) -> str:
