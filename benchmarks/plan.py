@@ -86,9 +86,8 @@ def main() -> None:
         ("disk, on the way", cost.disk, wrote),
         ("the recording", cost.file, file),
     ):
-        print(
-            f"{name:18s} {planned / GIB:6.2f} GiB  {measured / GIB:6.2f} GiB  ({measured / planned if planned else 1:.2f})"
-        )
+        share = measured / planned if planned else 1
+        print(f"{name:18s} {planned / GIB:6.2f} GiB  {measured / GIB:6.2f} GiB  ({share:.2f})")
     print(f"{'time':18s} {seconds:6.0f} s    {wall:6.0f} s    ({wall / seconds:.2f}; processor time {processor:.0f} s)")
 
 

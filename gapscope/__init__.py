@@ -22,7 +22,7 @@ _HOMES = {
     "leave_one_out": "gapscope.similarity.influence",
     "find_blocks": "gapscope.similarity.blocks",
     "report": "gapscope.reporting.page",
-    "read_results": "gapscope.reporting.results",
+    "read_results": "gapscope.reporting.run_reader",
     "tables": "gapscope.reporting.tables",
     "figures": "gapscope.reporting.figures.paper_output",
 }

@@ -18,7 +18,8 @@ from limits.recordings import PAPER_SIZES, record_all
 from gapscope.errors import InputError
 from gapscope.files import write_text
 from gapscope.progress import PlainLines, Progress
-from gapscope.reporting.results import Results, read_results
+from gapscope.reporting.results import Results
+from gapscope.reporting.run_reader import read_results
 from gapscope.study.folder import RunFolder
 
 NAME = "what-the-paper-could-not-see"

@@ -20,7 +20,8 @@ from gapscope.detector.weights import save_weights
 from gapscope.errors import InputError
 from gapscope.experiment_file import read_config
 from gapscope.progress import silent
-from gapscope.reporting.results import RunName, read_results
+from gapscope.reporting.results import RunName
+from gapscope.reporting.run_reader import read_results
 from gapscope.reporting.several.statements import STATEMENTS, certainty, highest, in_all, lowest
 from gapscope.study.folder import RunFolder
 

@@ -12,6 +12,7 @@ from gapscope.detector.network import YOLOv3, fingerprint, freeze, yolov3
 from gapscope.errors import InputError
 from gapscope.recording.layer_sync import record
 from gapscope.recording.recording import read_recording
+from gapscope.recording.schedule import Schedule
 from gapscope.similarity.compare import compare
 
 NUM_IMAGES, SIZE = 12, 32
@@ -135,6 +136,16 @@ def test_a_small_memory_budget_changes_no_digit(network, recording, monkeypatch,
     np.testing.assert_array_equal(spilled.median, recording.median)
     np.testing.assert_array_equal(spilled.pooled, recording.pooled)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("batch_size", [5, None])
+def test_writing_over_what_is_read_for_the_last_time_changes_no_digit(network, batch_size, monkeypatch):
+    over = record(network, probe(), size=SIZE, batch_size=batch_size)
+    assert Schedule(network.table, NUM_IMAGES, SIZE, 2**30, torch.device("cpu"))._may_overwrite()
+    monkeypatch.setattr(Schedule, "_may_overwrite", lambda self: {})
+    apart = record(network, probe(), size=SIZE, batch_size=batch_size)
+    for name in ("gram", "median", "std", "pooled"):
+        np.testing.assert_array_equal(getattr(over, name), getattr(apart, name))
 
 
 def test_channels_last_networks_record_the_same(network, recording):

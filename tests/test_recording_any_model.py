@@ -94,7 +94,7 @@ def test_what_fits_no_memory_is_kept_in_files_that_vanish(method, monkeypatch, t
     spilled = record(
         model,
         images,
-        memory="2MiB",
+        memory="4MiB",
         progress=lambda *_: files.extend(tmp_path.glob("gapscope-record-*/*")),
         **options,
     )

@@ -19,7 +19,8 @@ from gapscope.plot.style import write_figure
 from gapscope.reporting.curves import Curve, ceiling_curve, layers_at_floor, pair_curve, ranges
 from gapscope.reporting.figures.layer_figures import layer_curves, layer_heatmap
 from gapscope.reporting.figures.paper_figures import all_figures, heatmaps
-from gapscope.reporting.results import Results, RunName, read_results
+from gapscope.reporting.results import Results, RunName
+from gapscope.reporting.run_reader import read_results
 from gapscope.reporting.table_files import to_csv, to_latex, to_markdown, write_tables
 from gapscope.reporting.tables import UNDEFINED, Table, all_tables
 from gapscope.similarity.summary import diagonal_means

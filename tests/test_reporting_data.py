@@ -23,9 +23,11 @@ from gapscope.reporting.material.provenance import compressed, provenance, stage
 from gapscope.reporting.material.run_files import CONTENTS, file_groups
 from gapscope.reporting.material.training_rows import CHANGED, UNCHANGED, not_begun, training_curves, training_rows
 from gapscope.reporting.page import _downloads, page_environment
-from gapscope.reporting.results import Results, RunName, Training, read_results
+from gapscope.reporting.results import Results, RunName, Training
+from gapscope.reporting.run_reader import read_results
 from gapscope.reporting.tables import UNDEFINED, all_tables
-from gapscope.study.domains import prepare_domain, write_domain_files
+from gapscope.study.domain_files import write_domain_files
+from gapscope.study.domains import prepare_domain
 from gapscope.study.folder import RunFolder
 from gapscope.words import duration, file_size
 

@@ -22,7 +22,8 @@ from gapscope.reporting.figures.beside_paper import paper_model, tables_beside_p
 from gapscope.reporting.figures.more_figures import seed_grid
 from gapscope.reporting.figures.paper_output import latex_floats, planned_figures, write_paper_output
 from gapscope.reporting.figures.planned import Planned
-from gapscope.reporting.results import Results, RunName, read_results
+from gapscope.reporting.results import Results, RunName
+from gapscope.reporting.run_reader import read_results
 from gapscope.reporting.table_files import to_latex
 from gapscope.reporting.tables import all_tables
 

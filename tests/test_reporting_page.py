@@ -11,7 +11,8 @@ from made_up_run import write_made_up_run
 from page_parts import numbers_of
 
 from gapscope.reporting.page import render_page, write_report
-from gapscope.reporting.results import Results, RunName, read_results
+from gapscope.reporting.results import Results, RunName
+from gapscope.reporting.run_reader import read_results
 from gapscope.reporting.verdict.confounds import confounds
 from gapscope.reporting.verdict.sentences import generated_note, verdict
 

@@ -23,7 +23,8 @@ from gapscope.reporting.performance.ap_tables import best_tables, class_tables, 
 from gapscope.reporting.performance.chart_numbers import performance_data
 from gapscope.reporting.performance.context import performance_context
 from gapscope.reporting.performance.mistakes import calibration_table, confusion_tables, error_tables, outcome_tables
-from gapscope.reporting.results import Results, RunName, read_results
+from gapscope.reporting.results import Results, RunName
+from gapscope.reporting.run_reader import read_results
 from gapscope.reporting.table_files import to_csv, to_latex
 from gapscope.reporting.tables import UNDEFINED, all_tables, performance, printed
 from gapscope.reporting.verdict.advice import advice

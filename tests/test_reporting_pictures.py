@@ -23,7 +23,7 @@ from gapscope.reporting.material.judged import Judged, f1_per_image, judge, read
 from gapscope.reporting.material.picture_choice import DISPUTED, EXAMPLE, SAMPLE, choose, evenly, uncovered
 from gapscope.reporting.material.pictures import galleries, sample_pictures
 from gapscope.reporting.page import page_environment
-from gapscope.reporting.results import read_results
+from gapscope.reporting.run_reader import read_results
 from gapscope.reporting.thumbnails import thumbnails
 
 HERE, THERE = (10.0, 10.0, 30.0, 30.0), (60.0, 10.0, 90.0, 40.0)

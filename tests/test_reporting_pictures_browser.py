@@ -7,7 +7,7 @@ from small_run import write_small_run
 
 from gapscope.reporting.material.context import material_context
 from gapscope.reporting.page import page_environment
-from gapscope.reporting.results import read_results
+from gapscope.reporting.run_reader import read_results
 
 CAR, VAN = (10.0, 10.0, 30.0, 30.0), (60.0, 10.0, 90.0, 40.0)
 LABELS = [[("car", *CAR)], [("car", *CAR)], [("van", *VAN)]]

@@ -22,7 +22,8 @@ from gapscope.reporting.curves import (
 )
 from gapscope.reporting.differences import by_intervals
 from gapscope.reporting.figures.paper_figures import all_figures, heatmaps
-from gapscope.reporting.results import Results, RunName, read_results
+from gapscope.reporting.results import Results, RunName
+from gapscope.reporting.run_reader import read_results
 from gapscope.reporting.tables import all_tables
 from gapscope.reporting.verdict.confounds import confounds
 from gapscope.reporting.verdict.sentences import verdict

@@ -16,7 +16,8 @@ from gapscope.reporting.curves import Curve
 from gapscope.reporting.differences import INTERVALS, SHORTFALL, above_floor, by_intervals, difference
 from gapscope.reporting.page import page_environment
 from gapscope.reporting.page_data import page_data
-from gapscope.reporting.results import Results, RunName, read_results
+from gapscope.reporting.results import Results, RunName
+from gapscope.reporting.run_reader import read_results
 from gapscope.reporting.tables import UNDEFINED
 from gapscope.reporting.where.block_tables import block_rows, in_words
 from gapscope.reporting.where.chart_numbers import where_data

@@ -13,7 +13,7 @@ from gapscope.data.letterbox import FILL, INTERPOLATION
 from gapscope.errors import InputError
 from gapscope.experiment_file import parse_config
 from gapscope.study.arm_training import arm_samples
-from gapscope.study.domains import write_domain_files
+from gapscope.study.domain_files import write_domain_files
 from gapscope.study.folder import RunFolder
 from gapscope.study.stages import units_of
 from gapscope.study.study import Study

@@ -19,7 +19,8 @@ from gapscope.reporting.material.context import material_context
 from gapscope.reporting.page_data import page_data
 from gapscope.reporting.paper_numbers import PAPER_TABLES
 from gapscope.reporting.performance.context import performance_context
-from gapscope.reporting.results import Results, read_results
+from gapscope.reporting.results import Results
+from gapscope.reporting.run_reader import read_results
 from gapscope.reporting.table_files import to_csv, to_latex, to_markdown, write_tables
 from gapscope.reporting.tables import UNDEFINED, Table, all_tables, printed
 from gapscope.reporting.verdict.advice import advice

@@ -19,7 +19,7 @@ from gapscope.errors import InputError
 from gapscope.evaluation.evaluate import evaluate
 from gapscope.files import hash_file, write_json
 from gapscope.progress import Progress
-from gapscope.study.domains import load_domain, load_split
+from gapscope.study.domain_files import load_domain, load_split
 from gapscope.study.study import Study, weights_file
 from gapscope.training.checkpoint import remove_checkpoints
 from gapscope.training.freezing import frozen_hash

@@ -1,22 +1,14 @@
 """The data stage: one domain's images and labels -> mapped boxes, splits, probe list and what is known about them."""
 
 import os
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from gapscope.config import Data, Domain, Experiment
-from gapscope.data.check import write_problems
-from gapscope.data.first_look import check_share, first_look, without
+from gapscope.config import Data, Domain
+from gapscope.data.first_look import check_share
 from gapscope.data.hood import HoodSearch
-from gapscope.data.hood_sheet import write_removed, write_sheet
 from gapscope.data.labels import LabelCounts
-from gapscope.data.leak_shares import Part, overlaps
-from gapscope.data.leaks import find_leaks, groups_from_names, with_groups
-from gapscope.data.letterbox import FILL, INTERPOLATION
+from gapscope.data.leaks import groups_from_names, with_groups
 from gapscope.data.problems import Problem, Problems
 from gapscope.data.readers.detect import read_annotations
 from gapscope.data.splits import (
@@ -30,14 +22,11 @@ from gapscope.data.splits import (
     split_from_folders,
     split_from_lists,
     take_val_from_train,
-    write_list,
 )
-from gapscope.data.statistics import domain_summary
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
-from gapscope.files import file_stats, hash_value, write_json, write_text
+from gapscope.files import file_stats, hash_value
 from gapscope.progress import Progress, silent
-from gapscope.recording.recording import hash_names
 from gapscope.study.fair_boxes import fair_boxes
 from gapscope.study.folder import RunFolder
 
@@ -167,126 +156,3 @@ def split_domain(table: AnnotationTable, domain: Domain) -> tuple[Splits, str]:
     if empty:
         raise InputError(f"the split leaves no {empty[0]} images of {len(table)}. Change [split], or add images.")
     return splits, sentence
-
-
-def write_domain_files(
-    name: str, experiment: Experiment, prepared: PreparedDomain, folder: RunFolder, progress: Progress = silent
-) -> None:
-    """Write the files that later stages and the report read: table, lists, summary, and the probe list if it is its.
-
-    Raises:
-        InputError: If an image cannot be decoded and the domain does not leave such images out.
-    """
-    domain, here = experiment.domains[name], folder.domain(name)
-    prepared, hashes = without_broken(name, domain, prepared, progress)
-    table = prepared.table
-    leaks = find_leaks(table, prepared.splits, hashes=hashes)
-    parts = {split: Part(table.paths[i], table.groups[i], hashes[i]) for split, i in prepared.splits.items()}
-    summary = domain_summary(
-        table,
-        prepared.splits,
-        domain=name,
-        title=domain.title or name,
-        role=domain.role,
-        source=domain.source,
-        labels=prepared.labels,
-        removed=prepared.removed,
-        leaks=leaks,
-        split=prepared.split_sentence,
-        left_out=prepared.problems,
-        progress=progress,
-    )
-    place: dict[str, Any] = {
-        "generated": domain.generate.style if domain.generate else None,
-        "root": "." if domain.generate else str(table.root),
-        "hoods": [asdict(hood) for hood in prepared.hoods.hoods] if prepared.hoods else [],
-        "notes": list(prepared.notes),
-        "letterbox": {"size": experiment.data.image_size, "interpolation": INTERPOLATION, "fill": FILL},
-    }
-    summary["leaks"]["overlaps"] = [overlap.as_dict() for overlap in overlaps(parts)]
-    if name == experiment.probe.domain:
-        write_probe(experiment, name, table, prepared.splits["test"], folder)
-    if prepared.hoods is not None and prepared.hoods.hoods:
-        write_removed(prepared.hoods, here / "hood/removed.csv")
-        write_sheet(prepared.hoods, np.concatenate(list(prepared.splits.values())), here / "hood/sheet.jpg")
-    table.save(here / "annotations.npz")
-    if domain.skip_bad:
-        write_problems(here / "left_out.jsonl", prepared.problems)
-    for split in SPLITS:
-        write_list(here / f"{split}.txt", [str(path) for path in table.paths[prepared.splits[split]]])
-    write_json(here / "summary.json", summary | place)
-
-
-def without_broken(
-    name: str, domain: Domain, prepared: PreparedDomain, progress: Progress = silent
-) -> tuple[PreparedDomain, NDArray[np.uint64]]:
-    """Decode every image of the splits once; take those that are broken out of them, where the domain allows it.
-
-    Returns:
-        The domain, and the difference hashes (n, 4) of its images.
-
-    Raises:
-        InputError: If images are broken and `skip_bad` is not set, or there are more than `max_bad` allows.
-    """
-    look = first_look(prepared.table, np.sort(np.concatenate(list(prepared.splits.values()))), progress)
-    broken = tuple(look.broken.values())
-    if broken and not domain.skip_bad:
-        raise InputError(
-            f"[domains.{name}]: {len(broken)} image(s) cannot be decoded. See them with: gapscope data check "
-            f"{prepared.table.root}. Replace them, or leave them out with skip_bad = true. First: {broken[0]}"
-        )
-    problems = (*prepared.problems, *broken)
-    try:
-        check_share(problems, len(prepared.table), domain.max_bad)
-    except InputError as error:
-        raise InputError(f"[domains.{name}]: {error}") from None
-    return replace(prepared, splits=without(prepared.splits, list(look.broken)), problems=problems), look.hashes
-
-
-def check_probe(experiment: Experiment, name: str, found: int) -> None:
-    """Refuse a probe of more images than its domain has found for testing."""
-    wanted = experiment.probe.images
-    if found < wanted:
-        raise InputError(
-            f"[probe]: {wanted} images wanted, but the test split of '{name}' has {found}. "
-            "Lower [probe] images, or give the split more test images."
-        )
-
-
-def write_probe(
-    experiment: Experiment, name: str, table: AnnotationTable, test: NDArray[np.int64], folder: RunFolder
-) -> None:
-    """Draw the probe from the test images: a seeded sample, in a fixed order, with its hash in the first line.
-
-    Args:
-        experiment: Says how many, and from which random numbers.
-        name: The domain.
-        table: Its images.
-        test: Which of them are test images.
-        folder: Where the list goes.
-
-    Raises:
-        InputError: If there are too few.
-    """
-    check_probe(experiment, name, len(test))
-    plan = experiment.probe
-    drawn = np.sort(np.random.default_rng(plan.seed).choice(test, plan.images, replace=False))
-    paths = [str(path) for path in table.paths[drawn]]
-    lines = [f"# sha256 {hash_names(paths)}", *paths]
-    write_text(folder.probe(name), "".join(f"{line}\n" for line in lines))
-
-
-def load_domain(name: str, domain: Domain, folder: RunFolder, data_root: Path | None) -> AnnotationTable:
-    """The table that the data stage left."""
-    return AnnotationTable.load(folder.domain(name) / "annotations.npz", domain_root(name, domain, folder, data_root))
-
-
-def load_split(table: AnnotationTable, name: str, split: str, folder: RunFolder) -> np.ndarray:
-    """Indices into the table of the images of a split."""
-    return indices_of(table, read_list(folder.domain(name) / f"{split}.txt"))
-
-
-def indices_of(table: AnnotationTable, paths: list[str]) -> np.ndarray:
-    """Where in the table these images stand."""
-    known = {str(path): i for i, path in enumerate(table.paths)}
-    return np.array([known[path] for path in paths], np.int64)

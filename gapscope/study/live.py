@@ -10,7 +10,7 @@ from typing import Any
 from gapscope.errors import InputError
 from gapscope.reporting.embedding import embed, policy, source_hash
 from gapscope.reporting.page import page_environment, render_page
-from gapscope.reporting.results import read_results
+from gapscope.reporting.run_reader import read_results
 from gapscope.study.state import RunState, StageState, TrainingState, Watched, read_epochs
 from gapscope.study.status import duration, left
 

@@ -6,7 +6,7 @@ from gapscope.config import Experiment
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 from gapscope.experiment_file import did_you_mean, read_config
-from gapscope.study.domains import load_domain, load_split
+from gapscope.study.domain_files import load_domain, load_split
 from gapscope.study.folder import RunFolder
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import threading
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -40,8 +41,14 @@ def watch(run: Path, port: int, data_root: Path | None = None, ready: Callable[[
     if problem is not None:
         raise InputError(problem)
     with make_server(view, port) as server:
-        ready(f"http://{HERE}:{server.server_port}/")
-        server.serve_forever(poll_interval=0.2)
+        serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True)
+        serving.start()
+        try:
+            ready(f"http://{HERE}:{server.server_port}/")
+            while serving.is_alive():  # an interruption is heard here, and not in the middle of an answer
+                serving.join(1.0)
+        finally:
+            server.shutdown()
 
 
 def has_screen() -> bool:

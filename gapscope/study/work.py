@@ -15,16 +15,9 @@ from gapscope.files import hash_file, write_json, write_text
 from gapscope.recording.layer_sync import record
 from gapscope.recording.recording import write_dataset
 from gapscope.similarity.compare import write_similarity
-from gapscope.study.domains import (
-    domain_root,
-    indices_of,
-    load_domain,
-    load_split,
-    prepare_domain,
-    render_domain,
-    write_domain_files,
-    write_probe,
-)
+from gapscope.study.domain_files import indices_of, load_domain, load_split, write_domain_files
+from gapscope.study.domains import domain_root, prepare_domain, render_domain
+from gapscope.study.probe import write_probe
 from gapscope.study.similarities import effect_of, grid_of, read_again, with_images_and_blocks
 from gapscope.study.study import Run, Study, run_name
 

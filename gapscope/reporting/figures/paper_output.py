@@ -15,7 +15,8 @@ from gapscope.reporting.figures.more_figures import more_figures
 from gapscope.reporting.figures.paper_figures import SUFFIXES, planned_paper_figures
 from gapscope.reporting.figures.performance_figures import performance_figures
 from gapscope.reporting.figures.planned import Planned
-from gapscope.reporting.results import Results, read_results
+from gapscope.reporting.results import Results
+from gapscope.reporting.run_reader import read_results
 from gapscope.reporting.table_files import escape_latex, write_tables
 from gapscope.reporting.tables import all_tables
 

@@ -12,7 +12,8 @@ from gapscope.data.table import AnnotationTable
 from gapscope.detector.layers import NUM_LAYERS
 from gapscope.errors import InputError
 from gapscope.files import hash_value
-from gapscope.reporting.results import Results, RunName, read_results
+from gapscope.reporting.results import Results, RunName
+from gapscope.reporting.run_reader import read_results
 from gapscope.reporting.several.settings import moves_numbers, settings
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -53,13 +53,21 @@ function curve(id, name, title) {
       line: { color: COLORS[t.arm % COLORS.length], dash: DASHES[t.seed % DASHES.length] }, marker: { size: 5 },
       hovertemplate: "epoch %{x}: %{y:.4g}<extra>" + plain(`${t.title}, seed ${t.seed}`) + "</extra>",
     })),
-    shape: { uirevision: "kept", xaxis: { title: { text: "epoch" } }, yaxis: { title: { text: title }, rangemode: "tozero" } },
+    shape: { uirevision: "kept", margin: { l: 56, r: 12, t: 10, b: 44 }, xaxis: { title: { text: "epoch", standoff: 8 } }, yaxis: { title: { text: title }, rangemode: "tozero" } },
   }));
 }
-const redrawCurves = [curve("plot-live-loss", "loss", "training loss"), curve("plot-live-val", "val_map50", "validation mAP@0.5")];
+const redrawCurves = [curve("plot-live-loss", "loss", "training loss"), curve("plot-live-val", "val_map50", "validation mAP")];
 
 // What a reader has chosen on a report, so that the next one can be shown as this one was.
-const fields = (page) => [...page.querySelectorAll("select, input, details")].map((field, i) => [`${field.tagName} ${field.id || i}`, field]);
+// A field without an id is known by its section, its summary, and how many like it come before.
+function fields(page) {
+  const seen = new Map();
+  return [...page.querySelectorAll("select, input, details")].map((field) => {
+    const place = `${field.closest("section")?.id} ${field.querySelector("summary")?.textContent ?? field.name}`;
+    seen.set(place, (seen.get(place) ?? 0) + 1);
+    return [field.id || `${place} ${seen.get(place)}`, field];
+  });
+}
 function choices(page) {
   const values = fields(page).map(([name, f]) => [name, f.tagName === "DETAILS" ? f.open : f.type === "checkbox" || f.type === "radio" ? f.checked : f.value]);
   const sections = [...page.querySelectorAll("main section[id]")], top = (s) => s.getBoundingClientRect().top;

@@ -1,0 +1,44 @@
+"""The images that every network looks at: a seeded draw from the test images of a domain."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gapscope.config import Experiment
+from gapscope.data.table import AnnotationTable
+from gapscope.errors import InputError
+from gapscope.files import write_text
+from gapscope.recording.recording import hash_names
+from gapscope.study.folder import RunFolder
+
+
+def check_probe(experiment: Experiment, name: str, found: int) -> None:
+    """Refuse a probe of more images than its domain has found for testing."""
+    wanted = experiment.probe.images
+    if found < wanted:
+        raise InputError(
+            f"[probe]: {wanted} images wanted, but the test split of '{name}' has {found}. "
+            "Lower [probe] images, or give the split more test images."
+        )
+
+
+def write_probe(
+    experiment: Experiment, name: str, table: AnnotationTable, test: NDArray[np.int64], folder: RunFolder
+) -> None:
+    """Draw the probe from the test images: a seeded sample, in a fixed order, with its hash in the first line.
+
+    Args:
+        experiment: Says how many, and from which random numbers.
+        name: The domain.
+        table: Its images.
+        test: Which of them are test images.
+        folder: Where the list goes.
+
+    Raises:
+        InputError: If there are too few.
+    """
+    check_probe(experiment, name, len(test))
+    plan = experiment.probe
+    drawn = np.sort(np.random.default_rng(plan.seed).choice(test, plan.images, replace=False))
+    paths = [str(path) for path in table.paths[drawn]]
+    lines = [f"# sha256 {hash_names(paths)}", *paths]
+    write_text(folder.probe(name), "".join(f"{line}\n" for line in lines))
