@@ -27,6 +27,7 @@ function layout(extra) {
   };
   const merged = { ...base, ...extra };
   for (const name of ["xaxis", "yaxis"]) merged[name] = { ...axis, ...(extra[name] || {}) };
+  if (merged.xaxis.title) merged.xaxis.title = { standoff: 8, ...merged.xaxis.title };  // else it touches the frame
   return merged;
 }
 // Nothing leaves the page: plotly's button that uploads a chart is taken away, and has no server to go to.
