@@ -103,7 +103,8 @@ def test_killed_at_random_steps_it_ends_with_the_same_bytes(place):
     config.write_text(CONFIG.replace("epochs = 6", "epochs = 6\ncheckpoint_minutes = 1e-4"))
     here, moments = run / "arms/f-synthetic/seed0", random.Random(5)
     command = [*COMMAND, "train", str(config), "--arm", "f-synthetic", "--seed", "0", "--out", str(run)]
-    for _ in range(2):
+    kills = 0
+    for _ in range(8):
         process = subprocess.Popen(command, env=ONE_THREAD, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         before = modified(here / "checkpoint.pt")
         while modified(here / "checkpoint.pt") == before and process.poll() is None:
@@ -111,7 +112,12 @@ def test_killed_at_random_steps_it_ends_with_the_same_bytes(place):
         time.sleep(moments.uniform(0.0, 0.5))
         process.send_signal(signal.SIGKILL)
         process.wait()
-        assert (here / "checkpoint.pt").exists(), "killed too late to tell anything"
+        kills = kills + 1 if (here / "checkpoint.pt").exists() else 0
+        if kills == 2:
+            break
+        if not kills:  # it had ended by then, as it may on a busy machine: once more from the start
+            shutil.rmtree(here)
+    assert kills == 2, "killed too late eight times"
     end = gapscope("train", config, "--arm", "f-synthetic", "--seed", "0", "--out", run)
     assert end.returncode == 0, end.stderr
     for name in ("weights.safetensors", "last.safetensors"):
