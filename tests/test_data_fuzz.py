@@ -14,7 +14,7 @@ from PIL import Image
 from small_formats import SMALL_FORMATS
 
 from gapscope.data.images import IMAGE_SUFFIXES, read_pixels, read_size
-from gapscope.data.leaks import difference_hash
+from gapscope.data.image_hashes import difference_hash
 from gapscope.data.problems import Problems
 from gapscope.data.readers.detect import FORMATS, read_annotations
 from gapscope.errors import InputError

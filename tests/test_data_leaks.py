@@ -5,14 +5,9 @@ import pytest
 from PIL import Image
 from small_data import noise, table_of
 
+from gapscope.data.image_hashes import difference_hash, nearest_hashes
 from gapscope.data.leak_shares import Part, advice, overlaps
-from gapscope.data.leaks import (
-    difference_hash,
-    find_leaks,
-    groups_from_names,
-    nearest_hashes,
-    with_groups,
-)
+from gapscope.data.leaks import find_leaks, groups_from_names, with_groups
 from gapscope.data.splits import SPLITS, group_split, random_split, read_list
 from gapscope.errors import InputError
 

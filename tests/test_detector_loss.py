@@ -5,11 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from small_training import batch, network
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from gapscope.boxes import box_iou
+from gapscope.detector.darknet_loss import DarknetLoss
 from gapscope.detector.decode import detect
-from gapscope.detector.loss import LossGains, LossParts, YoloLoss
+from gapscope.detector.loss import Loss, LossGains, LossParts, YoloLoss
 from gapscope.detector.network import yolov3
 from gapscope.errors import InputError
 
@@ -197,3 +199,17 @@ def test_a_thin_network_learns_one_batch_by_heart(one_thread):
         assert (overlap.max(1).values > 0.5).all()
         assert found.classes[overlap.argmax(1)].tolist() == labels[images == i].tolist()
         assert len(found.boxes) <= 4
+
+
+@pytest.mark.parametrize("kind", [YoloLoss, DarknetLoss])
+def test_loss_and_gradients_need_no_number_from_the_device(kind: type[Loss]):
+    """Tensors of the device `meta` have shapes and no numbers: who asks for one, and so would wait for a GPU, fails."""
+    net, data = network(), batch(0, size=64)
+    loss, shapes = kind(net.anchors), net.to("meta").train()
+    data.ignore[0] = True
+    raw = shapes(torch.empty(2, 3, 64, 64, device="meta"))
+    parts = loss(raw, data.boxes, data.classes, data.ignore, data.image_index)
+    parts.total.backward()
+    assert all(parameter.grad is not None and parameter.grad.is_meta for parameter in shapes.parameters())
+    with pytest.raises(RuntimeError, match="meta"):
+        parts.total.item()

@@ -138,6 +138,23 @@ def test_disputed_pictures_come_first_and_the_rest_is_evenly_spaced():
     assert chosen[3].image == 0 and chosen[-1].image == 39
 
 
+def test_of_disputed_frames_of_one_video_only_the_first_is_chosen_as_such():
+    disagreement = np.linspace(0.9, 0, 40)
+    chosen = choose(disagreement, [], np.ones(40, bool), 9, lambda one, other: one // 4 == other // 4)
+    assert [choice.image for choice in chosen if choice.reason == DISPUTED] == [0, 4, 8]
+    everything_alike = choose(disagreement, [], np.ones(40, bool), 9, lambda one, other: True)
+    assert [choice.reason for choice in everything_alike].count(DISPUTED) == 1
+
+
+def test_disputed_pictures_that_look_alike_are_told_from_others_by_what_they_show(tmp_path):
+    run = write_small_run(tmp_path / "run", cars(3), {"one": [RIGHT] * 3, "two": [[]] * 3})
+    with Image.open(tmp_path / "photos/test-0.png") as image:
+        image.point(lambda value: value * 0.9).save(tmp_path / "photos/test-2.png")
+    (gallery,) = galleries(read_results(run))
+    reasons = {picture.path: picture.reason for picture in gallery.pictures}
+    assert reasons == {"test-0.png": DISPUTED, "test-1.png": DISPUTED, "test-2.png": SAMPLE}
+
+
 def test_one_image_that_holds_much_is_chosen_before_several_that_hold_little():
     things = {name: np.zeros(30, bool) for name in "abc"}
     for i, held in enumerate(things.values()):

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gapscope.data.leaks import NEAR_BITS, frame_keys, nearest_frames, nearest_hashes
+from gapscope.data.image_hashes import NEAR_BITS, nearest_hashes
+from gapscope.data.leaks import frame_keys, nearest_frames
 from gapscope.errors import InputError
 
 SEEN = {

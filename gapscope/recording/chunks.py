@@ -67,17 +67,19 @@ def pass_over(
 
     def one(start: int) -> _Part:
         part = values[:, start : start + chunk]
-        if getattr(room, "centered", np.empty(0)).shape != part.shape:
-            room.centered = np.empty(part.shape, dtype)
+        if getattr(room, "copied", np.empty(0)).shape != part.shape:
+            room.copied = np.empty(part.shape, np.float32)
+            room.centered = room.copied if dtype is np.float32 else np.empty(part.shape, dtype)
             room.masks = np.empty((2, *part.shape), np.bool_)
-        centered = room.centered
+        copied, centered = room.copied, room.centered
+        np.copyto(copied, part)  # read from memory once, and again from the cache
         with np.errstate(all="ignore"):  # what is not finite shows in low and high
-            low, high = float(part.min()), float(part.max())
-            np.subtract(part, part[0], out=centered)
+            low, high = float(copied.min()), float(copied.max())
+            counted = count_block(copied, *bracket, room.masks) if bracket else None
+            np.subtract(copied, part[0], out=centered)
             mean = average @ centered
             centered -= mean
             sums.means[start : start + chunk] = part[0].astype(np.float64) + mean[0]
-            counted = count_block(part, *bracket, room.masks) if bracket else None
             return _Part(centered @ centered.T, low, high, counted)
 
     for found in in_order(one, range(0, p, chunk), torch.get_num_threads()):

@@ -1,12 +1,16 @@
 """Which test images are worth a look? Those that arms disagree about, some of each mistake and class, a fair few."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 REASONS = DISPUTED, EXAMPLE, SAMPLE = "disputed", "example", "sample"
+
+
+LOOKED_AT = 20
+"""Times as many disputed images are looked at, at most, as are wanted: telling whether two are alike takes time."""
 
 
 @dataclass(frozen=True)
@@ -21,12 +25,18 @@ class Choice:
 
 Things = Mapping[str, NDArray[np.bool_]]
 """Name of a mistake or class -> (n,) which images hold it."""
+Alike = Callable[[int, int], bool]
+"""Whether two images show nearly the same."""
 
 
 def choose(
-    disagreement: NDArray[np.float64], wanted: Sequence[Things], at_hand: NDArray[np.bool_], count: int
+    disagreement: NDArray[np.float64],
+    wanted: Sequence[Things],
+    at_hand: NDArray[np.bool_],
+    count: int,
+    alike: Alike = lambda one, other: False,
 ) -> list[Choice]:
-    """Choose images: a third disputed, then examples, the rest evenly spaced.
+    """Choose images: a third disputed, no two of them alike, then examples, the rest evenly spaced.
 
     Examples are added until each thing is in one of the chosen images, group after group, and then in a second one
     while a third of the places is free; each is the image that holds most of what is lacking, of equals the most
@@ -37,13 +47,14 @@ def choose(
         wanted: Things that the chosen images should hold, the most important group first.
         at_hand: (n,) images that can be shown.
         count: How many to choose.
+        alike: Asked of disputed images, such as frames of one video.
 
     Returns:
         At most `count` images, the most disputed first.
     """
     shown = np.flatnonzero(at_hand)
     by_dispute = shown[np.argsort(-disagreement[shown], kind="stable")]
-    chosen = {int(image): DISPUTED for image in by_dispute[: count // 3] if disagreement[image] > 0}
+    chosen = {image: DISPUTED for image in _disputed(by_dispute, disagreement, count // 3, alike)}
     for times, room in ((1, count), (2, count - count // 3)):
         for things in wanted:
             _add_examples(chosen, things, by_dispute, times, room)
@@ -61,6 +72,17 @@ def uncovered(chosen: Sequence[Choice], wanted: Sequence[Things]) -> list[str]:
     """Things that occur in the images, but in none of the chosen ones."""
     images = [choice.image for choice in chosen]
     return [name for things in wanted for name, held in things.items() if held.any() and not held[images].any()]
+
+
+def _disputed(
+    by_dispute: NDArray[np.int64], disagreement: NDArray[np.float64], count: int, alike: Alike
+) -> list[int]:
+    """The first images that are disputed at all and not like one before them; not many more are looked at."""
+    chosen: list[int] = []
+    for image in map(int, by_dispute[: LOOKED_AT * count]):
+        if len(chosen) < count and disagreement[image] > 0 and not any(alike(image, other) for other in chosen):
+            chosen.append(image)
+    return chosen
 
 
 def _add_examples(chosen: dict[int, str], things: Things, by_dispute: NDArray[np.int64], times: int, room: int) -> None:

@@ -3,16 +3,19 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gapscope.data.image_hashes import difference_hash
 from gapscope.data.table import AnnotationTable
+from gapscope.errors import InputError
 from gapscope.evaluation.columns import Boxes
 from gapscope.evaluation.error_kinds import KINDS
 from gapscope.reporting.material.judged import Judged, f1_per_image, judge, read_detections, target_boxes
 from gapscope.reporting.material.marks import Mark, found_marks, label_marks, missed_marks
-from gapscope.reporting.material.picture_choice import REASONS, Choice, Things, choose, evenly, uncovered
+from gapscope.reporting.material.picture_choice import REASONS, Alike, Choice, Things, choose, evenly, uncovered
 from gapscope.reporting.results import Results, RunName
 from gapscope.reporting.thumbnails import thumbnails
 
@@ -22,6 +25,8 @@ PICTURE_BYTES, SAMPLE_BYTES = 1_000_000, 80_000
 """Of all test images together, and of one domain's training images."""
 SAMPLE_SIDE = 240
 """Longer side in pixels of a training image."""
+ALIKE_BITS = 48
+"""Bits of 256 by which the hashes of two images may differ that look alike: frames of one video, seconds apart."""
 LEAST, MOST = 0.1, 0.95
 """The reader can look at detections from this confidence on, or from any up to that."""
 
@@ -142,7 +147,7 @@ def _gallery(results: Results, domain: str, count: int) -> Gallery | None:
     f1 = {arm: f1_per_image(targets, one, len(images), confidence) for arm, one in judged.items()}
     disagreement = np.ptp(np.stack(list(f1.values())), axis=0)
     wanted = _things(table, targets, judged, confidence)
-    chosen = choose(disagreement, wanted, at_hand, count)
+    chosen = choose(disagreement, wanted, at_hand, count, _alike(table))
     return Gallery(
         domain=domain,
         pictures=tuple(_pictures(table, targets, judged, f1, chosen, PICTURE_BYTES // len(results.test_domains))),
@@ -170,6 +175,23 @@ def _things(
     for label, held in enumerate(classes.values()):
         held[targets.image[(targets.label == label) & ~targets.ignore]] = True
     return _occurring(mistakes), _occurring(classes)
+
+
+def _alike(table: AnnotationTable) -> Alike:
+    """Whether two images of a table look alike; an image that cannot be read is like no other."""
+
+    @cache
+    def bits(image: int) -> NDArray[np.uint64] | None:
+        try:
+            return difference_hash(table.path(image))
+        except InputError:
+            return None
+
+    def alike(one: int, other: int) -> bool:
+        a, b = bits(one), bits(other)
+        return a is not None and b is not None and int(np.bitwise_count(a ^ b).sum()) <= ALIKE_BITS
+
+    return alike
 
 
 def _occurring(things: Things) -> Things:
