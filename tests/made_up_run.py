@@ -1,6 +1,7 @@
 """A run folder full of MADE-UP numbers in the shape of a real one, to try the report on. Nothing in it was measured."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image, ImageDraw
 from gapscope.config import Evaluate
 from gapscope.data.table import AnnotationTable
 from gapscope.evaluation.columns import Boxes
+from gapscope.evaluation.detection_files import save_detections
 from gapscope.evaluation.evaluate import Evaluation
 from gapscope.evaluation.scores import scores
 from gapscope.files import write_json, write_text
@@ -251,7 +253,7 @@ def _write_evaluation(run: Path, arm: str, seed: int, domain: str) -> None:
     facts = {"arm": arm, "seed": seed, "domain": domain, "split": "test", **numbers}
     path = run / "evaluation" / f"{arm}-seed{seed}--{domain}.json"
     write_json(path, facts | {"weights_sha256": f"{seed}" * 64, "image_size": 160})
-    write_json(path.with_suffix(".detections.json"), _coco_rows(detections, first_image=48))
+    save_detections(path.with_suffix(".detections.npz"), replace(detections, image=detections.image + 48))
 
 
 def made_up_detections(targets: Boxes, at_home: bool, rng: np.random.Generator) -> Boxes:
@@ -267,10 +269,3 @@ def made_up_detections(targets: Boxes, at_home: bool, rng: np.random.Generator) 
     image, labels = np.concatenate([kept.image, targets.image[more]]), np.concatenate([label, targets.label[more]])
     xyxy[:, 2:] = np.maximum(xyxy[:, 2:], xyxy[:, :2] + 1)
     return Boxes.of(image, labels, xyxy, confidence)
-
-
-def _coco_rows(detections: Boxes, first_image: int) -> list[dict[str, object]]:
-    bbox = np.concatenate([detections.xyxy[:, :2], detections.xyxy[:, 2:] - detections.xyxy[:, :2]], axis=1)
-    columns = (detections.image + first_image, detections.label + 1, bbox.round(2), detections.confidence)
-    rows = zip(*(column.tolist() for column in columns), strict=True)
-    return [{"image_id": i, "category_id": c, "bbox": box, "score": score} for i, c, box, score in rows]

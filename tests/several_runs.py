@@ -55,14 +55,13 @@ def copied(run: Path, to: Path, *leave_out: str, **replaced: str) -> Path:
 def other_networks(run: Path, weights: str, *, lose: float = 0.0) -> None:
     """Give a run other weights, and let every arm lose so much mAP on domains that it was not trained on."""
     for path in sorted((run / "evaluation").glob("*.json")):
-        if not path.name.endswith(".detections.json"):
-            found = json.loads(path.read_text())
-            away = 0 if ARMS[found["arm"]] == [found["domain"]] else lose
-            found["weights_sha256"] = f"{weights} {found['arm']} {found['seed']}"
-            for rule in found["rules"].values():
-                rule["headline_map50"] -= away
-                rule["headline_draws"] = [None if d is None else round(d - away, 5) for d in rule["headline_draws"]]
-            path.write_text(json.dumps(found))
+        found = json.loads(path.read_text())
+        away = 0 if ARMS[found["arm"]] == [found["domain"]] else lose
+        found["weights_sha256"] = f"{weights} {found['arm']} {found['seed']}"
+        for rule in found["rules"].values():
+            rule["headline_map50"] -= away
+            rule["headline_draws"] = [None if d is None else round(d - away, 5) for d in rule["headline_draws"]]
+        path.write_text(json.dumps(found))
     for path in run.glob("arms/*/*/summary.json"):
         found = json.loads(path.read_text())
         path.write_text(json.dumps(found | {"weights_sha256": f"{weights} {found['arm']} {found['seed']}"}))

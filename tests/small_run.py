@@ -4,8 +4,11 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from small_data import Box, noise, table_of
 
+from gapscope.evaluation.columns import Boxes
+from gapscope.evaluation.detection_files import save_detections
 from gapscope.files import write_json, write_text
 
 CONFIG = """\
@@ -70,8 +73,10 @@ def write_small_run(
     write_text(here / "test.txt", "".join(f"{name}\n" for name in names[first:]))
     write_json(here / "summary.json", small_summary(str(photos), classes, len(labels)))
     for arm, images in found.items():
-        rows = [_row(first + i, list(classes), one) for i, image in enumerate(images) for one in image]
-        write_text(run / f"evaluation/{arm}-seed0--road.detections.json", json.dumps(rows))
+        rows = [(first + i, list(classes).index(one[0]), *one[1:]) for i, image in enumerate(images) for one in image]
+        image, label, *xyxy, confidence = np.array(rows, float).reshape(-1, 7).T
+        boxes = Boxes.of(image, label, np.transpose(xyxy), confidence)
+        save_detections(run / f"evaluation/{arm}-seed0--road.detections.npz", boxes)
     return run
 
 
@@ -91,9 +96,3 @@ def small_summary(root: str, classes: Sequence[str], tests: int) -> dict:
         "split": "by hand",
         "leaks": {"shared_groups": 0, "near_duplicates": 1, "adjacent_frames": 0, "examples": [["a.png", "b.png"]]},
     }
-
-
-def _row(image: int, classes: list[str], found: Found) -> dict:
-    name, x1, y1, x2, y2, confidence = found
-    place = {"image_id": image, "category_id": classes.index(name) + 1}
-    return place | {"bbox": [x1, y1, x2 - x1, y2 - y1], "score": confidence}

@@ -10,8 +10,8 @@ from small_data import noise, table_of
 
 from gapscope.data.check import check_folder, kinds_of, twins, write_problems
 from gapscope.data.first_look import check_share, first_look, without
-from gapscope.data.images import find_images, look_at_all, read_size
 from gapscope.data.image_hashes import difference_hash
+from gapscope.data.images import find_images, look_at_all, read_size
 from gapscope.data.problems import FileError, Problem, Problems, RowError, shortened
 from gapscope.errors import InputError
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from small_formats import SMALL_FORMATS
 
-from gapscope.data.images import IMAGE_SUFFIXES, read_pixels, read_size
 from gapscope.data.image_hashes import difference_hash
+from gapscope.data.images import IMAGE_SUFFIXES, read_pixels, read_size
 from gapscope.data.problems import Problems
 from gapscope.data.readers.detect import FORMATS, read_annotations
 from gapscope.errors import InputError

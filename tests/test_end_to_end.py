@@ -29,7 +29,7 @@ def expected_files() -> list[str]:
             names = ("weights.safetensors", "metrics.jsonl", "summary.json")
             files += [f"arms/{arm}/seed{seed}/{name}" for name in names]
             files += [f"evaluation/{arm}-seed{seed}--{domain}.json" for domain in ("camera", "engine")]
-            files += [f"evaluation/{arm}-seed{seed}--{domain}.detections.json" for domain in ("camera", "engine")]
+            files += [f"evaluation/{arm}-seed{seed}--{domain}.detections.npz" for domain in ("camera", "engine")]
     for size in (64, 32):
         files += [f"recordings/{run}--camera-{size}.nc" for run in RUNS]
         files += [f"similarity/{run}--{run}--camera-{size}.nc" for run in RUNS]

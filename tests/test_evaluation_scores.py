@@ -21,7 +21,8 @@ from gapscope.detector.decode import Detections
 from gapscope.detector.network import yolov3
 from gapscope.detector.weights import save_weights
 from gapscope.evaluation.columns import Boxes
-from gapscope.evaluation.evaluate import Evaluation, coco_results, detection_columns, evaluate, target_columns
+from gapscope.evaluation.detection_files import coco_results, in_original_pixels
+from gapscope.evaluation.evaluate import Evaluation, detection_columns, evaluate, target_columns
 from gapscope.evaluation.labelled import labelled_folder
 from gapscope.evaluation.scores import scores
 from gapscope.files import write_json
@@ -111,7 +112,7 @@ def test_the_detections_on_disk_score_what_the_evaluation_says(network, tmp_path
             ],
         }
         truth.createIndex()
-        reference = COCOeval(truth, truth.loadRes(coco_results(evaluation, samples)), "bbox")
+        reference = COCOeval(truth, truth.loadRes(coco_results(in_original_pixels(evaluation, samples))), "bbox")
         reference.evaluate()
         reference.accumulate()
         reference.summarize()
@@ -241,8 +242,13 @@ EVALUATE = ("evaluate", "best.safetensors", "--size", "64", "--bootstraps", "20"
 
 
 def test_the_command_scores_a_labelled_folder(by_hand):
-    done = gapscope(*EVALUATE, "--data", "photos", "-o", "scores.json", cwd=by_hand)
+    done = gapscope(*EVALUATE, "--data", "photos", "-o", "scores.json", "--detections", "found.json", cwd=by_hand)
     assert done.returncode == 0, done.stderr
+    found = json.loads((by_hand / "found.json").read_text())
+    assert {row["id"]: row["file_name"] for row in found["images"]} and len(found["categories"]) == 3
+    images, classes = ({row["id"] for row in found[name]} for name in ("images", "categories"))
+    assert found["results"] and all(row["image_id"] in images for row in found["results"])
+    assert all(row["category_id"] in classes for row in found["results"])
     assert "AP: best.safetensors on photos" in done.stdout and "classification" in done.stdout
     assert done.stdout.splitlines()[-1] == "scores, curves and the confusion matrix: scores.json"
     result = json.loads((by_hand / "scores.json").read_text())

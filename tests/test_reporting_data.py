@@ -326,9 +326,9 @@ def test_every_file_of_the_run_folder_is_listed_once(run, html):
     assert sorted(listed) == sorted(files) and len(set(listed)) == len(listed)
     by_pattern = {group.pattern: group for group in groups}
     assert "*" not in by_pattern, "a file that nothing is said about"
-    found = by_pattern["evaluation/*.detections.json"]
+    found = by_pattern["evaluation/*.detections.npz"]
     assert len(found.files) == 6
-    assert cells(html["provenance"], "evaluation/*.detections.json")[1:3] == ["6", file_size(found.size)]
+    assert cells(html["provenance"], "evaluation/*.detections.npz")[1:3] == ["6", file_size(found.size)]
 
 
 def test_the_page_itself_and_hidden_files_are_not_listed(tmp_path):

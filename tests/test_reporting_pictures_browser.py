@@ -35,7 +35,7 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def shown(page) -> list[str]:
-    """Their names in order. Chromium gives a picture that it has not come to draw yet (`content-visibility`) no inner text."""
+    """Their names in order. Chromium gives a picture that it has yet to draw (`content-visibility`) no inner text."""
     return page.locator(".picture:visible h4").all_text_contents()
 
 

@@ -33,6 +33,7 @@ def evaluate(
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto for cuda where there is one.")] = "auto",
     data_root: DataRoot = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Where the scores go (.json).")] = None,
+    detections: Annotated[Path | None, typer.Option(help="Where the boxes go, as COCO results (.json).")] = None,
 ) -> None:
     """Score a network on labelled images.
 
@@ -86,6 +87,7 @@ def evaluate(
         groups=groups,
         headline=headline,
         device=chosen_device(device),
+        detections=detections,
         progress=for_terminal(),
     )
     console = Console()
@@ -93,8 +95,10 @@ def evaluate(
         console.print(shown)
     for line in notes(scores):
         print(line)
+    if detections is not None:
+        print(f"all boxes, as COCO results: {detections}")
     if out is None:
-        print("nothing was written; -o FILE.json keeps scores, curves and the confusion matrix")
+        print("no scores were written; -o FILE.json keeps scores, curves and the confusion matrix")
         return
     about = {"weights": str(weights), "weights_sha256": hash_file(weights), "images": place}
     write_json(out, about | {"image_size": size or default_size, "merged": groups, **scores})

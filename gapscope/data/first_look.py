@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.data.check import as_problem
-from gapscope.data.images import decode, look_at_all
 from gapscope.data.image_hashes import HASH_SIDE, difference_hash
+from gapscope.data.images import decode, look_at_all
 from gapscope.data.problems import Problem
 from gapscope.data.splits import Splits
 from gapscope.data.table import AnnotationTable

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gapscope.data.leak_shares import Part
 from gapscope.data.image_hashes import hash_images
+from gapscope.data.leak_shares import Part
 from gapscope.data.leaks import groups_from_names, with_groups
 from gapscope.data.readers.detect import read_annotations
 from gapscope.data.splits import SPLITS, Splits, default_split, read_list, split_from_lists

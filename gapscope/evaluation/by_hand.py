@@ -1,7 +1,9 @@
 """One network, one set of labelled images -> all its scores."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
@@ -9,10 +11,12 @@ from gapscope.config import Evaluate
 from gapscope.data.samples import Samples
 from gapscope.data.table import AnnotationTable
 from gapscope.detector.network import Darknet
+from gapscope.evaluation.detection_files import coco_content
 from gapscope.evaluation.evaluate import Evaluation, evaluate
 from gapscope.evaluation.merging import merge_classes, new_names
 from gapscope.evaluation.scores import scores
 from gapscope.evaluation.shown import Scores
+from gapscope.files import write_text
 from gapscope.progress import Progress, silent
 
 
@@ -35,6 +39,7 @@ def score_network(
     groups: Mapping[str, Sequence[str]],
     headline: Sequence[str],
     device: torch.device | str = "cpu",
+    detections: Path | None = None,
     progress: Progress = silent,
 ) -> Scores:
     """Detect in all images of a table and say everything that `scores` does.
@@ -44,6 +49,7 @@ def score_network(
         size: Side of the network's input in pixels.
         groups: New class -> classes of the network that are scored as one, see `merge_classes`.
         headline: Classes whose mean is the headline; those that were merged into others are passed over.
+        detections: Where to write what was found (.json), as COCO has it, in pixels of the images.
 
     Raises:
         InputError: The images do not fit the network.
@@ -51,6 +57,8 @@ def score_network(
     samples = Samples(table, size=size, cache=False)
     found = evaluate(network, samples, settings, rules=(), device=device, progress=progress)
     found = _merged(found, tuple(table.class_names), groups, settings.nms_iou)
+    if detections is not None:
+        write_text(detections, json.dumps(coco_content(found, samples)))
     leading = [name for name in headline if name in found.classes]
     return Scores(scores(found, leading or found.classes, settings, progress=progress))
 

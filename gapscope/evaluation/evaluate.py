@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -88,7 +87,7 @@ def evaluate(
 def target_columns(samples: Samples) -> Boxes:
     """The labelled boxes of samples, as the network is shown them."""
     table = samples.table.select(samples.indices)
-    scale, offset = _geometry(samples)
+    scale, offset = letterboxed(samples)
     image = table.box_image.astype(np.int64)
     xyxy = table.xyxy.astype(np.float64) * scale[image] + offset[image]
     return Boxes.of(image, table.box_class, xyxy, ignore=table.ignore, area=table.areas)
@@ -96,7 +95,7 @@ def target_columns(samples: Samples) -> Boxes:
 
 def detection_columns(found: Sequence[Detections], samples: Samples) -> Boxes:
     """What was found in each of the samples, in their order."""
-    scale, _ = _geometry(samples)
+    scale, _ = letterboxed(samples)
     image = np.repeat(np.arange(len(found)), [len(one.boxes) for one in found])
     empty = Detections(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64))
     whole = {name: torch.cat([getattr(one, name) for one in (empty, *found)]).numpy() for name in vars(empty)}
@@ -104,24 +103,7 @@ def detection_columns(found: Sequence[Detections], samples: Samples) -> Boxes:
     return replace(boxes, area=boxes.area / scale[image, 0] ** 2)
 
 
-def coco_results(evaluation: Evaluation, samples: Samples) -> list[dict[str, Any]]:
-    """The detections as a COCO results list, in pixels of the original images, best first within an image.
-
-    `image_id` is the image's index in the domain's table; `category_id` counts the classes from 1.
-    """
-    detections, table = evaluation.detections, samples.table
-    scale, offset = _geometry(samples)
-    index = samples.indices[detections.image]
-    sides = np.stack([table.widths, table.heights] * 2, axis=1)[index].astype(np.float64)
-    xyxy = ((detections.xyxy - offset[detections.image]) / scale[detections.image]).clip(0, sides)
-    seen = (xyxy[:, 2:] > xyxy[:, :2]).all(axis=1)  # others lie wholly inside the letterbox bars
-    bbox = np.concatenate([xyxy[:, :2], xyxy[:, 2:] - xyxy[:, :2]], axis=1).round(2)
-    columns = (index, detections.label + 1, bbox, detections.confidence.round(5))
-    rows = zip(*(column[seen].tolist() for column in columns), strict=True)
-    return [{"image_id": i, "category_id": c, "bbox": box, "score": score} for i, c, box, score in rows]
-
-
-def _geometry(samples: Samples) -> tuple[Array, Array]:
+def letterboxed(samples: Samples) -> tuple[Array, Array]:
     """How each sample is letterboxed: scales (n, 1), network pixels per image pixel, and offsets (n, 4) of xyxy."""
     table, indices = samples.table, samples.indices
     sizes = zip(table.widths[indices].tolist(), table.heights[indices].tolist(), strict=True)

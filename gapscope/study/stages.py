@@ -87,7 +87,7 @@ def evaluate_units(study: Study) -> Iterator[Unit]:
             path = folder.evaluation(name, seed, domain)
             needs = (f"train/{name}/seed{seed}", f"data/{domain}")
             made_from = [experiment.evaluate.model_dump(exclude={"domains"}), experiment.data.image_size]
-            outputs = (path, path.with_suffix(".detections.json"))
+            outputs = (path, path.with_suffix(".detections.npz"))
             call = partial(work.evaluate_run, name=name, seed=seed, domain=domain)
             yield Unit("evaluate", f"evaluate/{name}/seed{seed}/{domain}", made_from, needs, outputs, call)
 

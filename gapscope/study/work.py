@@ -1,6 +1,5 @@
 """What each stage does: reads files of the stages before it, calls one part of the toolkit, writes its own files."""
 
-import json
 from itertools import combinations
 
 import torch
@@ -9,9 +8,10 @@ from gapscope.arms import trained_layers
 from gapscope.data.samples import Samples
 from gapscope.data.splits import read_list
 from gapscope.detector.weights import load_weights
-from gapscope.evaluation.evaluate import coco_results, evaluate
+from gapscope.evaluation.detection_files import in_original_pixels, save_detections
+from gapscope.evaluation.evaluate import evaluate
 from gapscope.evaluation.scores import scores
-from gapscope.files import hash_file, write_json, write_text
+from gapscope.files import hash_file, write_json
 from gapscope.recording.layer_sync import record
 from gapscope.recording.recording import write_dataset
 from gapscope.similarity.compare import write_similarity
@@ -51,7 +51,7 @@ def evaluate_run(study: Study, key: str, *, name: str, seed: int, domain: str) -
         progress=study.progress,
     )
     path = study.folder.evaluation(name, seed, domain)
-    write_text(path.with_suffix(".detections.json"), json.dumps(coco_results(found, samples)))
+    save_detections(path.with_suffix(".detections.npz"), in_original_pixels(found, samples))
     numbers = scores(found, experiment.headline_classes, settings, what=f"intervals of {run}", progress=study.progress)
     facts = {"arm": name, "seed": seed, "domain": domain, "split": "test", **numbers}
     write_json(path, facts | {"weights_sha256": hash_file(weights), "image_size": samples.size})

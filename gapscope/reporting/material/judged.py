@@ -1,15 +1,11 @@
 """Which detections are right, and what kind of mistake are the others? Box by box, as the evaluation counts them."""
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.data.table import AnnotationTable
-from gapscope.errors import InputError
 from gapscope.evaluation.columns import Array, Boxes, Rows
 from gapscope.evaluation.error_kinds import KINDS, errors_by_box
 from gapscope.evaluation.matching import IGNORED, RIGHT, Matches, coco_candidates, match_coco
@@ -76,51 +72,3 @@ def f1_per_image(targets: Boxes, judged: Judged, num_images: int, confidence: fl
 def target_boxes(table: AnnotationTable) -> Boxes:
     """All labelled boxes of a table, in pixels of the original images."""
     return Boxes.of(table.box_image, table.box_class, table.xyxy, ignore=table.ignore, area=table.areas)
-
-
-def read_detections(path: Path, images: NDArray[np.int64], num_classes: int, least: float) -> Boxes:
-    """A file that the evaluation left, in pixels of the original images.
-
-    Args:
-        path: `evaluation/<run>--<domain>.detections.json`.
-        images: Indices of the test images in the domain's table; `image` counts through them.
-        num_classes: How many classes there are.
-        least: Less confident detections are left out.
-
-    Raises:
-        InputError: The file is broken, or names an image or a class that the run does not have.
-    """
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-        sure = [row for row in rows if row["score"] >= least]
-        if any(len(row["bbox"]) != 4 for row in sure):
-            raise ValueError("a bbox is not x, y, width, height")
-        columns = ([row[key] for row in sure] for key in ("image_id", "category_id", "bbox", "score"))
-        index, category, bbox, score = (np.array(column, float) for column in columns)
-        return _checked(index, category, bbox.reshape(-1, 4), score, images, num_classes)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} cannot be read as detections: {_said(error)}. Delete it and run the study again: only what is "
-            "missing is repeated."
-        ) from error
-
-
-def _checked(
-    index: Array, category: Array, bbox: Array, score: Array, images: NDArray[np.int64], num_classes: int
-) -> Boxes:
-    order = np.argsort(images, kind="stable")
-    place = np.searchsorted(images, index, sorter=order).clip(0, max(0, len(images) - 1))
-    known = images[order[place]] == index if len(images) else np.zeros(len(index), bool)
-    if not known.all():
-        raise ValueError(f"image_id {index[~known][0]:g} is none of the {len(images)} test images")
-    foreign = ~np.isin(category, np.arange(1, num_classes + 1))
-    if foreign.any():
-        raise ValueError(f"category_id {category[foreign][0]:g} is none of 1 to {num_classes}")
-    if not (np.isfinite(bbox).all() and np.isfinite(score).all()):
-        raise ValueError("a box or a score is no finite number")
-    xyxy = np.concatenate([bbox[:, :2], bbox[:, :2] + bbox[:, 2:]], axis=1)
-    return Boxes.of(order[place], category - 1, xyxy, score)
-
-
-def _said(error: Exception) -> Any:
-    return f"there is no {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__

@@ -74,9 +74,7 @@ def uncovered(chosen: Sequence[Choice], wanted: Sequence[Things]) -> list[str]:
     return [name for things in wanted for name, held in things.items() if held.any() and not held[images].any()]
 
 
-def _disputed(
-    by_dispute: NDArray[np.int64], disagreement: NDArray[np.float64], count: int, alike: Alike
-) -> list[int]:
+def _disputed(by_dispute: NDArray[np.int64], disagreement: NDArray[np.float64], count: int, alike: Alike) -> list[int]:
     """The first images that are disputed at all and not like one before them; not many more are looked at."""
     chosen: list[int] = []
     for image in map(int, by_dispute[: LOOKED_AT * count]):

@@ -12,8 +12,9 @@ from gapscope.data.image_hashes import difference_hash
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 from gapscope.evaluation.columns import Boxes
+from gapscope.evaluation.detection_files import read_detections
 from gapscope.evaluation.error_kinds import KINDS
-from gapscope.reporting.material.judged import Judged, f1_per_image, judge, read_detections, target_boxes
+from gapscope.reporting.material.judged import Judged, f1_per_image, judge, target_boxes
 from gapscope.reporting.material.marks import Mark, found_marks, label_marks, missed_marks
 from gapscope.reporting.material.picture_choice import REASONS, Alike, Choice, Things, choose, evenly, uncovered
 from gapscope.reporting.results import Results, RunName
@@ -127,7 +128,7 @@ def galleries(results: Results) -> list[Gallery]:
 
 def _gallery(results: Results, domain: str, count: int) -> Gallery | None:
     runs = {arm: RunName(arm, results.seeds[0]) for arm in results.arms}
-    files = {arm: results.folder / "evaluation" / f"{run}--{domain}.detections.json" for arm, run in runs.items()}
+    files = {arm: results.folder / "evaluation" / f"{run}--{domain}.detections.npz" for arm, run in runs.items()}
     there = {arm: path for arm, path in files.items() if path.is_file()}
     whole = read_table(results, domain) if there else None
     if whole is None:

@@ -22,7 +22,7 @@ CONTENTS = {
     "arms/*/metrics.jsonl": "one line per epoch: losses, validation mAP, speed",
     "arms/*/summary.json": "a training in numbers: best epoch, hashes",
     "arms/*": "checkpoints and logs of trainings",
-    "evaluation/*.detections.json": "detections, as a COCO results list in pixels of the original images",
+    "evaluation/*.detections.npz": "detections in pixels of the original images (numpy)",
     "evaluation/*": "AP of every arm on every domain, with intervals, curves, confusion, kinds of errors",
     "recordings/*": "one Gram matrix per layer, layer statistics (netCDF)",
     "similarity/effect--*": "every layer between floor and ceiling (netCDF)",
