@@ -82,10 +82,18 @@ def count_block(block: Values, low: float, high: float, masks: NDArray[np.bool_]
         return MedianCount(low, high, num_below, between)
     if between <= block.size // 8:
         chosen ^= below
-        gathered = np.compress(chosen.reshape(-1), block.reshape(-1))  # quicker than block[chosen], and the same
-        return MedianCount(low, high, num_below, inside=[gathered])
+        return MedianCount(low, high, num_below, inside=[_few(block, chosen)])
     at_low, at_high = (int(np.count_nonzero(block == end)) for end in (low32, high32))
     return MedianCount(low, high, num_below, at_low, at_high, [block[(block > low32) & (block < high32)]])
+
+
+def _few(block: Values, chosen: NDArray[np.bool_]) -> Values:
+    """`block[chosen]`, where few are chosen; eight flags are one word, and most words are zero."""
+    if block.size % 8:
+        return block[chosen]
+    words = chosen.reshape(-1).view(np.uint64)
+    where = np.flatnonzero(words != 0)
+    return np.compress(words[where].view(np.bool_), block.reshape(-1, 8).take(where, axis=0).reshape(-1))
 
 
 def median_of_all(values: Values) -> float:
