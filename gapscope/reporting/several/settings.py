@@ -88,6 +88,6 @@ def side_by_side(experiments: Sequence[Experiment]) -> list[Setting]:
 
 
 def _order(key: str) -> tuple[int, str]:
-    """The tables as config.py has them; within one, by name, so that a domain's keys stay together."""
+    """The tables as gapscope.config has them; within one, by name, so that a domain's keys stay together."""
     tables = list(Experiment.model_fields)
     return tables.index(key.partition(".")[0]), key

@@ -1,0 +1,40 @@
+"""A whole experiment: all tables together."""
+
+from pydantic import Field
+
+from gapscope.config.domains import Data, Domain
+from gapscope.config.measuring import Evaluate, Probe, Record, Similarity
+from gapscope.config.tables import Name, Table
+from gapscope.config.training import Arm, Model, Train
+
+
+class Experiment(Table):
+    """A whole study, as one file says it."""
+
+    name: Name
+    title: str = ""
+    note: str = ""
+    """Shown at the top of the report: what the study does and does not show."""
+    seeds: list[int] = Field([0, 1], min_length=1)
+    data: Data
+    model: Model = Model()
+    domains: dict[Name, Domain] = Field(min_length=1)
+    arms: dict[Name, Arm] = Field(min_length=1)
+    train: Train = Train()
+    evaluate: Evaluate = Evaluate()
+    probe: Probe
+    record: Record = Record()
+    similarity: Similarity = Similarity()
+
+    @property
+    def reported_arms(self) -> list[str]:
+        return [name for name, arm in self.arms.items() if arm.report]
+
+    @property
+    def headline_classes(self) -> list[str]:
+        """The classes whose mean is the headline number."""
+        return self.evaluate.headline or self.data.classes
+
+    @property
+    def evaluated_domains(self) -> list[str]:
+        return self.evaluate.domains or [n for n, domain in self.domains.items() if domain.role != "control"]

@@ -1,0 +1,72 @@
+"""Settings of what is measured of trained networks: [evaluate], [probe], [record] and [similarity]."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from gapscope.config.tables import Table
+
+
+class Evaluate(Table):
+    rule: Literal["coco", "paper"] = "coco"
+    """Which rule the tables lead with; both are computed."""
+    headline: list[str] = []
+    """Classes whose mean is the headline number; all of them when left out."""
+    confidence: float = Field(0.001, ge=0, lt=1)
+    nms_iou: float = Field(0.6, gt=0, lt=1)
+    operating_confidence: float = Field(0.25, ge=0, lt=1)
+    """Least confidence of the detections that the confusion matrix counts, as a user of the network would set it."""
+    bootstraps: int = Field(1000, ge=20)
+    """Resamples of the test images behind each interval of a score."""
+    domains: list[str] = []
+    """Domains whose test images are evaluated on; all that are `real` or `synthetic` when left out."""
+
+
+class Probe(Table):
+    domain: str
+    """Domain whose test images every network looks at: tables, figures and verdict speak of these."""
+    also: list[str] = []
+    """Further domains on whose test images layers are recorded and compared; as many images of each."""
+    images: int = Field(200, ge=4)
+    seed: int = 0
+
+    @property
+    def domains(self) -> list[str]:
+        """All of them, the main one first."""
+        return [self.domain, *self.also]
+
+
+class Record(Table):
+    sizes: tuple[int, ...] = Field((416, 32), min_length=1)
+    """Input sizes: the first is that of Figures 1-6 and Table 3, the second that of Figure 7 and Table 4."""
+    memory: str = "8GiB"
+    """Live tensors above this spill to disk; the numbers do not change."""
+
+
+MEASURE_IMAGES = {
+    "cka_debiased": 4,
+    "cka_biased": 4,
+    "cka_rbf_debiased": 4,
+    "cka_rbf_biased": 4,
+    "cka_deconfounded": 4,
+    "cka_angle": 4,
+    "rsa": 4,
+    "mutual_knn": 12,
+    "cca_mean": 4,
+    "cca_squared": 4,
+    "svcca": 4,
+    "svcca_20": 41,
+    "pwcca_pooled": 4,
+    "procrustes": 4,
+    "shape_angle": 4,
+}
+"""Measures that a study's recordings suffice for, and the fewest images of each; docs/measures.md says more."""
+
+
+class Similarity(Table):
+    measures: list[str] = ["cka_debiased", "cka_biased", "cka_deconfounded", "rsa"]
+    """How layers are compared, all with all; `cka_debiased` must be among them. See docs/measures.md."""
+    permutations: int = Field(100, ge=20)
+    """Shuffles of the images behind the floor."""
+    bootstraps: int = Field(200, ge=20)
+    """Resamples of the images behind each interval."""

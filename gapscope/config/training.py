@@ -1,0 +1,143 @@
+"""Settings of networks and their training: [model], [arms] and [train]."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from gapscope.config.tables import Table
+
+
+class Model(Table):
+    width: float = Field(1.0, gt=0, le=4)
+    """Factor on the number of channels of every layer; 1 is YOLOv3 itself."""
+    anchor_scale: float = Field(1.0, gt=0)
+    """Factor on Darknet's nine anchors, which were chosen for 416 pixels."""
+    prior: float = Field(0.01, ge=0, lt=1)
+    """Confidence of an untrained head; 0 leaves its biases as initialised, as the paper did."""
+
+
+class Arm(Table):
+    title: str = ""
+    domains: list[str] = Field(min_length=1)
+    """The domains whose training images the arm sees."""
+    start: str = "scratch"
+    """`scratch`, `streets` (the small backbone that comes with gapscope), another arm's name, or a weights file.
+
+    Layers 0-74 are taken from it; the head always starts at random, as in the paper.
+    """
+    freeze: str = ""
+    """Layers that stay as they are, such as `0-74`; their BatchNorm statistics too."""
+    report: bool = True
+    """Whether tables and figures show the arm."""
+
+
+class Augment(Table):
+    flip: float = Field(0.5, ge=0, le=1)
+    hsv: tuple[
+        Annotated[float, Field(ge=0, le=0.5)], Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]
+    ] = (0.015, 0.6, 0.4)
+    scale: float = Field(0.3, ge=0, lt=1)
+    translate: float = Field(0.1, ge=0, lt=1)
+    mosaic: float = Field(0.0, ge=0, le=1)
+    rotate: float = Field(0.0, ge=0, le=180)
+    shear: float = Field(0.0, ge=0, lt=45)
+    """Degrees."""
+
+
+class Train(Table):
+    preset: Literal["paper"] | None = None
+    """`paper`: what the paper and the code it used did, see `PAPER`; values that are given win over it."""
+    epochs: int = Field(100, gt=0)
+    batch_size: int = Field(8, gt=0)
+    """Images per forward pass, those of all processes together."""
+    accumulate: int = Field(1, gt=0)
+    """Batches per optimizer step; their gradients are averaged."""
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    learning_rate: float = Field(1e-4, gt=0)
+    momentum: float = Field(0.937, ge=0, lt=1)
+    """Nesterov momentum of `sgd`."""
+    weight_decay: float = Field(0.0, ge=0)
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup_steps: int = Field(0, ge=0)
+    """Optimizer steps over which the learning rate climbs from zero."""
+    clip_norm: float = Field(0.0, ge=0)
+    """Largest norm of all gradients together; 0 is off."""
+    patience: int = Field(10, gt=0)
+    """Epochs without a better mAP@0.5 on the validation images before training stops."""
+    validate_every: int = Field(1, gt=0)
+    """Epochs between two validations; the last epoch is always validated."""
+    ema: float = Field(0.0, ge=0, lt=1)
+    """Decay per step of a moving average of the weights, which is then what is validated and kept; 0 is off."""
+    bn: Literal["frozen", "track"] = "frozen"
+    """BatchNorm of frozen layers: `frozen` keeps their statistics too, `track` lets them follow the training images."""
+    loss: Literal["giou", "darknet"] = "giou"
+    """`giou`: that of the code the paper used; `darknet`: that of YOLOv3's authors."""
+    box_gain: float = Field(3.54, ge=0)
+    objectness_gain: float = Field(64.3, ge=0)
+    class_gain: float = Field(37.4, ge=0)
+    """Weights of the loss's parts; left out, `darknet` has 1 for each. With `giou`, `class_gain` is for 80 classes."""
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    """Classes are taught as e / 2 and 1 - e / 2."""
+    iou_threshold: float = Field(0.225, gt=0, lt=1)
+    """`giou`: every anchor whose shape overlaps an object's by more than this answers for it."""
+    always_best: bool = True
+    """`giou`: an object that fits no anchor gets its best one."""
+    ignore_threshold: float = Field(0.7, gt=0, le=1)
+    """`darknet`: places whose predicted box overlaps an object by more are not taught that there is none."""
+    augment: Augment = Augment()
+    precision: Literal["32", "bf16"] = "32"
+    """`bf16` multiplies in bfloat16; weights, statistics and the loss stay in float32."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    devices: int | Literal["auto"] = 1
+    """How many GPUs, or processes on the CPU, share one training; `auto` takes all GPUs."""
+    sync_batchnorm: bool = False
+    """Several GPUs normalize over the whole batch instead of each over its own share."""
+    compile: bool = False
+    """Let torch.compile fuse the network's operations; the first step then takes minutes."""
+    workers: int = Field(0, ge=0)
+    """Threads that make batches ahead; the batches do not depend on it."""
+    checkpoint_minutes: float = Field(10.0, gt=0)
+    """Minutes between checkpoints within an epoch; there is one after every epoch too."""
+    loggers: list[Literal["tensorboard", "wandb", "mlflow"]] = []
+    """Where metrics go besides metrics.jsonl."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, given: Any) -> Any:
+        """What the preset and the loss decide where nothing is given."""
+        if not isinstance(given, dict):
+            return given
+        preset = PAPER if given.get("preset") == "paper" else {}
+        filled = preset | given
+        if preset and isinstance(given.get("augment"), dict):
+            filled["augment"] = preset["augment"] | given["augment"]
+        if filled.get("loss") == "darknet":
+            filled = {"box_gain": 1.0, "objectness_gain": 1.0, "class_gain": 1.0} | filled
+        return filled
+
+    @field_validator("devices", mode="before")
+    @classmethod
+    def _count_or_auto(cls, value: Any) -> Any:
+        if value != "auto" and (not isinstance(value, int) or value < 1):
+            raise PydanticCustomError("devices", "input should be a number above 0 or 'auto'")
+        return value
+
+
+PAPER: dict[str, Any] = {
+    "epochs": 100,
+    "batch_size": 8,
+    "optimizer": "adam",
+    "learning_rate": 1e-4,
+    "patience": 10,
+    "weight_decay": 4.84e-4,
+    "bn": "track",
+    "loss": "giou",
+    "always_best": False,
+    "augment": {"flip": 0.5, "hsv": (0.0138, 0.678, 0.36), "scale": 0.05, "translate": 0.05, "mosaic": 1.0},
+}
+"""The paper's settings. Epochs, batch, optimizer, rate and patience stand in it; weight decay, augmentation, the loss
+and what BatchNorm does in frozen layers are those of the code family it used, in early 2020."""
+
+NUMBERS_DO_NOT_DEPEND_ON = {"preset", "device", "compile", "workers", "checkpoint_minutes", "loggers"}
+"""Keys of [train] that may change while a training stands in a run folder: it is not made again."""
