@@ -1,7 +1,6 @@
 """Records a model that can be traced: all images through one step of its graph before the next, so little must be kept.
 
-A step reaches from the end of one recorded layer to the end of the next. Between steps only what a later step reads is
-kept, in memory or, past the budget, in mapped files.
+Between steps only what a later step reads is kept, in memory or, past the budget, in mapped files.
 """
 
 import itertools
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor, fx
 
 from gapscope.progress import Progress
+from gapscope.recording.graph_steps import Step, cut_into_steps, nodes_in
 from gapscope.recording.live_tensors import LiveTensors
 from gapscope.recording.measured import (
     Measured,
@@ -40,19 +40,6 @@ class _Kept:
     dtype: torch.dtype
 
 
-@dataclass(frozen=True)
-class _Step:
-    """What is computed for all images before anything else."""
-
-    nodes: list[fx.Node]
-    reads: list[fx.Node]
-    """Of earlier steps, in order."""
-    hands_on: list[fx.Node]
-    """What later steps read."""
-    layers: list[tuple[Output, Any]]
-    """The layers that are complete at its end, each with what its module's call puts out, in nodes."""
-
-
 def record_by_graph(
     traced: Traced, probe: ProbeImages, outputs: list[Output], live: LiveTensors, progress: Progress, what: str
 ) -> list[Measured]:
@@ -70,7 +57,7 @@ def record_by_graph(
         CannotFollowError: If the graph computes something else than the model.
         InputError: If one step does not fit the budget.
     """
-    steps = _steps(traced, outputs)
+    steps = cut_into_steps(traced, outputs)
     runner = _Runner(traced.graph, probe, live)
     measured: list[Measured] = []
     try:
@@ -80,47 +67,6 @@ def record_by_graph(
     finally:
         live.clear()
     return measured
-
-
-def _steps(traced: Traced, outputs: list[Output]) -> list[_Step]:
-    """The graph cut behind every node that completes a wanted layer; what follows the last is left out."""
-    complete: dict[fx.Node, list[tuple[Output, Any]]] = defaultdict(list)
-    for output in outputs:
-        if output.key[0] not in traced.ends:
-            raise CannotFollowError(f"layer {output.name} is no part of the graph")
-        node, structure = traced.ends[output.key[0]]
-        complete[node].append((output, structure))
-    pieces: list[list[fx.Node]] = [[]]
-    for node in traced.graph.graph.nodes:
-        pieces[-1].append(node)
-        if node in complete:
-            pieces.append([])
-    pieces.pop()  # what follows the last layer
-
-    made_in = {node: at for at, piece in enumerate(pieces) for node in piece}
-    read_in = [_inputs_of(piece, complete[piece[-1]]) for piece in pieces]
-    last_read = {node: at for at, nodes in enumerate(read_in) for node in nodes}
-    return [
-        _Step(
-            nodes=piece,
-            reads=[node for node in read_in[at] if made_in[node] < at],
-            hands_on=[node for node, last in last_read.items() if made_in[node] <= at < last],
-            layers=complete[piece[-1]],
-        )
-        for at, piece in enumerate(pieces)
-    ]
-
-
-def _inputs_of(piece: list[fx.Node], layers: list[tuple[Output, Any]]) -> list[fx.Node]:
-    """All nodes that a piece of the graph reads, its own among them, each once."""
-    read = [source for node in piece for source in node.all_input_nodes]
-    return list(dict.fromkeys([*read, *(node for _, structure in layers for node in _nodes_in(structure))]))
-
-
-def _nodes_in(structure: Any) -> list[fx.Node]:
-    found: list[fx.Node] = []
-    fx.node.map_aggregate(structure, lambda part: found.append(part) if isinstance(part, fx.Node) else None)
-    return found
 
 
 class _Runner:
@@ -136,7 +82,7 @@ class _Runner:
         """Features (n, p) by slot."""
         self.num_slots = 0
 
-    def run(self, step: _Step) -> list[Measured]:
+    def run(self, step: Step) -> list[Measured]:
         """All images through one step; measures its layers and forgets what nobody reads any more."""
         handed = {node: self.values.get(node, []) for node in step.hands_on}
         fresh = [node for node in step.hands_on if node not in self.values]
@@ -158,7 +104,7 @@ class _Runner:
             self.live.free(slot)
         return measured
 
-    def _compute(self, step: _Step, batch: int, fetched: dict[int, Tensor]) -> dict[fx.Node, Any]:
+    def _compute(self, step: Step, batch: int, fetched: dict[int, Tensor]) -> dict[fx.Node, Any]:
         """One batch through one step: the values of the nodes that it reads and computes."""
         rows = self.probe.batches[batch]
 
@@ -171,7 +117,7 @@ class _Runner:
             return fetched[part.slot].view(part.shape)
 
         environment = {node: fx.node.map_aggregate(self.values[node][batch], fetch) for node in step.reads}
-        wanted = {node for _, structure in step.layers for node in _nodes_in(structure)} | set(step.hands_on)
+        wanted = {node for _, structure in step.layers for node in nodes_in(structure)} | set(step.hands_on)
         self.interpreter.env = environment
         self.interpreter.args_iter = iter(self.probe.arguments(rows).positional)
         for node in step.nodes:
