@@ -1,5 +1,6 @@
 """check: everything that is wrong is told at once, sorted into kinds, and nothing is changed."""
 
+import hashlib
 import json
 import os
 
@@ -113,6 +114,8 @@ def test_the_first_look_names_broken_images_and_hashes_the_others(tmp_path):
     assert list(look.broken) == [1] and look.broken[1].file.endswith("001.png")
     assert (look.hashes[0] == difference_hash(table.path(0))).all()
     assert not look.hashes[1:].any()
+    content = hashlib.sha256(table.path(0).read_bytes()).digest()
+    assert look.files_sha256 == hashlib.sha256(content).hexdigest()  # of the one that is whole
     splits = without({"train": np.array([0, 1]), "val": np.array([2])}, list(look.broken))
     assert {name: indices.tolist() for name, indices in splits.items()} == {"train": [0], "val": [2]}
 

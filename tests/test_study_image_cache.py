@@ -47,7 +47,8 @@ def test_the_cache_lies_in_the_run_folder_or_where_it_is_told_to(tmp_path):
 
 def test_no_unit_is_made_again_for_another_cache(tmp_path):
     def keys(cache: str) -> dict[str, str]:
-        found = keys_of(units_of(Study(experiment(cache=cache), RunFolder(tmp_path))))
+        folder = RunFolder(tmp_path)
+        found = keys_of(units_of(Study(experiment(cache=cache), folder)), folder)
         return {name: key for name, key in found.items() if name != "report"}
 
     assert keys("") == keys('cache = "off"') == keys('cache = "disk"\ncache_folder = "elsewhere"')

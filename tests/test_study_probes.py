@@ -87,7 +87,8 @@ def study_of(chosen: Experiment, folder: Path, data_root: Path) -> Study:
 
 
 def keys(chosen: Experiment, folder: Path, data_root: Path) -> dict[str, str]:
-    return keys_of(units_of(study_of(chosen, folder, data_root)))
+    study = study_of(chosen, folder, data_root)
+    return keys_of(units_of(study), study.folder)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +105,7 @@ def recorded_run(tmp_path_factory: pytest.TempPathFactory, data_root: Path) -> P
         save_weights(drawn, unit.outputs[0], {})
         for path in unit.outputs[1:]:
             write_json(path, {})
-        study.folder.write_record(unit.name, keys_of(units)[unit.name], unit.outputs, 0.0)
+        study.folder.write_record(unit.name, keys_of(units, study.folder)[unit.name], unit.outputs, 0.0)
     do(units, study, only="record")
     do(units, study, only="compare")
     return folder

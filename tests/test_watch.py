@@ -67,7 +67,7 @@ def record_as_done(run: Path) -> None:
     """Records of all units whose files stand, as the run itself leaves them; what a made-up run lacks is left empty."""
     watched = Watched(run)
     _, units = watched._units()
-    keys = keys_of(units)
+    keys = keys_of(units, watched.folder)
     for unit in units:
         lacking = [path for path in unit.outputs if not path.exists()]
         if all(path.suffix == ".safetensors" or path.parent.name == "probe" for path in lacking):

@@ -1,5 +1,6 @@
 """Decode every image that will be used once, so that no broken one shows up hours into a training."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,29 +26,34 @@ class FirstLook:
     """(n, 4) difference hashes of the table's images; zeros where none was taken."""
     broken: dict[int, Problem]
     """Image -> why it cannot be decoded."""
+    files_sha256: str
+    """SHA-256 (hex) over the bytes of all other files, in the order in which they were looked at."""
 
 
 def first_look(table: AnnotationTable, images: NDArray[np.int64], progress: Progress = silent) -> FirstLook:
     """Decode images just as training will, and hash them for the leak check while they are in the file cache.
 
     Measured on JPEGs, time of one core: 2.4 ms per image at 640 x 360 and 5.6 ms at 1280 x 720; the hash alone takes
-    0.9 and 1.8.
+    0.9 and 1.8. Hashing the bytes of a file takes 0.1 ms for 150 kB.
     """
     paths = [table.path(i) for i in images]
-    found = look_at_all(paths, _decoded_hash, what="decoding every image once", progress=progress)
+    found = look_at_all(paths, _decoded_hashes, what="decoding every image once", progress=progress)
     hashes = np.zeros((len(table), HASH_SIDE**2 // 64), dtype=np.uint64)
-    broken = {}
+    broken, content = {}, hashlib.sha256()
     for image, path, seen in zip(images.tolist(), paths, found, strict=True):
         if isinstance(seen, InputError):
             broken[image] = as_problem(seen, path)
         else:
-            hashes[image] = seen
-    return FirstLook(hashes, broken)
+            hashes[image] = seen[0]
+            content.update(seen[1])
+    return FirstLook(hashes, broken, content.hexdigest())
 
 
-def _decoded_hash(path: Path) -> NDArray[np.uint64]:
+def _decoded_hashes(path: Path) -> tuple[NDArray[np.uint64], bytes]:
     decode(path)
-    return difference_hash(path)
+    with path.open("rb") as stream:
+        content = hashlib.file_digest(stream, "sha256").digest()
+    return difference_hash(path), content
 
 
 def without(splits: Splits, images: Sequence[int]) -> Splits:

@@ -1,15 +1,15 @@
 """What the data stage leaves in the run folder, written and read again."""
 
+import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gapscope.config import Domain, Experiment
 from gapscope.data.check import write_problems
-from gapscope.data.first_look import check_share, first_look, without
+from gapscope.data.first_look import FirstLook, check_share, first_look, without
 from gapscope.data.hood_sheet import write_removed, write_sheet
 from gapscope.data.leak_shares import Part, overlaps
 from gapscope.data.leaks import find_leaks
@@ -22,7 +22,7 @@ from gapscope.data.splits import (
 from gapscope.data.statistics import domain_summary
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
-from gapscope.files import write_json
+from gapscope.files import hash_file, write_json
 from gapscope.progress import Progress, silent
 from gapscope.study.domains import PreparedDomain, domain_root
 from gapscope.study.folder import RunFolder
@@ -38,8 +38,8 @@ def write_domain_files(
         InputError: If an image cannot be decoded and the domain does not leave such images out.
     """
     domain, here = experiment.domains[name], folder.domain(name)
-    prepared, hashes = without_broken(name, domain, prepared, progress)
-    table = prepared.table
+    prepared, look = without_broken(name, domain, prepared, progress)
+    table, hashes = prepared.table, look.hashes
     leaks = find_leaks(table, prepared.splits, hashes=hashes)
     parts = {split: Part(table.paths[i], table.groups[i], hashes[i]) for split, i in prepared.splits.items()}
     summary = domain_summary(
@@ -63,6 +63,7 @@ def write_domain_files(
         "notes": list(prepared.notes),
         "letterbox": {"size": experiment.data.image_size, "interpolation": INTERPOLATION, "fill": FILL},
     }
+    summary["files_sha256"] = look.files_sha256
     summary["leaks"]["overlaps"] = [overlap.as_dict() for overlap in overlaps(parts)]
     if name == experiment.probe.domain:
         write_probe(experiment, name, table, prepared.splits["test"], folder)
@@ -77,13 +78,29 @@ def write_domain_files(
     write_json(here / "summary.json", summary | place)
 
 
+def data_left(folder: RunFolder, name: str, *, is_probe: bool) -> list[str]:
+    """What of a domain decides all that is made from it: names, sizes, labels and splits, the bytes of the images and,
+    if it is the probe's, the probe. Where the folder lies and when its files were written does not.
+
+    Raises:
+        InputError: If the summary that the data stage left is broken.
+    """
+    path = folder.domain(name) / "summary.json"
+    try:
+        summary = json.loads(path.read_text(encoding="utf-8"))
+        prints = [summary["fingerprint"], summary["files_sha256"]]
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{path} cannot be read as a domain's summary: {error}. Delete it and run again.") from error
+    return [*prints, hash_file(folder.probe(name))] if is_probe else prints
+
+
 def without_broken(
     name: str, domain: Domain, prepared: PreparedDomain, progress: Progress = silent
-) -> tuple[PreparedDomain, NDArray[np.uint64]]:
+) -> tuple[PreparedDomain, FirstLook]:
     """Decode every image of the splits once; take those that are broken out of them, where the domain allows it.
 
     Returns:
-        The domain, and the difference hashes (n, 4) of its images.
+        The domain, and what was seen of its images.
 
     Raises:
         InputError: If images are broken and `skip_bad` is not set, or there are more than `max_bad` allows.
@@ -100,7 +117,7 @@ def without_broken(
         check_share(problems, len(prepared.table), domain.max_bad)
     except InputError as error:
         raise InputError(f"[domains.{name}]: {error}") from None
-    return replace(prepared, splits=without(prepared.splits, list(look.broken)), problems=problems), look.hashes
+    return replace(prepared, splits=without(prepared.splits, list(look.broken)), problems=problems), look
 
 
 def load_domain(name: str, domain: Domain, folder: RunFolder, data_root: Path | None) -> AnnotationTable:

@@ -87,10 +87,18 @@ class RunFolder:
         record = self.read_record(unit)
         return record is not None and record.get("key") == key and all(path.exists() for path in outputs)
 
-    def write_record(self, unit: str, key: str, outputs: tuple[Path, ...], seconds: float) -> None:
-        """Note that the unit is finished; call it last."""
+    def left_by(self, unit: str, key: str) -> str | None:
+        """The hash of what a finished unit left for others, if there is one on record."""
+        record = self.read_record(unit)
+        return record.get("left") if record is not None and record.get("key") == key else None
+
+    def write_record(
+        self, unit: str, key: str, outputs: tuple[Path, ...], seconds: float, left: str | None = None
+    ) -> None:
+        """Note that the unit is finished, and the hash of what it left for others; call it last."""
         files = [str(path.relative_to(self.root)) for path in outputs]
-        write_json(self.record_of(unit), {"unit": unit, "key": key, "files": files, "seconds": round(seconds, 2)})
+        record = {"unit": unit, "key": key, "files": files, "seconds": round(seconds, 2)}
+        write_json(self.record_of(unit), record | ({} if left is None else {"left": left}))
 
     def forget(self, unit: str) -> None:
         """Drop the record before the unit's files are replaced, so that a kill cannot leave a record of old files."""

@@ -10,7 +10,7 @@ from gapscope.config import Experiment
 from gapscope.data.splits import read_list
 from gapscope.errors import InputError
 from gapscope.experiment_file import did_you_mean
-from gapscope.files import write_json, write_text
+from gapscope.files import hash_value, write_json, write_text
 from gapscope.progress import Progress, silent
 from gapscope.study.environment import environment
 from gapscope.study.folder import RunFolder
@@ -118,12 +118,16 @@ def do(units: list[Unit], study: Study, *, only: str | None = None, jobs: int = 
     Raises:
         InputError: If `only` names a stage whose inputs are not there yet.
     """
-    keys, folder = keys_of(units), study.folder
+    folder = study.folder
+    keys = keys_of(units, folder)
     waiting = {unit.name: unit for unit in pending(units, folder)}
     done: list[str] = []
 
     def finished(unit: Unit, seconds: float) -> None:
-        folder.write_record(unit.name, keys[unit.name], unit.outputs, seconds)
+        left = None if unit.left is None else hash_value(unit.left())
+        folder.write_record(unit.name, keys[unit.name], unit.outputs, seconds, left)
+        if left is not None:
+            keys.update(keys_of(units, folder))
         del waiting[unit.name]
         done.append(unit.name)
 
@@ -146,6 +150,8 @@ def do(units: list[Unit], study: Study, *, only: str | None = None, jobs: int = 
             finished(unit, time.perf_counter() - started)
             if stage == "compare":  # many short units: one bar for all of them
                 study.progress("comparing", number, len(chosen), unit.name.partition("/")[2])
+        if any(unit.left is not None for unit in chosen):  # what is made from the same as before need not wait
+            waiting = {unit.name: unit for unit in pending(units, folder)}
     return done
 
 

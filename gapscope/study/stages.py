@@ -10,6 +10,7 @@ from gapscope.config import NUMBERS_DO_NOT_DEPEND_ON, Experiment
 from gapscope.data.label_maps import label_map
 from gapscope.files import hash_file
 from gapscope.study import arm_training, work
+from gapscope.study.domain_files import data_left
 from gapscope.study.domains import domain_root, files_fingerprint
 from gapscope.study.study import Run, Study, run_name, weights_file
 from gapscope.study.units import Unit
@@ -50,7 +51,8 @@ def data_units(study: Study) -> Iterator[Unit]:
         named = asdict(label_map(domain.label_map)) if domain.label_map else None
         size = experiment.data.image_size if domain.min_area_at == "network" else None
         made_from = [settings, source, experiment.data.classes, probe, named, size]
-        yield Unit("data", f"data/{name}", made_from, (), tuple(outputs), partial(work.prepare_data, name=name))
+        call, left = partial(work.prepare_data, name=name), partial(data_left, folder, name, is_probe=is_probe)
+        yield Unit("data", f"data/{name}", made_from, (), tuple(outputs), call, left)
 
 
 def train_units(study: Study) -> Iterator[Unit]:

@@ -29,14 +29,23 @@ class Unit:
     outputs: tuple[Path, ...]
     work: Callable[..., None]
     """Does it, given the study and the unit's key."""
+    left: Callable[[], Any] | None = None
+    """Once it is done: a JSON-able value of all that other units read of it. They go by that, and so stay as they are
+    where the unit is made again with the same result; without it, by what the unit is made from."""
 
 
-def keys_of(units: Sequence[Unit]) -> dict[str, str]:
-    """The key of every unit: a hash of what it is made from and of the keys of the units that it needs."""
+def keys_of(units: Sequence[Unit], folder: RunFolder) -> dict[str, str]:
+    """The key of every unit: a hash of what it is made from and of what the units that it needs have left.
+
+    The report tells of everything, so it goes by what they are made from.
+    """
     keys: dict[str, str] = {}
+    passed_on: dict[str, str] = {}
     for unit in units:
-        parts = [unit.stage, STAGE_VERSIONS[unit.stage], unit.made_from, [keys[name] for name in unit.needs]]
+        from_others = keys if unit.stage == "report" else passed_on
+        parts = [unit.stage, STAGE_VERSIONS[unit.stage], unit.made_from, [from_others[name] for name in unit.needs]]
         keys[unit.name] = hash_value(parts)
+        passed_on[unit.name] = folder.left_by(unit.name, keys[unit.name]) or keys[unit.name]
     return keys
 
 
@@ -45,7 +54,7 @@ def pending(units: Sequence[Unit], folder: RunFolder) -> list[Unit]:
 
     Whatever is made from such a unit is pending too.
     """
-    keys = keys_of(units)
+    keys = keys_of(units, folder)
     waiting: dict[str, Unit] = {}
     for unit in units:
         stale = any(name in waiting for name in unit.needs)

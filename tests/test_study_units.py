@@ -1,0 +1,137 @@
+"""What hangs on what: data that come out the same keep what was made from them, wherever they lie and however old."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from small_data import noise
+
+from gapscope.errors import InputError
+from gapscope.experiment_file import parse_config
+from gapscope.files import write_json
+from gapscope.study.folder import RunFolder
+from gapscope.study.run import do, write_settings
+from gapscope.study.stages import units_of
+from gapscope.study.study import Study
+from gapscope.study.units import keys_of, pending
+
+TEXT = """
+name = "units"
+seeds = [0]
+[data]
+classes = ["car", "bus"]
+image_size = 32
+[model]
+width = 0.0625
+[domains.real]
+role = "real"
+root = "real"
+[domains.game]
+role = "synthetic"
+root = "game"
+[arms.u-real]
+domains = ["real"]
+[arms.u-game]
+domains = ["game"]
+[train]
+device = "cpu"
+[probe]
+domain = "real"
+also = ["game"]
+images = 5
+[record]
+sizes = [32]
+"""
+
+
+def write_data(root: Path) -> None:
+    """Two domains in YOLO's form, 30 images each."""
+    for number, domain in enumerate(("real", "game")):
+        for i in range(30):
+            noise(root / domain / f"images/{i:03}.png", (48, 32), seed=100 * number + i)
+            label = root / domain / f"labels/{i:03}.txt"
+            label.parent.mkdir(parents=True, exist_ok=True)
+            label.write_text(f"{i % 2} 0.5 0.5 0.5 0.5\n")
+        (root / domain / "data.yaml").write_text("names: [car, bus]\n")
+
+
+def study_of(folder: Path, root: Path) -> Study:
+    return Study(parse_config(TEXT), RunFolder(folder), root)
+
+
+def waiting(study: Study) -> set[str]:
+    return {unit.name for unit in pending(units_of(study), study.folder)}
+
+
+@pytest.fixture
+def done(tmp_path: Path) -> Study:
+    """Data made for real; everything after it is noted down as done, with empty files."""
+    write_data(tmp_path / "data")
+    study = study_of(tmp_path / "run", tmp_path / "data")
+    write_settings(study, TEXT)
+    units = units_of(study)
+    do(units, study, only="data")
+    for unit in units:
+        if unit.stage != "data":
+            for path in unit.outputs:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_json(path, {})
+            key = keys_of(units, study.folder)[unit.name]
+            study.folder.write_record(unit.name, key, unit.outputs, 0.0)
+    assert waiting(study) == set()
+    return study
+
+
+def made_again(study: Study, root: Path | None = None) -> set[str]:
+    """What has still to be done after the data stage has run again."""
+    study = study_of(study.folder.root, root or study.data_root)
+    do(units_of(study), study, only="data")
+    return waiting(study)
+
+
+def test_copied_data_are_read_again_and_nothing_is_trained_again(done, tmp_path):
+    shutil.copytree(tmp_path / "data", tmp_path / "elsewhere", copy_function=shutil.copyfile)
+    moved = study_of(done.folder.root, tmp_path / "elsewhere")
+    assert {"data/real", "data/game", "train/u-real/seed0"} <= waiting(moved)  # before anybody has looked at them
+    assert made_again(done, tmp_path / "elsewhere") == {"report"}
+    assert str(tmp_path / "elsewhere") in (done.folder.domain("real") / "summary.json").read_text()
+
+
+def test_another_pixel_trains_again_what_has_seen_it_and_nothing_else(done, tmp_path):
+    image = tmp_path / "data/game" / (done.folder.domain("game") / "train.txt").read_text().splitlines()[0]
+    length = image.stat().st_size
+    noise(image, (48, 32), seed=999)
+    image.write_bytes(image.read_bytes().ljust(length, b"\0"))  # as long as before, if PNG packed it no worse
+    again = made_again(done)
+    assert "train/u-game/seed0" in again and "train/u-real/seed0" not in again
+    assert {name for name in again if name.startswith("evaluate")} >= {
+        "evaluate/u-game/seed0/real",
+        "evaluate/u-real/seed0/game",
+    }
+
+
+def test_another_label_trains_again_what_has_seen_it(done, tmp_path):
+    (tmp_path / "data/real/labels/003.txt").write_text("0 0.5 0.5 0.4 0.5\n")
+    again = made_again(done)
+    assert "train/u-real/seed0" in again and "train/u-game/seed0" not in again
+
+
+def test_a_record_that_does_not_say_what_was_left_goes_by_what_it_was_made_from(done, tmp_path):
+    """As an older version left it: its run stays done, until the data change."""
+    units = units_of(done)
+    for unit in units:
+        done.folder.forget(unit.name)
+    for unit in units:
+        key = keys_of(units, done.folder)[unit.name]
+        done.folder.write_record(unit.name, key, unit.outputs, 0.0)
+    assert waiting(done) == set()
+    (tmp_path / "data/real/labels/003.txt").touch()
+    assert "train/u-real/seed0" in made_again(done)
+
+
+def test_a_broken_summary_is_refused_by_name(done):
+    path = done.folder.domain("game") / "summary.json"
+    path.write_text("{")
+    unit = next(unit for unit in units_of(done) if unit.name == "data/game")
+    with pytest.raises(InputError, match=r"summary\.json cannot be read as a domain's summary"):
+        unit.left()
