@@ -12,6 +12,8 @@ from gapscope.files import write_json
 from gapscope.study.folder import RunFolder
 from gapscope.study.run import do, write_settings
 from gapscope.study.stages import units_of
+from gapscope.study.state import Watched
+from gapscope.study.status import again_lines
 from gapscope.study.study import Study
 from gapscope.study.units import keys_of, pending
 
@@ -95,6 +97,14 @@ def test_copied_data_are_read_again_and_nothing_is_trained_again(done, tmp_path)
     assert {"data/real", "data/game", "train/u-real/seed0"} <= waiting(moved)  # before anybody has looked at them
     assert made_again(done, tmp_path / "elsewhere") == {"report"}
     assert str(tmp_path / "elsewhere") in (done.folder.domain("real") / "summary.json").read_text()
+
+
+def test_until_copied_data_are_read_status_says_that_nothing_else_may_be_made_again(done, tmp_path):
+    shutil.copytree(tmp_path / "data", tmp_path / "elsewhere", copy_function=shutil.copyfile)
+    data, train, *_ = again_lines(Watched(done.folder.root, tmp_path / "elsewhere").state())
+    assert data.startswith("data: 3 made before") and data.endswith("; they are made again")
+    assert train.startswith("train: 2 made before")
+    assert train.endswith("; they are made again unless the data, once they are read again, are what they were")
 
 
 def test_another_pixel_trains_again_what_has_seen_it_and_nothing_else(done, tmp_path):

@@ -68,8 +68,12 @@ def stage_table(state: RunState) -> Table:
 def again_lines(state: RunState) -> list[str]:
     """For each stage, how many of its units a run would make once more, and why."""
     why = "from other settings or data than now, or by another version of gapscope"
+    read_again = any(stage.name == "data" and stage.again for stage in state.stages)
+    unless = " unless the data, once they are read again, are what they were" if read_again else ""
     return [
-        f"{stage.name}: {stage.again} made before {why}; they are made again" for stage in state.stages if stage.again
+        f"{stage.name}: {stage.again} made before {why}; they are made again{unless if stage.name != 'data' else ''}"
+        for stage in state.stages
+        if stage.again
     ]
 
 
