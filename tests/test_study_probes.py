@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from small_data import noise
+from two_domains import TEXT, study_of, write_two_domains
 
 from gapscope.config import Experiment
 from gapscope.detector.network import yolov3
@@ -17,47 +17,11 @@ from gapscope.experiment_file import parse_config
 from gapscope.files import write_json
 from gapscope.reporting.results import RunName
 from gapscope.reporting.run_reader import read_results
-from gapscope.study.folder import RunFolder
 from gapscope.study.run import do, run, write_settings
 from gapscope.study.stages import units_of
 from gapscope.study.state import Watched
 from gapscope.study.status import again_lines
-from gapscope.study.study import Study
 from gapscope.study.units import keys_of
-
-TEXT = """
-name = "probes"
-seeds = [0, 1]
-[data]
-classes = ["car", "bus"]
-image_size = 32
-[model]
-width = 0.0625
-[domains.real]
-role = "real"
-root = "real"
-[domains.game]
-role = "synthetic"
-root = "game"
-[arms.u-real]
-domains = ["real"]
-[arms.f-game]
-domains = ["game"]
-start = "streets"
-freeze = "0-74"
-[train]
-device = "cpu"
-[probe]
-domain = "real"
-also = ["game"]
-images = 5
-[record]
-sizes = [32]
-[similarity]
-measures = ["cka_debiased", "rsa"]
-permutations = 20
-bootstraps = 20
-"""
 
 
 def experiment(*changes: tuple[str, str]) -> Experiment:
@@ -70,20 +34,7 @@ def experiment(*changes: tuple[str, str]) -> Experiment:
 
 @pytest.fixture(scope="module")
 def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two domains in YOLO's form: 30 images each, of which 6 become test images."""
-    root = tmp_path_factory.mktemp("data")
-    for number, domain in enumerate(("real", "game")):
-        for i in range(30):
-            noise(root / domain / f"images/{i:03}.png", (48, 32), seed=100 * number + i)
-            label = root / domain / f"labels/{i:03}.txt"
-            label.parent.mkdir(parents=True, exist_ok=True)
-            label.write_text(f"{i % 2} 0.5 0.5 0.5 0.5\n")
-        (root / domain / "data.yaml").write_text("names: [car, bus]\n")
-    return root
-
-
-def study_of(chosen: Experiment, folder: Path, data_root: Path) -> Study:
-    return Study(chosen, RunFolder(folder), data_root)
+    return write_two_domains(tmp_path_factory.mktemp("data"))
 
 
 def keys(chosen: Experiment, folder: Path, data_root: Path) -> dict[str, str]:

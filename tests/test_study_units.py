@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from small_data import noise
+from two_domains import TEXT, study_of, write_two_domains
 
 from gapscope.errors import InputError
 from gapscope.experiment_file import parse_config
 from gapscope.files import write_json
-from gapscope.study.folder import RunFolder
 from gapscope.study.run import do, write_settings
 from gapscope.study.stages import units_of
 from gapscope.study.state import Watched
@@ -17,48 +17,7 @@ from gapscope.study.status import again_lines
 from gapscope.study.study import Study
 from gapscope.study.units import keys_of, pending
 
-TEXT = """
-name = "units"
-seeds = [0]
-[data]
-classes = ["car", "bus"]
-image_size = 32
-[model]
-width = 0.0625
-[domains.real]
-role = "real"
-root = "real"
-[domains.game]
-role = "synthetic"
-root = "game"
-[arms.u-real]
-domains = ["real"]
-[arms.u-game]
-domains = ["game"]
-[train]
-device = "cpu"
-[probe]
-domain = "real"
-also = ["game"]
-images = 5
-[record]
-sizes = [32]
-"""
-
-
-def write_data(root: Path) -> None:
-    """Two domains in YOLO's form, 30 images each."""
-    for number, domain in enumerate(("real", "game")):
-        for i in range(30):
-            noise(root / domain / f"images/{i:03}.png", (48, 32), seed=100 * number + i)
-            label = root / domain / f"labels/{i:03}.txt"
-            label.parent.mkdir(parents=True, exist_ok=True)
-            label.write_text(f"{i % 2} 0.5 0.5 0.5 0.5\n")
-        (root / domain / "data.yaml").write_text("names: [car, bus]\n")
-
-
-def study_of(folder: Path, root: Path) -> Study:
-    return Study(parse_config(TEXT), RunFolder(folder), root)
+EXPERIMENT = parse_config(TEXT)
 
 
 def waiting(study: Study) -> set[str]:
@@ -68,8 +27,8 @@ def waiting(study: Study) -> set[str]:
 @pytest.fixture
 def done(tmp_path: Path) -> Study:
     """Data made for real; everything after it is noted down as done, with empty files."""
-    write_data(tmp_path / "data")
-    study = study_of(tmp_path / "run", tmp_path / "data")
+    write_two_domains(tmp_path / "data")
+    study = study_of(EXPERIMENT, tmp_path / "run", tmp_path / "data")
     write_settings(study, TEXT)
     units = units_of(study)
     do(units, study, only="data")
@@ -86,14 +45,14 @@ def done(tmp_path: Path) -> Study:
 
 def made_again(study: Study, root: Path | None = None) -> set[str]:
     """What has still to be done after the data stage has run again."""
-    study = study_of(study.folder.root, root or study.data_root)
+    study = study_of(EXPERIMENT, study.folder.root, root or study.data_root)
     do(units_of(study), study, only="data")
     return waiting(study)
 
 
 def test_copied_data_are_read_again_and_nothing_is_trained_again(done, tmp_path):
     shutil.copytree(tmp_path / "data", tmp_path / "elsewhere", copy_function=shutil.copyfile)
-    moved = study_of(done.folder.root, tmp_path / "elsewhere")
+    moved = study_of(EXPERIMENT, done.folder.root, tmp_path / "elsewhere")
     assert {"data/real", "data/game", "train/u-real/seed0"} <= waiting(moved)  # before anybody has looked at them
     assert made_again(done, tmp_path / "elsewhere") == {"report"}
     assert str(tmp_path / "elsewhere") in (done.folder.domain("real") / "summary.json").read_text()
@@ -103,7 +62,7 @@ def test_until_copied_data_are_read_status_says_that_nothing_else_may_be_made_ag
     shutil.copytree(tmp_path / "data", tmp_path / "elsewhere", copy_function=shutil.copyfile)
     data, train, *_ = again_lines(Watched(done.folder.root, tmp_path / "elsewhere").state())
     assert data.startswith("data: 3 made before") and data.endswith("; they are made again")
-    assert train.startswith("train: 2 made before")
+    assert train.startswith("train: 4 made before")
     assert train.endswith("; they are made again unless the data, once they are read again, are what they were")
 
 
@@ -113,9 +72,9 @@ def test_another_pixel_trains_again_what_has_seen_it_and_nothing_else(done, tmp_
     noise(image, (48, 32), seed=999)
     image.write_bytes(image.read_bytes().ljust(length, b"\0"))  # as long as before, if PNG packed it no worse
     again = made_again(done)
-    assert "train/u-game/seed0" in again and "train/u-real/seed0" not in again
+    assert "train/f-game/seed0" in again and "train/u-real/seed0" not in again
     assert {name for name in again if name.startswith("evaluate")} >= {
-        "evaluate/u-game/seed0/real",
+        "evaluate/f-game/seed0/real",
         "evaluate/u-real/seed0/game",
     }
 
@@ -123,7 +82,7 @@ def test_another_pixel_trains_again_what_has_seen_it_and_nothing_else(done, tmp_
 def test_another_label_trains_again_what_has_seen_it(done, tmp_path):
     (tmp_path / "data/real/labels/003.txt").write_text("0 0.5 0.5 0.4 0.5\n")
     again = made_again(done)
-    assert "train/u-real/seed0" in again and "train/u-game/seed0" not in again
+    assert "train/u-real/seed0" in again and "train/f-game/seed0" not in again
 
 
 def test_a_record_that_does_not_say_what_was_left_goes_by_what_it_was_made_from(done, tmp_path):
