@@ -79,6 +79,7 @@ def record_as_done(run: Path) -> None:
 
 @pytest.fixture
 def server(run: Path) -> Iterator[LiveServer]:
+    """To be asked for before the browser, so that it answers until the page is closed: that asks every other second."""
     with Serving(LiveView(run)) as started:
         yield started
 
@@ -345,7 +346,7 @@ def test_what_a_run_is_made_from_is_looked_up_once(run, monkeypatch):
     assert watched.state().experiment.title == "Another" and len(looked) == 2
 
 
-def test_the_live_page_follows_the_run_and_keeps_what_the_reader_chose(browser, server, run, finished):
+def test_the_live_page_follows_the_run_and_keeps_what_the_reader_chose(server, browser, run, finished):
     browser.heard.local = True
     page = browser.open(f"http://127.0.0.1:{server.server_port}/")
     report = page.frame_locator("iframe:not(.behind)")
@@ -386,11 +387,12 @@ def test_the_live_page_says_when_watching_has_ended(browser, run):
     page.wait_for_function(
         "() => document.getElementById('written').textContent.includes('No answer from gapscope watch')"
     )
+    page.close()  # or it would complain once more
     browser.heard.complaints = [one for one in browser.heard.complaints if "ERR_CONNECTION_REFUSED" not in one]
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_axe_finds_no_serious_barrier_in_the_live_page(browser, server, dark):
+def test_axe_finds_no_serious_barrier_in_the_live_page(server, browser, dark):
     browser.heard.local = True
     page = browser.open(f"http://127.0.0.1:{server.server_port}/", dark=dark)
     page.wait_for_selector("iframe:not(.behind)")
