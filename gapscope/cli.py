@@ -1,5 +1,6 @@
 """Where the `gapscope` command starts, and how it ends."""
 
+import errno
 import signal
 import sys
 from importlib import import_module
@@ -26,6 +27,9 @@ WRONG_ARGUMENTS: Any = typer.BadParameter.__mro__[2]
 
 INTERRUPTED = 130
 
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR)
+"""What the system says when a disk is full or a place must not be written to: the user's to mend, no bug of ours."""
+
 
 def main() -> None:
     """Exit codes: 0 done, 1 a bug of ours, 2 something the user can fix, 130 interrupted."""
@@ -35,6 +39,16 @@ def main() -> None:
             raise KeyboardInterrupt
     except InputError as error:
         print(f"gapscope: {error}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        print(
+            f"gapscope: {place}{error.strerror}. Make room, allow writing or name another place, and give the same "
+            "command again. Files that were there before are whole.",
+            file=sys.stderr,
+        )
         sys.exit(2)
     except typer.Exit as end:
         sys.exit(end.exit_code)

@@ -3,12 +3,14 @@
 import contextlib
 import io
 import json
+import shlex
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from command import gapscope
+from command import COMMAND, gapscope
 from detections import CLASSES, random_case
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -306,6 +308,7 @@ def test_the_command_merges_classes_and_matches_names(by_hand):
         (["--data", "nowhere"], "nowhere"),
         (["--data", "photos", "--format", "paper"], "format 'paper' is unknown"),
         (["--data", "photos", "--split-list", "lost.txt"], "lost.txt"),
+        (["--data", "photos", "--detections", "photos"], "photos is a folder. Name a file"),
     ],
 )
 def test_wrong_arguments_give_one_message_and_nothing_is_written(by_hand, arguments, message):
@@ -314,6 +317,18 @@ def test_wrong_arguments_give_one_message_and_nothing_is_written(by_hand, argume
     assert done.returncode == 2, done.stdout + done.stderr
     assert message in done.stderr and "Traceback" not in done.stderr
     assert sorted(by_hand.rglob("*")) == before
+
+
+def test_a_disk_that_takes_no_more_ends_the_command_with_one_sentence_and_leaves_what_was_there(by_hand):
+    """A limit on the size of files stands in for a full disk: the system refuses in the same way."""
+    (by_hand / "scores.json").write_text("older")
+    command = shlex.join([*COMMAND, *EVALUATE, "--data", "photos", "-o", "scores.json"])
+    done = subprocess.run(["bash", "-c", f"ulimit -f 1 && {command}"], cwd=by_hand, capture_output=True, text=True)
+    assert done.returncode == 2, done.stderr
+    (said,) = [line for line in done.stderr.splitlines() if line.startswith("gapscope: ")]
+    assert "File too large. Make room, allow writing or name another place, and" in said
+    assert "Traceback" not in done.stderr and (by_hand / "scores.json").read_text() == "older"
+    assert not list(by_hand.glob(".scores*"))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")

@@ -62,6 +62,9 @@ def evaluate(
         raise InputError("which images? Give either --run FOLDER with --domain NAME, or --data FOLDER.")
     if data is None and (format or map or drop or ignore or split_list):
         raise InputError("--format, --map, --drop, --ignore and --split-list say how to read --data. Leave them out.")
+    for path in (out, detections):
+        if path is not None and path.is_dir():
+            raise InputError(f"{path} is a folder. Name a file, such as {path / 'scores.json'}.")
     groups = parse_groups(merge or [], "--merge")
     network = load_weights(weights, cfg, read_names(names) if names else None)
     classes = scored_classes(network, groups)
