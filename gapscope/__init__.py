@@ -21,10 +21,10 @@ _HOMES = {
     "layer_summary": "gapscope.similarity.layer_summary",
     "leave_one_out": "gapscope.similarity.influence",
     "find_blocks": "gapscope.similarity.blocks",
-    "report": "gapscope.reporting.page",
-    "read_results": "gapscope.reporting.run_reader",
-    "tables": "gapscope.reporting.tables",
-    "figures": "gapscope.reporting.figures.paper_output",
+    "report": "gapscope.page.page",
+    "read_results": "gapscope.findings.run_reader",
+    "tables": "gapscope.findings.tables",
+    "figures": "gapscope.paper.paper_output",
 }
 """Public name -> the module that holds it; imported when first used, so that `import gapscope` stays quick."""
 _OTHER_NAMES = {

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from gapscope.detector.weights import load_weights, save_weights
-from gapscope.study.folder import RunFolder
+from gapscope.run_folder import RunFolder
 from gapscope.study.study import STREETS_BACKBONE
 
 

@@ -17,10 +17,10 @@ from limits.recordings import PAPER_SIZES, record_all
 
 from gapscope.errors import InputError
 from gapscope.files import write_text
+from gapscope.findings.results import Results
+from gapscope.findings.run_reader import read_results
 from gapscope.progress import PlainLines, Progress
-from gapscope.reporting.results import Results
-from gapscope.reporting.run_reader import read_results
-from gapscope.study.folder import RunFolder
+from gapscope.run_folder import RunFolder
 
 NAME = "what-the-paper-could-not-see"
 

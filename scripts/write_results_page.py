@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gapscope.config import Experiment
 from gapscope.experiment_file import read_config
-from gapscope.study.folder import RunFolder
+from gapscope.run_folder import RunFolder
 from gapscope.study.units import STAGES
 
 FIGURES = ("figure1", "figure1-paper", "figure2", "figure3", "figure4", "figure5", "figure6", "figure7")

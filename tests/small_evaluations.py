@@ -6,7 +6,7 @@ from typing import Any
 
 from gapscope.evaluation.error_kinds import KINDS, SPECIAL
 from gapscope.experiment_file import parse_config
-from gapscope.reporting.results import Results, RunName
+from gapscope.findings.results import Results, RunName
 
 CONFIG = """\
 name = "by-hand"

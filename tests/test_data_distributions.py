@@ -10,7 +10,7 @@ from small_data import noise, table_of
 from gapscope.data.appearance import look_of, looks
 from gapscope.data.distributions import EDGES, PLACES, distributions, long_form
 from gapscope.errors import InputError
-from gapscope.reporting.figures.domain_figures import MOST_CLASSES, places_figure, spread_figure
+from gapscope.paper.domain_figures import MOST_CLASSES, places_figure, spread_figure
 
 BOXES = [
     [("car", 0, 0, 10, 10), ("van", 90, 50, 100, 60), ("person", 40, 20, 60, 40)],

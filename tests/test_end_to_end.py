@@ -12,7 +12,7 @@ from command import gapscope
 from miniature import MINIATURE
 
 from gapscope.data.table import AnnotationTable
-from gapscope.reporting.page import write_report
+from gapscope.page.page import write_report
 
 RUNS = [f"{arm}-seed{seed}" for arm in ("u-real", "u-synthetic", "f-synthetic") for seed in (0, 1)]
 PAIRS = [("u-real", "u-synthetic"), ("u-real", "f-synthetic"), ("u-synthetic", "f-synthetic")]

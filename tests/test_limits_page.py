@@ -19,11 +19,11 @@ import gapscope
 from gapscope.detector.weights import save_weights
 from gapscope.errors import InputError
 from gapscope.experiment_file import read_config
+from gapscope.findings.results import RunName
+from gapscope.findings.run_reader import read_results
 from gapscope.progress import silent
-from gapscope.reporting.results import RunName
-from gapscope.reporting.run_reader import read_results
-from gapscope.reporting.several.statements import STATEMENTS, certainty, highest, in_all, lowest
-from gapscope.study.folder import RunFolder
+from gapscope.run_folder import RunFolder
+from gapscope.several.statements import STATEMENTS, certainty, highest, in_all, lowest
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 sys.path.append(str(SCRIPTS))

@@ -82,7 +82,7 @@ def test_every_key_is_explained_and_no_other():
 
 def test_public_names_stay_what_they_are_after_everything_is_imported(finished_run):
     import gapscope.detector.network
-    import gapscope.reporting.page
+    import gapscope.page.page
 
     for name in gapscope.__all__:
         public = getattr(gapscope, name)

@@ -9,9 +9,9 @@ from small_data import noise
 
 from gapscope.errors import InputError
 from gapscope.experiment_file import parse_config
+from gapscope.run_folder import RunFolder
 from gapscope.study.domain_files import write_domain_files
 from gapscope.study.domains import prepare_domain
-from gapscope.study.folder import RunFolder
 
 HEAD = """name = "x"
 [data]

@@ -12,9 +12,9 @@ from gapscope.data import image_cache
 from gapscope.data.letterbox import FILL, INTERPOLATION
 from gapscope.errors import InputError
 from gapscope.experiment_file import parse_config
+from gapscope.run_folder import RunFolder
 from gapscope.study.arm_training import arm_samples
 from gapscope.study.domain_files import write_domain_files
-from gapscope.study.folder import RunFolder
 from gapscope.study.stages import units_of
 from gapscope.study.study import Study
 from gapscope.study.units import keys_of

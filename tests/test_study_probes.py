@@ -15,8 +15,8 @@ from gapscope.detector.weights import save_weights
 from gapscope.errors import InputError
 from gapscope.experiment_file import parse_config
 from gapscope.files import write_json
-from gapscope.reporting.results import RunName
-from gapscope.reporting.run_reader import read_results
+from gapscope.findings.results import RunName
+from gapscope.findings.run_reader import read_results
 from gapscope.study.run import do, run, write_settings
 from gapscope.study.stages import units_of
 from gapscope.study.state import Watched

@@ -18,7 +18,7 @@ from gapscope.data.batches import Batch, batches
 from gapscope.data.samples import Sample, Samples
 from gapscope.errors import InputError
 from gapscope.evaluation.evaluate import evaluate
-from gapscope.study.folder import RunFolder
+from gapscope.run_folder import RunFolder
 from gapscope.training.processes import check_devices, launch, make_fabric, num_devices, share_statistics
 from gapscope.training.train import Training
 

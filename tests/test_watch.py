@@ -18,11 +18,11 @@ from in_browser import draw_all, serious, text_of
 from made_up_run import write_made_up_run
 
 from gapscope.errors import InputError
-from gapscope.study.live import LiveView
 from gapscope.study.state import TrainingState, Watched, read_epochs, seconds_left, training_state
 from gapscope.study.status import duration
 from gapscope.study.units import keys_of
-from gapscope.study.watch import LiveServer, has_screen, make_server, watch
+from gapscope.watching.live import LiveView
+from gapscope.watching.watch import LiveServer, has_screen, make_server, watch
 
 
 @pytest.fixture(scope="module")

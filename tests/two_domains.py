@@ -5,7 +5,7 @@ from pathlib import Path
 from small_data import noise
 
 from gapscope.config import Experiment
-from gapscope.study.folder import RunFolder
+from gapscope.run_folder import RunFolder
 from gapscope.study.study import Study
 
 TEXT = """

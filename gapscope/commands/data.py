@@ -152,8 +152,8 @@ def stats(
         drawn = ", ".join(f"{one['looks_images']} of {name}" for name, one in found.items())
         print(f"brightness, contrast and saturation: {drawn}, drawn with seed {seed}")
     if out:
+        from gapscope.paper.domain_figures import places_figure, spread_figure
         from gapscope.plot.style import write_figure
-        from gapscope.reporting.figures.domain_figures import places_figure, spread_figure
 
         write_json(out / "stats.json", found)
         write_text(out / "stats.csv", long_form(found).to_csv(index=False))

@@ -90,7 +90,7 @@ def watch(
     """
     import webbrowser
 
-    from gapscope.study.watch import has_screen, watch
+    from gapscope.watching.watch import has_screen, watch
 
     def ready(url: str) -> None:
         print(f"watching {run} at {url} - Ctrl-C ends the watching, not the run", flush=True)
@@ -123,14 +123,14 @@ def report(
     from gapscope.progress import for_terminal
 
     if len(runs) > 1:
-        from gapscope.reporting.several.page import write_several
+        from gapscope.several.page import write_several
 
         page = write_several(runs, out or Path("several.html"), titles=title or (), progress=for_terminal())
         print(f"{len(runs)} runs side by side: {page.resolve()}")
         return
     if out is not None or title:
         raise InputError("--out and --title are for several runs, but one is given. Its page is its report.html.")
-    from gapscope.reporting.page import write_report
+    from gapscope.page.page import write_report
 
     print(f"report: {write_report(runs[0], progress=for_terminal()).resolve()}")
 
@@ -168,8 +168,8 @@ def figures(
 
     Example: gapscope figures runs/demo --only 1,4,effect --columns one
     """
+    from gapscope.paper.paper_output import write_paper_output
     from gapscope.progress import for_terminal
-    from gapscope.reporting.figures.paper_output import write_paper_output
 
     written = write_paper_output(
         run,

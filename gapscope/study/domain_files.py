@@ -24,8 +24,8 @@ from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 from gapscope.files import hash_file, write_json
 from gapscope.progress import Progress, silent
+from gapscope.run_folder import RunFolder
 from gapscope.study.domains import PreparedDomain, domain_root
-from gapscope.study.folder import RunFolder
 from gapscope.study.probe import write_probe
 
 

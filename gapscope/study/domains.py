@@ -27,8 +27,8 @@ from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 from gapscope.files import file_stats, hash_value
 from gapscope.progress import Progress, silent
+from gapscope.run_folder import RunFolder
 from gapscope.study.fair_boxes import fair_boxes
-from gapscope.study.folder import RunFolder
 
 DATA_ROOT_VARIABLE = "GAPSCOPE_DATA"
 

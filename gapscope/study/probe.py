@@ -8,7 +8,7 @@ from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 from gapscope.files import write_text
 from gapscope.recording.recording import hash_names
-from gapscope.study.folder import RunFolder
+from gapscope.run_folder import RunFolder
 
 
 def check_probe(experiment: Experiment, name: str, found: int) -> None:

@@ -12,8 +12,8 @@ from gapscope.errors import InputError
 from gapscope.experiment_file import did_you_mean
 from gapscope.files import hash_value, write_json, write_text
 from gapscope.progress import Progress, silent
+from gapscope.run_folder import RunFolder
 from gapscope.study.environment import environment
-from gapscope.study.folder import RunFolder
 from gapscope.study.probe import check_probe
 from gapscope.study.side_by_side import do_side_by_side
 from gapscope.study.stages import units_of

@@ -12,7 +12,7 @@ from typing import Any
 from gapscope.config import Experiment
 from gapscope.errors import InputError
 from gapscope.experiment_file import read_config
-from gapscope.study.folder import RunFolder
+from gapscope.run_folder import RunFolder
 from gapscope.study.stages import units_of
 from gapscope.study.study import Study
 from gapscope.study.units import STAGES, Unit, pending

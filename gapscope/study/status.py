@@ -15,7 +15,7 @@ from rich.table import Table
 
 from gapscope.config import Experiment
 from gapscope.errors import InputError
-from gapscope.study.folder import RunFolder
+from gapscope.run_folder import RunFolder
 from gapscope.study.state import RunState, TrainingState, Watched
 
 DOMAINS_PER_TABLE = 3

@@ -7,8 +7,8 @@ from gapscope.config import Experiment
 from gapscope.data.image_cache import ImageCache
 from gapscope.errors import InputError
 from gapscope.progress import Progress, silent
+from gapscope.run_folder import RunFolder
 from gapscope.study.domains import PreparedDomain, domain_root, prepare_domain
-from gapscope.study.folder import RunFolder
 from gapscope.study.probe import check_probe
 from gapscope.training.logs import check_installed
 from gapscope.training.processes import check_devices, device_kind, num_devices

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gapscope.files import hash_value
-from gapscope.study.folder import RunFolder
+from gapscope.run_folder import RunFolder
 
 STAGES = ("data", "train", "evaluate", "record", "compare", "report")
 """In the order in which they run; `--only` takes one of them."""

@@ -107,6 +107,6 @@ def effect_of_runs(study: Study, key: str, *, a: Run, b: Run, probe: str, size: 
 
 def report_run(study: Study, key: str) -> None:
     """Tables, figures and the page."""
-    from gapscope.reporting.page import write_report
+    from gapscope.page.page import write_report
 
     write_report(study.folder.root, progress=study.progress)

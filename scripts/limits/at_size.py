@@ -23,9 +23,9 @@ from limits.numbers import (
 )
 
 from gapscope.config import Experiment
-from gapscope.reporting.curves import DEBIASED
-from gapscope.reporting.results import RunName
-from gapscope.reporting.several.statements import Array
+from gapscope.findings.curves import DEBIASED
+from gapscope.findings.results import RunName
+from gapscope.several.statements import Array
 from gapscope.similarity.blocks import PAPER_BLOCKS, Agreement, Blocks, agreement, find_blocks
 
 

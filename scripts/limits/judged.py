@@ -7,8 +7,8 @@ import numpy as np
 from limits.numbers import DrawnCurve
 from limits.statements import verdict
 
-from gapscope.reporting.curves import BIASED, DEBIASED
-from gapscope.reporting.several.statements import STATEMENTS, Answer, Array, Statement, certainty, in_all
+from gapscope.findings.curves import BIASED, DEBIASED
+from gapscope.several.statements import STATEMENTS, Answer, Array, Statement, certainty, in_all
 
 ByEstimator = dict[str, DrawnCurve]
 

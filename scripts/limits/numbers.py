@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from gapscope.config import Experiment
 from gapscope.errors import InputError
+from gapscope.findings.curves import BIASED, DEBIASED
+from gapscope.findings.results import RunName
 from gapscope.recording.recording import Recording, read_dataset, write_dataset
-from gapscope.reporting.curves import BIASED, DEBIASED
-from gapscope.reporting.results import RunName
-from gapscope.reporting.several.statements import defined_mean
+from gapscope.several.statements import defined_mean
 from gapscope.similarity.compare import compare
 from gapscope.similarity.floors import permutation_floor
 from gapscope.similarity.intervals import bootstrap_cka, draw_images, values_on_subsets

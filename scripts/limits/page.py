@@ -12,8 +12,8 @@ from limits.numbers import DRAWS, PERMUTATIONS
 from limits.recordings import PAPER_SIZES
 from limits.statements import MOSTLY
 
-from gapscope.reporting.results import Results
-from gapscope.reporting.several.statements import STATEMENTS
+from gapscope.findings.results import Results
+from gapscope.several.statements import STATEMENTS
 from gapscope.similarity.blocks import PAPER_BLOCKS
 
 

@@ -13,12 +13,12 @@ from gapscope.data.splits import read_list
 from gapscope.detector.network import fingerprint
 from gapscope.detector.weights import load_weights
 from gapscope.errors import InputError
+from gapscope.findings.results import RunName
 from gapscope.progress import Progress
 from gapscope.recording.layer_sync import record
 from gapscope.recording.recording import Recording, read_recording
-from gapscope.reporting.results import RunName
+from gapscope.run_folder import RunFolder
 from gapscope.study.domains import domain_root
-from gapscope.study.folder import RunFolder
 
 PAPER_SIZES = (32, 128, 416)
 """Pixels: what the paper computed Figures 1-6 at, what it computed Figure 7 at, and what it trained at."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from gapscope.reporting.several.statements import STATEMENTS, Answer
+from gapscope.several.statements import STATEMENTS, Answer
 
 MOSTLY = 0.5
 """A floor's share above which a statement is called mostly the estimator's floor."""

@@ -8,9 +8,9 @@ from limits.judged import Compared, both, with_interval
 from limits.statements import beyond_seeds, size_verdict
 from scipy.stats import rankdata
 
-from gapscope.reporting.curves import BIASED, DEBIASED
-from gapscope.reporting.results import Results
-from gapscope.reporting.several.statements import STATEMENTS, Answer, Array, Statement, defined_mean, lowest, mean_of
+from gapscope.findings.curves import BIASED, DEBIASED
+from gapscope.findings.results import Results
+from gapscope.several.statements import STATEMENTS, Answer, Array, Statement, defined_mean, lowest, mean_of
 from gapscope.similarity.blocks import PAPER_BLOCKS
 
 WITHIN = 0.01

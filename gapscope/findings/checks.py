@@ -1,0 +1,149 @@
+"""What in the data, the trainings and the evaluation could make the gap mean less than it seems to?"""
+
+import math
+from collections.abc import Iterator
+from statistics import fmean
+
+from gapscope.findings.gap_sentences import interval_words
+from gapscope.findings.gaps import gaps
+from gapscope.findings.headline import headline_classes, map50s
+from gapscope.findings.results import Results
+
+FEW_TEST_IMAGES = 100
+"""Fewer test images are warned about: intervals over so few are too narrow, see gapscope.evaluation.bootstrap."""
+FEW_TARGETS = 20
+"""A class with fewer boxes in a test split is warned about."""
+HARDLY = 0.1
+"""An arm with less mAP on a domain it was trained on is warned about."""
+UNEQUAL = 1.05
+"""Training sets that differ in size by more than this factor are warned about."""
+SKEWED = 3.0
+"""So are classes whose share of the training boxes differs by more than this factor."""
+OTHER_POLICY = 0.1
+"""So are domains whose shares of ignored boxes differ by more than this."""
+
+
+def leaks(results: Results) -> Iterator[str]:
+    """Held-out images that training has seen, or nearly."""
+    words = {"near_duplicates": "have a near-duplicate", "adjacent_frames": "are next to a video frame"}
+    for name, summary in results.summaries.items():
+        held_out = summary["images"]["val"] + summary["images"]["test"]
+        found = [
+            f"{summary['leaks'][key]} ({summary['leaks'][key] / held_out:.0%}) {what}"
+            for key, what in words.items()
+            if summary["leaks"].get(key)
+        ]
+        shared = summary["leaks"].get("shared_groups")
+        title = results.domain_title(name)
+        if found:
+            yield f"Of {held_out} held-out images of {title}, {' and '.join(found)} in an earlier split."
+        if shared:
+            yield f"{title}: {shared} groups (rides, sequences, photographers) have images in more than one split."
+        if found or shared:
+            yield f"mAP on the test images of {title} may be too high."
+
+
+def few_images(results: Results) -> Iterator[str]:
+    """Test sets that are small for an interval."""
+    for domain in results.test_domains:
+        counts = {found["num_images"] for (_, of), found in results.evaluations.items() if of == domain}
+        if counts and min(counts) < FEW_TEST_IMAGES:
+            yield f"{results.domain_title(domain)} has {min(counts)} test images; intervals over so few are too narrow."
+
+
+def wide_intervals(results: Results) -> Iterator[str]:
+    """Gaps that are smaller than what is not known about them."""
+    for gap in gaps(results):
+        width = gap.estimate.high - gap.estimate.low
+        if gap.estimate.has_interval and width > abs(gap.mean):
+            title = f"{results.arm_title(gap.other)} on {results.domain_title(gap.domain)}"
+            yield f"{title}: a gap of {gap.mean:z.1f} AP points, {interval_words(gap)}."
+
+
+def seeds_as_large(results: Results) -> Iterator[str]:
+    """Gaps that a change of seed could make."""
+    for gap in gaps(results):
+        if gap.within_seeds or gap.seeds_disagree:
+            title = f"{results.arm_title(gap.other)} on {results.domain_title(gap.domain)}"
+            yield f"{title}: {gap.mean:z.1f} AP points, while seeds of one arm lie up to {gap.spread:.1f} apart."
+
+
+def one_seed(results: Results) -> Iterator[str]:
+    """A study without a second seed."""
+    if len(results.seeds) == 1:
+        yield "Every arm was trained once, so no difference can be told from what a change of seed would do."
+
+
+def unequal_sizes(results: Results) -> Iterator[str]:
+    """Arms that were trained on more images than others."""
+    sizes = {run.arm: t.summary.get("train_images") for run, t in results.trainings.items() if run.arm in results.arms}
+    known = {arm: n for arm, n in sizes.items() if n}
+    if known and max(known.values()) > UNEQUAL * min(known.values()):
+        text = ", ".join(f"{results.arm_title(arm)} {n}" for arm, n in known.items())
+        yield f"Training images: {text}. A difference between the arms may be one of amount, not of kind."
+
+
+def label_policies(results: Results) -> Iterator[str]:
+    """Domains that leave very different shares of their boxes out of training and scoring."""
+    shares = {}
+    for name, summary in results.summaries.items():
+        ignored, boxes = (
+            sum(summary["ignored"].values()),
+            sum(sum(split.values()) for split in summary["boxes"].values()),
+        )
+        if ignored + boxes and name in _used(results):
+            shares[name] = ignored / (ignored + boxes)
+    if shares and max(shares.values()) - min(shares.values()) > OTHER_POLICY:
+        text = ", ".join(f"{results.domain_title(name)} {share:.0%}" for name, share in shares.items())
+        yield f"Share of the labelled boxes that are ignore regions: {text}. Part of a gap may be one of label policy."
+
+
+def _used(results: Results) -> set[str]:
+    trained = {domain for arm in results.arms for domain in results.experiment.arms[arm].domains}
+    return trained | set(results.test_domains)
+
+
+def skewed_classes(results: Results) -> Iterator[str]:
+    """Classes that are common in one training domain and rare in another."""
+    trained_on = [d for d in results.summaries if any(d in results.experiment.arms[a].domains for a in results.arms)]
+    shares = {domain: _shares(results.summaries[domain]["boxes"]["train"]) for domain in trained_on}
+    for name in headline_classes(results):
+        values = {domain: share.get(name, 0.0) for domain, share in shares.items()}
+        if len(values) > 1 and max(values.values()) > SKEWED * min(values.values()):
+            text = ", ".join(f"{results.domain_title(domain)} {share:.1%}" for domain, share in values.items())
+            yield f"Share of {name} among the training boxes: {text}."
+
+
+def _shares(counts: dict[str, int]) -> dict[str, float]:
+    total = sum(counts.values())
+    return {name: n / total for name, n in counts.items()} if total else {}
+
+
+def few_targets(results: Results) -> Iterator[str]:
+    """Classes with few test boxes."""
+    for domain in results.test_domains:
+        boxes = results.summaries.get(domain, {}).get("boxes", {}).get("test", {})
+        few = [f"{name} {boxes[name]}" for name in headline_classes(results) if 0 <= boxes.get(name, -1) < FEW_TARGETS]
+        if few:
+            yield f"Test boxes in {results.domain_title(domain)}: {', '.join(few)}. AP of these classes is coarse."
+
+
+def still_improving(results: Results) -> Iterator[str]:
+    """Trainings that were best when they ended."""
+    late = [
+        results.run_title(run)
+        for run, training in results.trainings.items()
+        if training.epochs and training.summary.get("best_epoch") == training.epochs[-1]["epoch"]
+    ]
+    if late:
+        yield f"Best in their last epoch: {'; '.join(late)}. They might have gone on to improve."
+
+
+def hardly_learned(results: Results) -> Iterator[str]:
+    """Arms that do badly where they were trained."""
+    for arm in results.arms:
+        for domain in (d for d in results.experiment.arms[arm].domains if d in results.test_domains):
+            known = [value for value in map50s(results, arm, domain) if math.isfinite(value)]
+            if known and fmean(known) < HARDLY:
+                home = results.domain_title(domain)
+                yield f"{results.arm_title(arm)} reaches mAP {fmean(known):.3f} on {home}, which it was trained on."

@@ -1,0 +1,167 @@
+"""How alike are two arms at each layer, against what chance gives (floor) and what a seed changes (ceiling)?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from gapscope.arms import trained_layers
+from gapscope.detector.layers import BACKBONE_LAST
+from gapscope.findings.results import Results, RunName
+
+DEBIASED, BIASED = "cka_debiased", "cka_biased"
+ESTIMATORS = {DEBIASED: "debiased CKA", BIASED: "biased CKA (the paper's)"}
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Similarity of same-index layers of two networks; every array is (layers,), NaN where undefined."""
+
+    label: str
+    layers: NDArray[np.int64]
+    value: Values
+    interval_low: Values
+    interval_high: Values
+    """95 % bootstrap interval over the probe images."""
+    floor_low: Values
+    floor_high: Values
+    """2.5 and 97.5 % of the similarity when the images of one network are shuffled."""
+
+    def where(self, kept: NDArray[np.bool_]) -> "Curve":
+        """The same curve, undefined at all other layers."""
+        names = ("value", "interval_low", "interval_high", "floor_low", "floor_high")
+        masked: dict[str, Any] = {name: np.where(kept, getattr(self, name), np.nan) for name in names}
+        return replace(self, **masked)
+
+    def mean(self, part: str) -> float:
+        """Mean over the defined layers of `all`, `backbone` (0-74) or `head` (75-106); NaN if there is none."""
+        chosen = self.value[part_mask(self.layers, part) & np.isfinite(self.value)]
+        return float(chosen.mean()) if len(chosen) else float("nan")
+
+
+PARTS = ("all", "backbone", "head")
+
+
+def part_mask(layers: NDArray[np.int64], part: str) -> NDArray[np.bool_]:
+    """Which layers belong to a part of the network."""
+    backbone = layers <= BACKBONE_LAST
+    return {"all": np.ones_like(backbone), "backbone": backbone, "head": ~backbone}[part]
+
+
+def pair_curve(results: Results, a: RunName, b: RunName, size: int, estimator: str = DEBIASED) -> Curve | None:
+    """The diagonal of a grid, or None where the grid is missing or the networks have other layers."""
+    grid = results.grids.get((a, b, size))
+    if grid is None or "interval_low" not in grid or estimator not in grid.measure:
+        return None
+    label = f"{results.arm_title(a.arm)} vs {results.arm_title(b.arm)}"
+    return _curve(label, grid.sel(measure=estimator))
+
+
+def _curve(label: str, grid: xr.Dataset) -> Curve:
+    def array(name: str) -> Values:
+        return np.asarray(grid[name].values, dtype=np.float64)
+
+    return Curve(
+        label=label,
+        layers=np.asarray(grid["layer_a"].values, dtype=np.int64),
+        value=np.diagonal(array("value")).copy(),
+        interval_low=array("interval_low"),
+        interval_high=array("interval_high"),
+        floor_low=array("floor_low"),
+        floor_high=array("floor_high"),
+    )
+
+
+def seed_curves(results: Results, seed: int, size: int, estimator: str = DEBIASED) -> list[Curve]:
+    """One curve per pair of reported arms, both trained with this seed."""
+    curves = (pair_curve(results, RunName(a, seed), RunName(b, seed), size, estimator) for a, b in results.pairs)
+    return [curve for curve in curves if curve is not None]
+
+
+def ceiling_curve(results: Results, arm: str, size: int, estimator: str = DEBIASED) -> Curve | None:
+    """The same arm with another seed, averaged over the seed pairs that were compared; None with one seed.
+
+    NaN at layers that the arm did not train (`trained_layers`): two seeds have them from one file, alike by
+    construction, or untrained.
+    """
+    found = [
+        pair_curve(results, a, b, size, estimator)
+        for a, b, of_size in results.grids
+        if of_size == size and a.arm == b.arm == arm and a.seed != b.seed
+    ]
+    curves = [curve for curve in found if curve is not None]
+    if not curves:
+        return None
+    trained = trained_layers(results.experiment, arm)[curves[0].layers]
+    return _mean_curve(f"{results.arm_title(arm)}, two seeds", curves).where(trained)
+
+
+def ceiling_curves(results: Results, size: int, estimator: str = DEBIASED) -> list[Curve]:
+    """The ceilings of all reported arms that have one."""
+    return ceilings_of(results, results.arms, size, estimator)
+
+
+def ceilings_of(results: Results, arms: Sequence[str], size: int, estimator: str = DEBIASED) -> list[Curve]:
+    """The ceilings of some arms, without those that have none."""
+    curves = (ceiling_curve(results, arm, size, estimator) for arm in arms)
+    return [curve for curve in curves if curve is not None]
+
+
+def untrained_by_all(results: Results, arms: Sequence[str]) -> NDArray[np.int64]:
+    """Layers that none of these arms trained: they have no ceiling, and of arms with one start they are the same."""
+    trained = np.any([trained_layers(results.experiment, arm) for arm in arms], axis=0)
+    return np.flatnonzero(~trained)
+
+
+def least(curves: Sequence[Curve], name: str) -> Values:
+    """The smallest of the curves' values (or of another of their arrays) per layer; NaN only where all are."""
+    return np.fmin.reduce([getattr(curve, name) for curve in curves])
+
+
+def largest(curves: Sequence[Curve], name: str) -> Values:
+    """The largest, likewise."""
+    return np.fmax.reduce([getattr(curve, name) for curve in curves])
+
+
+def average(curves: Sequence[Curve], name: str = "value") -> Values:
+    """The mean, likewise."""
+    arrays = np.array([getattr(curve, name) for curve in curves])
+    known = np.isfinite(arrays)
+    sums, counts = np.where(known, arrays, 0).sum(0), known.sum(0)
+    return np.divide(sums, counts, out=np.full(arrays.shape[1], np.nan), where=counts > 0)
+
+
+def _mean_curve(label: str, curves: Sequence[Curve]) -> Curve:
+    def mean(name: str) -> Values:
+        return np.mean([getattr(curve, name) for curve in curves], axis=0)
+
+    names = ("value", "interval_low", "interval_high", "floor_low", "floor_high")
+    return Curve(label, curves[0].layers, *(mean(name) for name in names))
+
+
+def layers_at_floor(curves: Sequence[Curve]) -> NDArray[np.int64]:
+    """Layers where some curve's interval reaches down to what shuffled images give: nothing shared can be claimed."""
+    if not curves:
+        return np.array([], dtype=np.int64)
+    touching = np.any([curve.interval_low <= curve.floor_high for curve in curves], axis=0)
+    return curves[0].layers[touching]
+
+
+def ranges(layers: Sequence[int] | NDArray[np.int64]) -> str:
+    """Consecutive indices in words.
+
+    >>> ranges([0, 1, 2, 62, 63, 82])
+    '0-2, 62-63, 82'
+    """
+    pieces: list[list[int]] = []
+    for layer in map(int, layers):
+        if pieces and layer == pieces[-1][-1] + 1:
+            pieces[-1].append(layer)
+        else:
+            pieces.append([layer])
+    return ", ".join(f"{piece[0]}-{piece[-1]}" if len(piece) > 1 else f"{piece[0]}" for piece in pieces)

@@ -1,0 +1,165 @@
+"""The gap in words: how big it is, how sure that is, and which classes and mistakes it is made of."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from gapscope.findings.gap_parts import ClassPart, KindPart, Part, class_parts, kind_parts
+from gapscope.findings.gaps import Gap
+from gapscope.findings.headline import map50s
+from gapscope.findings.outcomes import outcome_parts
+from gapscope.findings.results import Results, RunName
+
+NAMED = 3
+"""So many classes are named at most as those that carry a gap."""
+LEAST = 1.0
+"""A kind of mistake has to cost so many AP points more than at home, on average, to be named."""
+ENOUGH = 0.6
+"""Classes are named until they carry this share of the gap."""
+
+
+@dataclass(frozen=True)
+class Headline:
+    """A gap in one big number and three short lines."""
+
+    number: str
+    where: str
+    arms: str
+    sure: str
+
+
+def headline(results: Results, gap: Gap) -> Headline:
+    """What stands at the very top of the page."""
+    means = [f"{results.arm_title(arm)} {_mean(results, gap, arm):.3f}" for arm in (gap.home, gap.other)]
+    return Headline(
+        f"{gap.mean:z.1f}",
+        f"AP points lost on {results.domain_title(gap.domain)}",
+        f"{means[0]} (trained there), {means[1]}",
+        f"{interval_words(gap)}; {_sure_in_short(gap)}",
+    )
+
+
+def _mean(results: Results, gap: Gap, arm: str) -> float:
+    of_seed = dict(zip(results.seeds, map50s(results, arm, gap.domain), strict=True))
+    return fmean(of_seed[seed] for seed in gap.seeds)
+
+
+def interval_words(gap: Gap) -> str:
+    """The interval, and what it was taken over."""
+    if not gap.estimate.has_interval:
+        return "no interval: the evaluation files hold none"
+    low, high = gap.estimate.low, gap.estimate.high
+    return f"95 % interval {low:z.1f} to {high:z.1f} over {gap.num_images} test images"
+
+
+def _sure_in_short(gap: Gap) -> str:
+    if len(gap.points) < 2:
+        return "one seed, so a seed's part in it is unknown"
+    if gap.seeds_disagree:
+        return f"the {len(gap.points)} seeds disagree about its sign"
+    if gap.spans_zero:
+        return "cannot be told from no gap"
+    if gap.within_seeds:
+        return f"no larger than a change of seed ({gap.spread:.1f})"
+    return f"larger than a change of seed ({gap.spread:.1f} at most, {len(gap.points)} seeds)"
+
+
+def gap_sentence(results: Results, gap: Gap) -> str:
+    """How big a gap is, and whether images or seeds could have made it."""
+    home, other = results.arm_title(gap.home), results.arm_title(gap.other)
+    values = [by_seed(map50s(results, arm, gap.domain), "{:.3f}") for arm in (gap.home, gap.other)]
+    seeds = f"; by seed {', '.join(f'{points:z.1f}' for points in gap.points)}" if len(gap.points) > 1 else ""
+    return (
+        f"On {results.domain_title(gap.domain)}, {home} (trained there) reaches mAP {values[0]} and {other} (trained "
+        f"elsewhere) {values[1]}: a gap of {gap.mean:z.1f} AP points ({interval_words(gap)}{seeds}). "
+        + " ".join(_how_sure(gap))
+    )
+
+
+def _how_sure(gap: Gap) -> Iterator[str]:
+    if gap.spans_zero:
+        yield "The interval holds zero, so with other test images there might be no gap, or one of the other sign."
+    if len(gap.points) < 2:
+        yield "It is from one seed only, so how much of it another seed would change is unknown."
+    elif gap.seeds_disagree:
+        yield "The seeds disagree about its sign, so it cannot be told from what a change of seed does."
+    elif gap.within_seeds:
+        yield f"It is no larger than what a change of seed does to one arm ({gap.spread:.1f}, {len(gap.points)} seeds)."
+    else:
+        seeds = f"{gap.spread:.1f} at most, {len(gap.points)} seeds"
+        yield f"It is larger than what a change of seed does to either arm ({seeds})."
+
+
+def by_seed(values: Sequence[float], form: str) -> str:
+    """`0.43` or, with several seeds, `0.43 (0.42, 0.44)`."""
+    known = [value for value in values if math.isfinite(value)]
+    if not known:
+        return "an undefined value"
+    mean = form.format(fmean(known))
+    return mean if len(known) == 1 else f"{mean} ({', '.join(form.format(value) for value in known)})"
+
+
+def made_of(results: Results, gap: Gap) -> Iterator[str]:
+    """Which classes and which mistakes a gap is made of; nothing where nothing is lost."""
+    if not gap.is_loss:
+        return
+    start = f"{results.arm_title(gap.other)} on {results.domain_title(gap.domain)}"
+    classes, kinds = class_parts(results, gap), kind_parts(results, gap)
+    if len(classes) > 1:
+        yield f"{start}: {class_words(classes)}"
+    outcomes = outcome_parts(results, gap)
+    if outcomes and kinds:
+        yield f"{start}: {outcome_words(results, gap, outcomes)} {kind_words(results, gap, kinds)}"
+
+
+def class_words(parts: Sequence[ClassPart]) -> str:
+    """Which classes lose most, and for which of them that is sure."""
+    named: list[ClassPart] = []
+    for part in parts:
+        if len(named) < NAMED and part.change < 0 and sum(one.share for one in named) < ENOUGH:
+            named.append(part)
+    lost = [f"{part.name} ({-part.change:.1f} points of its AP, {part.share:.0%} of the gap)" for part in named]
+    found = f"most is lost in {listed(lost)}."
+    if any(part.apart is None for part in parts):
+        return found
+    apart = [part.name for part in parts if part.apart]
+    every = "at every seed" if len(parts[0].home) > 1 else "of both arms"
+    if not apart:
+        return f"{found} For no class by itself are the 95 % intervals {_apart(every)}."
+    shown = listed(apart) if len(apart) <= 2 * NAMED else f"{len(apart)} of {len(parts)} classes"
+    return f"{found} The 95 % intervals are {_apart(every)} for {shown}."
+
+
+def _apart(every: str) -> str:
+    return f"apart {every}" if every == "at every seed" else f"{every} apart"
+
+
+def outcome_words(results: Results, gap: Gap, parts: dict[str, Part]) -> str:
+    """What becomes of labelled boxes, beside the arm that was trained there."""
+    home = results.arm_title(gap.home)
+    confidence = results.evaluations[RunName(gap.other, gap.seeds[0]), gap.domain]["confusion"]["confidence"]
+    return (
+        f"at confidence {confidence:g} it misses {fmean(parts['missed'].other):.0%} of the labelled boxes ({home} "
+        f"{fmean(parts['missed'].home):.0%}), takes {fmean(parts['confused'].other):.0%} for another class "
+        f"({fmean(parts['confused'].home):.0%}) and sees {fmean(parts['false'].other):.2f} objects per image where "
+        f"nothing is labelled ({fmean(parts['false'].home):.2f})."
+    )
+
+
+def kind_words(results: Results, gap: Gap, parts: Sequence[KindPart]) -> str:
+    """Which kinds of mistakes cost more than at home; they do not add up to the gap."""
+    home, seeds = results.arm_title(gap.home), " at every seed" if len(gap.points) > 1 else ""
+    costs = [
+        f"{part.name} ({fmean(part.other):.1f} AP points if all were mended, {home} {fmean(part.home):.1f})"
+        for part in parts
+        if part.grows_at_every_seed and part.change >= LEAST
+    ]
+    if not costs:
+        return f"No kind of mistake costs {LEAST:g} AP point more than in {home}{seeds}."
+    return f"Of the kinds of mistakes, these cost more than in {home}{seeds}: {listed(costs)}."
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)

@@ -1,0 +1,231 @@
+"""What do the images look like, what does every arm find in them, and which of it is right?"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gapscope.data.image_hashes import difference_hash
+from gapscope.data.table import AnnotationTable
+from gapscope.errors import InputError
+from gapscope.evaluation.columns import Boxes
+from gapscope.evaluation.detection_files import read_detections
+from gapscope.evaluation.error_kinds import KINDS
+from gapscope.findings.judged import Judged, f1_per_image, judge, target_boxes
+from gapscope.findings.results import Results, RunName
+from gapscope.page.marks import Mark, found_marks, label_marks, missed_marks
+from gapscope.page.picture_choice import REASONS, Alike, Choice, Things, choose, evenly, uncovered
+from gapscope.page.thumbnails import thumbnails
+
+ON_THE_PAGE = 30
+"""Test images of all domains together."""
+PICTURE_BYTES, SAMPLE_BYTES = 1_000_000, 80_000
+"""Of all test images together, and of one domain's training images."""
+SAMPLE_SIDE = 240
+"""Longer side in pixels of a training image."""
+ALIKE_BITS = 48
+"""Bits of 256 by which the hashes of two images may differ that look alike: frames of one video, seconds apart."""
+LEAST, MOST = 0.1, 0.95
+"""The reader can look at detections from this confidence on, or from any up to that."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One image with its labelled boxes and, for a test image, what every arm made of it."""
+
+    path: str
+    width: int
+    height: int
+    uri: str
+    """The image, small, as a data URI."""
+    truth: tuple[Mark, ...]
+    found: Mapping[str, tuple[Mark, ...]] = field(default_factory=dict)
+    """By arm: detections from `Gallery.least` on and targets that some confidence leaves missed."""
+    f1: Mapping[str, float] = field(default_factory=dict)
+    """By arm, at `Gallery.confidence`."""
+    reason: str = ""
+    """Why it was chosen: see `picture_choice`."""
+
+    @property
+    def disagreement(self) -> float:
+        """The arms' best F1 on this image minus their worst, 0 to 1."""
+        return max(self.f1.values(), default=0.0) - min(self.f1.values(), default=0.0)
+
+    def counted(self, arm: str, confidence: float) -> str:
+        """What an arm made of the image, in words."""
+        seen = Counter(mark.kind for mark in self.found[arm] if mark.visible(confidence))
+        wrong = [f"{seen[kind]} {kind}" for kind in KINDS if seen[kind]]
+        return ", ".join([f"{seen['right']} right", *wrong])
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Some of a domain's test images, the most disputed first."""
+
+    domain: str
+    pictures: tuple[Picture, ...]
+    confidence: float
+    """What the page begins with: that of the confusion matrix."""
+    least: float
+    """The lowest confidence that the reader can choose."""
+    most: float
+    """The highest one."""
+    num_images: int
+    """Test images of the domain."""
+    at_hand: int
+    """Of these, those whose files are on this machine."""
+    absent: tuple[str, ...]
+    """Classes and mistakes that occur in these test images, but in none that is shown."""
+    missing_arms: tuple[str, ...]
+    """Arms that have not been evaluated here."""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Pictures by the reason for which they were chosen."""
+        return {reason: sum(one.reason == reason for one in self.pictures) for reason in REASONS}
+
+
+def read_table(results: Results, domain: str) -> AnnotationTable | None:
+    """A domain's annotations if both they and the images are on this machine."""
+    here = results.folder / "data" / domain
+    images = here / results.summaries.get(domain, {}).get("root", ".")
+    path = here / "annotations.npz"
+    return AnnotationTable.load(path, images) if images.is_dir() and path.is_file() else None
+
+
+def split_images(results: Results, table: AnnotationTable, domain: str, split: str) -> NDArray[np.int64]:
+    """Indices in the table of a split's images, in the order of its list."""
+    path = results.folder / "data" / domain / f"{split}.txt"
+    index = {str(name): i for i, name in enumerate(table.paths)}
+    names = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return np.array([index[name] for name in names if name in index], np.int64)
+
+
+def sample_pictures(results: Results, domain: str, count: int = 8) -> list[Picture]:
+    """Training images of a domain, evenly spaced along its list, with their boxes."""
+    table = read_table(results, domain)
+    if table is None:
+        return []
+    images = split_images(results, table, domain, "train")
+    chosen = [int(images[i]) for i in evenly(len(images), count) if table.path(images[i]).is_file()]
+    part = table.select(chosen)
+    uris = thumbnails([table.path(i) for i in chosen], SAMPLE_BYTES, largest=SAMPLE_SIDE)
+    boxes = target_boxes(part)
+    return [_picture(part, i, uri, label_marks(part, boxes, i)) for i, uri in enumerate(uris)]
+
+
+def galleries(results: Results) -> list[Gallery]:
+    """The test images to look at, by domain; without domains that have no evaluation or no images on this machine.
+
+    The first seed of every arm is shown.
+    """
+    count = max(4, ON_THE_PAGE // max(1, len(results.test_domains)))
+    return [gallery for domain in results.test_domains if (gallery := _gallery(results, domain, count)) is not None]
+
+
+def _gallery(results: Results, domain: str, count: int) -> Gallery | None:
+    runs = {arm: RunName(arm, results.seeds[0]) for arm in results.arms}
+    files = {arm: results.folder / "evaluation" / f"{run}--{domain}.detections.npz" for arm, run in runs.items()}
+    there = {arm: path for arm, path in files.items() if path.is_file()}
+    whole = read_table(results, domain) if there else None
+    if whole is None:
+        return None
+    images = split_images(results, whole, domain, "test")
+    at_hand = np.array([whole.path(i).is_file() for i in images], bool)
+    if not at_hand.any():
+        return None
+    table, classes = whole.select(images), len(results.experiment.data.classes)
+    confidence = results.experiment.evaluate.operating_confidence
+    least = min(LEAST, confidence)
+    targets = target_boxes(table)
+    judged = {
+        arm: judge(targets, read_detections(path, images, classes, least), len(images), classes)
+        for arm, path in there.items()
+    }
+    f1 = {arm: f1_per_image(targets, one, len(images), confidence) for arm, one in judged.items()}
+    disagreement = np.ptp(np.stack(list(f1.values())), axis=0)
+    wanted = _things(table, targets, judged, confidence)
+    chosen = choose(disagreement, wanted, at_hand, count, _alike(table))
+    return Gallery(
+        domain=domain,
+        pictures=tuple(_pictures(table, targets, judged, f1, chosen, PICTURE_BYTES // len(results.test_domains))),
+        confidence=confidence,
+        least=least,
+        most=max(MOST, confidence),
+        num_images=len(images),
+        at_hand=int(at_hand.sum()),
+        absent=tuple(uncovered(chosen, wanted)),
+        missing_arms=tuple(arm for arm in files if arm not in there),
+    )
+
+
+def _things(
+    table: AnnotationTable, targets: Boxes, judged: Mapping[str, Judged], confidence: float
+) -> tuple[Things, Things]:
+    """Which images hold each mistake (of any arm), and which each class (labelled); what does not occur is left out."""
+    mistakes = {kind: np.zeros(len(table), bool) for kind in KINDS}
+    for one in judged.values():
+        sure = one.detections.confidence >= confidence
+        for kind, held in mistakes.items():
+            rows = targets.image[one.missed(targets, confidence)] if kind == "missed" else None
+            held[one.detections.image[sure & (one.verdict == kind)] if rows is None else rows] = True
+    classes = {name: np.zeros(len(table), bool) for name in table.class_names}
+    for label, held in enumerate(classes.values()):
+        held[targets.image[(targets.label == label) & ~targets.ignore]] = True
+    return _occurring(mistakes), _occurring(classes)
+
+
+def _alike(table: AnnotationTable) -> Alike:
+    """Whether two images of a table look alike; an image that cannot be read is like no other."""
+
+    @cache
+    def bits(image: int) -> NDArray[np.uint64] | None:
+        try:
+            return difference_hash(table.path(image))
+        except InputError:
+            return None
+
+    def alike(one: int, other: int) -> bool:
+        a, b = bits(one), bits(other)
+        return a is not None and b is not None and int(np.bitwise_count(a ^ b).sum()) <= ALIKE_BITS
+
+    return alike
+
+
+def _occurring(things: Things) -> Things:
+    return {name: held for name, held in things.items() if held.any()}
+
+
+def _pictures(
+    table: AnnotationTable,
+    targets: Boxes,
+    judged: Mapping[str, Judged],
+    f1: Mapping[str, NDArray[np.float64]],
+    chosen: list[Choice],
+    budget: int,
+) -> Iterator[Picture]:
+    uris = thumbnails([table.path(choice.image) for choice in chosen], budget)
+    for choice, uri in zip(chosen, uris, strict=True):
+        image = choice.image
+        found = {
+            arm: (*missed_marks(table, targets, one, image), *found_marks(table, targets, one, image))
+            for arm, one in judged.items()
+        }
+        scores = {arm: float(values[image]) for arm, values in f1.items()}
+        yield _picture(table, image, uri, label_marks(table, targets, image), found, scores, choice.reason)
+
+
+def _picture(
+    table: AnnotationTable,
+    image: int,
+    uri: str,
+    truth: tuple[Mark, ...],
+    found: Mapping[str, tuple[Mark, ...]] | None = None,
+    f1: Mapping[str, float] | None = None,
+    reason: str = "",
+) -> Picture:
+    size = int(table.widths[image]), int(table.heights[image])
+    return Picture(str(table.paths[image]), *size, uri, truth, found or {}, f1 or {}, reason)

@@ -1,0 +1,166 @@
+"""How was this made, how long did it take, and how can it be made again?"""
+
+import base64
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from gapscope.errors import InputError
+from gapscope.findings.results import Results, RunName
+from gapscope.page.run_files import FileGroup, file_groups
+
+MOST_GRID_BYTES = 300_000
+"""A grid that takes more as a compressed file is not put on the page."""
+MOST_LISTED = 300
+"""Files of one kind that are listed one by one."""
+STAGES = ("data", "train", "evaluate", "record", "compare", "report")
+
+
+@dataclass(frozen=True)
+class StageTime:
+    """How long a stage took."""
+
+    stage: str
+    units: int
+    """Finished pieces of work that are on record."""
+    seconds: float
+    """Wall-clock, all of them together."""
+    longest: str
+    """Name of the unit that took longest."""
+    longest_seconds: float
+
+
+@dataclass(frozen=True)
+class GridFile:
+    """The similarity of two networks, as a file."""
+
+    title: str
+    path: str
+    """In the run folder."""
+    uri: str | None
+    """What `compressed` makes of it, as a data URI; None if that is too large."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """All that the page says of how a run was made."""
+
+    command: str
+    """That makes it again."""
+    given: str
+    """The experiment file as it was given; the resolved one if that is gone."""
+    resolved: str
+    config_files: tuple[tuple[str, str], ...]
+    """(file name, data URI)."""
+    hashes: tuple[tuple[str, str], ...]
+    """(what, SHA-256)."""
+    times: tuple[StageTime, ...]
+    grids: tuple[GridFile, ...]
+    files: tuple[FileGroup, ...]
+
+    @property
+    def seconds(self) -> float:
+        """All stages together."""
+        return sum(time.seconds for time in self.times)
+
+
+def provenance(results: Results) -> Provenance:
+    """How a run was made.
+
+    Raises:
+        InputError: If a stage record or a probe list is broken.
+    """
+    resolved = (results.folder / "experiment.resolved.toml").read_text(encoding="utf-8", errors="replace")
+    path = results.folder / "experiment.toml"
+    given = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else resolved
+    return Provenance(
+        command=_command(results),
+        given=given,
+        resolved=resolved,
+        config_files=(
+            ("experiment.toml", data_uri(given.encode(), "text/plain;charset=utf-8")),
+            ("experiment.resolved.toml", data_uri(resolved.encode(), "text/plain;charset=utf-8")),
+        ),
+        hashes=tuple(_hashes(results)),
+        times=tuple(stage_times(results.folder)),
+        grids=tuple(_grids(results)),
+        files=tuple(file_groups(results.folder)),
+    )
+
+
+def data_uri(content: bytes, kind: str) -> str:
+    """A file that can be downloaded from the page."""
+    return f"data:{kind};base64," + base64.b64encode(content).decode()
+
+
+def stage_times(run: Path) -> list[StageTime]:
+    """How long every stage took, from the records of its units of work.
+
+    Raises:
+        InputError: If a record is broken.
+    """
+    units: dict[str, list[tuple[float, str]]] = defaultdict(list)
+    for path in sorted((run / "stages").glob("*.json")):
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            name, seconds = str(record["unit"]), float(record["seconds"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{path}: cannot be read as a stage record. Delete it, and the stage runs again."
+            ) from error
+        units[name.partition("/")[0]].append((seconds, name))
+    known = [*STAGES, *sorted(set(units) - set(STAGES))]
+    return [
+        StageTime(stage, len(units[stage]), sum(seconds for seconds, _ in units[stage]), longest, most)
+        for stage in known
+        if units.get(stage)
+        for most, longest in [max(units[stage])]
+    ]
+
+
+def _command(results: Results) -> str:
+    roots = [domain.root for domain in results.experiment.domains.values() if domain.root]
+    where = " --data-root FOLDER" if any(not Path(root).is_absolute() for root in roots) else ""
+    return f"gapscope run experiment.toml --out {results.experiment.name}-again{where}"
+
+
+def _hashes(results: Results) -> Iterator[tuple[str, str]]:
+    for name, summary in results.summaries.items():
+        yield f"data {name}", summary["fingerprint"]
+    for domain in results.probes:
+        path = results.folder / "probe" / f"{domain}.txt"
+        if path.is_file():
+            first = path.read_text(encoding="utf-8", errors="replace").partition("\n")[0]
+            yield f"probe {domain}", first.removeprefix("# sha256 ").strip()
+    for run, training in results.trainings.items():
+        if training.summary:
+            yield f"weights {run}", training.summary["weights_sha256"]
+
+
+def _grids(results: Results) -> Iterator[GridFile]:
+    """Every pair of reported arms at the main size: the first seed's files."""
+    seed, size = results.seeds[0], results.sizes[0]
+    for a, b in results.pairs:
+        one, other = RunName(a, seed), RunName(b, seed)
+        grid = results.grids.get((one, other, size))
+        if grid is not None:
+            small = compressed(grid)
+            uri = data_uri(small, "application/x-netcdf") if len(small) <= MOST_GRID_BYTES else None
+            title = f"{results.arm_title(a)} vs {results.arm_title(b)}, seed {seed}, {size} pixels"
+            yield GridFile(title, f"similarity/{one}--{other}--{results.probe}-{size}.nc", uri)
+
+
+def compressed(grid: xr.Dataset) -> bytes:
+    """A grid as a compressed netCDF file in single precision (7 digits), without the images' influence."""
+    grid = grid.drop_vars(["influence", "image"], errors="ignore").drop_encoding()
+    encoding = {
+        str(name): {"dtype": "float32", "zlib": True, "complevel": 9, "shuffle": True}
+        for name, values in grid.data_vars.items()
+        if np.issubdtype(values.dtype, np.floating) and values.ndim
+    }
+    return bytes(grid.to_netcdf(engine="h5netcdf", encoding=encoding))

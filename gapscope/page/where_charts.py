@@ -1,0 +1,168 @@
+"""Which numbers do the page's curves and maps draw? Lists and packed maps, ready for JSON.
+
+Networks and probes go by their place in `runs` and `probes`, so that titles are sent once.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from gapscope.findings.curves import DEBIASED, Curve, ceiling_curve, pair_curve
+from gapscope.findings.differences import difference
+from gapscope.findings.results import Results, RunName
+from gapscope.page.grid_packing import MOST_MAPS, pack_cells
+from gapscope.similarity.measures import find_measure
+
+CURVES = ("value", "interval_low", "interval_high", "floor_low", "floor_high")
+CHANCES = ("floor_z", "floor_p", "floor_q")
+EFFECTS = (
+    *("effect", "effect_low", "effect_high", "shortfall", "shortfall_low", "shortfall_high"),
+    *("ceiling", "ceiling_min", "ceiling_max"),
+)
+
+
+def where_data(results: Results, most_maps: int = MOST_MAPS) -> dict[str, Any]:
+    """Measures, networks, probes; curves with ceilings and effects; maps.
+
+    Args:
+        results: The run.
+        most_maps: How many maps are sent with all their cells; the others are named only.
+    """
+    seen = [results.seen_at(domain) for domain in results.probes]
+    runs = [RunName(arm, seed) for arm in results.arms for seed in results.seeds]
+    measures = _measures(seen)
+    return {
+        "measures": [_describe(name) for name in measures],
+        "probes": [{"name": domain, "title": results.domain_title(domain)} for domain in results.probes],
+        "pairs": [[results.arms.index(a), results.arms.index(b)] for a, b in results.pairs],
+        "arms": [results.arm_title(arm) for arm in results.arms],
+        "runs": [
+            {"name": str(run), "title": results.run_title(run), "arm": results.arms.index(run.arm), "seed": run.seed}
+            for run in runs
+        ],
+        "curves": [curve for probe, one in enumerate(seen) for curve in _curves(one, probe, measures)],
+        "ceilings": [curve for probe, one in enumerate(seen) for curve in _ceilings(one, probe, measures)],
+        "effects": [effect for probe, one in enumerate(seen) for effect in _effects(one, probe)],
+        "maps": _maps(seen, runs, measures, most_maps),
+    }
+
+
+def _measures(seen: list[Results]) -> list[str]:
+    """In the order of the first grid that has them; debiased CKA, the one to read, first."""
+    found = dict.fromkeys(str(name) for one in seen for grid in one.grids.values() for name in grid["measure"].values)
+    return sorted(found, key=lambda name: name != DEBIASED)
+
+
+def _describe(name: str) -> dict[str, Any]:
+    measure = find_measure(name)
+    title = measure.title[0].upper() + measure.title[1:]
+    high = measure.bounds[1] if math.isfinite(measure.bounds[1]) else None
+    return {"key": name, "title": title, "distance": not measure.larger_is_more_similar, "high": high}
+
+
+def _describe_run(results: Results, run: RunName) -> dict[str, Any]:
+    arm = results.arms.index(run.arm)
+    return {"name": str(run), "title": results.run_title(run), "arm": arm, "seed": run.seed}
+
+
+def _curves(results: Results, probe: int, measures: list[str]) -> Iterator[dict[str, Any]]:
+    """One per size, measure, pair of arms and seed."""
+    for size in results.sizes:
+        for measure in measures:
+            for pair, (one, other) in enumerate(results.pairs):
+                for seed in results.seeds:
+                    a, b = RunName(one, seed), RunName(other, seed)
+                    curve = pair_curve(results, a, b, size, measure)
+                    if curve is None:
+                        continue
+                    found = difference(results, a, b, size, measure)
+                    yield {
+                        **{"probe": probe, "size": size, "measure": measure, "pair": pair, "seed": seed},
+                        **{"label": curve.label, **_columns(curve)},
+                        **_chances(results.grids[a, b, size].sel(measure=measure)),
+                        "beyond": found.layers.tolist() if found else [],
+                        "looked": found.looked if found else 0,
+                        "rule": found.rule if found else None,
+                    }
+
+
+def _ceilings(results: Results, probe: int, measures: list[str]) -> Iterator[dict[str, Any]]:
+    """One per size, measure and arm."""
+    for size in results.sizes:
+        for measure in measures:
+            for index, arm in enumerate(results.arms):
+                curve = ceiling_curve(results, arm, size, measure)
+                if curve is not None:
+                    facts = {"probe": probe, "size": size, "measure": measure, "arm": index, "label": curve.label}
+                    yield {**facts, **{name: rounded(getattr(curve, name)) for name in CURVES[:3]}}
+
+
+def _columns(curve: Curve) -> dict[str, list[float | None]]:
+    return {name: rounded(getattr(curve, name)) for name in CURVES}
+
+
+def _chances(grid: xr.Dataset) -> dict[str, list[float | None]]:
+    return {name: rounded(grid[name].values) for name in CHANCES if name in grid}
+
+
+def _effects(results: Results, probe: int) -> Iterator[dict[str, Any]]:
+    """One per size, pair of arms and seed; reasons are sent once each."""
+    for (a, b, size), effect in results.effects.items():
+        if (a.arm, b.arm) not in results.pairs or a.seed != b.seed:
+            continue
+        reasons = [str(reason) for reason in effect["reason"].values]
+        texts = sorted(set(reasons))
+        yield {
+            **{"probe": probe, "size": size, "pair": results.pairs.index((a.arm, b.arm)), "seed": a.seed},
+            **{name: rounded(effect[name].values) for name in EFFECTS},
+            **{"reasons": texts, "reason": [texts.index(reason) for reason in reasons]},
+        }
+
+
+def _maps(seen: list[Results], runs: list[RunName], measures: list[str], most: int) -> list[dict[str, Any]]:
+    """One per pair of networks, probe and size, with as many measures' cells as fit."""
+    sizes = seen[0].sizes
+    there = [(p, key) for p, one in enumerate(seen) for key in one.grids if {key[0], key[1]} <= set(runs)]
+    wanted = [
+        (name != DEBIASED, p, sizes.index(key[2]), _kind(*key[:2]), runs.index(key[0]), measures.index(name), at, name)
+        for at, (p, key) in enumerate(there)
+        for name in map(str, seen[p].grids[key]["measure"].values)
+    ]
+    chosen: dict[int, list[str]] = {at: [] for at in range(len(there))}
+    for *_, at, name in sorted(wanted)[:most]:
+        chosen[at].append(name)
+    return [
+        _map(seen[p].grids[key], chosen[at])
+        | {"a": runs.index(key[0]), "b": runs.index(key[1]), "probe": p, "size": key[2]}
+        for at, (p, key) in enumerate(there)
+    ]
+
+
+def _kind(a: RunName, b: RunName) -> int:
+    """What one wants to see first: different arms, then two seeds, then a network and itself."""
+    return 0 if a.arm != b.arm else 1 if a.seed != b.seed else 2
+
+
+def _map(grid: xr.Dataset, measures: list[str]) -> dict[str, Any]:
+    blocks = {name: grid[name].values.tolist() for name in ("block_a", "block_b") if name in grid}
+    return {
+        "values": {name: pack_cells(grid["value"].sel(measure=name).values) for name in measures},
+        "undefined": {name: [_undefined(grid, name, side) for side in "ab"] for name in measures},
+        **blocks,
+    }
+
+
+def _undefined(grid: xr.Dataset, measure: str, side: str) -> dict[str, str]:
+    """Layer -> why it has no value to any other; from the file where it says so."""
+    one, axis = grid.sel(measure=measure), 1 if side == "a" else 0
+    nowhere = np.flatnonzero(np.isnan(one["value"].values).all(axis=axis))
+    reasons = one[f"reason_{side}"].values if f"reason_{side}" in one else np.full(one["value"].shape[1 - axis], "")
+    return {str(layer): str(reasons[layer]) for layer in nowhere.tolist()}
+
+
+def rounded(values: Iterable[float]) -> list[float | None]:
+    """Five significant digits; None where undefined, since JSON has no NaN."""
+    return [float(f"{value:.5g}") if math.isfinite(value) else None for value in map(float, values)]

@@ -1,0 +1,116 @@
+"""Which numbers does each of Figures 1-7 show? The paper's arrangement, filled from a run folder."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from gapscope.findings.curves import BIASED, DEBIASED, Curve, Values, ceiling_curves, pair_curve, seed_curves
+from gapscope.findings.results import Results, RunName
+from gapscope.paper.captions import curves_caption, diagonal_words, heatmap_caption
+from gapscope.paper.layer_figures import ON_PAGE, estimator_axis, layer_curves, layer_heatmap
+from gapscope.paper.planned import Planned
+from gapscope.plot.style import TWO_COLUMNS, Plot, write_figure
+from gapscope.progress import Progress, silent
+
+SUFFIXES = {DEBIASED: "", BIASED: "-paper"}
+"""`figure1` shows the debiased estimator, `figure1-paper` the one the paper used."""
+
+
+@dataclass(frozen=True)
+class Heatmap:
+    """What one of Figures 3-7 compares."""
+
+    number: int
+    rows: RunName
+    columns: RunName
+    size: int
+
+
+def heatmaps(results: Results) -> list[Heatmap]:
+    """Figures 3 (the first arm with itself), 4-6 (the first three pairs) and 7 (the first pair at a second size)."""
+    seed, first = results.seeds[0], results.sizes[0]
+    plan = [Heatmap(3, RunName(results.arms[0], seed), RunName(results.arms[0], seed), first)] if results.arms else []
+    for number, (a, b) in zip((4, 5, 6), results.pairs[:3], strict=False):
+        plan.append(Heatmap(number, RunName(a, seed), RunName(b, seed), first))
+    for (a, b), second in zip(results.pairs[:1], results.sizes[1:], strict=False):
+        plan.append(Heatmap(7, RunName(a, seed), RunName(b, seed), second))
+    return [item for item in plan if (item.rows, item.columns, item.size) in results.grids]
+
+
+def all_figures(results: Results, estimator: str = DEBIASED) -> Iterator[tuple[int, Plot]]:
+    """The figures by number, with titles, without those whose numbers are not there yet."""
+    for number, seed in zip((1, 2), results.seeds[:2], strict=False):
+        if seed_curves(results, seed, results.sizes[0], estimator):
+            yield number, _curves_figure(results, seed, estimator, TWO_COLUMNS, titled=True)
+    for item in heatmaps(results):
+        if estimator in results.grids[item.rows, item.columns, item.size].measure:
+            yield item.number, _heatmap_figure(results, item, estimator, ON_PAGE, titled=True)
+
+
+def planned_paper_figures(results: Results, estimator: str = DEBIASED) -> Iterator[Planned]:
+    """The same, to be drawn at any width; with more than two seeds also the curves of the others."""
+    size = results.sizes[0]
+    for place, seed in enumerate(results.seeds):
+        pairs = [(RunName(a, seed), RunName(b, seed), size) for a, b in results.pairs]
+        grid = next((results.grids[key] for key in pairs if key in results.grids), None)
+        if grid is not None and seed_curves(results, seed, size, estimator):
+            name = f"figure{place + 1}" if place < 2 else f"curves-seed{seed}"
+            caption = curves_caption(results, [seed], grid, size, estimator)
+            yield Planned(name, partial(_curves_figure, results, seed, estimator), caption)
+    for item in heatmaps(results):
+        grid = results.grids[item.rows, item.columns, item.size]
+        if estimator in grid.measure:
+            rows, columns = results.run_title(item.rows), results.run_title(item.columns)
+            caption = heatmap_caption(results, rows, columns, grid, item.size, estimator)
+            beside = diagonal_words(grid) if _diagonal(results, item, estimator) else ""
+            name = f"figure{item.number}"
+            yield Planned(name, partial(_heatmap_figure, results, item, estimator), caption, beside)
+
+
+def _curves_figure(results: Results, seed: int, estimator: str, width: float, *, titled: bool = False) -> Plot:
+    size = results.sizes[0]
+    title = f"Similarity of same-index layers, seed {seed}, {size} x {size} pixels" if titled else ""
+    ceilings = ceiling_curves(results, size, estimator)
+    curves = seed_curves(results, seed, size, estimator)
+    return layer_curves(curves, ceilings, title=title, estimator=estimator_axis(estimator), width=width)
+
+
+def _heatmap_figure(results: Results, item: Heatmap, estimator: str, width: float, *, titled: bool = False) -> Plot:
+    return layer_heatmap(
+        grid_values(results, item.rows, item.columns, item.size, estimator),
+        rows=results.run_title(item.rows),
+        columns=results.run_title(item.columns),
+        title=f"Layer against layer, {item.size} x {item.size} pixels" if titled else "",
+        estimator=estimator_axis(estimator),
+        width=width,
+        beside=_diagonal(results, item, estimator),
+    )
+
+
+def _diagonal(results: Results, item: Heatmap, estimator: str) -> Curve | None:
+    """What a wide map shows beside it; nothing of a network and itself, whose diagonal is 1."""
+    itself = item.rows == item.columns
+    return None if itself else pair_curve(results, item.rows, item.columns, item.size, estimator)
+
+
+def grid_values(results: Results, a: RunName, b: RunName, size: int, estimator: str) -> Values:
+    """All cells of a grid (layers of a, layers of b)."""
+    grid = results.grids[a, b, size]
+    return np.asarray(grid["value"].sel(measure=estimator).values, dtype=np.float64)
+
+
+def write_figures(results: Results, folder: Path, progress: Progress = silent) -> list[Path]:
+    """Write every figure with both estimators as PNG and PDF."""
+    figures = [
+        (f"figure{number}{suffix}", figure)
+        for estimator, suffix in SUFFIXES.items()
+        for number, figure in all_figures(results, estimator)
+    ]
+    written = []
+    for done, (name, figure) in enumerate(figures, 1):
+        written += write_figure(figure, folder, name)
+        progress("figures", done, len(figures))
+    return written

@@ -1,0 +1,141 @@
+"""A run folder -> figures, captions and tables that go into a paper as they are."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from gapscope.errors import InputError
+from gapscope.files import write_text
+from gapscope.findings.curves import BIASED, DEBIASED
+from gapscope.findings.results import Results
+from gapscope.findings.run_reader import read_results
+from gapscope.findings.tables import all_tables
+from gapscope.paper.beside_paper import tables_beside_paper
+from gapscope.paper.more_figures import more_figures
+from gapscope.paper.paper_figures import SUFFIXES, planned_paper_figures
+from gapscope.paper.performance_figures import performance_figures
+from gapscope.paper.planned import Planned
+from gapscope.paper.table_files import escape_latex, write_tables
+from gapscope.plot.style import DOTS_PER_INCH, FORMATS, ONE_COLUMN, TWO_COLUMNS, write_figure
+from gapscope.progress import Progress, silent
+
+Columns = Literal["one", "two", "both"]
+Estimator = Literal["debiased", "biased", "both"]
+WIDTHS = {"one": ONE_COLUMN, "two": TWO_COLUMNS}
+FOLDERS = {"one": "one-column", "two": "two-columns"}
+ESTIMATOR_KEYS = {"debiased": (DEBIASED,), "biased": (BIASED,), "both": (DEBIASED, BIASED)}
+TABLES = "tables"
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written."""
+
+    out: Path
+    figures: int
+    """Different ones, whatever their widths and formats."""
+    tables: int
+
+
+def write_paper_output(
+    run: Path | str,
+    out: Path | str | None = None,
+    *,
+    columns: Columns = "both",
+    formats: Sequence[str] = ("pdf", "png"),
+    estimator: Estimator = "debiased",
+    only: Sequence[str] = (),
+    progress: Progress = silent,
+) -> Written:
+    """Write a run's figures at the widths of a paper, with captions, and its tables.
+
+    `one-column/` and `two-columns/` hold `<figure>.<format>`, `figures.tex` with a float and its caption per figure,
+    and `captions.md`; `tables/` holds each table as CSV, Markdown and LaTeX, and Tables 2-5 once more beside the
+    paper's.
+
+    Args:
+        run: A run folder; what is not done yet is left out.
+        out: Where to; None: `paper` in the run folder. Files with the same names are replaced.
+        columns: 3.3 inches wide, 7 inches wide, or both.
+        formats: Of pdf, png (300 dots per inch) and svg.
+        estimator: CKA debiased, biased as in the paper (its files end in `-paper`), or both.
+        only: Figures by number or name, such as `1`, `effect`; `tables`; nothing means everything.
+        progress: Told about every figure.
+
+    Raises:
+        InputError: If `run` is no run folder, has nothing to show yet, or a format or figure is unknown.
+    """
+    unknown = [form for form in formats if form not in FORMATS]
+    if unknown or not formats:
+        named = f"there is no format {unknown[0]!r}" if unknown else "no format is given"
+        raise InputError(f"{named}. Choose from {', '.join(FORMATS)}.")
+    results = read_results(run)
+    out = Path(out or results.folder / "paper")
+    planned = list(planned_figures(results, ESTIMATOR_KEYS[estimator]))
+    tables = [*all_tables(results), *tables_beside_paper(results)]
+    if not planned and not tables:
+        raise InputError(f"{run} has nothing to show yet. See how far it is: gapscope status {run}")
+    chosen = _chosen(planned, only, results.folder)
+    widths = ["one", "two"] if columns == "both" else [columns]
+    done = 0
+    for width in widths if chosen else []:
+        folder = out / FOLDERS[width]
+        for one in chosen:
+            write_figure(one.draw(WIDTHS[width]), folder, one.name, formats=formats, dpi=DOTS_PER_INCH)
+            done += 1
+            progress("figures", done, len(chosen) * len(widths))
+        write_text(folder / "figures.tex", latex_floats(chosen, wide=width == "two"))
+        write_text(folder / "captions.md", markdown_captions(chosen, wide=width == "two"))
+    with_tables = not only or TABLES in only
+    if with_tables:
+        write_tables(tables, out / TABLES)
+    return Written(out, len(chosen), len(tables) if with_tables else 0)
+
+
+def planned_figures(results: Results, estimators: Sequence[str] = (DEBIASED,)) -> Iterator[Planned]:
+    """Every figure that this run can fill, those of the paper first; names of biased ones end in `-paper`."""
+    for estimator in estimators:
+        for one in (*planned_paper_figures(results, estimator), *more_figures(results, estimator)):
+            yield Planned(one.name + SUFFIXES[estimator], one.draw, one.caption, one.beside)
+    yield from performance_figures(results)
+
+
+def _chosen(planned: Sequence[Planned], only: Sequence[str], run: Path) -> list[Planned]:
+    """Those asked for; `1` is Figure 1 by every estimator that is drawn."""
+    if not only:
+        return list(planned)
+    keys = {one.key.removesuffix(SUFFIXES[BIASED]): None for one in planned}
+    for name in only:
+        if name not in keys and name != TABLES:
+            there = ", ".join([*keys, TABLES])
+            raise InputError(
+                f"{run} has no figure {name!r} to draw. There are: {there}. What is missing may not be computed yet: "
+                f"gapscope status {run}"
+            )
+    return [one for one in planned if one.key.removesuffix(SUFFIXES[BIASED]) in only]
+
+
+def latex_floats(planned: Sequence[Planned], *, wide: bool) -> str:
+    """A float per figure, to be read by `\\\\input` from a paper; needs \\\\usepackage{graphicx}."""
+    place, width = ("figure*", r"\textwidth") if wide else ("figure", r"\columnwidth")
+    folder = FOLDERS["two" if wide else "one"]
+    lines = ["% Written by gapscope figures. Needs \\usepackage{graphicx}; \\graphicspath names the folder above."]
+    for one in planned:
+        caption = escape_latex(one.caption + (one.beside if wide else ""))
+        lines += [
+            "",
+            rf"\begin{{{place}}}",
+            r"\centering",
+            rf"\includegraphics[width={width}]{{{folder}/{one.name}}}",
+            rf"\caption{{{caption}}}",
+            rf"\label{{fig:gapscope-{one.key}}}",
+            rf"\end{{{place}}}",
+        ]
+    return "\n".join([*lines, ""])
+
+
+def markdown_captions(planned: Sequence[Planned], *, wide: bool) -> str:
+    """The same captions for everything else."""
+    shown = [f"**{one.name}.** {one.caption}{one.beside if wide else ''}" for one in planned]
+    return "\n\n".join([*shown, ""])

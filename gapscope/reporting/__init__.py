@@ -1,1 +1,0 @@
-"""From a run folder to tables, figures and one page."""

@@ -1,1 +1,0 @@
-"""Pictures, data, training, provenance."""

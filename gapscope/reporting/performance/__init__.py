@@ -1,1 +1,0 @@
-"""How well every arm detects, and what goes wrong."""

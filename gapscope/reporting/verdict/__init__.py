@@ -1,1 +1,0 @@
-"""What may be said, what to do next, and what stands against it."""

@@ -1,1 +1,0 @@
-"""Where in the network the arms differ."""

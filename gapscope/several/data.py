@@ -1,0 +1,76 @@
+"""Which numbers does the page of several runs draw? Plain lists and strings, ready for JSON."""
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from gapscope.detector.layers import BACKBONE_LAST, YOLO_LAYERS
+from gapscope.detector.network_map import ROUTES
+from gapscope.findings.curves import ESTIMATORS
+from gapscope.page.grid_packing import pack_cells
+from gapscope.several.layers import RunCurve, arm_pairs, run_curve
+from gapscope.several.line_up import SideBySide
+from gapscope.several.runs import arm_title, is_yolov3
+
+
+def several_data(side: SideBySide) -> dict[str, Any]:
+    """Curves of all runs at all sizes, and layer-by-layer maps across runs."""
+    return {
+        "layers": [],
+        "runs": [{"letter": run.letter, "label": run.label, "main": side.sizes[run]} for run in side.runs],
+        "estimators": [{"key": key, "title": title} for key, title in ESTIMATORS.items()],
+        "marks": {"backboneLast": BACKBONE_LAST, "routes": list(ROUTES), "detections": list(YOLO_LAYERS)},
+        "pairs": list(_pairs(side)),
+        "maps": list(_maps(side)),
+    }
+
+
+def shared_sizes(side: SideBySide) -> list[int]:
+    """Image sizes that two runs or more have recorded, largest first."""
+    sizes = [size for run in side.runs for size in run.results.sizes]
+    return sorted({size for size in sizes if sizes.count(size) > 1}, reverse=True)
+
+
+def _pairs(side: SideBySide) -> Iterator[dict[str, Any]]:
+    for arms, runs in arm_pairs(side.runs).items():
+        curves = [
+            (estimator, curve)
+            for run in runs
+            for size in run.results.sizes
+            for estimator in ESTIMATORS
+            if (curve := run_curve(run, arms, size, estimator)) is not None
+        ]
+        if curves:
+            layers = {curve.layers for _, curve in curves}
+            yield {
+                "title": " vs ".join(arm_title(side.runs, arm) for arm in arms),
+                "byDepth": len(layers) > 1,
+                "yolov3": all(map(is_yolov3, layers)),
+                "curves": [_curve(estimator, curve) for estimator, curve in curves],
+            }
+
+
+def _curve(estimator: str, curve: RunCurve) -> dict[str, Any]:
+    return {
+        "run": curve.run.at,
+        "size": curve.size,
+        "estimator": estimator,
+        "seeds": list(curve.seeds),
+        "layers": list(curve.layers),
+        "value": rounded(curve.value),
+        "low": rounded(curve.low),
+        "high": rounded(curve.high),
+        "ceiling": None if curve.ceiling is None else rounded(curve.ceiling),
+    }
+
+
+def _maps(side: SideBySide) -> Iterator[dict[str, Any]]:
+    for same in side.across:
+        for one in same.maps:
+            names = {"a": one.a.label, "b": one.b.label, "size": same.size, "n": same.n}
+            yield {**names, "layersA": list(one.a.layers), "layersB": list(one.b.layers), **pack_cells(one.value)}
+
+
+def rounded(values: Iterable[float]) -> list[float | None]:
+    """Four digits; None where undefined, since JSON has no NaN."""
+    return [float(f"{value:.4g}") if math.isfinite(value) else None for value in map(float, values)]

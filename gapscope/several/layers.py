@@ -1,0 +1,149 @@
+"""Where in the network is it, in every run? Curves on one axis, means of parts, and what holds of the paper's words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gapscope.findings.curves import DEBIASED, PARTS, Curve, average, ceilings_of, pair_curve, part_mask
+from gapscope.findings.headline import Estimate
+from gapscope.findings.results import RunName
+from gapscope.several.networks import Recorded
+from gapscope.several.runs import Run, is_yolov3
+from gapscope.several.statements import STATEMENTS, Answer, Array, Statement, certainty, defined_mean, in_all
+
+ArmPair = tuple[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class RunCurve:
+    """Same-index layers of two arms of one run, averaged over its seeds."""
+
+    run: Run
+    arms: ArmPair
+    size: int
+    layers: tuple[int, ...]
+    seeds: tuple[int, ...]
+    value: Array
+    """(layers,) mean over the seeds; NaN where it is undefined with one of them."""
+    low: Array
+    high: Array
+    """(layers,) means of the ends of the seeds' 95 % intervals over probe images."""
+    ceiling: Array | None
+    """(layers,) between two seeds of one arm, mean over the arms that train the layer; None with one seed."""
+
+    @property
+    def depth(self) -> Array:
+        """(layers,) from 0, the first layer, to 1, the last."""
+        return np.linspace(0, 1, len(self.layers))
+
+
+def arm_pairs(runs: Sequence[Run]) -> dict[ArmPair, list[Run]]:
+    """Every pair of reported arms, with the runs that have both, in the order of the first run that has them."""
+    found: dict[ArmPair, list[Run]] = {}
+    for run in runs:
+        for a, b in run.results.pairs:
+            key = (b, a) if (b, a) in found else (a, b)
+            found.setdefault(key, []).append(run)
+    return found
+
+
+def run_curve(run: Run, arms: ArmPair, size: int, estimator: str = DEBIASED) -> RunCurve | None:
+    """The curve of one run, or None where nothing has been compared at this size."""
+    results = run.results
+    a, b = arms if arms in results.pairs else arms[::-1]
+    found = {s: pair_curve(results, RunName(a, s), RunName(b, s), size, estimator) for s in results.seeds}
+    curves = {seed: curve for seed, curve in found.items() if curve is not None}
+    if not curves:
+        return None
+    first = next(iter(curves.values()))
+    ceilings = ceilings_of(results, arms, size, estimator)
+    return RunCurve(
+        run,
+        arms,
+        size,
+        tuple(map(int, first.layers)),
+        tuple(curves),
+        _mean(list(curves.values()), "value"),
+        _mean(list(curves.values()), "interval_low"),
+        _mean(list(curves.values()), "interval_high"),
+        average(ceilings) if ceilings else None,
+    )
+
+
+def _mean(curves: Sequence[Curve], name: str) -> Array:
+    return np.asarray(np.mean([getattr(curve, name) for curve in curves], axis=0))
+
+
+def same_network(curves: Sequence[RunCurve]) -> bool:
+    """Whether layers can be lined up by their index."""
+    return len({curve.layers for curve in curves}) == 1
+
+
+def part_means(curve: RunCurve, found: Recorded | None) -> dict[str, Estimate]:
+    """Mean over the layers of each part and the seeds; backbone and head only of YOLOv3's own 107 layers.
+
+    The interval is over draws of the probe images, the same for all layers and seeds; without recordings there is none.
+    """
+    parts = PARTS if is_yolov3(curve.layers) else PARTS[:1]
+    drawn = None if found is None else _seed_draws(curve, found)
+    means = {}
+    for part in parts:
+        mask = part_mask(np.array(curve.layers), part)
+        value = float(defined_mean(curve.value[mask]))
+        means[part] = Estimate(value)
+        if drawn is not None:
+            low, high = np.quantile(defined_mean(np.mean(drawn, axis=0)[:, mask]), (0.025, 0.975))
+            means[part] = Estimate(value, float(low), float(high))
+    return means
+
+
+def _seed_draws(curve: RunCurve, found: Recorded) -> list[Array]:
+    """(draws, layers) of every seed of a curve."""
+    results = curve.run.results
+    a, b = curve.arms if curve.arms in results.pairs else curve.arms[::-1]
+    return [found.draws[RunName(a, seed), RunName(b, seed)] for seed in curve.seeds]
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """What becomes of one of the paper's statements in one run: the first arm against each other one, seed by seed."""
+
+    statement: Statement
+    run: Run
+    comparisons: int
+    answer: Answer | None
+    """Over all comparisons; None without recordings, which the intervals are drawn from."""
+    sure: int
+    """Comparisons in which it surely holds."""
+    contrast: Estimate
+    """Mean over the comparisons, positive where the statement holds; debiased CKA."""
+
+
+def held(run: Run, size: int, found: Recorded | None) -> list[Held]:
+    """Each statement of `STATEMENTS` in one run; empty where the networks have other layers or nothing is compared."""
+    first, *others = run.results.arms
+    curves = [curve for other in others if (curve := run_curve(run, (first, other), size)) is not None]
+    if not curves or not is_yolov3(curves[0].layers):
+        return []
+    return [_held(statement, run, curves, found) for statement in STATEMENTS]
+
+
+def _held(statement: Statement, run: Run, curves: Sequence[RunCurve], found: Recorded | None) -> Held:
+    count = sum(len(curve.seeds) for curve in curves)
+    if found is None:
+        value = float(np.mean([statement.contrast(curve.value) for curve in curves]))
+        return Held(statement, run, count, None, 0, Estimate(value))
+    values = [one for curve in curves for one in _seed_values(curve)]
+    drawn = [statement.contrast(draws) for curve in curves for draws in _seed_draws(curve, found)]
+    answers = [certainty(one) for one in drawn]
+    low, high = np.quantile(np.mean(drawn, axis=0), (0.025, 0.975))
+    mean = float(np.mean([statement.contrast(value) for value in values]))
+    return Held(statement, run, count, in_all(answers), answers.count("yes"), Estimate(mean, float(low), float(high)))
+
+
+def _seed_values(curve: RunCurve) -> list[Array]:
+    results = curve.run.results
+    a, b = curve.arms if curve.arms in results.pairs else curve.arms[::-1]
+    found = (pair_curve(results, RunName(a, s), RunName(b, s), curve.size) for s in curve.seeds)
+    return [curve.value for curve in found if curve is not None]

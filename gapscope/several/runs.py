@@ -1,0 +1,177 @@
+"""Which runs stand side by side, by which names, and which are one study with other seeds?"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gapscope.data.splits import read_list
+from gapscope.data.table import AnnotationTable
+from gapscope.detector.layers import NUM_LAYERS
+from gapscope.errors import InputError
+from gapscope.files import hash_value
+from gapscope.findings.results import Results, RunName
+from gapscope.findings.run_reader import read_results
+from gapscope.several.settings import moves_numbers, settings
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+"""What the page calls its runs; also the most it shows."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One run folder beside others."""
+
+    letter: str
+    title: str
+    results: Results
+    group: int
+    """Runs with the same number are one study: the same data and settings, whatever their names and seeds."""
+
+    @property
+    def at(self) -> int:
+        """Its place among the runs, from 0."""
+        return LETTERS.index(self.letter)
+
+    @property
+    def label(self) -> str:
+        return f"{self.letter}: {self.title}"
+
+
+def read_runs(folders: Sequence[Path], titles: Sequence[str] = ()) -> list[Run]:
+    """Read run folders, name them and find out which are one study.
+
+    Args:
+        folders: Two or more.
+        titles: What the page calls them, one for each; otherwise the titles of the experiments, with the folder's name
+            where two have the same.
+
+    Raises:
+        InputError: If one is no run folder or has a broken file, one is given twice, or the titles do not fit.
+    """
+    _check(folders, titles)
+    found = [read_results(folder) for folder in folders]
+    names = list(titles) or _distinct_titles(found)
+    groups: dict[str, int] = {}
+    keys = [_study_key(results) for results in found]
+    numbers = [groups.setdefault(key, len(groups)) for key in keys]
+    return [Run(*facts) for facts in zip(LETTERS, names, found, numbers, strict=False)]
+
+
+def _check(folders: Sequence[Path], titles: Sequence[str]) -> None:
+    if len(folders) < 2:
+        raise InputError(f"{len(folders)} run folder leaves nothing to compare. Give two or more.")
+    if len(folders) > len(LETTERS):
+        raise InputError(f"{len(folders)} runs are more than fit on a page. Give {len(LETTERS)} at most.")
+    if titles and len(titles) != len(folders):
+        raise InputError(
+            f"{len(titles)} titles are given for {len(folders)} runs. Give --title once per run, in the runs' order."
+        )
+    twice = sorted({title for title in titles if titles.count(title) > 1})
+    if twice:
+        raise InputError(f"the title {twice[0]!r} is given twice. Name every run differently.")
+    places: dict[Path, Path] = {}
+    for folder in folders:
+        first = places.setdefault(folder.resolve(), folder)
+        if first is not folder:
+            also = "" if str(first) == str(folder) else f" ({first} is the same folder)"
+            raise InputError(f"{folder} is given twice{also}. Name every run folder once.")
+
+
+def _distinct_titles(found: Sequence[Results]) -> list[str]:
+    titles = [results.title for results in found]
+    names = [
+        f"{title} ({results.folder.resolve().name})" if titles.count(title) > 1 else title
+        for title, results in zip(titles, found, strict=True)
+    ]
+    return [
+        f"{results.title} ({results.folder})" if names.count(name) > 1 else name
+        for name, results in zip(names, found, strict=True)
+    ]
+
+
+def _study_key(results: Results) -> str:
+    """A hash of all that is to be the same for runs to be one study: settings that move numbers, and the data."""
+    kept = {key: value for key, value in settings(results.experiment).items() if moves_numbers(key)}
+    prints = {name: summary.get("fingerprint") for name, summary in results.summaries.items()}
+    return hash_value([kept, prints])
+
+
+def groups_of(runs: Sequence[Run]) -> list[list[Run]]:
+    """The runs of each study, in order."""
+    return [[run for run in runs if run.group == number] for number in range(1 + max(run.group for run in runs))]
+
+
+def is_yolov3(layers: Sequence[int | str]) -> bool:
+    """Whether the layers are the 107 that the paper numbers: backbone 0-74, head 75-106."""
+    return tuple(layers) == tuple(range(NUM_LAYERS))
+
+
+def arm_title(runs: Sequence[Run], arm: str) -> str:
+    """As the first run that has this arm calls it."""
+    return next(run.results.arm_title(arm) for run in runs if arm in run.results.experiment.arms)
+
+
+def test_images_hash(results: Results, domain: str) -> str | None:
+    """Of the names, sizes and boxes of a domain's test images; None where the data stage has not run.
+
+    Equal for two runs that test on the same images with the same boxes, whatever they train on. Pixels are not looked
+    at, so that the images need not be here; of rendered domains the settings of the renderer are part of it.
+    """
+    folder = results.folder / "data" / domain
+    if not (folder / "annotations.npz").is_file() or not (folder / "test.txt").is_file():
+        return None
+    table = AnnotationTable.load(folder / "annotations.npz", folder)
+    places = {path: at for at, path in enumerate(table.paths.tolist())}
+    names = read_list(folder / "test.txt")
+    unknown = [name for name in names if name not in places]
+    if unknown:
+        raise InputError(
+            f"{folder / 'test.txt'} names {unknown[0]}, which annotations.npz beside it does not hold. "
+            "Delete both and run the study again: only what is missing is repeated."
+        )
+    test = table.select([places[name] for name in names])
+    generate = results.experiment.domains[domain].generate
+    rendered = generate.model_dump_json(exclude={"images"}) if generate else ""
+    digest = hashlib.sha256("\0".join([rendered, *test.class_names, *names]).encode())
+    for column in (test.widths, test.heights, test.box_image, test.box_class, test.xyxy, test.ignore):
+        digest.update(np.ascontiguousarray(column).tobytes())
+    return digest.hexdigest()
+
+
+def scored_alike(results: Results, domain: str) -> tuple[object, ...] | None:
+    """What is to be the same for mAPs of two runs on a domain to be comparable; None where that is not known."""
+    images, rules = test_images_hash(results, domain), results.experiment.evaluate
+    if images is None:
+        return None
+    return images, tuple(results.experiment.headline_classes), rules.rule, rules.confidence, rules.nms_iou
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How much of a stage is there."""
+
+    stage: str
+    done: int
+    of: int
+
+
+def stages_of(results: Results) -> list[Progress]:
+    """Of every stage that the page reads, in order."""
+    experiment, sizes = results.experiment, len(results.sizes)
+    names = [RunName(arm, seed) for arm in experiment.arms for seed in results.seeds]
+    shown = [name for name in names if name.arm in results.arms]
+    pairs = [(RunName(a, seed), RunName(b, seed)) for a, b in results.pairs for seed in results.seeds]
+    trained = [name for name in names if name in results.trainings and results.trainings[name].summary]
+    scored = [(name, domain) for name in shown for domain in results.test_domains]
+    recorded = [(name, size) for name in shown for size in results.sizes]
+    compared = [(*pair, size) for pair in pairs for size in results.sizes]
+    return [
+        Progress("data", len(results.summaries), len(experiment.domains)),
+        Progress("train", len(trained), len(names)),
+        Progress("evaluate", sum(one in results.evaluations for one in scored), len(scored)),
+        Progress("record", sum(one in results.statistics for one in recorded), len(shown) * sizes),
+        Progress("compare", sum(one in results.grids for one in compared), len(pairs) * sizes),
+    ]

@@ -1,0 +1,187 @@
+"""What the report reads of probes, sizes and effects, and which seeds count as a ceiling where."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from made_up_run import write_made_up_run
+
+from gapscope.findings.confounds import confounds
+from gapscope.findings.curves import (
+    BIASED,
+    Curve,
+    average,
+    ceiling_curve,
+    ceilings_of,
+    largest,
+    least,
+    pair_curve,
+    untrained_by_all,
+)
+from gapscope.findings.differences import by_intervals
+from gapscope.findings.results import Results, RunName
+from gapscope.findings.run_reader import read_results
+from gapscope.findings.sentences import verdict
+from gapscope.findings.tables import all_tables
+from gapscope.paper.paper_figures import all_figures, heatmaps
+
+BACKBONE = np.arange(107) <= 74
+REAL, SYNTHETIC, FROZEN = (RunName(arm, 0) for arm in ("u-real", "u-synthetic", "f-synthetic"))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_made_up_run(tmp_path_factory.mktemp("results") / "run", sizes=(160, 96, 32), also=("engine",))
+
+
+@pytest.fixture(scope="module")
+def results(run: Path) -> Results:
+    return read_results(run)
+
+
+def with_arm(results: Results, arm: str, **changes: object) -> Results:
+    """The same results, with another plan of an arm."""
+    arms = results.experiment.arms | {arm: results.experiment.arms[arm].model_copy(update=changes)}
+    return replace(results, experiment=results.experiment.model_copy(update={"arms": arms}))
+
+
+def of_one_size(results: Results) -> Results:
+    record = results.experiment.record.model_copy(update={"sizes": (160,)})
+    experiment = results.experiment.model_copy(update={"record": record})
+    statistics = {key: value for key, value in results.statistics.items() if key[1] == 160}
+    grids = {key: value for key, value in results.grids.items() if key[2] == 160}
+    return replace(results, experiment=experiment, statistics=statistics, grids=grids)
+
+
+def test_every_size_and_probe_is_read_from_its_own_file(run, results):
+    assert results.sizes == (160, 96, 32) and results.probes == ["camera", "engine"]
+    for domain in results.probes:
+        seen = results.seen_at(domain)
+        assert seen.probe == domain and seen.folder == results.folder
+        for size in results.sizes:
+            stem = f"u-real-seed0--u-synthetic-seed0--{domain}-{size}.nc"
+            grid = xr.load_dataset(run / "similarity" / stem, engine="h5netcdf")
+            xr.testing.assert_identical(seen.grids[REAL, SYNTHETIC, size], grid)
+            effect = xr.load_dataset(run / "similarity" / f"effect--{stem}", engine="h5netcdf")
+            xr.testing.assert_identical(seen.effects[REAL, SYNTHETIC, size], effect)
+            recording = xr.load_dataset(run / f"recordings/u-real-seed0--{domain}-{size}.nc", engine="h5netcdf")
+            xr.testing.assert_identical(seen.statistics[REAL, size], recording)
+
+
+def test_looking_at_another_probe_and_back_changes_nothing(results):
+    there = results.seen_at("engine")
+    assert there.grids is not results.grids and there.seen_at("engine") is there
+    back = there.seen_at("camera")
+    assert (back.probe, back.grids, back.effects, back.statistics) == (
+        "camera",
+        results.grids,
+        results.effects,
+        results.statistics,
+    )
+    with pytest.raises(KeyError):
+        results.seen_at("game")
+
+
+def test_a_broken_effect_is_named(run, tmp_path):
+    name = "effect--u-real-seed0--u-synthetic-seed0--engine-32.nc"
+    (tmp_path / "similarity").mkdir()
+    (tmp_path / "experiment.resolved.toml").write_bytes((run / "experiment.resolved.toml").read_bytes())
+    (tmp_path / "similarity" / name).write_bytes((run / "similarity" / name).read_bytes()[:700])
+    with pytest.raises(Exception, match=re.escape(name) + " cannot be read"):
+        read_results(tmp_path)
+
+
+def test_tables_and_figures_of_the_second_size_need_a_second_size(results):
+    one = of_one_size(results)
+    assert [table.number for table in all_tables(one)] == [1, 2, 3, 5]
+    assert [number for number, _ in all_figures(one)] == [1, 2, 3, 4, 5, 6]
+    assert [table.number for table in all_tables(results)] == [1, 2, 3, 4, 5]
+    assert [item.size for item in heatmaps(results) if item.number == 7] == [96]
+
+
+def test_tables_name_the_probe_that_they_are_about(results):
+    (table,) = [table for table in all_tables(results.seen_at("engine")) if table.number == 3]
+    assert "from the Engine test set" in table.caption
+    expected = [float(results.seen_at("engine").statistics[REAL, 160]["std"].mean())]
+    numbers = table.numbers
+    chosen = numbers[(numbers.arm == "u-real") & (numbers.seed == 0) & (numbers.statistic == "std")]
+    assert chosen.value.tolist() == pytest.approx(expected)
+
+
+def test_an_arm_has_no_ceiling_at_layers_it_kept_as_its_start_file_has_them(results):
+    seeds = pair_curve(results, FROZEN, RunName("f-synthetic", 1), 160)
+    ceiling = ceiling_curve(results, "f-synthetic", 160)
+    assert seeds is not None and ceiling is not None
+    assert (seeds.value[BACKBONE] == 1).all()  # by construction, which is what must not count
+    for name in ("value", "interval_low", "interval_high", "floor_low", "floor_high"):
+        assert np.isnan(getattr(ceiling, name)[BACKBONE]).all()
+        np.testing.assert_array_equal(getattr(ceiling, name)[~BACKBONE], getattr(seeds, name)[~BACKBONE])
+    biased = ceiling_curve(results, "f-synthetic", 160, BIASED)
+    assert biased is not None and np.isnan(biased.value[BACKBONE]).all()
+
+
+def test_frozen_layers_that_an_arm_before_trained_have_that_arms_seeds_as_ceiling(results):
+    ceiling = ceiling_curve(with_arm(results, "f-synthetic", start="base"), "f-synthetic", 160)
+    assert ceiling is not None and np.isfinite(ceiling.value).all()
+
+
+def test_the_ceiling_of_a_pair_is_that_of_whichever_arm_trained_the_layer(results):
+    free, frozen = ceilings_of(results, ["u-synthetic", "f-synthetic"], 160)
+    np.testing.assert_array_equal(least([free, frozen], "value")[BACKBONE], free.value[BACKBONE])
+    np.testing.assert_array_equal(average([free, frozen])[BACKBONE], free.value[BACKBONE])
+    both = np.array([free.value, frozen.value])[:, ~BACKBONE]
+    np.testing.assert_array_equal(least([free, frozen], "value")[~BACKBONE], both.min(0))
+    np.testing.assert_array_equal(largest([free, frozen], "value")[~BACKBONE], both.max(0))
+    np.testing.assert_allclose(average([free, frozen])[~BACKBONE], both.mean(0))
+
+
+def curve(value: list[float], half: float = 0.05) -> Curve:
+    middle = np.array(value)
+    none = np.zeros(len(value))
+    return Curve("made up", np.arange(len(value)), middle, middle - half, middle + half, none, none)
+
+
+def test_a_layer_without_any_ceiling_is_not_below_it():
+    pair, nan = curve([0.3, 0.3, 0.3, 0.8]), np.nan
+    found = by_intervals(pair, [curve([0.9, nan, nan, 0.9]), curve([0.9, 0.9, nan, 0.9])], "cka_debiased")
+    assert found.layers.tolist() == [0, 1] and found.looked == 3
+    assert np.isnan(average([curve([nan]), curve([nan])])).all()
+
+
+def against_ceiling(results: Results, pair: str) -> str:
+    said = verdict(results)["Where in the network is it?"]
+    (sentence,) = [one for one in said if one.startswith(f"{pair}: mean similarity")]
+    return sentence
+
+
+def test_layers_that_no_arm_of_a_pair_trained_are_told(results):
+    both = with_arm(results, "u-real", start="streets", freeze="0-11")
+    assert untrained_by_all(both, ["u-real", "f-synthetic"]).tolist() == list(range(12))
+    assert untrained_by_all(both, ["u-real", "u-synthetic"]).tolist() == []
+    sentence = against_ceiling(both, "U-Real vs F-Synthetic")
+    assert "F-Synthetic did not train layers 12-74: its seeds do not count there." in sentence
+    assert "Layers 0-11 were trained in neither arm and have no ceiling." in sentence
+
+
+def test_the_verdict_counts_only_layers_below_the_ceiling_of_who_trained_them(results):
+    sentence = against_ceiling(results, "U-Synthetic vs F-Synthetic")
+    free = ceiling_curve(results, "u-synthetic", 160)
+    assert free is not None
+    assert f"reach {free.mean('backbone'):.2f} in the backbone" in sentence
+    assert "F-Synthetic did not train layers 0-74: its seeds do not count there." in sentence
+
+
+def test_a_ceiling_is_low_only_against_the_layers_that_it_has(results):
+    """A frozen arm's heads may be less alike than two arms on the whole; they count against the heads of these."""
+    seeds = (FROZEN, RunName("f-synthetic", 1), 160)
+    grid = results.grids[seeds].copy(deep=True)
+    head = np.arange(75, 107)
+    grid["value"].loc[{"measure": "cka_debiased"}].values[head, head] = 0.72
+    lowered = replace(results, grids=results.grids | {seeds: grid})
+    assert "The ceiling is no ceiling" not in [item.title for item in confounds(lowered)]
+    grid["value"].loc[{"measure": "cka_debiased"}].values[head, head] = 0.1
+    (item,) = [item for item in confounds(lowered) if item.title == "The ceiling is no ceiling"]
+    assert "on average over layers 75-106, but two seeds of F-Synthetic only 0.10." in item.texts[0]
