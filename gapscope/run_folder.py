@@ -11,12 +11,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
 from gapscope.errors import InputError
 from gapscope.files import write_json
+
+
+class RunName(NamedTuple):
+    """One arm trained with one seed; prints as files and figures spell it, `u-real-seed0`."""
+
+    arm: str
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.arm}-seed{self.seed}"
 
 
 @dataclass(frozen=True)
@@ -26,45 +36,99 @@ class RunFolder:
     root: Path
 
     @property
+    def given_config(self) -> Path:
+        """The experiment as it was given."""
+        return self.root / "experiment.toml"
+
+    @property
     def config(self) -> Path:
+        """The same with every default."""
         return self.root / "experiment.resolved.toml"
+
+    @property
+    def environment(self) -> Path:
+        return self.root / "environment.json"
 
     @property
     def report(self) -> Path:
         return self.root / "report.html"
 
-    def domain(self, name: str) -> Path:
-        return self.root / "data" / name
+    @property
+    def tables(self) -> Path:
+        return self.root / "tables"
 
-    def probe(self, domain: str) -> Path:
-        return self.root / "probe" / f"{domain}.txt"
+    @property
+    def figures(self) -> Path:
+        return self.root / "figures"
+
+    @property
+    def paper(self) -> Path:
+        """Figures and tables as they go into a paper."""
+        return self.root / "paper"
 
     @property
     def image_cache(self) -> Path:
         return self.root / "image-cache"
 
-    def arm(self, name: str, seed: int) -> Path:
-        return self.root / "arms" / name / f"seed{seed}"
+    def domain(self, name: str) -> Path:
+        return self.root / "data" / name
 
-    def weights(self, name: str, seed: int) -> Path:
-        return self.arm(name, seed) / "weights.safetensors"
+    def annotations(self, domain: str) -> Path:
+        return self.domain(domain) / "annotations.npz"
 
-    def evaluation(self, arm: str, seed: int, domain: str) -> Path:
-        return self.root / "evaluation" / f"{arm}-seed{seed}--{domain}.json"
+    def summary(self, domain: str) -> Path:
+        """A domain in numbers."""
+        return self.domain(domain) / "summary.json"
 
-    def recording(self, arm: str, seed: int, probe: str, size: int) -> Path:
-        return self.root / "recordings" / f"{arm}-seed{seed}--{probe}-{size}.nc"
+    def split(self, domain: str, split: str) -> Path:
+        """The list of a split's images."""
+        return self.domain(domain) / f"{split}.txt"
 
-    def similarity(self, a: str, b: str, probe: str, size: int) -> Path:
-        """The grid of two runs, each named `<arm>-seed<k>`."""
+    def probe(self, domain: str) -> Path:
+        return self.root / "probe" / f"{domain}.txt"
+
+    def training(self, run: RunName) -> Path:
+        """The folder of one training."""
+        return self.root / "arms" / run.arm / f"seed{run.seed}"
+
+    def weights(self, run: RunName) -> Path:
+        """Those of the best epoch."""
+        return self.training(run) / "weights.safetensors"
+
+    def last_weights(self, run: RunName) -> Path:
+        return self.training(run) / "last.safetensors"
+
+    def metrics(self, run: RunName) -> Path:
+        """A line per epoch."""
+        return self.training(run) / "metrics.jsonl"
+
+    def training_summary(self, run: RunName) -> Path:
+        return self.training(run) / "summary.json"
+
+    def evaluation(self, run: RunName, domain: str) -> Path:
+        return self.root / "evaluation" / f"{run}--{domain}.json"
+
+    def detections(self, run: RunName, domain: str) -> Path:
+        return self.evaluation(run, domain).with_suffix(".detections.npz")
+
+    def recording(self, run: RunName, probe: str, size: int) -> Path:
+        return self.root / "recordings" / f"{run}--{probe}-{size}.nc"
+
+    def grid(self, a: RunName, b: RunName, probe: str, size: int) -> Path:
+        """All layers of one network against all layers of another."""
         return self.root / "similarity" / f"{a}--{b}--{probe}-{size}.nc"
 
-    def effect(self, a: str, b: str, probe: str, size: int) -> Path:
-        """What lies between floor and ceiling, of two runs named likewise."""
+    def effect(self, a: RunName, b: RunName, probe: str, size: int) -> Path:
+        """Each layer of two networks between floor and ceiling."""
         return self.root / "similarity" / f"effect--{a}--{b}--{probe}-{size}.nc"
 
+    @property
+    def records(self) -> Path:
+        """What each unit of work was made from."""
+        return self.root / "stages"
+
     def record_of(self, unit: str) -> Path:
-        return self.root / "stages" / f"{unit.replace('/', '--')}.json"
+        return self.records / f"{unit.replace('/', '--')}.json"
 
     def read_record(self, unit: str) -> dict[str, Any] | None:
         """What is on record about a unit, or None.

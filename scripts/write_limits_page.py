@@ -20,7 +20,7 @@ from gapscope.files import write_text
 from gapscope.findings.results import Results
 from gapscope.findings.run_reader import read_results
 from gapscope.progress import PlainLines, Progress
-from gapscope.run_folder import RunFolder
+from gapscope.run_folder import RunFolder, RunName
 
 NAME = "what-the-paper-could-not-see"
 
@@ -57,7 +57,7 @@ def check(results: Results) -> None:
     folder = RunFolder(run)
     for arm in results.arms:
         for seed in results.seeds:
-            if not folder.weights(arm, seed).is_file():
+            if not folder.weights(RunName(arm, seed)).is_file():
                 raise InputError(f"{run} has no weights of {arm}, seed {seed}. Finish it with: gapscope run")
 
 

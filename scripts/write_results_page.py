@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gapscope.config import Experiment
 from gapscope.experiment_file import read_config
-from gapscope.run_folder import RunFolder
+from gapscope.run_folder import RunFolder, RunName
 from gapscope.study.units import STAGES
 
 FIGURES = ("figure1", "figure1-paper", "figure2", "figure3", "figure4", "figure5", "figure6", "figure7")
@@ -63,7 +63,7 @@ def training(folder: RunFolder, experiment: Experiment) -> list[str]:
     lines.append("|---|---|---|---|---|---|---|")
     for name in experiment.arms:
         for seed in experiment.seeds:
-            s = json.loads((folder.arm(name, seed) / "summary.json").read_text())
+            s = json.loads((folder.training_summary(RunName(name, seed))).read_text())
             frozen = "" if not s["freeze"] else str(s["frozen_hash_before"] == s["frozen_hash_after"])
             best = f"{s['best_epoch']} | {s['best_val_map50']:.3f}"
             lines.append(f"| {name} | {seed} | {s['epochs']} | {best} | {frozen} | {s['seconds']:.0f} |")

@@ -6,7 +6,8 @@ from typing import Any
 
 from gapscope.evaluation.error_kinds import KINDS, SPECIAL
 from gapscope.experiment_file import parse_config
-from gapscope.findings.results import Results, RunName
+from gapscope.findings.results import Results
+from gapscope.run_folder import RunName
 
 CONFIG = """\
 name = "by-hand"

@@ -16,13 +16,14 @@ from gapscope.detector.layers import YOLO_LAYERS, yolov3_layers
 from gapscope.detector.network_map import BLOCKS, ROUTES, describe_layers
 from gapscope.errors import InputError
 from gapscope.findings.curves import Curve, ceiling_curve, layers_at_floor, pair_curve, ranges
-from gapscope.findings.results import Results, RunName
+from gapscope.findings.results import Results
 from gapscope.findings.run_reader import read_results
 from gapscope.findings.tables import UNDEFINED, Table, all_tables
 from gapscope.paper.layer_figures import layer_curves, layer_heatmap
 from gapscope.paper.paper_figures import all_figures, heatmaps
 from gapscope.paper.table_files import to_csv, to_latex, to_markdown, write_tables
 from gapscope.plot.style import write_figure
+from gapscope.run_folder import RunName
 from gapscope.similarity.summary import diagonal_means
 
 EVIL = "A & B_{50%} $x$ | <i>#1</i>"

@@ -14,8 +14,9 @@ from gapscope.findings.gap_sentences import class_words, gap_sentence, headline,
 from gapscope.findings.gaps import gaps
 from gapscope.findings.headline import headline_estimate, seed_mean
 from gapscope.findings.outcomes import outcome_of, outcome_parts
-from gapscope.findings.results import Results, RunName
+from gapscope.findings.results import Results
 from gapscope.findings.sentences import verdict
+from gapscope.run_folder import RunName
 
 UPWARDS = [i / 100 for i in range(101)]
 """Draws whose 2.5 and 97.5 % are 0.025 and 0.975, and half of which lie below 0.5."""

@@ -22,11 +22,12 @@ from gapscope.findings.curves import (
     untrained_by_all,
 )
 from gapscope.findings.differences import by_intervals
-from gapscope.findings.results import Results, RunName
+from gapscope.findings.results import Results
 from gapscope.findings.run_reader import read_results
 from gapscope.findings.sentences import verdict
 from gapscope.findings.tables import all_tables
 from gapscope.paper.paper_figures import all_figures, heatmaps
+from gapscope.run_folder import RunName
 
 BACKBONE = np.arange(107) <= 74
 REAL, SYNTHETIC, FROZEN = (RunName(arm, 0) for arm in ("u-real", "u-synthetic", "f-synthetic"))

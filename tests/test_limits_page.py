@@ -19,10 +19,9 @@ import gapscope
 from gapscope.detector.weights import save_weights
 from gapscope.errors import InputError
 from gapscope.experiment_file import read_config
-from gapscope.findings.results import RunName
 from gapscope.findings.run_reader import read_results
 from gapscope.progress import silent
-from gapscope.run_folder import RunFolder
+from gapscope.run_folder import RunFolder, RunName
 from gapscope.several.statements import STATEMENTS, certainty, highest, in_all, lowest
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
@@ -219,7 +218,7 @@ def run(tmp_path_factory) -> Path:
         shutil.rmtree(folder.root / part)
     for arm in ("u-real", "u-synthetic", "f-synthetic"):
         for seed in (0, 1):
-            save_weights(settled_network(10 * len(arm) + seed), folder.weights(arm, seed), {})
+            save_weights(settled_network(10 * len(arm) + seed), folder.weights(RunName(arm, seed)), {})
     lines = [f"images/camera-{number:05d}.png\n" for number in range(30, 50)]
     folder.probe("camera").parent.mkdir(exist_ok=True)
     folder.probe("camera").write_text("".join(lines))

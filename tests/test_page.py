@@ -11,10 +11,11 @@ from made_up_run import write_made_up_run
 from page_parts import numbers_of
 
 from gapscope.findings.confounds import confounds
-from gapscope.findings.results import Results, RunName
+from gapscope.findings.results import Results
 from gapscope.findings.run_reader import read_results
 from gapscope.findings.sentences import generated_note, verdict
 from gapscope.page.page import render_page, write_report
+from gapscope.run_folder import RunName
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 SECTIONS = ("verdict", "performance", "where", "activations", "pictures", "data", "training", "provenance")

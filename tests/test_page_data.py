@@ -17,7 +17,7 @@ from gapscope.config import Experiment
 from gapscope.data.leak_shares import SEEN
 from gapscope.errors import InputError
 from gapscope.experiment_file import parse_config
-from gapscope.findings.results import Results, RunName, Training
+from gapscope.findings.results import Results, Training
 from gapscope.findings.run_reader import read_results
 from gapscope.findings.tables import UNDEFINED, all_tables
 from gapscope.page.domain_tables import LEAK_WORDS, domain_tables
@@ -26,7 +26,7 @@ from gapscope.page.page import _downloads, page_environment
 from gapscope.page.provenance import compressed, provenance, stage_times
 from gapscope.page.run_files import CONTENTS, file_groups
 from gapscope.page.training_rows import CHANGED, UNCHANGED, not_begun, training_curves, training_rows
-from gapscope.run_folder import RunFolder
+from gapscope.run_folder import RunFolder, RunName
 from gapscope.study.domain_files import write_domain_files
 from gapscope.study.domains import prepare_domain
 from gapscope.words import duration, file_size
@@ -251,7 +251,7 @@ def test_curves_hold_every_epoch_and_null_where_a_line_says_nothing(results):
 
 
 def test_times_per_stage_are_the_sums_of_the_records(run, html):
-    data, train = stage_times(run)
+    data, train = stage_times(RunFolder(run))
     assert (data.stage, data.units, data.seconds) == ("data", 1, 2)
     assert (train.units, train.seconds, train.longest, train.longest_seconds) == (2, 150.5, "train/u-real/seed0", 90)
     assert cells(html["provenance"], "train") == ["train", "2", "3 min", "99 %", "train/u-real/seed0 (2 min)"]
@@ -261,7 +261,7 @@ def test_a_broken_stage_record_is_refused_by_name(results, tmp_path):
     (tmp_path / "stages").mkdir()
     (tmp_path / "stages/train--a.json").write_text('{"unit": 3}')
     with pytest.raises(InputError, match=r"train--a\.json: cannot be read as a stage record"):
-        stage_times(tmp_path)
+        stage_times(RunFolder(tmp_path))
 
 
 def test_configuration_and_hashes_are_those_of_the_run_folder(run, results, html):

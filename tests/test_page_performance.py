@@ -21,7 +21,7 @@ from gapscope.findings.confounds import confounds
 from gapscope.findings.gap_sentences import headline
 from gapscope.findings.gaps import gaps
 from gapscope.findings.paper_numbers import PAPER_TABLES
-from gapscope.findings.results import Results, RunName
+from gapscope.findings.results import Results
 from gapscope.findings.run_reader import read_results
 from gapscope.findings.sentences import generated_note, verdict
 from gapscope.findings.tables import UNDEFINED, all_tables, performance, printed
@@ -31,6 +31,7 @@ from gapscope.page.performance_charts import performance_data
 from gapscope.page.performance_context import performance_context
 from gapscope.page.performance_tables import best_tables, class_tables, rule_table, size_tables
 from gapscope.paper.table_files import to_csv, to_latex
+from gapscope.run_folder import RunName
 
 EVIL = "</script><img src=x onerror=alert(1)>"
 

@@ -14,7 +14,7 @@ from gapscope.detector.network_map import BLOCKS
 from gapscope.errors import InputError
 from gapscope.findings.curves import Curve
 from gapscope.findings.differences import INTERVALS, SHORTFALL, above_floor, by_intervals, difference
-from gapscope.findings.results import Results, RunName
+from gapscope.findings.results import Results
 from gapscope.findings.run_reader import read_results
 from gapscope.findings.tables import UNDEFINED
 from gapscope.page.block_tables import block_rows, in_words
@@ -25,6 +25,7 @@ from gapscope.page.page import page_environment
 from gapscope.page.page_data import page_data
 from gapscope.page.where_charts import where_data
 from gapscope.page.where_tables import part_rows, seed_rows, untrained, where_tables
+from gapscope.run_folder import RunName
 from gapscope.similarity.blocks import STAGES
 
 SIZE = 160

@@ -17,7 +17,7 @@ from pypdf import PdfReader
 
 from gapscope.errors import InputError
 from gapscope.findings.curves import BIASED, DEBIASED
-from gapscope.findings.results import Results, RunName
+from gapscope.findings.results import Results
 from gapscope.findings.run_reader import read_results
 from gapscope.findings.tables import all_tables
 from gapscope.paper.beside_paper import paper_model, tables_beside_paper
@@ -26,6 +26,7 @@ from gapscope.paper.paper_output import latex_floats, planned_figures, write_pap
 from gapscope.paper.planned import Planned
 from gapscope.paper.table_files import to_latex
 from gapscope.plot.style import ONE_COLUMN, TWO_COLUMNS
+from gapscope.run_folder import RunName
 
 EVIL = "A & B_{50%} $x$ | <i>#1</i>"
 NAMES = [*(f"figure{n}" for n in range(1, 8)), "curves", "effect", "panels", "difference", "gap", "errors"]

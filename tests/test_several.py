@@ -20,7 +20,7 @@ from several_runs import SIZE, copied, features_of, other_networks, write_record
 from gapscope.errors import InputError
 from gapscope.evaluation.bootstrap import interval
 from gapscope.findings.headline import Estimate
-from gapscope.findings.results import RunName
+from gapscope.run_folder import RunName
 from gapscope.several.dots import axis_of, dots
 from gapscope.several.files import csv_files
 from gapscope.several.gaps import comparables, run_gaps

@@ -14,7 +14,7 @@ from small_recordings import recorded, two_networks
 import gapscope
 from gapscope.errors import InputError
 from gapscope.evaluation.shown import Scores
-from gapscope.findings.results import RunName
+from gapscope.run_folder import RunName
 from gapscope.showing import first_and_last, html_table
 
 EVIL = '<script>alert(1)</script> & "x"'

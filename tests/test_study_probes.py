@@ -15,8 +15,8 @@ from gapscope.detector.weights import save_weights
 from gapscope.errors import InputError
 from gapscope.experiment_file import parse_config
 from gapscope.files import write_json
-from gapscope.findings.results import RunName
 from gapscope.findings.run_reader import read_results
+from gapscope.run_folder import RunName
 from gapscope.study.run import do, run, write_settings
 from gapscope.study.stages import units_of
 from gapscope.study.state import Watched
@@ -115,7 +115,7 @@ def test_other_measures_leave_effects_as_they_are(data_root, tmp_path):
 
 def test_a_lost_effect_is_made_again_alone_and_is_the_same(recorded_run, data_root):
     study = study_of(experiment(), recorded_run, data_root)
-    path = study.folder.effect("u-real-seed0", "f-game-seed0", "game", 32)
+    path = study.folder.effect(RunName("u-real", 0), RunName("f-game", 0), "game", 32)
     before = xr.load_dataset(path, engine="h5netcdf")
     path.unlink()
     assert do(units_of(study), study, only="compare") == ["effect/u-real-seed0/f-game-seed0/game-32"]

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from gapscope.arms import trained_layers
 from gapscope.detector.layers import BACKBONE_LAST
-from gapscope.findings.results import Results, RunName
+from gapscope.findings.results import Results
+from gapscope.run_folder import RunName
 
 DEBIASED, BIASED = "cka_debiased", "cka_biased"
 ESTIMATORS = {DEBIASED: "debiased CKA", BIASED: "biased CKA (the paper's)"}

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.findings.curves import DEBIASED, Curve, ceilings_of, largest, least, pair_curve
-from gapscope.findings.results import Results, RunName
+from gapscope.findings.results import Results
+from gapscope.run_folder import RunName
 from gapscope.similarity.measures import find_measure
 
 SHORTFALL, INTERVALS = "shortfall", "intervals"

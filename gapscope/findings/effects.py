@@ -3,7 +3,8 @@
 import numpy as np
 
 from gapscope.findings.curves import part_mask
-from gapscope.findings.results import Results, RunName
+from gapscope.findings.results import Results
+from gapscope.run_folder import RunName
 
 PARTS = ("backbone", "head")
 

@@ -9,7 +9,8 @@ from typing import Any
 from gapscope.evaluation.error_kinds import KINDS
 from gapscope.findings.gaps import Gap
 from gapscope.findings.headline import Estimate, estimate, headline_classes, number, rule_scores
-from gapscope.findings.results import Results, RunName
+from gapscope.findings.results import Results
+from gapscope.run_folder import RunName
 
 
 @dataclass(frozen=True)

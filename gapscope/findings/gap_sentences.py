@@ -9,7 +9,8 @@ from gapscope.findings.gap_parts import ClassPart, KindPart, Part, class_parts, 
 from gapscope.findings.gaps import Gap
 from gapscope.findings.headline import map50s
 from gapscope.findings.outcomes import outcome_parts
-from gapscope.findings.results import Results, RunName
+from gapscope.findings.results import Results
+from gapscope.run_folder import RunName
 
 NAMED = 3
 """So many classes are named at most as those that carry a gap."""

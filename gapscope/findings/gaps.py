@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from gapscope.findings.headline import Estimate, headline_draws, headline_map50, map50s, mean_estimate
-from gapscope.findings.results import Results, RunName
+from gapscope.findings.results import Results
+from gapscope.run_folder import RunName
 
 
 @dataclass(frozen=True)

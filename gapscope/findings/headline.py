@@ -9,7 +9,8 @@ import numpy as np
 
 from gapscope.evaluation.bootstrap import interval
 from gapscope.evaluation.columns import Array
-from gapscope.findings.results import Results, RunName
+from gapscope.findings.results import Results
+from gapscope.run_folder import RunName
 
 
 @dataclass(frozen=True)

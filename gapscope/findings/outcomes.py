@@ -6,7 +6,8 @@ from typing import Any
 
 from gapscope.findings.gap_parts import Part
 from gapscope.findings.gaps import Gap
-from gapscope.findings.results import Results, RunName, details_of
+from gapscope.findings.results import Results, details_of
+from gapscope.run_folder import RunName
 
 
 @dataclass(frozen=True)

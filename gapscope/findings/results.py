@@ -9,18 +9,8 @@ import xarray as xr
 
 from gapscope.config import Experiment
 from gapscope.errors import InputError
+from gapscope.run_folder import RunName
 from gapscope.showing import html_table
-
-
-@dataclass(frozen=True, order=True)
-class RunName:
-    """One arm trained with one seed; prints as files spell it, `u-real-seed0`."""
-
-    arm: str
-    seed: int
-
-    def __str__(self) -> str:
-        return f"{self.arm}-seed{self.seed}"
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ import xarray as xr
 from gapscope.config import Experiment
 from gapscope.errors import InputError
 from gapscope.experiment_file import read_config
-from gapscope.findings.results import Grids, Results, RunName, Seen, Training
+from gapscope.findings.results import Grids, Results, Seen, Training
 from gapscope.recording.netcdf import read_netcdf
+from gapscope.run_folder import RunFolder, RunName
 
 
 def read_results(run: Path | str) -> Results:
@@ -23,25 +24,25 @@ def read_results(run: Path | str) -> Results:
     Raises:
         InputError: If `run` is no run folder, or one of its files is broken (the message names it).
     """
-    run = Path(run)
-    if not (run / "experiment.resolved.toml").is_file():
+    folder = RunFolder(Path(run))
+    if not folder.config.is_file():
         raise InputError(
-            f"{run} holds no experiment.resolved.toml, so it is no run folder. "
+            f"{run} holds no {folder.config.name}, so it is no run folder. "
             "Give the folder that `gapscope run` or `gapscope demo` wrote."
         )
-    experiment = read_config(run / "experiment.resolved.toml")
+    experiment = read_config(folder.config)
     names = [RunName(arm, seed) for arm in experiment.arms for seed in experiment.seeds]
     main, *more = experiment.probe.domains
     return Results(
-        folder=run,
+        folder=folder.root,
         experiment=experiment,
-        environment=_parsed(run / "environment.json", json.loads) or {},
-        summaries=dict(_read_summaries(run, experiment)),
-        trainings=dict(_read_trainings(run, names)),
-        evaluations=dict(_read_evaluations(run, experiment, names)),
-        **vars(_read_seen(run, experiment, names, main)),
+        environment=_parsed(folder.environment, json.loads) or {},
+        summaries=dict(_read_summaries(folder, experiment)),
+        trainings=dict(_read_trainings(folder, names)),
+        evaluations=dict(_read_evaluations(folder, experiment, names)),
+        **vars(_read_seen(folder, experiment, names, main)),
         probe=main,
-        others={domain: _read_seen(run, experiment, names, domain) for domain in more},
+        others={domain: _read_seen(folder, experiment, names, domain) for domain in more},
     )
 
 
@@ -59,18 +60,17 @@ def _broken(path: Path, reason: str) -> str:
     return f"{path} cannot be read: {reason}. Delete it and run the study again: only what is missing is repeated."
 
 
-def _read_summaries(run: Path, experiment: Experiment) -> Iterator[tuple[str, dict[str, Any]]]:
+def _read_summaries(folder: RunFolder, experiment: Experiment) -> Iterator[tuple[str, dict[str, Any]]]:
     for domain in experiment.domains:
-        summary = _parsed(run / "data" / domain / "summary.json", json.loads)
+        summary = _parsed(folder.summary(domain), json.loads)
         if summary:
             yield domain, summary
 
 
-def _read_trainings(run: Path, names: list[RunName]) -> Iterator[tuple[RunName, Training]]:
+def _read_trainings(folder: RunFolder, names: list[RunName]) -> Iterator[tuple[RunName, Training]]:
     for name in names:
-        folder = run / "arms" / name.arm / f"seed{name.seed}"
-        epochs = _parsed(folder / "metrics.jsonl", _parse_lines)
-        summary = _parsed(folder / "summary.json", json.loads)
+        epochs = _parsed(folder.metrics(name), _parse_lines)
+        summary = _parsed(folder.training_summary(name), json.loads)
         if epochs or summary:
             yield name, Training(summary or {}, tuple(epochs or ()))
 
@@ -80,24 +80,23 @@ def _parse_lines(text: str) -> list[dict[str, Any]]:
 
 
 def _read_evaluations(
-    run: Path, experiment: Experiment, names: list[RunName]
+    folder: RunFolder, experiment: Experiment, names: list[RunName]
 ) -> Iterator[tuple[tuple[RunName, str], dict[str, Any]]]:
     for name in names:
         for domain in experiment.domains:
-            evaluation = _parsed(run / "evaluation" / f"{name}--{domain}.json", json.loads)
+            evaluation = _parsed(folder.evaluation(name, domain), json.loads)
             if evaluation:
                 yield (name, domain), evaluation
 
 
-def _read_seen(run: Path, experiment: Experiment, names: list[RunName], probe: str) -> Seen:
+def _read_seen(folder: RunFolder, experiment: Experiment, names: list[RunName], probe: str) -> Seen:
     sizes = experiment.record.sizes
     pairs = [(a, b, size) for a in names for b in names for size in sizes]
-    files = {(name, size): run / "recordings" / f"{name}--{probe}-{size}.nc" for name in names for size in sizes}
-    here = run / "similarity"
+    files = {(name, size): folder.recording(name, probe, size) for name in names for size in sizes}
     return Seen(
         statistics={key: _read_dataset(path, drop=["gram", "pooled", "input_gram"]) for key, path in _there(files)},
-        grids=_read_pairs({(a, b, size): here / f"{a}--{b}--{probe}-{size}.nc" for a, b, size in pairs}),
-        effects=_read_pairs({(a, b, size): here / f"effect--{a}--{b}--{probe}-{size}.nc" for a, b, size in pairs}),
+        grids=_read_pairs({(a, b, size): folder.grid(a, b, probe, size) for a, b, size in pairs}),
+        effects=_read_pairs({(a, b, size): folder.effect(a, b, probe, size) for a, b, size in pairs}),
     )
 
 

@@ -13,7 +13,8 @@ from gapscope.findings.differences import RULES, layers_that_differ
 from gapscope.findings.effects import part_effects
 from gapscope.findings.gap_sentences import by_seed, gap_sentence, made_of
 from gapscope.findings.gaps import gaps
-from gapscope.findings.results import Results, RunName
+from gapscope.findings.results import Results
+from gapscope.run_folder import RunName
 
 
 def generated_note(results: Results) -> str:

@@ -15,7 +15,8 @@ import pandas as pd
 from gapscope.evaluation.average_precision import RULES
 from gapscope.findings.curves import DEBIASED, ESTIMATORS, PARTS, pair_curve
 from gapscope.findings.headline import Estimate, estimate, headline_classes, map50s, seed_mean
-from gapscope.findings.results import Results, RunName
+from gapscope.findings.results import Results
+from gapscope.run_folder import RunName
 from gapscope.showing import html_table
 
 UNDEFINED = "–"  # noqa: RUF001 - the printed sign for a number that does not exist

@@ -7,7 +7,8 @@ import numpy as np
 import xarray as xr
 
 from gapscope.findings.curves import ranges
-from gapscope.findings.results import Results, RunName
+from gapscope.findings.results import Results
+from gapscope.run_folder import RunName
 from gapscope.similarity.blocks import PAPER_BLOCKS, STAGES, Agreement, Blocks, agreement
 
 RANDOM_CUTS = 500

@@ -9,8 +9,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from gapscope.findings.results import Results, RunName
+from gapscope.findings.results import Results
 from gapscope.page.thumbnails import small_image, webp
+from gapscope.run_folder import RunName
 
 SHOWN = 4
 """Images of each kind, most and least agreeing."""

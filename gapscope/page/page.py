@@ -28,6 +28,7 @@ from gapscope.paper.paper_figures import write_figures
 from gapscope.paper.table_files import to_csv, to_latex, to_markdown, write_tables
 from gapscope.plot.style import write_figure
 from gapscope.progress import Progress, silent
+from gapscope.run_folder import RunFolder
 from gapscope.words import duration, file_size
 
 SECTIONS = ("Verdict", "Performance", "Where", "Activations", "Pictures", "Data", "Training", "Provenance")
@@ -47,14 +48,13 @@ def write_report(run: Path | str, progress: Progress = silent) -> Path:
     Raises:
         InputError: If `run` is no run folder or one of its files is broken.
     """
-    run = Path(run)
-    results = read_results(run)
-    write_tables(all_tables(results), run / "tables")
-    write_figures(results, run / "figures", progress)
+    results, folder = read_results(run), RunFolder(Path(run))
+    write_tables(all_tables(results), folder.tables)
+    write_figures(results, folder.figures, progress)
     for name, figure in domain_figures(results).items():
-        write_figure(figure, run / "figures", name)
+        write_figure(figure, folder.figures, name)
     progress("page", 0, 1)
-    page = run / "report.html"
+    page = folder.report
     write_text(page, render_page(results))
     progress("page", 1, 1)
     return page

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from gapscope.detector.network_map import describe_layers
-from gapscope.findings.results import Results, RunName
+from gapscope.findings.results import Results
 from gapscope.findings.tables import STATISTICS
 from gapscope.page.influential_images import influence_data
 from gapscope.page.network_strip import network_strip
 from gapscope.page.performance_charts import performance_data
 from gapscope.page.training_rows import training_curves
 from gapscope.page.where_charts import rounded, where_data
+from gapscope.run_folder import RunName
 
 
 def page_data(results: Results) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gapscope.findings.headline import headline_classes, headline_estimate
-from gapscope.findings.results import Results, RunName
+from gapscope.findings.results import Results
+from gapscope.run_folder import RunName
 
 STEPS = 1000
 """Precision, recall and confidence are sent as whole multiples of 1/1000."""

@@ -9,7 +9,7 @@ from gapscope.evaluation.matching import SIZES
 from gapscope.findings.gap_parts import class_estimate
 from gapscope.findings.gaps import mean_over
 from gapscope.findings.headline import Estimate, map50s, number, rule_scores
-from gapscope.findings.results import Results, RunName, details_of, evaluated_arms
+from gapscope.findings.results import Results, details_of, evaluated_arms
 from gapscope.findings.tables import UNDEFINED, printed, printed_range
 from gapscope.page.cells import (
     Cell,
@@ -19,6 +19,7 @@ from gapscope.page.cells import (
     bar_of,
     mean_cell,
 )
+from gapscope.run_folder import RunName
 
 SIZE_LIMITS = {"small": "small: up to 32 x 32", "medium": "medium: up to 96 x 96", "large": "large"}
 """COCO's, in pixels of the original image."""

@@ -15,10 +15,11 @@ from gapscope.evaluation.columns import Boxes
 from gapscope.evaluation.detection_files import read_detections
 from gapscope.evaluation.error_kinds import KINDS
 from gapscope.findings.judged import Judged, f1_per_image, judge, target_boxes
-from gapscope.findings.results import Results, RunName
+from gapscope.findings.results import Results
 from gapscope.page.marks import Mark, found_marks, label_marks, missed_marks
 from gapscope.page.picture_choice import REASONS, Alike, Choice, Things, choose, evenly, uncovered
 from gapscope.page.thumbnails import thumbnails
+from gapscope.run_folder import RunFolder, RunName
 
 ON_THE_PAGE = 30
 """Test images of all domains together."""
@@ -90,15 +91,15 @@ class Gallery:
 
 def read_table(results: Results, domain: str) -> AnnotationTable | None:
     """A domain's annotations if both they and the images are on this machine."""
-    here = results.folder / "data" / domain
-    images = here / results.summaries.get(domain, {}).get("root", ".")
-    path = here / "annotations.npz"
+    folder = RunFolder(results.folder)
+    images = folder.domain(domain) / results.summaries.get(domain, {}).get("root", ".")
+    path = folder.annotations(domain)
     return AnnotationTable.load(path, images) if images.is_dir() and path.is_file() else None
 
 
 def split_images(results: Results, table: AnnotationTable, domain: str, split: str) -> NDArray[np.int64]:
     """Indices in the table of a split's images, in the order of its list."""
-    path = results.folder / "data" / domain / f"{split}.txt"
+    path = RunFolder(results.folder).split(domain, split)
     index = {str(name): i for i, name in enumerate(table.paths)}
     names = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     return np.array([index[name] for name in names if name in index], np.int64)
@@ -128,7 +129,7 @@ def galleries(results: Results) -> list[Gallery]:
 
 def _gallery(results: Results, domain: str, count: int) -> Gallery | None:
     runs = {arm: RunName(arm, results.seeds[0]) for arm in results.arms}
-    files = {arm: results.folder / "evaluation" / f"{run}--{domain}.detections.npz" for arm, run in runs.items()}
+    files = {arm: RunFolder(results.folder).detections(run, domain) for arm, run in runs.items()}
     there = {arm: path for arm, path in files.items() if path.is_file()}
     whole = read_table(results, domain) if there else None
     if whole is None:

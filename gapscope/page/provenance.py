@@ -11,8 +11,9 @@ import numpy as np
 import xarray as xr
 
 from gapscope.errors import InputError
-from gapscope.findings.results import Results, RunName
+from gapscope.findings.results import Results
 from gapscope.page.run_files import FileGroup, file_groups
+from gapscope.run_folder import RunFolder, RunName
 
 MOST_GRID_BYTES = 300_000
 """A grid that takes more as a compressed file is not put on the page."""
@@ -75,19 +76,20 @@ def provenance(results: Results) -> Provenance:
     Raises:
         InputError: If a stage record or a probe list is broken.
     """
-    resolved = (results.folder / "experiment.resolved.toml").read_text(encoding="utf-8", errors="replace")
-    path = results.folder / "experiment.toml"
+    folder = RunFolder(results.folder)
+    resolved = folder.config.read_text(encoding="utf-8", errors="replace")
+    path = folder.given_config
     given = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else resolved
     return Provenance(
         command=_command(results),
         given=given,
         resolved=resolved,
         config_files=(
-            ("experiment.toml", data_uri(given.encode(), "text/plain;charset=utf-8")),
-            ("experiment.resolved.toml", data_uri(resolved.encode(), "text/plain;charset=utf-8")),
+            (folder.given_config.name, data_uri(given.encode(), "text/plain;charset=utf-8")),
+            (folder.config.name, data_uri(resolved.encode(), "text/plain;charset=utf-8")),
         ),
         hashes=tuple(_hashes(results)),
-        times=tuple(stage_times(results.folder)),
+        times=tuple(stage_times(folder)),
         grids=tuple(_grids(results)),
         files=tuple(file_groups(results.folder)),
     )
@@ -98,14 +100,14 @@ def data_uri(content: bytes, kind: str) -> str:
     return f"data:{kind};base64," + base64.b64encode(content).decode()
 
 
-def stage_times(run: Path) -> list[StageTime]:
+def stage_times(folder: RunFolder) -> list[StageTime]:
     """How long every stage took, from the records of its units of work.
 
     Raises:
         InputError: If a record is broken.
     """
     units: dict[str, list[tuple[float, str]]] = defaultdict(list)
-    for path in sorted((run / "stages").glob("*.json")):
+    for path in sorted(folder.records.glob("*.json")):
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
             name, seconds = str(record["unit"]), float(record["seconds"])
@@ -133,7 +135,7 @@ def _hashes(results: Results) -> Iterator[tuple[str, str]]:
     for name, summary in results.summaries.items():
         yield f"data {name}", summary["fingerprint"]
     for domain in results.probes:
-        path = results.folder / "probe" / f"{domain}.txt"
+        path = RunFolder(results.folder).probe(domain)
         if path.is_file():
             first = path.read_text(encoding="utf-8", errors="replace").partition("\n")[0]
             yield f"probe {domain}", first.removeprefix("# sha256 ").strip()
@@ -144,7 +146,7 @@ def _hashes(results: Results) -> Iterator[tuple[str, str]]:
 
 def _grids(results: Results) -> Iterator[GridFile]:
     """Every pair of reported arms at the main size: the first seed's files."""
-    seed, size = results.seeds[0], results.sizes[0]
+    folder, seed, size = RunFolder(results.folder), results.seeds[0], results.sizes[0]
     for a, b in results.pairs:
         one, other = RunName(a, seed), RunName(b, seed)
         grid = results.grids.get((one, other, size))
@@ -152,7 +154,7 @@ def _grids(results: Results) -> Iterator[GridFile]:
             small = compressed(grid)
             uri = data_uri(small, "application/x-netcdf") if len(small) <= MOST_GRID_BYTES else None
             title = f"{results.arm_title(a)} vs {results.arm_title(b)}, seed {seed}, {size} pixels"
-            yield GridFile(title, f"similarity/{one}--{other}--{results.probe}-{size}.nc", uri)
+            yield GridFile(title, folder.grid(one, other, results.probe, size).relative_to(folder.root).as_posix(), uri)
 
 
 def compressed(grid: xr.Dataset) -> bytes:

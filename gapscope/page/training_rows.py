@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Any
 
-from gapscope.findings.results import Results, RunName, Training
+from gapscope.findings.results import Results, Training
+from gapscope.run_folder import RunName
 
 CURVES = {
     "loss": "training loss",

@@ -12,8 +12,9 @@ import xarray as xr
 
 from gapscope.findings.curves import DEBIASED, Curve, ceiling_curve, pair_curve
 from gapscope.findings.differences import difference
-from gapscope.findings.results import Results, RunName
+from gapscope.findings.results import Results
 from gapscope.page.grid_packing import MOST_MAPS, pack_cells
+from gapscope.run_folder import RunName
 from gapscope.similarity.measures import find_measure
 
 CURVES = ("value", "interval_low", "interval_high", "floor_low", "floor_high")

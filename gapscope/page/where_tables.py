@@ -10,8 +10,9 @@ import numpy as np
 from gapscope.detector.network_map import BLOCKS, Block
 from gapscope.findings.curves import Curve, ceilings_of, pair_curve, ranges, untrained_by_all
 from gapscope.findings.differences import RULES, above_floor, difference
-from gapscope.findings.results import Results, RunName
+from gapscope.findings.results import Results
 from gapscope.page.block_tables import block_rows, in_words, without_blocks
+from gapscope.run_folder import RunName
 from gapscope.similarity.blocks import PAPER_BLOCKS, STAGES
 
 

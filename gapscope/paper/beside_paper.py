@@ -10,8 +10,9 @@ import pandas as pd
 from gapscope.findings.curves import BIASED, DEBIASED, ESTIMATORS, PARTS, pair_curve
 from gapscope.findings.headline import map50s
 from gapscope.findings.paper_numbers import PAPER_TABLES
-from gapscope.findings.results import Results, RunName
+from gapscope.findings.results import Results
 from gapscope.findings.tables import STATISTICS, UNDEFINED, Table, printed
+from gapscope.run_folder import RunName
 
 MODELS = ("U-Real", "U-Synthetic", "F-Synthetic")
 SUFFIX = "-beside-paper"

@@ -10,7 +10,7 @@ from gapscope.arms import trained_layers
 from gapscope.detector.layers import NUM_LAYERS
 from gapscope.findings.curves import DEBIASED, Values, ceilings_of, pair_curve
 from gapscope.findings.differences import RULES, Difference, difference
-from gapscope.findings.results import Results, RunName
+from gapscope.findings.results import Results
 from gapscope.paper.captions import (
     ESTIMATOR_WORDS,
     INTERVAL_WORDS,
@@ -27,6 +27,7 @@ from gapscope.plot.comparisons import difference_scale
 from gapscope.plot.curves import along_layers, draw_curve, draw_references, layer_effects, lower_limit
 from gapscope.plot.maps import LayerMap, Scale, map_panels
 from gapscope.plot.style import Plot, fitted, legend_below, style_of
+from gapscope.run_folder import RunName
 
 MOST_PANELS = 6
 """Pairs of arms on one page."""

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from gapscope.findings.curves import BIASED, DEBIASED, Curve, Values, ceiling_curves, pair_curve, seed_curves
-from gapscope.findings.results import Results, RunName
+from gapscope.findings.results import Results
 from gapscope.paper.captions import curves_caption, diagonal_words, heatmap_caption
 from gapscope.paper.layer_figures import ON_PAGE, estimator_axis, layer_curves, layer_heatmap
 from gapscope.paper.planned import Planned
 from gapscope.plot.style import TWO_COLUMNS, Plot, write_figure
 from gapscope.progress import Progress, silent
+from gapscope.run_folder import RunName
 
 SUFFIXES = {DEBIASED: "", BIASED: "-paper"}
 """`figure1` shows the debiased estimator, `figure1-paper` the one the paper used."""

@@ -19,6 +19,7 @@ from gapscope.paper.planned import Planned
 from gapscope.paper.table_files import escape_latex, write_tables
 from gapscope.plot.style import DOTS_PER_INCH, FORMATS, ONE_COLUMN, TWO_COLUMNS, write_figure
 from gapscope.progress import Progress, silent
+from gapscope.run_folder import RunFolder
 
 Columns = Literal["one", "two", "both"]
 Estimator = Literal["debiased", "biased", "both"]
@@ -71,7 +72,7 @@ def write_paper_output(
         named = f"there is no format {unknown[0]!r}" if unknown else "no format is given"
         raise InputError(f"{named}. Choose from {', '.join(FORMATS)}.")
     results = read_results(run)
-    out = Path(out or results.folder / "paper")
+    out = Path(out or RunFolder(results.folder).paper)
     planned = list(planned_figures(results, ESTIMATOR_KEYS[estimator]))
     tables = [*all_tables(results), *tables_beside_paper(results)]
     if not planned and not tables:

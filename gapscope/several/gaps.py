@@ -10,7 +10,8 @@ import numpy as np
 from gapscope.evaluation.columns import Array
 from gapscope.findings.gaps import Gap, gaps
 from gapscope.findings.headline import Estimate, headline_draws, mean_estimate
-from gapscope.findings.results import Results, RunName
+from gapscope.findings.results import Results
+from gapscope.run_folder import RunName
 from gapscope.several.runs import Run, scored_alike
 
 Kind = tuple[str, str, str]

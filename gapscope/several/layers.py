@@ -7,7 +7,7 @@ import numpy as np
 
 from gapscope.findings.curves import DEBIASED, PARTS, Curve, average, ceilings_of, pair_curve, part_mask
 from gapscope.findings.headline import Estimate
-from gapscope.findings.results import RunName
+from gapscope.run_folder import RunName
 from gapscope.several.networks import Recorded
 from gapscope.several.runs import Run, is_yolov3
 from gapscope.several.statements import STATEMENTS, Answer, Array, Statement, certainty, defined_mean, in_all

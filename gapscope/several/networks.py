@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from gapscope.findings.curves import DEBIASED, PARTS, part_mask
-from gapscope.findings.results import RunName
 from gapscope.progress import Progress, silent
 from gapscope.recording.recording import Recording, read_recording
+from gapscope.run_folder import RunFolder, RunName
 from gapscope.several.runs import Run, is_yolov3
 from gapscope.several.statements import defined_mean
 from gapscope.similarity.gram import Array
@@ -83,8 +83,7 @@ def recorded(run: Run, size: int, *, draws: bool = True, progress: Progress = si
 
 
 def _path(run: Run, name: RunName, size: int) -> Path:
-    results = run.results
-    return results.folder / "recordings" / f"{name}--{results.probe}-{size}.nc"
+    return RunFolder(run.results.folder).recording(name, run.results.probe, size)
 
 
 def _draws(a: Recording, b: Recording) -> Array:

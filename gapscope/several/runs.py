@@ -12,8 +12,9 @@ from gapscope.data.table import AnnotationTable
 from gapscope.detector.layers import NUM_LAYERS
 from gapscope.errors import InputError
 from gapscope.files import hash_value
-from gapscope.findings.results import Results, RunName
+from gapscope.findings.results import Results
 from gapscope.findings.run_reader import read_results
+from gapscope.run_folder import RunFolder, RunName
 from gapscope.several.settings import moves_numbers, settings
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -120,16 +121,17 @@ def test_images_hash(results: Results, domain: str) -> str | None:
     Equal for two runs that test on the same images with the same boxes, whatever they train on. Pixels are not looked
     at, so that the images need not be here; of rendered domains the settings of the renderer are part of it.
     """
-    folder = results.folder / "data" / domain
-    if not (folder / "annotations.npz").is_file() or not (folder / "test.txt").is_file():
+    folder = RunFolder(results.folder)
+    annotations, tests = folder.annotations(domain), folder.split(domain, "test")
+    if not annotations.is_file() or not tests.is_file():
         return None
-    table = AnnotationTable.load(folder / "annotations.npz", folder)
+    table = AnnotationTable.load(annotations, folder.domain(domain))
     places = {path: at for at, path in enumerate(table.paths.tolist())}
-    names = read_list(folder / "test.txt")
+    names = read_list(tests)
     unknown = [name for name in names if name not in places]
     if unknown:
         raise InputError(
-            f"{folder / 'test.txt'} names {unknown[0]}, which annotations.npz beside it does not hold. "
+            f"{tests} names {unknown[0]}, which {annotations.name} beside it does not hold. "
             "Delete both and run the study again: only what is missing is repeated."
         )
     test = table.select([places[name] for name in names])

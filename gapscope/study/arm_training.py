@@ -19,6 +19,7 @@ from gapscope.errors import InputError
 from gapscope.evaluation.evaluate import evaluate
 from gapscope.files import hash_file, write_json
 from gapscope.progress import Progress
+from gapscope.run_folder import RunName
 from gapscope.study.domain_files import load_domain, load_split
 from gapscope.study.study import Study, weights_file
 from gapscope.training.checkpoint import remove_checkpoints
@@ -29,35 +30,35 @@ from gapscope.training.processes import launch, make_fabric
 from gapscope.training.train import Trained, Training
 
 
-def train_run(study: Study, key: str, *, name: str, seed: int) -> None:
+def train_run(study: Study, key: str, *, run: RunName) -> None:
     """Train on as many devices as the experiment asks for.
 
     Raises:
         InputError: If the devices are not there, or another process trains this arm with this seed.
     """
-    with study.folder.locked(study.folder.arm(name, seed)):
+    with study.folder.locked(study.folder.training(run)):
         fabric = make_fabric(study.experiment.train)
         if fabric.world_size > 1:
-            launch(fabric, train_arm, study, key, name, seed, report=study.progress)
+            launch(fabric, train_arm, study, key, run, report=study.progress)
         else:
-            train_arm(fabric, study.progress, study, key, name, seed)
+            train_arm(fabric, study.progress, study, key, run)
 
 
-def train_arm(fabric: Fabric, report: Progress, study: Study, key: str, name: str, seed: int) -> None:
+def train_arm(fabric: Fabric, report: Progress, study: Study, key: str, run: RunName) -> None:
     """Train in this process, alone or as one of several; the first one writes."""
-    experiment, arm, config = study.experiment, study.experiment.arms[name], study.experiment.train
-    here = study.folder.arm(name, seed)
-    network = start_network(study, name, seed)
+    experiment, arm, config = study.experiment, study.experiment.arms[run.arm], study.experiment.train
+    here = study.folder.training(run)
+    network = start_network(study, run)
     frozen = parse_layer_range(arm.freeze) if arm.freeze else None
     if frozen:
         freeze(network, *frozen)
     if not num_parameters(network)[1]:
         raise InputError(
-            f"[arms.{name}] freeze = '{arm.freeze}' leaves no layer that learns. Freeze fewer, as in '0-74'."
+            f"[arms.{run.arm}] freeze = '{arm.freeze}' leaves no layer that learns. Freeze fewer, as in '0-74'."
         )
     frozen_before = frozen_hash(network, *frozen, config) if frozen else None
-    samples = arm_samples(study, name, "train")
-    validation = arm_samples(study, name, "val")
+    samples = arm_samples(study, run.arm, "train")
+    validation = arm_samples(study, run.arm, "val")
     augment = Augment(**config.augment.model_dump())
     rule = experiment.evaluate.model_copy(update={"rule": "coco"})
 
@@ -65,7 +66,7 @@ def train_arm(fabric: Fabric, report: Progress, study: Study, key: str, name: st
         return batches(
             samples,
             config.batch_size,
-            seed=seed,
+            seed=run.seed,
             epoch=epoch,
             augment=augment,
             shuffle=True,
@@ -79,7 +80,8 @@ def train_arm(fabric: Fabric, report: Progress, study: Study, key: str, name: st
         found = evaluate(candidate, validation, rule, rules=["coco"], device=fabric.device, share=share)
         return found.rules["coco"].mean50(experiment.headline_classes) or 0.0
 
-    title, settings = f"{experiment.name}/{name}/seed{seed}", {"arm": name, "seed": seed} | config.model_dump()
+    title = f"{experiment.name}/{run.arm}/seed{run.seed}"
+    settings = {"arm": run.arm, "seed": run.seed} | config.model_dump()
     with MetricLogs(config.loggers, here, title, key, settings) as logs:
         training = Training(
             fabric,
@@ -90,45 +92,46 @@ def train_arm(fabric: Fabric, report: Progress, study: Study, key: str, name: st
             config,
             folder=here,
             key=key,
-            what=f"training {name} seed {seed}",
+            what=f"training {run.arm} seed {run.seed}",
             report=report,
             logs=logs,
         )
         trained = training.run()
     if fabric.is_global_zero:
-        keep(study, key, name, seed, trained)
+        keep(study, key, run, trained)
         hashes = (frozen_before, frozen_hash(trained.network, *frozen, config) if frozen else None)
-        write_json(here / "summary.json", training_summary(study, name, seed, trained, len(samples), hashes, fabric))
+        summary = training_summary(study, run, trained, len(samples), hashes, fabric)
+        write_json(study.folder.training_summary(run), summary)
         remove_checkpoints(training.checkpoint)
 
 
-def keep(study: Study, key: str, name: str, seed: int, trained: Trained) -> None:
+def keep(study: Study, key: str, run: RunName, trained: Trained) -> None:
     """Write the weights of the best epoch, and those of the last one beside them."""
     facts = {
-        "arm": name,
-        "seed": str(seed),
+        "arm": run.arm,
+        "seed": str(run.seed),
         "experiment": study.experiment.name,
         "made_from": key,
         "classes": json.dumps(study.experiment.data.classes),
     }
-    here, best = study.folder.arm(name, seed), trained.network.state_dict()
+    folder, best = study.folder, trained.network.state_dict()
     kept = {name: value.clone() for name, value in best.items()}
     trained.network.load_state_dict(trained.last)
-    save_weights(trained.network, here / "last.safetensors", facts | {"epoch": str(trained.epochs)})
+    save_weights(trained.network, folder.last_weights(run), facts | {"epoch": str(trained.epochs)})
     trained.network.load_state_dict(kept)
-    save_weights(trained.network, here / "weights.safetensors", facts | {"best_epoch": str(trained.best_epoch)})
+    save_weights(trained.network, folder.weights(run), facts | {"best_epoch": str(trained.best_epoch)})
 
 
-def start_network(study: Study, name: str, seed: int) -> YOLOv3:
+def start_network(study: Study, run: RunName) -> YOLOv3:
     """The network as training finds it: the head at random (by the seed), the backbone from where the arm starts."""
-    experiment, start = study.experiment, study.experiment.arms[name].start
+    experiment, start = study.experiment, study.experiment.arms[run.arm].start
     model = experiment.model
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(run.seed)
     network = yolov3(experiment.data.classes, model.width, model.anchor_scale, generator, model.prior or None)
     if start == "scratch":
         return network
     if start in experiment.arms:
-        load_backbone(network, study.folder.weights(start, seed))
+        load_backbone(network, study.folder.weights(RunName(start, run.seed)))
         return network
     load_backbone(network, weights_file(start))
     return network
@@ -136,21 +139,20 @@ def start_network(study: Study, name: str, seed: int) -> YOLOv3:
 
 def training_summary(
     study: Study,
-    name: str,
-    seed: int,
+    run: RunName,
     trained: Trained,
     num_images: int,
     frozen: tuple[str | None, str | None],
     fabric: Fabric,
 ) -> dict[str, Any]:
     """What `arms/<arm>/seed<k>/summary.json` holds."""
-    arm, config = study.experiment.arms[name], study.experiment.train
+    arm, config = study.experiment.arms[run.arm], study.experiment.train
     learnable, free = num_parameters(trained.network)
     covers = "weights and batch statistics" if config.bn == "frozen" else "weights; batch statistics follow the images"
     return {
-        "arm": name,
-        "title": arm.title or name,
-        "seed": seed,
+        "arm": run.arm,
+        "title": arm.title or run.arm,
+        "seed": run.seed,
         "domains": arm.domains,
         "start": arm.start,
         "freeze": arm.freeze,
@@ -164,7 +166,7 @@ def training_summary(
         "frozen_hash_before": frozen[0],
         "frozen_hash_after": frozen[1],
         "frozen_hash_covers": covers if arm.freeze else None,
-        "weights_sha256": hash_file(study.folder.weights(name, seed)),
+        "weights_sha256": hash_file(study.folder.weights(run)),
         "seconds": round(trained.seconds, 1),
         "device": study.device,
         "devices": fabric.world_size,

@@ -28,6 +28,9 @@ from gapscope.run_folder import RunFolder
 from gapscope.study.domains import PreparedDomain, domain_root
 from gapscope.study.probe import write_probe
 
+LEFT_OUT = "left_out.jsonl"
+"""In a domain's folder: broken rows and images that were left out, one a line."""
+
 
 def write_domain_files(
     name: str, experiment: Experiment, prepared: PreparedDomain, folder: RunFolder, progress: Progress = silent
@@ -70,12 +73,12 @@ def write_domain_files(
     if prepared.hoods is not None and prepared.hoods.hoods:
         write_removed(prepared.hoods, here / "hood/removed.csv")
         write_sheet(prepared.hoods, np.concatenate(list(prepared.splits.values())), here / "hood/sheet.jpg")
-    table.save(here / "annotations.npz")
+    table.save(folder.annotations(name))
     if domain.skip_bad:
-        write_problems(here / "left_out.jsonl", prepared.problems)
+        write_problems(here / LEFT_OUT, prepared.problems)
     for split in SPLITS:
-        write_list(here / f"{split}.txt", [str(path) for path in table.paths[prepared.splits[split]]])
-    write_json(here / "summary.json", summary | place)
+        write_list(folder.split(name, split), [str(path) for path in table.paths[prepared.splits[split]]])
+    write_json(folder.summary(name), summary | place)
 
 
 def data_left(folder: RunFolder, name: str, *, is_probe: bool) -> list[str]:
@@ -85,7 +88,7 @@ def data_left(folder: RunFolder, name: str, *, is_probe: bool) -> list[str]:
     Raises:
         InputError: If the summary that the data stage left is broken.
     """
-    path = folder.domain(name) / "summary.json"
+    path = folder.summary(name)
     try:
         summary = json.loads(path.read_text(encoding="utf-8"))
         prints = [summary["fingerprint"], summary["files_sha256"]]
@@ -122,12 +125,12 @@ def without_broken(
 
 def load_domain(name: str, domain: Domain, folder: RunFolder, data_root: Path | None) -> AnnotationTable:
     """The table that the data stage left."""
-    return AnnotationTable.load(folder.domain(name) / "annotations.npz", domain_root(name, domain, folder, data_root))
+    return AnnotationTable.load(folder.annotations(name), domain_root(name, domain, folder, data_root))
 
 
 def load_split(table: AnnotationTable, name: str, split: str, folder: RunFolder) -> np.ndarray:
     """Indices into the table of the images of a split."""
-    return indices_of(table, read_list(folder.domain(name) / f"{split}.txt"))
+    return indices_of(table, read_list(folder.split(name, split)))
 
 
 def indices_of(table: AnnotationTable, paths: list[str]) -> np.ndarray:

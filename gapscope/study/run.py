@@ -12,11 +12,11 @@ from gapscope.errors import InputError
 from gapscope.experiment_file import did_you_mean
 from gapscope.files import hash_value, write_json, write_text
 from gapscope.progress import Progress, silent
-from gapscope.run_folder import RunFolder
+from gapscope.run_folder import RunFolder, RunName
 from gapscope.study.environment import environment
 from gapscope.study.probe import check_probe
 from gapscope.study.side_by_side import do_side_by_side
-from gapscope.study.stages import units_of
+from gapscope.study.stages import training_unit, units_of
 from gapscope.study.study import Study
 from gapscope.study.units import STAGES, Unit, keys_of, pending, with_needs
 
@@ -87,7 +87,7 @@ def train_one(
     if seed not in experiment.seeds:
         raise InputError(f"there is no seed {seed}: the experiment's seeds are {experiment.seeds}. Add it there.")
     study = Study(experiment, RunFolder(out), data_root, progress)
-    units = with_needs(f"train/{arm}/seed{seed}", units_of(study))
+    units = with_needs(training_unit(RunName(arm, seed)), units_of(study))
     waiting = pending(units, study.folder)
     check(waiting, study)
     writes = any(unit.stage == "data" for unit in waiting) or not has_settings(study)
@@ -96,7 +96,7 @@ def train_one(
             write_settings(study, config_text)
         do([unit for unit in units if unit.stage == "data"], study)
     do(units, study)
-    return study.folder.weights(arm, seed)
+    return study.folder.weights(RunName(arm, seed))
 
 
 def check(waiting: list[Unit], study: Study, *, only: str | None = None, jobs: int = 1) -> None:
@@ -107,7 +107,7 @@ def check(waiting: list[Unit], study: Study, *, only: str | None = None, jobs: i
     for unit in waiting:
         name = unit.name.removeprefix("probe/")
         if unit.name != name and name not in domains:
-            check_probe(study.experiment, name, len(read_list(study.folder.domain(name) / "test.txt")))
+            check_probe(study.experiment, name, len(read_list(study.folder.split(name, "test"))))
     if any(unit.stage == "train" and only in (None, "train") for unit in waiting):
         study.check_training(jobs)
 
@@ -167,8 +167,8 @@ def resolved(study: Study) -> str:
 
 def write_settings(study: Study, config_text: str | None) -> None:
     """Keep the experiment as given and with every default, and note where this is."""
-    root = study.folder.root
-    write_text(root / "experiment.toml", config_text if config_text is not None else resolved(study))
-    write_text(study.folder.config, resolved(study))
-    if not (root / "environment.json").exists():
-        write_json(root / "environment.json", environment(study.device))
+    folder = study.folder
+    write_text(folder.given_config, config_text if config_text is not None else resolved(study))
+    write_text(folder.config, resolved(study))
+    if not folder.environment.exists():
+        write_json(folder.environment, environment(study.device))

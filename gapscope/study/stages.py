@@ -8,11 +8,13 @@ from typing import Any
 
 from gapscope.config import NUMBERS_DO_NOT_DEPEND_ON, Experiment
 from gapscope.data.label_maps import label_map
+from gapscope.data.splits import SPLITS
 from gapscope.files import hash_file
+from gapscope.run_folder import RunName
 from gapscope.study import arm_training, work
-from gapscope.study.domain_files import data_left
+from gapscope.study.domain_files import LEFT_OUT, data_left
 from gapscope.study.domains import domain_root, files_fingerprint
-from gapscope.study.study import Run, Study, run_name, weights_file
+from gapscope.study.study import Study, weights_file
 from gapscope.study.units import Unit
 
 
@@ -29,11 +31,11 @@ def units_of(study: Study) -> list[Unit]:
     return [*units, report_unit(study, units)]
 
 
-def runs_of(experiment: Experiment, *, reported: bool = False) -> Iterator[Run]:
+def runs_of(experiment: Experiment, *, reported: bool = False) -> Iterator[RunName]:
     """Every arm with every seed."""
     for arm in experiment.reported_arms if reported else experiment.arms:
         for seed in experiment.seeds:
-            yield arm, seed
+            yield RunName(arm, seed)
 
 
 def data_units(study: Study) -> Iterator[Unit]:
@@ -44,9 +46,10 @@ def data_units(study: Study) -> Iterator[Unit]:
             source = files_fingerprint(domain_root(name, domain, folder, study.data_root))
         settings = domain.model_dump(exclude={"generate", "root"})
         is_probe = name == experiment.probe.domain
-        files = ["annotations.npz", "train.txt", "val.txt", "test.txt", "summary.json"]
-        files += ["left_out.jsonl"] if domain.skip_bad else []
-        outputs = [folder.domain(name) / file for file in files] + ([folder.probe(name)] if is_probe else [])
+        splits = [folder.split(name, split) for split in SPLITS]
+        outputs = [folder.annotations(name), *splits, folder.summary(name)]
+        outputs += [folder.domain(name) / LEFT_OUT] if domain.skip_bad else []
+        outputs += [folder.probe(name)] if is_probe else []
         probe = experiment.probe.model_dump(exclude={"also"}) if is_probe else None
         named = asdict(label_map(domain.label_map)) if domain.label_map else None
         size = experiment.data.image_size if domain.min_area_at == "network" else None
@@ -55,14 +58,19 @@ def data_units(study: Study) -> Iterator[Unit]:
         yield Unit("data", f"data/{name}", made_from, (), tuple(outputs), call, left)
 
 
+def training_unit(run: RunName) -> str:
+    """The name of the unit that trains a run."""
+    return f"train/{run.arm}/seed{run.seed}"
+
+
 def train_units(study: Study) -> Iterator[Unit]:
     experiment, folder = study.experiment, study.folder
-    for name, seed in runs_of(experiment):
-        arm = experiment.arms[name]
+    for run in runs_of(experiment):
+        arm = experiment.arms[run.arm]
         needs = [f"data/{domain}" for domain in arm.domains]
         start: str = arm.start
         if start in experiment.arms:
-            needs.append(f"train/{start}/seed{seed}")
+            needs.append(training_unit(RunName(start, run.seed)))
         elif start != "scratch":
             start = hash_file(weights_file(arm.start))
         train = experiment.train.model_dump(exclude=NUMBERS_DO_NOT_DEPEND_ON)
@@ -70,28 +78,26 @@ def train_units(study: Study) -> Iterator[Unit]:
             arm.domains,
             start,
             arm.freeze,
-            seed,
+            run.seed,
             train,
             experiment.model.model_dump(),
             experiment.data.model_dump(exclude={"cache", "cache_folder"}),
         ]
         made_from.append(experiment.evaluate.model_dump(include={"confidence", "nms_iou", "headline"}))
-        here = folder.arm(name, seed)
-        outputs = (here / "weights.safetensors", here / "metrics.jsonl", here / "summary.json")
-        call = partial(arm_training.train_run, name=name, seed=seed)
-        yield Unit("train", f"train/{name}/seed{seed}", made_from, tuple(needs), outputs, call)
+        outputs = (folder.weights(run), folder.metrics(run), folder.training_summary(run))
+        call = partial(arm_training.train_run, run=run)
+        yield Unit("train", training_unit(run), made_from, tuple(needs), outputs, call)
 
 
 def evaluate_units(study: Study) -> Iterator[Unit]:
     experiment, folder = study.experiment, study.folder
-    for name, seed in runs_of(experiment):
+    for run in runs_of(experiment):
         for domain in experiment.evaluated_domains:
-            path = folder.evaluation(name, seed, domain)
-            needs = (f"train/{name}/seed{seed}", f"data/{domain}")
+            needs = (training_unit(run), f"data/{domain}")
             made_from = [experiment.evaluate.model_dump(exclude={"domains"}), experiment.data.image_size]
-            outputs = (path, path.with_suffix(".detections.npz"))
-            call = partial(work.evaluate_run, name=name, seed=seed, domain=domain)
-            yield Unit("evaluate", f"evaluate/{name}/seed{seed}/{domain}", made_from, needs, outputs, call)
+            outputs = (folder.evaluation(run, domain), folder.detections(run, domain))
+            call = partial(work.evaluate_run, run=run, domain=domain)
+            yield Unit("evaluate", f"evaluate/{run.arm}/seed{run.seed}/{domain}", made_from, needs, outputs, call)
 
 
 def probe_units(study: Study) -> Iterator[Unit]:
@@ -106,11 +112,11 @@ def record_units(study: Study) -> Iterator[Unit]:
     experiment, folder = study.experiment, study.folder
     for probe, size in looks_of(experiment):
         main = probe == experiment.probe.domain
-        for name, seed in runs_of(experiment, reported=True):
-            needs = (f"train/{name}/seed{seed}", f"{'data' if main else 'probe'}/{probe}")
-            outputs = (folder.recording(name, seed, probe, size),)
-            call = partial(work.record_run, name=name, seed=seed, probe=probe, size=size)
-            yield Unit("record", recorded(experiment, (name, seed), probe, size), [size], needs, outputs, call)
+        for run in runs_of(experiment, reported=True):
+            needs = (training_unit(run), f"{'data' if main else 'probe'}/{probe}")
+            outputs = (folder.recording(run, probe, size),)
+            call = partial(work.record_run, run=run, probe=probe, size=size)
+            yield Unit("record", recorded(experiment, run, probe, size), [size], needs, outputs, call)
 
 
 def looks_of(experiment: Experiment) -> Iterator[tuple[str, int]]:
@@ -118,10 +124,9 @@ def looks_of(experiment: Experiment) -> Iterator[tuple[str, int]]:
     return product(experiment.probe.domains, experiment.record.sizes)
 
 
-def recorded(experiment: Experiment, run: Run, probe: str, size: int) -> str:
+def recorded(experiment: Experiment, run: RunName, probe: str, size: int) -> str:
     """The name of the unit that records a run."""
-    arm, seed = run
-    return f"record/{arm}/seed{seed}/{look_name(experiment, probe, size)}"
+    return f"record/{run.arm}/seed{run.seed}/{look_name(experiment, probe, size)}"
 
 
 def look_name(experiment: Experiment, probe: str, size: int) -> str:
@@ -135,9 +140,9 @@ def compare_units(study: Study) -> Iterator[Unit]:
     for probe, size in looks_of(experiment):
         for a, b in compared_pairs(experiment):
             needs = tuple(dict.fromkeys(recorded(experiment, run, probe, size) for run in (a, b)))
-            outputs = (folder.similarity(run_name(a), run_name(b), probe, size),)
+            outputs = (folder.grid(a, b, probe, size),)
             call = partial(work.compare_runs, a=a, b=b, probe=probe, size=size)
-            name = f"compare/{run_name(a)}/{run_name(b)}/{look_name(experiment, probe, size)}"
+            name = f"compare/{a}/{b}/{look_name(experiment, probe, size)}"
             yield Unit("compare", name, settings, needs, outputs, call)
         yield from effect_units(study, probe, size)
 
@@ -147,24 +152,24 @@ def effect_units(study: Study, probe: str, size: int) -> Iterator[Unit]:
     experiment, folder = study.experiment, study.folder
     settings = experiment.similarity.model_dump(include={"permutations", "bootstraps"})
     for a, b in compared_pairs(experiment):
-        if a[0] == b[0] or len(experiment.seeds) < 2:
+        if a.arm == b.arm or len(experiment.seeds) < 2:
             continue
-        runs = [(arm, seed) for arm in (a[0], b[0]) for seed in experiment.seeds]
+        runs = [RunName(arm, seed) for arm in (a.arm, b.arm) for seed in experiment.seeds]
         needs = tuple(recorded(experiment, run, probe, size) for run in runs)
-        outputs = (folder.effect(run_name(a), run_name(b), probe, size),)
+        outputs = (folder.effect(a, b, probe, size),)
         call = partial(work.effect_of_runs, a=a, b=b, probe=probe, size=size)
-        name = f"effect/{run_name(a)}/{run_name(b)}/{look_name(experiment, probe, size)}"
+        name = f"effect/{a}/{b}/{look_name(experiment, probe, size)}"
         yield Unit("compare", name, settings, needs, outputs, call)
 
 
-def compared_pairs(experiment: Experiment) -> Iterator[tuple[Run, Run]]:
+def compared_pairs(experiment: Experiment) -> Iterator[tuple[RunName, RunName]]:
     """Per seed every arm with itself and with the others; and the seeds of one arm, which make the ceiling."""
     arms = experiment.reported_arms
     for seed in experiment.seeds:
-        yield from (((arm, seed), (arm, seed)) for arm in arms)
-        yield from (((a, seed), (b, seed)) for a, b in combinations(arms, 2))
+        yield from ((RunName(arm, seed), RunName(arm, seed)) for arm in arms)
+        yield from ((RunName(a, seed), RunName(b, seed)) for a, b in combinations(arms, 2))
     for arm in arms:
-        yield from (((arm, s), (arm, t)) for s, t in combinations(experiment.seeds, 2))
+        yield from ((RunName(arm, s), RunName(arm, t)) for s, t in combinations(experiment.seeds, 2))
 
 
 def report_unit(study: Study, units: list[Unit]) -> Unit:

@@ -12,10 +12,11 @@ from typing import Any
 from gapscope.config import Experiment
 from gapscope.errors import InputError
 from gapscope.experiment_file import read_config
-from gapscope.run_folder import RunFolder
+from gapscope.run_folder import RunFolder, RunName
 from gapscope.study.stages import units_of
 from gapscope.study.study import Study
 from gapscope.study.units import STAGES, Unit, pending
+from gapscope.training.checkpoint import CHECKPOINT
 
 
 @dataclass(frozen=True)
@@ -156,10 +157,11 @@ def _trainings(
     for unit in units:
         if unit.stage == "train" and unit.name in waiting:
             _, arm, seed = unit.name.split("/")
-            here = folder.arm(arm, int(seed.removeprefix("seed")))
-            epochs = read_epochs(here / "metrics.jsonl") if (here / "checkpoint.pt").exists() else []
+            run = RunName(arm, int(seed.removeprefix("seed")))
+            begun = (folder.training(run) / CHECKPOINT).exists()
+            epochs = read_epochs(folder.metrics(run)) if begun else []
             if epochs:
-                yield training_state(arm, int(seed.removeprefix("seed")), epochs, experiment.train.epochs)
+                yield training_state(run.arm, run.seed, epochs, experiment.train.epochs)
 
 
 def training_state(arm: str, seed: int, epochs: list[dict[str, Any]], most: int) -> TrainingState:

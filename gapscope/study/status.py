@@ -15,7 +15,7 @@ from rich.table import Table
 
 from gapscope.config import Experiment
 from gapscope.errors import InputError
-from gapscope.run_folder import RunFolder
+from gapscope.run_folder import RunFolder, RunName
 from gapscope.study.state import RunState, TrainingState, Watched
 
 DOMAINS_PER_TABLE = 3
@@ -144,7 +144,7 @@ def score(folder: RunFolder, experiment: Experiment, arm: str, seed: int, domain
     Raises:
         InputError: If the evaluation's file is broken.
     """
-    path = folder.evaluation(arm, seed, domain)
+    path = folder.evaluation(RunName(arm, seed), domain)
     if not path.exists():
         return ""
     try:

@@ -16,15 +16,6 @@ from gapscope.training.processes import check_devices, device_kind, num_devices
 STREETS_BACKBONE = Path(__file__).parents[1] / "detector" / "streets.safetensors"
 """The backbone that comes with gapscope; `docs/streets-backbone.md` says how it was trained."""
 
-Run = tuple[str, int]
-"""An arm and a seed."""
-
-
-def run_name(run: Run) -> str:
-    """`<arm>-seed<k>`, as files and figures name it."""
-    arm, seed = run
-    return f"{arm}-seed{seed}"
-
 
 @dataclass
 class Study:

@@ -23,7 +23,7 @@ def run_test_images(run: Path, domain: str, data_root: Path | None) -> tuple[Exp
     if domain not in experiment.domains:
         known = did_you_mean(domain, list(experiment.domains))
         raise InputError(f"{run} has no domain '{domain}'.{known}")
-    if not (folder.domain(domain) / "test.txt").is_file():
+    if not (folder.split(domain, "test")).is_file():
         raise InputError(f"{run}: the data stage of '{domain}' is not done. Do it with: gapscope run ... --only data")
     table = load_domain(domain, experiment.domains[domain], folder, data_root)
     return experiment, table.select(load_split(table, domain, "test", folder))

@@ -14,12 +14,13 @@ from gapscope.evaluation.scores import scores
 from gapscope.files import hash_file, write_json
 from gapscope.recording.layer_sync import record
 from gapscope.recording.recording import write_dataset
+from gapscope.run_folder import RunName
 from gapscope.similarity.compare import write_similarity
 from gapscope.study.domain_files import indices_of, load_domain, load_split, write_domain_files
 from gapscope.study.domains import domain_root, prepare_domain, render_domain
 from gapscope.study.probe import write_probe
 from gapscope.study.similarities import effect_of, grid_of, read_again, with_images_and_blocks
-from gapscope.study.study import Run, Study, run_name
+from gapscope.study.study import Study
 
 
 def prepare_data(study: Study, key: str, *, name: str) -> None:
@@ -34,27 +35,27 @@ def prepare_data(study: Study, key: str, *, name: str) -> None:
     write_domain_files(name, experiment, prepared, study.folder, study.progress)
 
 
-def evaluate_run(study: Study, key: str, *, name: str, seed: int, domain: str) -> None:
+def evaluate_run(study: Study, key: str, *, run: RunName, domain: str) -> None:
     """One trained network on one domain's test images."""
-    experiment, weights = study.experiment, study.folder.weights(name, seed)
+    experiment, weights = study.experiment, study.folder.weights(run)
     table = load_domain(domain, experiment.domains[domain], study.folder, study.data_root)
     test = load_split(table, domain, "test", study.folder)
     samples = Samples(table, test, size=experiment.data.image_size, cache=study.image_cache or False)
-    run, settings = f"{name} seed {seed} on {domain}", experiment.evaluate
+    what, settings = f"{run.arm} seed {run.seed} on {domain}", experiment.evaluate
     found = evaluate(
         load_weights(weights),
         samples,
         settings,
         rules=(),
         device=study.device,
-        what=f"evaluating {run}",
+        what=f"evaluating {what}",
         progress=study.progress,
     )
-    path = study.folder.evaluation(name, seed, domain)
-    save_detections(path.with_suffix(".detections.npz"), in_original_pixels(found, samples))
-    numbers = scores(found, experiment.headline_classes, settings, what=f"intervals of {run}", progress=study.progress)
-    facts = {"arm": name, "seed": seed, "domain": domain, "split": "test", **numbers}
-    write_json(path, facts | {"weights_sha256": hash_file(weights), "image_size": samples.size})
+    save_detections(study.folder.detections(run, domain), in_original_pixels(found, samples))
+    numbers = scores(found, experiment.headline_classes, settings, what=f"intervals of {what}", progress=study.progress)
+    facts = {"arm": run.arm, "seed": run.seed, "domain": domain, "split": "test", **numbers}
+    facts |= {"weights_sha256": hash_file(weights), "image_size": samples.size}
+    write_json(study.folder.evaluation(run, domain), facts)
 
 
 def draw_probe(study: Study, key: str, *, name: str) -> None:
@@ -63,14 +64,14 @@ def draw_probe(study: Study, key: str, *, name: str) -> None:
     write_probe(study.experiment, name, table, load_split(table, name, "test", study.folder), study.folder)
 
 
-def record_run(study: Study, key: str, *, name: str, seed: int, probe: str, size: int) -> None:
+def record_run(study: Study, key: str, *, run: RunName, probe: str, size: int) -> None:
     """One trained network on one domain's probe at one input size."""
     experiment, folder = study.experiment, study.folder
     table = load_domain(probe, experiment.domains[probe], folder, study.data_root)
     paths = read_list(folder.probe(probe))
     samples = Samples(table, indices_of(table, paths), size=size, cache=study.image_cache or False)
     images = torch.stack([samples[i].image for i in range(len(samples))])
-    network = load_weights(folder.weights(name, seed))
+    network = load_weights(folder.weights(run))
     recording = record(
         network.to(memory_format=torch.channels_last) if study.device == "cpu" else network,  # quicker there
         images,
@@ -79,30 +80,31 @@ def record_run(study: Study, key: str, *, name: str, seed: int, probe: str, size
         device=study.device,
         progress=study.progress,
         paths=paths,
-        provenance={"arm": name, "seed": str(seed), "probe": probe},
+        provenance={"arm": run.arm, "seed": str(run.seed), "probe": probe},
     )
-    recording.save(folder.recording(name, seed, probe, size))
+    recording.save(folder.recording(run, probe, size))
 
 
-def compare_runs(study: Study, key: str, *, a: Run, b: Run, probe: str, size: int) -> None:
+def compare_runs(study: Study, key: str, *, a: RunName, b: RunName, probe: str, size: int) -> None:
     """All layers of one recording against all layers of another; of different arms, images and blocks too."""
-    first = read_again(study.folder.recording(*a, probe, size))
-    second = first if a == b else read_again(study.folder.recording(*b, probe, size))
+    first = read_again(study.folder.recording(a, probe, size))
+    second = first if a == b else read_again(study.folder.recording(b, probe, size))
     grid = grid_of(first, second, study.experiment.similarity)
-    if a[0] != b[0]:
+    if a.arm != b.arm:
         grid = with_images_and_blocks(grid, first, second)
-    write_similarity(grid, study.folder.similarity(run_name(a), run_name(b), probe, size))
+    write_similarity(grid, study.folder.grid(a, b, probe, size))
 
 
-def effect_of_runs(study: Study, key: str, *, a: Run, b: Run, probe: str, size: int) -> None:
+def effect_of_runs(study: Study, key: str, *, a: RunName, b: RunName, probe: str, size: int) -> None:
     """Each layer of two arms, between shuffled images and what another seed changes."""
-    experiment, arms = study.experiment, (a[0], b[0])
-    by_run = {(arm, s): study.folder.recording(arm, s, probe, size) for arm in arms for s in experiment.seeds}
-    read = {run: read_again(path) for run, path in by_run.items()}
-    seeds = {arm: [(read[arm, s], read[arm, t]) for s, t in combinations(experiment.seeds, 2)] for arm in arms}
+    experiment, arms = study.experiment, (a.arm, b.arm)
+    runs = [RunName(arm, seed) for arm in arms for seed in experiment.seeds]
+    read = {run: read_again(study.folder.recording(run, probe, size)) for run in runs}
+    of_arm = {arm: [read[run] for run in runs if run.arm == arm] for arm in arms}
+    seeds = {arm: list(combinations(recordings, 2)) for arm, recordings in of_arm.items()}
     trained = {arm: trained_layers(experiment, arm) for arm in arms}
     effect = effect_of(read[a], read[b], seeds, trained, experiment.similarity)
-    write_dataset(effect, study.folder.effect(run_name(a), run_name(b), probe, size))
+    write_dataset(effect, study.folder.effect(a, b, probe, size))
 
 
 def report_run(study: Study, key: str) -> None:

@@ -12,6 +12,9 @@ from gapscope.errors import InputError
 from gapscope.files import atomic_path
 from gapscope.training.metrics import EpochSums
 
+CHECKPOINT = "checkpoint.pt"
+"""Its name in a training's folder."""
+
 
 @dataclass
 class Progress:

@@ -17,7 +17,7 @@ from gapscope.detector.network import YOLOv3
 from gapscope.files import write_text
 from gapscope.progress import Progress as Report
 from gapscope.progress import silent
-from gapscope.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from gapscope.training.checkpoint import CHECKPOINT, Progress, load_checkpoint, save_checkpoint
 from gapscope.training.interruption import Interruption
 from gapscope.training.logs import MetricLogs
 from gapscope.training.loss_watch import LossWatch
@@ -95,7 +95,7 @@ class Training:
 
     @property
     def checkpoint(self) -> Path:
-        return self.folder / "checkpoint.pt"
+        return self.folder / CHECKPOINT
 
     def run(self) -> Trained:
         """Train until the last epoch or until validation has not improved for `config.patience` epochs.

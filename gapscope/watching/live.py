@@ -11,6 +11,7 @@ from gapscope.errors import InputError
 from gapscope.findings.run_reader import read_results
 from gapscope.page.embedding import embed, policy, source_hash
 from gapscope.page.page import page_environment, render_page
+from gapscope.run_folder import RunName
 from gapscope.study.state import RunState, StageState, TrainingState, Watched, read_epochs
 from gapscope.study.status import duration, left
 
@@ -59,7 +60,7 @@ class LiveView:
         found = []
         for number, (arm, settings) in enumerate(state.experiment.arms.items()):
             for seed in state.experiment.seeds:
-                epochs = read_epochs(self._watched.folder.arm(arm, seed) / "metrics.jsonl")
+                epochs = read_epochs(self._watched.folder.metrics(RunName(arm, seed)))
                 if epochs:
                     columns = {key: [line.get(key) for line in epochs] for key in ("epoch", "loss", "val_map50")}
                     found.append({"title": settings.title or arm, "arm": number, "seed": seed, **columns})

@@ -24,7 +24,7 @@ from limits.numbers import (
 
 from gapscope.config import Experiment
 from gapscope.findings.curves import DEBIASED
-from gapscope.findings.results import RunName
+from gapscope.run_folder import RunName
 from gapscope.several.statements import Array
 from gapscope.similarity.blocks import PAPER_BLOCKS, Agreement, Blocks, agreement, find_blocks
 

@@ -17,10 +17,11 @@ from gapscope.detector.layers import NUM_LAYERS, YOLO_LAYERS
 from gapscope.detector.network_map import ROUTES
 from gapscope.files import atomic_path
 from gapscope.findings.curves import BIASED, DEBIASED, Curve, ceiling_curve, seed_curves
-from gapscope.findings.results import Results, RunName
+from gapscope.findings.results import Results
 from gapscope.paper.layer_figures import estimator_axis
 from gapscope.paper.paper_figures import all_figures
 from gapscope.plot.style import COLORS, DASHES, STYLE
+from gapscope.run_folder import RunName
 from gapscope.similarity.blocks import PAPER_BLOCKS
 
 DOTS_PER_INCH = 110

@@ -13,11 +13,10 @@ from gapscope.data.splits import read_list
 from gapscope.detector.network import fingerprint
 from gapscope.detector.weights import load_weights
 from gapscope.errors import InputError
-from gapscope.findings.results import RunName
 from gapscope.progress import Progress
 from gapscope.recording.layer_sync import record
 from gapscope.recording.recording import Recording, read_recording
-from gapscope.run_folder import RunFolder
+from gapscope.run_folder import RunFolder, RunName
 from gapscope.study.domains import domain_root
 
 PAPER_SIZES = (32, 128, 416)
@@ -49,7 +48,7 @@ def record_all(
         found = {}
         for name in names_of(experiment):
             path = folder / f"{name}--{experiment.probe.domain}-{size}.nc"
-            network = load_weights(run.weights(name.arm, name.seed))
+            network = load_weights(run.weights(name))
             kept = read_recording(path) if path.is_file() else None
             if kept is None:
                 images = probe_images(root, paths, size) if images is None else images
