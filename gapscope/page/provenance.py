@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from gapscope.errors import InputError
+from gapscope.files import read_text
 from gapscope.findings.results import Results, RunName
 from gapscope.page.run_files import FileGroup, file_groups
 
@@ -75,9 +76,9 @@ def provenance(results: Results) -> Provenance:
     Raises:
         InputError: If a stage record or a probe list is broken.
     """
-    resolved = (results.folder / "experiment.resolved.toml").read_text(encoding="utf-8", errors="replace")
+    resolved = (results.folder / "experiment.resolved.toml").read_text(encoding="utf-8-sig", errors="replace")
     path = results.folder / "experiment.toml"
-    given = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else resolved
+    given = path.read_text(encoding="utf-8-sig", errors="replace") if path.is_file() else resolved
     return Provenance(
         command=_command(results),
         given=given,
@@ -107,7 +108,7 @@ def stage_times(run: Path) -> list[StageTime]:
     units: dict[str, list[tuple[float, str]]] = defaultdict(list)
     for path in sorted((run / "stages").glob("*.json")):
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
+            record = json.loads(read_text(path))
             name, seconds = str(record["unit"]), float(record["seconds"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(
