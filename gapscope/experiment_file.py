@@ -13,6 +13,7 @@ from gapscope.config import MEASURE_IMAGES, Arm, Domain, Experiment
 from gapscope.data.label_maps import named_label_maps
 from gapscope.detector.layers import LARGEST_STRIDE, parse_layer_range
 from gapscope.errors import InputError
+from gapscope.files import read_text
 
 
 def read_config(path: Path) -> Experiment:
@@ -21,15 +22,23 @@ def read_config(path: Path) -> Experiment:
     Raises:
         InputError: If the file is missing or is no TOML, or naming every key, value and cross-reference that is wrong.
     """
+    return parse_config(read_config_text(path), str(path))
+
+
+def read_config_text(path: Path) -> str:
+    """The text of an experiment file, without the byte order mark that some editors put before it.
+
+    Raises:
+        InputError: If the file is missing or not in UTF-8.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        return read_text(path)
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read ({error.strerror}). Name an experiment file, as in configs/."
         ) from None
     except UnicodeDecodeError:
-        raise InputError(f"{path}: is not UTF-8 text, so it is no experiment file.") from None
-    return parse_config(text, str(path))
+        raise InputError(f"{path}: is not UTF-8 text, so it is no experiment file. Save it as UTF-8.") from None
 
 
 def parse_config(text: str, name: str = "experiment") -> Experiment:

@@ -34,6 +34,15 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def read_text(path: Path) -> str:
+    """A text in UTF-8, with or without the byte order mark that Notepad and PowerShell put before it.
+
+    Raises:
+        OSError, UnicodeDecodeError: As `Path.read_text`.
+    """
+    return path.read_text(encoding="utf-8-sig")
+
+
 def write_text(path: Path, text: str) -> None:
     """Write text as UTF-8, whole or not at all."""
     with atomic_path(path) as temporary:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from filelock import FileLock, Timeout
 
 from gapscope.errors import InputError
-from gapscope.files import write_json
+from gapscope.files import read_text, write_json
 
 
 class RunName(NamedTuple):
@@ -140,7 +140,7 @@ class RunFolder:
         if not path.exists():
             return None
         try:
-            return json.loads(path.read_text())
+            return json.loads(read_text(path))
         except (OSError, ValueError):
             raise InputError(
                 f"{path}: cannot be read as a stage record. Delete it, and the stage runs again."

@@ -19,7 +19,7 @@ def random_case(seed: int, *, ties: bool, num_images: int = 12, m: int = 60, n: 
     corner = rng.uniform(0, 150, (m, 2))
     xyxy = np.concatenate([corner, corner + rng.uniform(5, 60, (m, 2))], 1)
     image, label = rng.integers(num_images, size=m), rng.integers(len(CLASSES), size=m)
-    targets = Boxes.of(image, label, xyxy, ignore=rng.random(m) < 0.15)
+    targets = Boxes.of(image, label, xyxy, ignore=(crowd := rng.random(m) < 0.15), crowd=crowd)
     picked = rng.integers(m, size=n)
     moved = xyxy[picked] + rng.normal(0, 6, (n, 4))
     moved[:, 2:] = np.maximum(moved[:, 2:], moved[:, :2] + 1)
@@ -44,7 +44,7 @@ def odd_case(seed: int) -> tuple[Boxes, Boxes, int]:
     scale = rng.choice([0.25, 1.0, 4.0])
     xyxy, found = boxes(m), boxes(n)
     own = [(one[:, 2:] - one[:, :2]).prod(1) * scale for one in (xyxy, found)]
-    targets = Boxes.of(rng.integers(num_images, size=m), label, xyxy, ignore=ignore, area=own[0])
+    targets = Boxes.of(rng.integers(num_images, size=m), label, xyxy, ignore=ignore, crowd=ignore, area=own[0])
     image, confidence = rng.integers(num_images, size=n), rng.integers(1, 4, n) / 4
     return targets, Boxes.of(image, rng.integers(len(CLASSES), size=n), found, confidence, area=own[1]), num_images
 
@@ -55,7 +55,7 @@ def pycocotools_precision(
     """(iou, recall, class, area) by the reference implementation or one like it, -1 where there is no target."""
     rows = [(i, c) for i in range(len(targets)) for c in _labels(targets.label[i])]
     truth = [
-        _annotation(targets, i, c) | {"id": k, "iscrowd": int(targets.ignore[i]), "ignore": 0}
+        _annotation(targets, i, c) | {"id": k, "iscrowd": int(targets.crowd[i]), "ignore": 0}
         for k, (i, c) in enumerate(rows, 1)
     ]
     found = [

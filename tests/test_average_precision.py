@@ -79,7 +79,7 @@ def test_the_order_in_which_boxes_come_does_not_matter_without_ties():
 def test_neither_rule_changes_when_all_boxes_are_scaled():
     targets, detections, num_images = random_case(2, ties=False)
     larger = [
-        Boxes.of(one.image, one.label, one.xyxy * 4, one.confidence, one.ignore, one.area)
+        Boxes.of(one.image, one.label, one.xyxy * 4, one.confidence, one.ignore, one.area, one.crowd)
         for one in (targets, detections)
     ]
     for rule in ("coco", "paper"):
@@ -161,6 +161,33 @@ def test_a_detection_on_an_ignore_region_of_every_class_is_neither_right_nor_wro
     assert coco_average_precision(targets, on_region, 1, CLASSES).ap50["person"] == pytest.approx(1.0)
     # The paper's rule does not know ignore regions: the first detection is wrong, so precision is 1/2 throughout.
     assert paper_average_precision(targets, on_region, 1, CLASSES).ap50["person"] == pytest.approx(0.5, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("detected", "crowd", "ap"),
+    [
+        pytest.param([20, 20, 30, 30], False, 0.5, id="a small one inside an ignored object is wrong"),
+        pytest.param([0, 0, 100, 90], False, 1.0, id="one that fits it is neither right nor wrong"),
+        pytest.param([20, 20, 30, 30], True, 1.0, id="a small one inside a crowd is neither"),
+        pytest.param([0, 0, 100, 50], False, 1.0, id="an IoU of exactly the threshold is enough"),
+        pytest.param([0, 0, 100, 49], False, 0.5, id="and less is not"),
+    ],
+)
+def test_an_ignored_object_forgives_by_iou_and_a_crowd_by_the_share_of_the_detection(detected, crowd, ap):
+    """VOC's devkit and pycocotools: one target found with 0.5, and beside it a detection with 0.9 on an ignored box."""
+    labelled = [[0, 0, 100, 100], [200, 50, 300, 150]]
+    targets = Boxes.of([0, 0], [0, 0], labelled, ignore=[True, False], crowd=[crowd, False])
+    found = Boxes.of([0, 0], [0, 0], [[200, 50, 300, 150], detected], [0.5, 0.9])
+    # One of two detections right, the less confident: precision is 1/2 at every recall.
+    assert coco_average_precision(targets, found, 1, CLASSES).ap50["person"] == pytest.approx(ap, abs=1e-12)
+
+
+def test_any_number_of_detections_may_lie_on_an_ignored_object():
+    """VOC's devkit: a difficult object is never taken, so a second detection of it is no duplicate."""
+    targets = Boxes.of([0, 0], [0, 0], [[0, 0, 100, 100], [200, 50, 300, 150]], ignore=[True, False])
+    corners = [[200, 50, 300, 150], [0, 0, 100, 90], [0, 0, 100, 95]]
+    found = Boxes.of([0] * 3, [0] * 3, corners, [0.5, 0.9, 0.8])
+    assert coco_average_precision(targets, found, 1, CLASSES).ap50["person"] == pytest.approx(1.0)
 
 
 def test_of_targets_that_overlap_a_detection_equally_the_coco_rule_takes_the_last():

@@ -32,6 +32,14 @@ def test_every_box_is_merged_dropped_or_ignored_and_accounted_for():
     assert (counts.dropped, counts.ignored_sources) == ({"tram": 1}, {"other": 1})
 
 
+def test_an_ignored_class_is_of_single_objects_unless_its_name_is_one_of_regions():
+    names = ("car", "tram", "crowd", "Don't care", "ignored regions", "vehicle--car-group")
+    table = table_of([[(name, *BOX) for name in names]], class_names=names)
+    mapped, _ = map_labels(table, {"car": ["car"]}, ignore=names[1:])
+    assert mapped.ignore.tolist() == [False] + [True] * 5
+    assert mapped.crowd.tolist() == [False, False] + [True] * 4
+
+
 def test_mapping_twice_keeps_regions_of_every_class():
     once, _ = map_labels(street(), {"car": ["car", "van", "person"]}, drop=["tram"], ignore=["other"])
     twice, _ = map_labels(once, {"vehicle": ["car"]})

@@ -145,7 +145,7 @@ def test_citypersons_files_give_occlusion_crowds_and_ignore_regions(tmp_path):
         "any",
     ]
     assert table.occlusion[:2].tolist() == [0.75, 0]
-    assert (table.crowd.tolist(), table.ignore.tolist()) == ([False, False, True, False], [False, False, True, True])
+    assert (table.crowd.tolist(), table.ignore.tolist()) == ([False, False, True, True], [False, False, True, True])
     assert table.xyxy[2].tolist() == [0, 10, 5, 30]
 
 

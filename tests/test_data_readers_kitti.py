@@ -36,6 +36,7 @@ def test_the_real_sample_has_the_objects_that_its_lines_count(shared_data):
     names = [*table.class_names, "any"]
     assert Counter(names[label] for label in table.box_class) == expected
     assert (table.ignore == (table.box_class == ANY_CLASS)).all()
+    assert (table.crowd == table.ignore).all()  # regions with any number of objects
     truncated = [float(line[1]) for line in words if line[0] != "DontCare"]
     assert table.truncation[~table.ignore].tolist() == pytest.approx(truncated, abs=1e-3)
 

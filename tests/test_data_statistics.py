@@ -61,5 +61,8 @@ def test_the_fingerprint_follows_boxes_splits_and_files_but_not_the_folder(tmp_p
     assert fingerprint(table.keep_boxes(np.array([True, True, True, False])), splits) != first
     assert fingerprint(table, random_split(5, seed=1)) != first
     assert fingerprint(replace(table, groups=np.array(list("abcde"))), splits) != first
+    hidden = np.array([True, False, False, False])
+    ignored = replace(table, ignore=hidden)
+    assert fingerprint(replace(ignored, crowd=hidden), splits) != fingerprint(ignored, splits) != first
     noise(tmp_path / "a/images/002.png", seed=77)
     assert fingerprint(table, splits) != first

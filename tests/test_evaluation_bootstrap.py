@@ -27,7 +27,9 @@ def repeated(boxes: Boxes, times: np.ndarray) -> Boxes:
     rows = np.repeat(np.arange(len(boxes)), times[boxes.image])
     copy = np.concatenate([np.arange(times[image]) for image in boxes.image] or [np.zeros(0, int)])
     whole = boxes.take(rows)
-    return Boxes.of(first[whole.image] + copy, whole.label, whole.xyxy, whole.confidence, whole.ignore, whole.area)
+    return Boxes.of(
+        first[whole.image] + copy, whole.label, whole.xyxy, whole.confidence, whole.ignore, whole.area, whole.crowd
+    )
 
 
 @pytest.mark.parametrize("rule", ["coco", "paper"])
@@ -102,7 +104,9 @@ def test_intervals_hold_the_score_of_many_more_images_more_often_than_plain_perc
     corrected = plain = 0
     for part in range(sets):
         some = [one.take(one.image // size == part) for one in (targets, detections)]
-        some = [Boxes.of(one.image % size, one.label, one.xyxy, one.confidence, one.ignore) for one in some]
+        some = [
+            Boxes.of(one.image % size, one.label, one.xyxy, one.confidence, one.ignore, crowd=one.crowd) for one in some
+        ]
         matches = matched("coco", *some, size)
         draws = bootstrap("coco", matches, 100).mean50(range(3))
         low, high = interval(draws, average_precision("coco", matches, CLASSES).mean50())

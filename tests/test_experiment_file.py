@@ -1,11 +1,15 @@
 """An experiment file says everything once, and every mistake in it is named."""
 
+import json
+
 import pytest
+from command import gapscope
 from miniature import MINIATURE
 
 from gapscope.config import MEASURE_IMAGES
 from gapscope.errors import InputError
-from gapscope.experiment_file import parse_config
+from gapscope.experiment_file import parse_config, read_config, read_config_text
+from gapscope.run_folder import RunFolder
 from gapscope.similarity.measures import MEASURES
 
 
@@ -96,3 +100,38 @@ def test_an_arm_cannot_start_from_one_that_is_trained_later():
     )
     with pytest.raises(InputError, match="must be an arm that stands above 'base'"):
         parse_config(later)
+
+
+MARK = b"\xef\xbb\xbf"
+"""What Notepad and PowerShell put before a text in UTF-8."""
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_a_byte_order_mark_and_windows_line_ends_are_read_over(tmp_path, ends):
+    path = tmp_path / "study.toml"
+    path.write_bytes(MARK + MINIATURE.strip().replace("\n", ends).encode())
+    assert read_config(path) == parse_config(MINIATURE)
+    assert read_config_text(path).startswith('name = "miniature"')  # nor is it kept in the run folder
+
+
+@pytest.mark.parametrize("command", [["train", "--arm", "nobody", "--seed", "0"], ["run", "--only", "nothing"]])
+def test_commands_read_an_experiment_file_with_a_mark_and_name_what_is_wrong_besides(tmp_path, command):
+    (tmp_path / "study.toml").write_bytes(MARK + MINIATURE.strip().encode())
+    done = gapscope(command[0], "study.toml", *command[1:], cwd=tmp_path)
+    assert done.returncode == 2 and "TOML" not in done.stderr
+    assert ("nobody" in done.stderr) or ("nothing" in done.stderr)
+
+
+def test_a_file_in_utf_16_is_refused_with_what_to_do(tmp_path):
+    path = tmp_path / "study.toml"
+    path.write_text(MINIATURE, encoding="utf-16")
+    with pytest.raises(InputError, match=r"study\.toml: is not UTF-8 text.* Save it as UTF-8\.$"):
+        read_config(path)
+
+
+def test_a_stage_record_that_an_editor_has_saved_is_still_read(tmp_path):
+    folder = RunFolder(tmp_path)
+    path = folder.record_of("data/camera")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(MARK + json.dumps({"key": "abc"}).encode())
+    assert folder.read_record("data/camera") == {"key": "abc"}

@@ -48,13 +48,13 @@ def run(
 
     Example: gapscope run configs/road-vs-carla.toml --data-root ~/data
     """
-    from gapscope.experiment_file import read_config
+    from gapscope.experiment_file import parse_config, read_config_text
     from gapscope.progress import for_terminal
     from gapscope.study.run import run as run_study
 
-    experiment = read_config(config)
+    text = read_config_text(config)
+    experiment = parse_config(text, str(config))
     out = out or Path("runs") / experiment.name
-    text = config.read_text(encoding="utf-8")
     report = run_study(
         experiment, out, config_text=text, data_root=data_root, only=only, jobs=jobs, progress=for_terminal()
     )

@@ -24,12 +24,12 @@ def train(
 
     Example: gapscope train configs/paper.toml --arm u-real --seed 0
     """
-    from gapscope.experiment_file import read_config
+    from gapscope.experiment_file import parse_config, read_config_text
     from gapscope.progress import for_terminal
     from gapscope.study.run import train_one
 
-    experiment = read_config(config)
+    text = read_config_text(config)
+    experiment = parse_config(text, str(config))
     out = out or Path("runs") / experiment.name
-    text = config.read_text(encoding="utf-8")
     weights = train_one(experiment, out, arm, seed, config_text=text, data_root=data_root, progress=for_terminal())
     print(f"weights: {weights}; what is left of the study: gapscope run {config} --out {out}")

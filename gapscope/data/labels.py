@@ -9,6 +9,9 @@ import numpy as np
 from gapscope.data.table import ANY_CLASS, AnnotationTable
 from gapscope.errors import InputError
 
+REGION_WORDS = ("crowd", "group", "region", "dontcare", "ignore")
+"""A class whose name holds one of these, letters only, is of regions with any number of objects, not of single ones."""
+
 
 @dataclass(frozen=True)
 class LabelCounts:
@@ -33,7 +36,8 @@ def map_labels(
         table: Boxes with the names of their data set.
         mapping: Target class -> source classes. Names are case-sensitive.
         drop: Source classes whose boxes vanish: what they hold counts as background.
-        ignore: Source classes whose boxes become ignore regions of every class (`ANY_CLASS`).
+        ignore: Source classes whose boxes become ignore regions of every class (`ANY_CLASS`); crowds, if the name says
+            that they are regions (`REGION_WORDS`).
         classes: Target classes in order; the order of `mapping` if empty. A class may have no source here.
 
     Raises:
@@ -52,6 +56,7 @@ def map_labels(
             new_class[i] = targets.index(fate[source])
     vanish = np.array([fate.get(name, _DROP) == _DROP for name in table.class_names] + [False], dtype=np.bool_)
     foreign = np.array([fate.get(name) == _IGNORE for name in table.class_names] + [True], dtype=np.bool_)
+    regions = np.array([is_region(name) for name in table.class_names] + [False]) & foreign
     # A class without boxes may go unnamed, but it may still have crowd regions: those vanish like a dropped class.
     left = table.keep_boxes(~vanish[table.box_class])
     mapped = replace(
@@ -59,6 +64,7 @@ def map_labels(
         class_names=targets,
         box_class=new_class[left.box_class],
         ignore=left.ignore | foreign[left.box_class],
+        crowd=left.crowd | regions[left.box_class],
     )
     counts = LabelCounts(
         label_map={target: {source: scored[source] for source in mapping.get(target, ())} for target in targets},
@@ -66,6 +72,12 @@ def map_labels(
         ignored_sources={source: scored[source] for source in ignore},
     )
     return mapped, counts
+
+
+def is_region(name: str) -> bool:
+    """Whether a class is of regions rather than of single objects, going by its name."""
+    letters = "".join(filter(str.isalpha, name.lower()))
+    return any(word in letters for word in REGION_WORDS)
 
 
 _DROP, _IGNORE = "\0drop", "\0ignore"  # no class can have these names

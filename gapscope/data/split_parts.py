@@ -13,6 +13,7 @@ from gapscope.data.readers.detect import read_annotations
 from gapscope.data.splits import SPLITS, Splits, default_split, read_list, split_from_lists
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
+from gapscope.files import read_text
 from gapscope.progress import Progress, silent
 
 FOLDERS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
@@ -60,7 +61,7 @@ def parts_of_run(
     for summary in sorted(run.glob("data/*/summary.json")):
         here = summary.parent
         try:
-            root = Path(json.loads(summary.read_text(encoding="utf-8"))["root"])
+            root = Path(json.loads(read_text(summary))["root"])
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{summary} cannot be read: {error}. Delete it and run the study again.") from error
         table = AnnotationTable.load(here / "annotations.npz", here / root)

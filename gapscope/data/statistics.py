@@ -79,12 +79,15 @@ def domain_summary(
 
 
 def fingerprint(table: AnnotationTable, splits: Splits) -> str:
-    """SHA-256 (hex) over image names, file lengths, sizes, groups, boxes, classes and splits, wherever the root is."""
+    """SHA-256 (hex) over image names, file lengths, sizes, groups, boxes, classes, ignore regions and splits, wherever
+    the root is."""
     digest = hashlib.sha256("\0".join(table.class_names).encode())
     for name in ("paths", "groups"):
         digest.update("\0".join(map(str, getattr(table, name))).encode())
     for name in ("widths", "heights", "box_image", "box_class", "xyxy", "ignore"):
         digest.update(np.ascontiguousarray(getattr(table, name)).tobytes())
+    if table.ignore.any():  # which of them are crowds decides what is scored
+        digest.update(np.ascontiguousarray(table.crowd).tobytes())
     digest.update(np.array([table.path(i).stat().st_size for i in range(len(table))], dtype=np.int64).tobytes())
     for name, indices in splits.items():
         digest.update(name.encode() + np.asarray(indices, dtype=np.int64).tobytes())

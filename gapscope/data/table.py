@@ -45,7 +45,8 @@ class AnnotationTable:
     ignore: NDArray[np.bool_]
     """(m,) regions that are neither trained on nor scored: crowds, difficult or foreign objects."""
     crowd: NDArray[np.bool_] = None  # type: ignore[assignment]
-    """(m,) ignore regions that hold several objects; all False if left out."""
+    """(m,) ignore regions that hold several objects, or unknown ones; all False if left out. Detections are forgiven by
+    the share of them that lies on a crowd, and by IoU on a single object that is ignored."""
     occlusion: NDArray[np.float16] = None  # type: ignore[assignment]
     """(m,) how much of the object others hide, 0 to 1; formats that say yes or no give 1 or 0; NaN where not stated."""
     truncation: NDArray[np.float16] = None  # type: ignore[assignment]

@@ -54,7 +54,8 @@ def coco_average_precision(
 ) -> AveragePrecision:
     """AP by the COCO protocol (Lin et al. 2014), equal to pycocotools.
 
-    Ignore regions count as crowds: a detection on one is neither right nor wrong.
+    A detection on an ignore region is neither right nor wrong: by IoU on a single object, by the share of the detection
+    that lies on it on a crowd.
 
     Args:
         sizes: Also by box size; COCO's limits, in square pixels of the original image (`Boxes.area`).

@@ -19,6 +19,7 @@ class Boxes:
         xyxy: (m, 4) continuous pixels.
         confidence: (m,) of detections; targets have ones.
         ignore: (m,) targets that are ignore regions; false for detections.
+        crowd: (m,) those of them that hold many objects, or any; the others are single objects.
         area: (m,) square pixels of the original image, whatever the pixels of `xyxy`: AP by box size goes by it.
     """
 
@@ -27,6 +28,7 @@ class Boxes:
     xyxy: Array
     confidence: Array
     ignore: NDArray[np.bool_]
+    crowd: NDArray[np.bool_]
     area: Array
 
     @classmethod
@@ -38,17 +40,21 @@ class Boxes:
         confidence: ArrayLike | None = None,
         ignore: ArrayLike | None = None,
         area: ArrayLike | None = None,
+        crowd: ArrayLike | None = None,
     ) -> "Boxes":
-        """Boxes from anything array-like; left out, confidences are 1, nothing is ignored, areas are those of xyxy."""
+        """Boxes from anything array-like; left out, confidences are 1, nothing is ignored, areas are those of xyxy, and
+        only ignore regions of every class are crowds."""
         images = np.asarray(image, np.int64).reshape(-1)
         corners = np.asarray(xyxy, np.float64).reshape(-1, 4)
-        m = len(images)
+        m, labels = len(images), np.asarray(label, np.int64).reshape(-1)
+        ignored = np.zeros(m, bool) if ignore is None else np.asarray(ignore, bool).reshape(-1)
         return cls(
             images,
-            np.asarray(label, np.int64).reshape(-1),
+            labels,
             corners,
             np.ones(m) if confidence is None else np.asarray(confidence, np.float64).reshape(-1),
-            np.zeros(m, bool) if ignore is None else np.asarray(ignore, bool).reshape(-1),
+            ignored,
+            ignored & (labels < 0) if crowd is None else np.asarray(crowd, bool).reshape(-1),
             (corners[:, 2:] - corners[:, :2]).prod(1) if area is None else np.asarray(area, np.float64).reshape(-1),
         )
 

@@ -90,7 +90,7 @@ def target_columns(samples: Samples) -> Boxes:
     scale, offset = letterboxed(samples)
     image = table.box_image.astype(np.int64)
     xyxy = table.xyxy.astype(np.float64) * scale[image] + offset[image]
-    return Boxes.of(image, table.box_class, xyxy, ignore=table.ignore, area=table.areas)
+    return Boxes.of(image, table.box_class, xyxy, ignore=table.ignore, area=table.areas, crowd=table.crowd)
 
 
 def detection_columns(found: Sequence[Detections], samples: Samples) -> Boxes:

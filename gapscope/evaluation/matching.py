@@ -85,8 +85,8 @@ def match_coco(candidates: Candidates, size: tuple[float, float] | None = None) 
     """The COCO protocol (Lin et al. 2014), as in pycocotools.
 
     By falling confidence each detection takes, of the free targets of its image and class that it overlaps enough, the
-    one with the highest IoU (of equals the last). Without one it may lie on an ignore region, which any number of
-    detections may do: then it is neither right nor wrong.
+    one with the highest IoU (of equals the last). Without one it may lie on an ignore region: then it is neither right
+    nor wrong. Any number of detections may do so, as VOC has it of difficult objects and COCO of crowds.
 
     Args:
         size: Least and greatest area of the boxes that count; targets of other sizes are ignored, and so are unmatched

@@ -22,7 +22,7 @@ class Pairs:
     target: Rows
     """(p,) row among the targets"""
     iou: Array
-    """(p,) intersection over union; on an ignore region the share of the detection that lies on it, as COCO has it"""
+    """(p,) intersection over union; on a crowd the share of the detection that lies on it, as COCO has it"""
 
     def __len__(self) -> int:
         return len(self.iou)
@@ -78,6 +78,9 @@ def _overlapping(detections: Boxes, targets: Boxes, detection: Rows, target: Row
     The arithmetic is that of pycocotools, which keeps (x, y, w, h): its right edges x + w can differ from ours in the
     last digit, and an IoU that is exactly a threshold hangs on that. Most pairs do not even share columns of pixels, so
     these go first.
+
+    Only of a crowd, a region with many objects in it, is the share of the detection asked: any box within it may be one
+    of them. A single object that is ignored, such as VOC's difficult ones, is overlapped like any other.
     """
     sides: list[Array] = []
     for axis in (0, 1):
@@ -90,6 +93,6 @@ def _overlapping(detections: Boxes, targets: Boxes, detection: Rows, target: Row
     width_d, width_t, width, height_d, height_t, height = sides
     intersection, area_d = width * height, width_d * height_d
     union = area_d + width_t * height_t - intersection
-    iou = intersection / np.where(targets.ignore[target], area_d, union)
+    iou = intersection / np.where(targets.crowd[target], area_d, union)
     enough = iou >= least
     return Pairs(detection[enough], target[enough], iou[enough])

@@ -71,4 +71,6 @@ def f1_per_image(targets: Boxes, judged: Judged, num_images: int, confidence: fl
 
 def target_boxes(table: AnnotationTable) -> Boxes:
     """All labelled boxes of a table, in pixels of the original images."""
-    return Boxes.of(table.box_image, table.box_class, table.xyxy, ignore=table.ignore, area=table.areas)
+    return Boxes.of(
+        table.box_image, table.box_class, table.xyxy, ignore=table.ignore, area=table.areas, crowd=table.crowd
+    )

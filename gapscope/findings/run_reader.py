@@ -13,6 +13,7 @@ import xarray as xr
 from gapscope.config import Experiment
 from gapscope.errors import InputError
 from gapscope.experiment_file import read_config
+from gapscope.files import read_text
 from gapscope.findings.results import Grids, Results, Seen, Training
 from gapscope.recording.netcdf import read_netcdf
 from gapscope.run_folder import RunFolder, RunName
@@ -51,7 +52,7 @@ def _parsed(path: Path, parse: Callable[[str], Any]) -> Any:
     if not path.is_file():
         return None
     try:
-        return parse(path.read_text(encoding="utf-8"))
+        return parse(read_text(path))
     except ValueError as error:
         raise InputError(_broken(path, str(error))) from error
 

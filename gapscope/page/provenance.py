@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from gapscope.errors import InputError
+from gapscope.files import read_text
 from gapscope.findings.results import Results
 from gapscope.page.run_files import FileGroup, file_groups
 from gapscope.run_folder import RunFolder, RunName
@@ -77,9 +78,9 @@ def provenance(results: Results) -> Provenance:
         InputError: If a stage record or a probe list is broken.
     """
     folder = RunFolder(results.folder)
-    resolved = folder.config.read_text(encoding="utf-8", errors="replace")
+    resolved = folder.config.read_text(encoding="utf-8-sig", errors="replace")
     path = folder.given_config
-    given = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else resolved
+    given = path.read_text(encoding="utf-8-sig", errors="replace") if path.is_file() else resolved
     return Provenance(
         command=_command(results),
         given=given,
@@ -109,7 +110,7 @@ def stage_times(folder: RunFolder) -> list[StageTime]:
     units: dict[str, list[tuple[float, str]]] = defaultdict(list)
     for path in sorted(folder.records.glob("*.json")):
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
+            record = json.loads(read_text(path))
             name, seconds = str(record["unit"]), float(record["seconds"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(

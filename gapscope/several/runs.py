@@ -138,7 +138,7 @@ def test_images_hash(results: Results, domain: str) -> str | None:
     generate = results.experiment.domains[domain].generate
     rendered = generate.model_dump_json(exclude={"images"}) if generate else ""
     digest = hashlib.sha256("\0".join([rendered, *test.class_names, *names]).encode())
-    for column in (test.widths, test.heights, test.box_image, test.box_class, test.xyxy, test.ignore):
+    for column in (test.widths, test.heights, test.box_image, test.box_class, test.xyxy, test.ignore, test.crowd):
         digest.update(np.ascontiguousarray(column).tobytes())
     return digest.hexdigest()
 

@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image
 
 from gapscope.errors import InputError
-from gapscope.files import atomic_path, hash_file, write_json
+from gapscope.files import atomic_path, hash_file, read_text, write_json
 from gapscope.progress import Progress, silent
 from gapscope.streets.drives import check_style
 from gapscope.streets.render import render
@@ -147,7 +147,7 @@ def _claim(folder: Path, recipe: Recipe) -> None:
     if not path.exists():
         write_json(path, settings)
         return
-    found = json.loads(path.read_text(encoding="utf-8"))
+    found = json.loads(read_text(path))
     if found != settings:
         changed = ", ".join(
             f"{key} {found.get(key)} there, {value} asked" for key, value in settings.items() if found.get(key) != value
@@ -167,7 +167,7 @@ def _is_whole(folder: Path, style: str, index: int) -> bool:
 
 
 def _read_labels(folder: Path, style: str, index: int) -> dict[str, Any]:
-    return json.loads(_label_path(folder, style, index).read_text(encoding="utf-8"))
+    return json.loads(read_text(_label_path(folder, style, index)))
 
 
 def _image_path(folder: Path, style: str, index: int) -> Path:

@@ -22,7 +22,7 @@ from gapscope.data.splits import (
 from gapscope.data.statistics import domain_summary
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
-from gapscope.files import hash_file, write_json
+from gapscope.files import hash_file, read_text, write_json
 from gapscope.progress import Progress, silent
 from gapscope.run_folder import RunFolder
 from gapscope.study.domains import PreparedDomain, domain_root
@@ -90,7 +90,7 @@ def data_left(folder: RunFolder, name: str, *, is_probe: bool) -> list[str]:
     """
     path = folder.summary(name)
     try:
-        summary = json.loads(path.read_text(encoding="utf-8"))
+        summary = json.loads(read_text(path))
         prints = [summary["fingerprint"], summary["files_sha256"]]
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{path} cannot be read as a domain's summary: {error}. Delete it and run again.") from error

@@ -10,7 +10,7 @@ from gapscope.config import Experiment
 from gapscope.data.splits import read_list
 from gapscope.errors import InputError
 from gapscope.experiment_file import did_you_mean
-from gapscope.files import hash_value, write_json, write_text
+from gapscope.files import hash_value, read_text, write_json, write_text
 from gapscope.progress import Progress, silent
 from gapscope.run_folder import RunFolder, RunName
 from gapscope.study.environment import environment
@@ -157,7 +157,7 @@ def do(units: list[Unit], study: Study, *, only: str | None = None, jobs: int = 
 
 def has_settings(study: Study) -> bool:
     """Whether the run folder holds this very experiment."""
-    return study.folder.config.exists() and study.folder.config.read_text(encoding="utf-8") == resolved(study)
+    return study.folder.config.exists() and read_text(study.folder.config) == resolved(study)
 
 
 def resolved(study: Study) -> str:

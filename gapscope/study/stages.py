@@ -17,6 +17,9 @@ from gapscope.study.domains import domain_root, files_fingerprint
 from gapscope.study.study import Study, weights_file
 from gapscope.study.units import Unit
 
+READERS_VERSION = 3
+"""Raised when readers or label maps give other boxes than before, so that domains of the user's are read again."""
+
 
 def units_of(study: Study) -> list[Unit]:
     """All units of a study in an order in which they can be done."""
@@ -43,7 +46,7 @@ def data_units(study: Study) -> Iterator[Unit]:
     for name, domain in experiment.domains.items():
         source: Any = domain.generate.model_dump() if domain.generate else None
         if source is None:
-            source = files_fingerprint(domain_root(name, domain, folder, study.data_root))
+            source = [READERS_VERSION, files_fingerprint(domain_root(name, domain, folder, study.data_root))]
         settings = domain.model_dump(exclude={"generate", "root"})
         is_probe = name == experiment.probe.domain
         splits = [folder.split(name, split) for split in SPLITS]

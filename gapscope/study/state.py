@@ -12,6 +12,7 @@ from typing import Any
 from gapscope.config import Experiment
 from gapscope.errors import InputError
 from gapscope.experiment_file import read_config
+from gapscope.files import read_text
 from gapscope.run_folder import RunFolder, RunName
 from gapscope.study.stages import units_of
 from gapscope.study.study import Study
@@ -188,7 +189,7 @@ def read_epochs(path: Path) -> list[dict[str, Any]]:
         InputError: If a line cannot be read.
     """
     try:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = [json.loads(line) for line in read_text(path).splitlines() if line.strip()]
         return [line for line in lines if line["epoch"] is not None and line["loss"] is not None]
     except FileNotFoundError:
         return []

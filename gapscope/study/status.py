@@ -15,6 +15,7 @@ from rich.table import Table
 
 from gapscope.config import Experiment
 from gapscope.errors import InputError
+from gapscope.files import read_text
 from gapscope.run_folder import RunFolder, RunName
 from gapscope.study.state import RunState, TrainingState, Watched
 
@@ -148,7 +149,7 @@ def score(folder: RunFolder, experiment: Experiment, arm: str, seed: int, domain
     if not path.exists():
         return ""
     try:
-        rule: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["rules"][experiment.evaluate.rule]
+        rule: dict[str, Any] = json.loads(read_text(path))["rules"][experiment.evaluate.rule]
         value, interval = rule["headline_map50"], rule.get("interval", {}).get("headline_map50")
         text = "undefined" if value is None else f"{value:.3f}"
         low, high = interval or (None, None)

@@ -67,7 +67,7 @@ def _add_people(builder: TableBuilder, images: list[int], content: dict[str, Any
 
 def _add(builder: TableBuilder, image: int, name: str, corners: Corners, hidden: float, **flags: bool) -> None:
     if name in IGNORED:
-        builder.add_box(image, ANY_CLASS, corners, ignore=True)
+        builder.add_box(image, ANY_CLASS, corners, crowd=True)
     elif name in GROUPS:
         builder.add_box(image, 0, corners, crowd=True)
     else:

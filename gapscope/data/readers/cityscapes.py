@@ -156,7 +156,7 @@ def _add_boxes(builder: TableBuilder, images: list[int], content: dict[str, Any]
         with builder.problems.at(path, f"ignore region {place}"):
             corners = xywh(take(entry, "2d", list), "box")
             for image in images:
-                builder.add_box(image, ANY_CLASS, corners, ignore=True)
+                builder.add_box(image, ANY_CLASS, corners, crowd=True)
 
 
 def class_index(name: str, names: tuple[str, ...]) -> int:

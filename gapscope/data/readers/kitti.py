@@ -51,7 +51,7 @@ def read_kitti(request: Request, folders: list[LabelFolder]) -> AnnotationTable:
                         number,
                         index[row.name],
                         (x1, y1, x2 + 1, y2 + 1),
-                        ignore=row.name == DONT_CARE,
+                        crowd=row.name == DONT_CARE,  # a region, with any number of objects in it
                         occlusion=row.occlusion,
                         truncation=row.truncation,
                     )
