@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN ?= runs/demo
 
-.PHONY: demo test clean bench-cka bench-data bench-train
+.PHONY: demo test docs architecture clean bench-cka bench-data bench-train
 
 demo: $(VENV)/installed
 	$(VENV)/bin/gapscope demo --out $(RUN)
@@ -16,6 +16,14 @@ test: $(VENV)/installed-dev
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/python -m pytest
+
+# The site of docs/, with a reference of commands and code -> site/index.html. A warning is an error.
+docs: $(VENV)/installed-dev
+	$(VENV)/bin/mkdocs build --strict
+
+# docs/architecture.md and the README's table of rooms, from the package's docstrings
+architecture:
+	$(PYTHON) scripts/write_architecture.py
 
 # What does exact CKA of all layers cost beside bare forward passes? More options: make bench-cka BENCH="--device cuda"
 bench-cka: $(VENV)/installed

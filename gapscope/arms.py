@@ -1,4 +1,4 @@
-"""Which layers does an arm train, and which does it keep as it found them?"""
+"""Which layers does an arm train, and which does it keep as it found them (frozen)?"""
 
 import numpy as np
 from numpy.typing import NDArray

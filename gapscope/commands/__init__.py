@@ -1,1 +1,4 @@
-"""What a terminal offers: each command reads its arguments, calls one function, says where the result went."""
+"""What a terminal offers: each command reads its arguments, calls one function, says where the result went.
+
+Open first: study.py
+"""

@@ -1,4 +1,4 @@
-"""Commands for one training by hand: train."""
+"""Commands for one training by hand: train (one arm and seed, say one per GPU or machine of a cluster)."""
 
 from pathlib import Path
 from typing import Annotated

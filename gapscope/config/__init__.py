@@ -1,4 +1,7 @@
-"""What an experiment is: every setting, its default and its meaning live here once."""
+"""What an experiment is: every setting, its default and its meaning live here once.
+
+Open first: experiment.py
+"""
 
 from gapscope.config.domains import Data, Domain, Generate, Split
 from gapscope.config.experiment import Experiment

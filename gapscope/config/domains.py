@@ -1,4 +1,4 @@
-"""Settings of images and labels: [data] and [domains]."""
+"""Settings of images and labels: [data] and [domains] (folders, label maps, filters, splits, how many images)."""
 
 from typing import Literal
 

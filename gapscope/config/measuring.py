@@ -1,4 +1,4 @@
-"""Settings of what is measured of trained networks: [evaluate], [probe], [record] and [similarity]."""
+"""Settings of what is measured: [evaluate] (confidence, NMS, rule), [probe], [record] and [similarity]."""
 
 from typing import Literal
 

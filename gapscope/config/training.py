@@ -1,4 +1,4 @@
-"""Settings of networks and their training: [model], [arms] and [train]."""
+"""Settings of networks and their training: [model], [arms] (domains, start, freeze), [train] (optimizer, epochs)."""
 
 from typing import Annotated, Any, Literal
 

@@ -1,1 +1,4 @@
-"""Images with boxes: read, mapped, filtered, split, checked for leaks, and served as batches."""
+"""Images with boxes: read, mapped, filtered, split, checked for leaks, and served as batches.
+
+Open first: table.py
+"""

@@ -1,4 +1,4 @@
-"""Does an image look like another one? A few bits of each, which brightness, size and compression hardly change."""
+"""Near-duplicates: does an image look like another one? Bits that brightness, size and compression hardly change."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

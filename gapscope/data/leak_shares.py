@@ -1,4 +1,4 @@
-"""What share of the held-out images has training, in effect, already seen?"""
+"""What share of the held-out images has training seen, as copies, near-duplicates, by ride or by the next frame?"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass

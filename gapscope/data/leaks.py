@@ -1,4 +1,4 @@
-"""Leaks: does a held-out split hold what training has already seen?"""
+"""Leaks: does a held-out split hold what training has seen? The same images, near-duplicates, rides, next frames."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence

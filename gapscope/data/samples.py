@@ -1,4 +1,4 @@
-"""Samples: one labelled image after the other, ready for the network, decoded once."""
+"""Samples: one labelled image after the other, letterboxed for the network, decoded once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

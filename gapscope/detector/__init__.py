@@ -1,1 +1,4 @@
-"""YOLOv3 with its 107 layers: the network, its files, its loss and its detections."""
+"""YOLOv3 with its 107 layers (backbone 0-74, head 75-106): the network, its files, its loss, its detections.
+
+Open first: layers.py
+"""

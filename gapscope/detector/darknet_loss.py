@@ -1,4 +1,4 @@
-"""How wrong are the raw maps by Darknet's own rule?"""
+"""The loss of YOLOv3's authors: how wrong are the raw maps by Darknet's own rule?"""
 
 from collections.abc import Callable, Sequence
 

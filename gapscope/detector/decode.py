@@ -1,4 +1,4 @@
-"""Which boxes do the raw maps of a network mean?"""
+"""Which boxes do the raw maps of a network mean? Decoding, and non-maximum suppression (NMS)."""
 
 import math
 from collections.abc import Sequence

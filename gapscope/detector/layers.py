@@ -1,4 +1,4 @@
-"""Which 107 layers make up YOLOv3, and what feeds each of them?
+"""Which 107 layers make up YOLOv3 (backbone 0-74, head 75-106), and what feeds each of them?
 
 The table follows Darknet's `yolov3.cfg`, index for index. Layers 0-74 are the backbone (Darknet-53), 75-106 the head.
 

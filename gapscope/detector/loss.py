@@ -1,4 +1,4 @@
-"""How wrong are the raw maps, given where the objects are?"""
+"""The loss (GIoU, objectness, classes): how wrong are the raw maps, given where the objects are?"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence

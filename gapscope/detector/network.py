@@ -1,4 +1,4 @@
-"""How does a Darknet network turn images into raw detection maps, layer by layer?"""
+"""The network: how do images become raw detection maps, layer by layer? Freezing and fingerprints too."""
 
 import hashlib
 import math

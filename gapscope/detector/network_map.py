@@ -1,4 +1,4 @@
-"""Which part of YOLOv3 is a layer in? The blocks that figures outline and the page names.
+"""Which part of YOLOv3 is a layer in? The blocks of backbone and head that figures outline and the page names.
 
 Layers carry the Darknet index 0..106. Blocks begin where the resolution changes in the backbone and after each
 detection layer in the head.

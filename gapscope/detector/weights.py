@@ -1,4 +1,4 @@
-"""How are a network's weights kept in a file, and where do they come from?
+"""Our weights files (safetensors): how are a network's weights kept, and where do they come from?
 
 The files are safetensors: named tensors and a text, nothing that could be run. The text says which network the
 weights belong to and, under `provenance`, what made them. Darknet's and timm's files are read too.

@@ -1,1 +1,4 @@
-"""Network + images with boxes -> detections -> average precision."""
+"""Network + images with boxes -> detections -> average precision, intervals and kinds of mistakes.
+
+Open first: evaluate.py
+"""

@@ -1,4 +1,4 @@
-"""Several processes divide the images of one evaluation among them, and all get what one process would have found."""
+"""Several processes divide an evaluation's images among them, and all get what one process would have found."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What in the data, the trainings and the evaluation could make the gap mean less than it seems to?"""
+"""Warnings: what in data, trainings and evaluation could make the gap mean less than it seems to?"""
 
 import math
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What could make the numbers mean less than they seem to?"""
+"""All warnings beside the verdict: what could make the numbers mean less than they seem to?"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What may be said from the numbers?
+"""The verdict's sentences: what may be said from the numbers?
 
 Sentences are written from files of the run folder and claim no more than intervals, floor, ceiling and seeds allow.
 """

@@ -1,4 +1,4 @@
-"""What do Tables 1-5 hold? Numbered as in the paper, filled from a run folder.
+"""Tables 1-5, row by row and column by column: numbered as in the paper, filled from a run folder.
 
 A `Table` keeps what is printed (strings) apart from the numbers (a long-form frame, one number per row) that go to CSV.
 """

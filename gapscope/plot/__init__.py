@@ -1,7 +1,9 @@
-"""Pictures of recordings, grids, summaries and detections, of any network: each function returns a matplotlib figure.
+"""Figures of recordings, grids, summaries and detections, of any network, for notebooks and papers.
 
-A notebook shows the figure by itself; `figure.savefig("name.pdf")` writes it with its fonts embedded. `width` is in
-inches: `ONE_COLUMN` and `TWO_COLUMNS` are those of a paper.
+Each function returns a matplotlib figure. A notebook shows it by itself; `figure.savefig("name.pdf")` writes it with
+its fonts embedded. `width` is in inches: `ONE_COLUMN` and `TWO_COLUMNS` are those of a paper.
+
+Open first: comparisons.py
 """
 
 from gapscope.plot.comparisons import curve, difference, effect, heatmap

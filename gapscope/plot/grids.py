@@ -1,4 +1,4 @@
-"""Which numbers of a grid does a figure show? Refuses what a grid does not hold."""
+"""Which numbers of a grid does a figure show, and on which scale of colours? Refuses what a grid does not hold."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

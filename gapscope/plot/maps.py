@@ -1,4 +1,4 @@
-"""Layers against layers, and images against layers, as maps of colours."""
+"""Heatmaps: layers against layers, and images against layers, as maps of colours."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,1 +1,4 @@
-"""What every layer of a network makes of the probe images, kept as one Gram matrix per layer."""
+"""What every layer of a network makes of the probe images, kept as one Gram matrix per layer.
+
+Open first: record.py
+"""

@@ -1,4 +1,4 @@
-"""What may be said of several runs together?"""
+"""The sentences of the page of several runs: what may be said of them together?"""
 
 import math
 from collections.abc import Iterator, Sequence

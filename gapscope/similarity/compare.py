@@ -1,4 +1,4 @@
-"""Where do two networks see the same images differently, and is that more than chance?"""
+"""Two recordings -> grids: where do two networks see the same images differently, and is that more than chance?"""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which images does a layer find alike? Gram matrices of images, centred in the two ways CKA knows."""
+"""Which images does a layer find alike? Gram matrices of images, centred in CKA's two ways: biased and debiased."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray

@@ -1,4 +1,4 @@
-"""The table of measures: what each is, what it claims, where it comes from."""
+"""The table of measures: what each is, what it claims, where it comes from. A new measure is a new row here."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Do two layers rank pairs of images alike, and does each image have the same nearest neighbours?"""
+"""RSA and nearest neighbours: do two layers rank pairs of images alike, and has each image the same neighbours?"""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""How far apart are two layers as shapes, when one may be turned onto the other?"""
+"""Procrustes and other distances: how far apart are two layers as shapes, when one may be turned onto the other?"""
 
 import numpy as np
 from numpy.typing import ArrayLike

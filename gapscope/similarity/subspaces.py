@@ -1,4 +1,4 @@
-"""CCA: do two layers span the same directions, whatever the axes and lengths?
+"""CCA, SVCCA, PWCCA: do two layers span the same directions, whatever the axes and lengths?
 
 With n images and r_x and r_y directions, two subspaces share r_x + r_y - (n - 1) directions even if they have nothing
 to do with each other. So a layer takes part only if it has at most (n - 1) / 2 directions: then no sharing is forced.

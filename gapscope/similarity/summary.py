@@ -1,4 +1,4 @@
-"""How alike are two networks on the whole, in the backbone and in the head, and where most and least?"""
+"""How alike are two networks on the whole, in backbone (0-74) and head (75-106), and where most and least?"""
 
 from dataclasses import dataclass
 

@@ -1,1 +1,4 @@
-"""The embedded data: made-up streets, ray traced in three styles, with exact boxes."""
+"""The embedded data: made-up streets, ray traced in three styles, with exact boxes.
+
+Open first: render.py
+"""

@@ -1,1 +1,4 @@
-"""The whole study: what it consists of, where it lives, what is done."""
+"""The whole study: what it consists of, where it lives, what is done.
+
+Open first: stages.py
+"""

@@ -1,4 +1,4 @@
-"""One arm with one seed: start weights, frozen layers, training, and what is kept of it."""
+"""One arm with one seed: its images, start weights, frozen layers, training, and what is kept of it."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Run a study: check everything first, then do what is still to be done."""
+"""Run a study, or one training of it: check everything first, then do what is still to be done."""
 
 import time
 from contextlib import nullcontext

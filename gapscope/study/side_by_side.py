@@ -1,4 +1,4 @@
-"""Several trainings at once, each in a process of its own.
+"""Several trainings at once on this machine (--jobs), each in a process of its own.
 
 Thin networks gain little from a second thread, so two cores may do better with an arm each than with both on one arm.
 """

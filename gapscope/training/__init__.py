@@ -1,1 +1,4 @@
-"""One arm, one seed -> weights."""
+"""One arm, one seed -> weights: the loop, its optimizer, checkpoints, devices.
+
+Open first: train.py
+"""

@@ -1,4 +1,4 @@
-"""Hears that a training is to stop, and lets it stop where it can go on."""
+"""Hears that a training is to stop (Ctrl-C, SIGTERM), and lets it stop where it can go on."""
 
 import signal
 import threading

@@ -1,4 +1,4 @@
-"""What an epoch of training was like, in numbers."""
+"""What was an epoch of training like, in numbers? The rows of metrics.jsonl."""
 
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,4 +1,4 @@
-"""Optimizer and learning rate: how big is each step?"""
+"""Which optimizer, and how big is each step? Adam, AdamW, SGD; learning rate, warm-up, schedule."""
 
 import math
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""One arm, one seed -> weights: the whole loop, in plain sight."""
+"""The whole loop, in plain sight: one arm, one seed -> weights; epochs, validation, patience, when it stops."""
 
 import json
 import time

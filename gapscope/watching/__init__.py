@@ -1,1 +1,4 @@
-"""A run in the browser while it goes on."""
+"""A run in the browser while it goes on.
+
+Open first: watch.py
+"""

@@ -1,4 +1,4 @@
-"""read_annotations: which format does a folder have?"""
+"""read_annotations: which of all known formats (FORMATS) does a folder have?"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -1,0 +1,75 @@
+"""What the pages of docs/ show is true: commands and files exist, and no page is left out."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+
+from gapscope.commands.app import app
+from gapscope.experiment_file import parse_config
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+NAMES = [page.relative_to(ROOT).as_posix() for page in PAGES]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """Fenced blocks of a page in one language; "" for those that name none."""
+    text = page.read_text(encoding="utf-8")
+    return [block for name, block in re.findall(r"^```(\w*)\n(.*?)^```", text, re.S | re.M) if name == language]
+
+
+def shown_commands() -> list[str]:
+    """Every line that calls gapscope, without its comment and what a column beside it says."""
+    lines = [line for page in PAGES for block in blocks(page, "") for line in block.splitlines()]
+    found = [line for line in lines if re.match(r"(?:\.venv/bin/)?gapscope [a-z]", line)]
+    return sorted({re.split(r"\s{2,}| # ", line)[0] for line in found})
+
+
+def all_commands() -> dict[str, typer.core.TyperCommand]:
+    """Every command by the words that call it, such as `data check`."""
+    import gapscope.cli  # registers them
+
+    assert gapscope.cli.app is app
+    found = {}
+    for name, command in typer.main.get_command(app).commands.items():
+        inner = getattr(command, "commands", None)
+        found |= {f"{name} {word}": one for word, one in inner.items()} if inner else {name: command}
+    return found
+
+
+@pytest.mark.parametrize("line", shown_commands())
+def test_a_command_that_is_shown_has_these_arguments(line):
+    words = shlex.split(re.sub(r"[\[\]]", "", line))[1:]
+    commands = all_commands()
+    name = next((name for name in (" ".join(words[:2]), words[0]) if name in commands), None)
+    assert name, f"there is no such command: {line}"
+    arguments = words[len(name.split()) :]
+    commands[name].make_context(name, arguments).close()  # raises where an option or its value does not exist
+
+
+def test_the_page_of_commands_lists_every_command_and_no_other():
+    listed = re.findall(r"^\| `([a-z ]+)` \|", (ROOT / "docs/commands.md").read_text(encoding="utf-8"), re.M)
+    assert sorted(listed) == sorted(all_commands())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_links_lead_to_files(page):
+    links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_files_of_the_package_that_are_named_exist(page):
+    named = re.findall(r"`(gapscope/[\w/]+\.\w+)`", page.read_text(encoding="utf-8"))
+    assert [name for name in named if not (ROOT / name).is_file()] == []
+
+
+def test_every_experiment_that_is_shown_whole_is_one():
+    shown = {page.name: [one for one in blocks(page, "toml") if one.startswith("name = ")] for page in PAGES}
+    for name, some in shown.items():
+        for text in some:
+            parse_config(text, name)
+    assert {name for name, some in shown.items() if some} >= {"README.md", "tutorial.md", "experiment-file.md"}
