@@ -34,13 +34,25 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def read_text(path: Path) -> str:
-    """A text in UTF-8, with or without the byte order mark that Notepad and PowerShell put before it.
+def decode_text(content: bytes) -> str:
+    """Text as people's tools save it: UTF-8 with or without a byte order mark, with any line ends.
+
+    The mark is no part of the text, nor is one at the start of a later line, where files were put together.
 
     Raises:
-        OSError, UnicodeDecodeError: As `Path.read_text`.
+        UnicodeDecodeError: It is no UTF-8.
     """
-    return path.read_text(encoding="utf-8-sig")
+    text = content.decode("utf-8-sig")
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\n\ufeff", "\n")
+
+
+def read_text(path: Path) -> str:
+    """The text of a file that a user wrote, see `decode_text`.
+
+    Raises:
+        OSError, UnicodeDecodeError: It cannot be read. Whoever knows what it should be says so.
+    """
+    return decode_text(path.read_bytes())
 
 
 def write_text(path: Path, text: str) -> None:

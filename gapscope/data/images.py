@@ -15,6 +15,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from gapscope.data.image_names import IMAGE_SUFFIXES
 from gapscope.data.problems import FileError
 from gapscope.errors import InputError
 from gapscope.progress import Progress, silent
@@ -24,7 +25,6 @@ if TYPE_CHECKING:  # labels can be read, and headers, without the 600 MiB that t
 
 T = TypeVar("T")
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 MAX_PIXELS = 200_000_000
 """A header that claims more is taken for a broken or malicious one: such an image would not fit in memory."""
 

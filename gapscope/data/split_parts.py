@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from gapscope.data.image_hashes import hash_images
+from gapscope.data.image_names import KnownImages, plain
 from gapscope.data.leak_shares import Part
 from gapscope.data.leaks import groups_from_names, with_groups
 from gapscope.data.readers.detect import read_annotations
@@ -23,15 +24,23 @@ FOLDERS = {"train": ("train", "training"), "val": ("val", "valid", "validation")
 def parts_of_lists(lists: Mapping[str, Path], groups: str | None = None) -> dict[str, Part]:
     """Splits of which only the names are known, one list each; groups from the names.
 
+    Where lists call one image by different names (with and without its folder or suffix, with './' or backslashes),
+    the later ones get the name of the first.
+
     Raises:
         InputError: A list cannot be read or is empty, or `groups` is no regular expression.
     """
-    parts = {}
+    parts: dict[str, Part] = {}
+    earlier: list[str] = []
     for split, path in lists.items():
-        names = read_list(path)
+        names = [plain(name) for name in read_list(path)]
         if not names:
             raise InputError(f"{path} lists no images - expected one name a line. Give the right file.")
+        known = KnownImages(earlier)
+        same = [known.find(name) for name in names]
+        names = [name if at is None else earlier[at] for name, at in zip(names, same, strict=True)]
         parts[split] = Part(np.array(names, np.str_), np.array(groups_from_names(names, groups), np.str_))
+        earlier += names
     return parts
 
 

@@ -6,9 +6,10 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
+from gapscope.data.image_names import KnownImages
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
-from gapscope.files import write_text
+from gapscope.files import read_text, write_text
 
 SPLITS = ("train", "val", "test")
 Indices = NDArray[np.int64]
@@ -92,7 +93,7 @@ def split_from_folders(table: AnnotationTable, prefixes: Mapping[str, str]) -> S
 def split_from_lists(
     table: AnnotationTable, lists: Mapping[str, Iterable[str]], *, allow_missing: bool = False
 ) -> Splits:
-    """Split by lists of image names: paths relative to the root, or bare file names, with or without the suffix.
+    """Split by lists of image names: paths, or bare file names, with or without the suffix, see `KnownImages`.
 
     Images in no list are left out. With `allow_missing`, names without an image are passed over (the authors' lists
     name images of which a part may be at hand).
@@ -100,17 +101,19 @@ def split_from_lists(
     Raises:
         InputError: A name fits no image or several, or an image is in two lists.
     """
-    known = _names_of_images(table)
+    known = KnownImages(table.paths.tolist())
     splits = {name: np.zeros(0, dtype=np.int64) for name in SPLITS}
     for name, entries in lists.items():
-        found = {entry: known.get(entry, known.get(PurePosixPath(entry).stem)) for entry in entries}
+        found = {entry: _listed_image(table, known, entry) for entry in entries}
         missing = [entry for entry, image in found.items() if image is None]
         if missing and not allow_missing:
+            alike = known.namesake(missing[0])
+            other = "" if alike is None else f" ({table.paths[alike]} shares only its last name)"
             raise InputError(
                 f"split {name}: {len(missing)} of {len(found)} listed images are not in {table.root}, such as "
-                f"{missing[0]} - expected all of them. Restore the files, or take the names off the list."
+                f"{missing[0]}{other} - expected all of them. Restore the files, or take the names off the list."
             )
-        several = [entry for entry, image in found.items() if image == _SEVERAL]
+        several = [entry for entry, image in found.items() if image is not None and known.fits_several(entry)]
         if several:
             raise InputError(f"split {name}: '{several[0]}' fits several images. List it with its folder.")
         splits[name] = np.unique(np.array([i for i in found.values() if i is not None], dtype=np.int64))
@@ -137,7 +140,7 @@ def limit_splits(splits: Splits, max_images: Mapping[str, int | None], seed: int
 def read_list(path: Path) -> list[str]:
     """Image names, one per line; blank lines and lines that start with # are skipped."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read as a list: {error}. Name a text file, one image per line.") from error
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
@@ -148,17 +151,13 @@ def write_list(path: Path, names: Iterable[str]) -> None:
     write_text(path, "".join(f"{name}\n" for name in names))
 
 
-_SEVERAL = -1
-
-
-def _names_of_images(table: AnnotationTable) -> dict[str, int]:
-    """Every way to name an image -> its index, or _SEVERAL."""
-    known: dict[str, int] = {}
-    for i, text in enumerate(map(str, table.paths)):
-        path = PurePosixPath(text)
-        for name in {path.name, path.stem}:
-            known[name] = _SEVERAL if name in known else i
-    return known | {str(path): i for i, path in enumerate(table.paths)}
+def _listed_image(table: AnnotationTable, known: KnownImages, entry: str) -> int | None:
+    """The image that an entry means; an absolute path that leads to another file means none."""
+    image = known.find(entry)
+    if image is None or not Path(entry).is_absolute():
+        return image
+    here, there = table.path(image), Path(entry)
+    return image if not (here.exists() and there.exists()) or here.samefile(there) else None
 
 
 def _checked(fractions: Sequence[float]) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from gapscope.detector.plans import Plan
 from gapscope.errors import InputError
+from gapscope.files import read_text
 
 
 def read_names(path: Path) -> list[str]:
@@ -16,7 +17,7 @@ def read_names(path: Path) -> list[str]:
     if not path.is_file():
         raise InputError(f"{path}: there is no such file of class names. Check the path.")
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path)
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is no text in UTF-8 - expected one class name a line. Save it as UTF-8.") from error
     names = [line.strip() for line in text.rstrip().splitlines()]

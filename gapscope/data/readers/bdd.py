@@ -16,6 +16,7 @@ from gapscope.data.readers.frames import (
     find_frame_files,
     frames_in,
     pixel_of,
+    size_for_all,
 )
 from gapscope.data.readers.json_files import read_object, take
 from gapscope.data.table import AnnotationTable
@@ -130,7 +131,7 @@ def _read(request: Request, files: tuple[Path, ...], classes: tuple[str, ...], p
     reader = _reader(request, classes, pixel)
     for path in files:
         with request.problems.at(path):
-            reader.add_file(path, frames_in(path))
+            reader.add_file(path, frames_in(path), size_for_all(path))
     return reader.table()
 
 

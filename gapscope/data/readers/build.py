@@ -5,6 +5,7 @@ from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,19 +60,27 @@ class TableBuilder:
         path: Path,
         *,
         group: str = "",
-        declared: tuple[float, float] | None = None,
+        declared: tuple[Any, Any] | None = None,
         attributes: Mapping[str, str] | None = None,
     ) -> int:
         """Add an image by its file and return its index; the size comes from the file's header.
 
+        Args:
+            path: The image file.
+            group: What it shares with others.
+            declared: (width, height) as its labels say. Where a side is None, 0 or negative, a tool did not know the
+                image and wrote a placeholder: nothing is said.
+            attributes: Facts about the image.
+
         Raises:
-            RowError: `declared` (width, height) says otherwise than the file.
+            RowError: `declared` says otherwise than the file.
             InputError: The file cannot be read.
         """
-        size = read_size(path) if self.sizes is None else _stated_size(declared, self.sizes)
-        if declared is not None and tuple(declared) != size:
+        stated = _stated_size(declared)
+        size = read_size(path) if self.sizes is None else stated or self.sizes
+        if stated not in (None, size):
             raise RowError(
-                f"says {declared[0]} x {declared[1]} pixels, but {path} has {size[0]} x {size[1]}",
+                f"says {stated[0]} x {stated[1]} pixels, but {path} has {size[0]} x {size[1]}",
                 "the same. The labels belong to another version of the image: use that one, or fix the labels.",
             )
         self.paths.append(path.relative_to(self.root).as_posix())
@@ -179,13 +188,17 @@ class TableBuilder:
         return (*self.class_names, *added), final
 
 
-def _stated_size(declared: tuple[float, float] | None, otherwise: tuple[int, int]) -> tuple[int, int]:
-    if declared is None:
-        return otherwise
-    width, height = declared
-    if not all(isinstance(side, int | float) and 0 < side < 2**31 and side == int(side) for side in declared):
-        raise RowError(f"says {width!r} x {height!r} pixels", "two whole numbers above 0. Fix the size.")
-    return int(width), int(height)
+def _stated_size(declared: tuple[Any, Any] | None) -> tuple[int, int] | None:
+    """Width and height in pixels; None if nothing is stated, or a side is a placeholder.
+
+    Raises:
+        RowError: A side is neither.
+    """
+    sides = [0 if side is None else side for side in declared or (None, None)]
+    if not all(isinstance(side, int | float) and -math.inf < side < 2**31 and side == int(side) for side in sides):
+        raise RowError(f"says {sides[0]!r} x {sides[1]!r} pixels", "two whole numbers above 0, or none. Fix the size.")
+    width, height = map(int, sides)
+    return (width, height) if width > 0 and height > 0 else None
 
 
 def _single(value: float) -> float:

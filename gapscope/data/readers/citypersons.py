@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from gapscope.data.image_names import plain
 from gapscope.data.images import find_images
 from gapscope.data.problems import RowError
 from gapscope.data.readers.build import NOT_STATED, Corners, TableBuilder
@@ -106,6 +107,7 @@ def _add_images(builder: TableBuilder, entries: list[Any], files: dict[str, Path
         with builder.problems.at(path, f"image {place}"):
             key, name = take(entry, "id", int), take(entry, "im_name", str)
             numbers[key] = None
+            name = plain(name).rpartition("/")[2] if name not in files else name
             if name not in files:
                 raise RowError(f"image file {name} is missing", "it in leftImg8bit/, images/ or beside the labels.")
             size = (take(entry, "width", int), take(entry, "height", int))

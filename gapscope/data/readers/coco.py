@@ -1,10 +1,10 @@
 """COCO JSON: one file with images, annotations and categories."""
 
 from collections.abc import Mapping
-from contextlib import suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, TypeVar
 
+from gapscope.data.image_names import file_below, plain, stays_below
 from gapscope.data.problems import Problems, RowError
 from gapscope.data.readers.build import NOT_STATED, TableBuilder
 from gapscope.data.readers.format import Format, Request
@@ -45,8 +45,9 @@ def read_coco(request: Request, labels: Path) -> AnnotationTable:
     `iscrowd` set to 1 makes a crowd, `ignore` set to 1 an ignore region. An image may carry "group": what it shares
     with others, and "attributes": facts by name; an annotation "occlusion" and "truncation": shares from 0 to 1.
     Classes are in the order of their category ids; category 0, if not listed, is an ignore region of every class.
-    Image files are looked for in the request's `images`, else in root/images, else in the folder of the JSON file;
-    without images, an image has its width and height.
+    Image files are looked for in the request's `images`, else in root/images, in the folder of the JSON file, in the
+    root, and in folders that the file is named after; a name's backslashes are separators where that finds the file.
+    Without images, an image has its width and height; 0, -1 and null state none.
 
     Raises:
         InputError: The file is no COCO JSON, an entry lacks a key or points nowhere, or an image file is missing.
@@ -68,7 +69,7 @@ def read_coco(request: Request, labels: Path) -> AnnotationTable:
 
 def _add_images(builder: TableBuilder, request: Request, file: JsonFile) -> dict[Any, int | None]:
     """Image id -> index in the table, None for an image that is left out: its annotations are left out with it."""
-    folders = [request.images] if request.images else [request.root / "images", file.path.parent]
+    folders = _image_folders(request, file.path)
     position: dict[Any, int | None] = {}
     for entry in file.entries("images"):
         with builder.problems.at(file.path, f"image {_name(entry)}"):
@@ -77,7 +78,7 @@ def _add_images(builder: TableBuilder, request: Request, file: JsonFile) -> dict
                 raise RowError("the id occurs twice", "one entry per image. Renumber the images.")
             position[key] = None
             path = _image_file(str(_key(entry, "file_name")), folders, builder)
-            declared = (entry["width"], entry["height"]) if "width" in entry and "height" in entry else None
+            declared = (entry.get("width"), entry.get("height"))
             group = str(entry.get("group", "") or "")
             position[key] = builder.add_image(path, group=group, declared=declared, attributes=_attributes(entry))
     return position
@@ -127,8 +128,15 @@ def _categories(entries: list[dict[str, Any]], labels: Path) -> tuple[dict[Any, 
         if len(set(ids)) < len(ids):
             raise RowError(f"an id occurs twice in {ids}", "one category per id. Renumber the categories.")
         order = sorted(entries, key=lambda category: _key(category, "id"))
-        names = tuple(str(_key(category, "name")) for category in order)
+        names = tuple(_class_name(category) for category in order)
     return {category["id"]: i for i, category in enumerate(order)}, names
+
+
+def _class_name(category: dict[str, Any]) -> str:
+    name = _key(category, "name")
+    if not isinstance(name, str | int) or isinstance(name, bool):
+        raise RowError(f"the name {name!r:.60}", 'a text, such as "off". Put it in quotes.')
+    return str(name)
 
 
 def is_coco(path: Path) -> bool:
@@ -173,17 +181,25 @@ def _numbers(box: Any) -> tuple[float, float, float, float]:
     return box[0], box[1], box[2], box[3]
 
 
+def _image_folders(request: Request, labels: Path) -> list[Path]:
+    """Where images may lie: images/, beside the labels, in the root, and in folders that the labels are named after
+    (annotations/instances_val2017.json goes with val2017/)."""
+    if request.images:
+        return [request.images]
+    named = [place / word for word in labels.stem.split("_") for place in (request.root / "images", request.root)]
+    return [request.root / "images", labels.parent, request.root, *(place for place in named if place.is_dir())]
+
+
 def _image_file(name: str, folders: list[Path], builder: TableBuilder) -> Path:
-    if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+    if not stays_below(name):
         raise RowError(f"file_name {name!r}", "a file below the image folder. Fix it.")
     if builder.sizes is not None:
-        return folders[0] / name
-    for folder in folders:
-        with suppress(OSError):  # a name can be longer than any file's
-            if (folder / name).is_file():
-                return folder / name
-    looked = " or ".join(str(folder) for folder in folders)
-    raise RowError(f"image file {name} is missing", f"it in {looked}. Restore it, or give its folder.")
+        return folders[0] / plain(name)
+    path = file_below(folders, name)
+    if path is None:
+        looked = " or ".join(dict.fromkeys(str(folder) for folder in folders))
+        raise RowError(f"image file {name} is missing", f"it in {looked}. Restore it, or give its folder.")
+    return path
 
 
 COCO = Format(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from gapscope.data.image_names import file_below, plain, stays_below
 from gapscope.data.problems import Problem, RowError
 from gapscope.data.readers.build import NOT_STATED, TableBuilder
 from gapscope.data.readers.format import Request
@@ -74,6 +75,18 @@ def frames_in(path: Path) -> Iterator[Any]:
     yield from file.entries(key)
 
 
+def size_for_all(path: Path) -> tuple[float, float] | None:
+    """(width, height) from Scalabel's `config.imageSize`, which stands once for all frames of a file.
+
+    Raises:
+        RowError: It is no size.
+        InputError: The file is no JSON.
+    """
+    file = JsonFile(path)
+    config = file.value("config") if file.mentions("imageSize") else None
+    return _size(config.get("imageSize")) if isinstance(config, dict) else None
+
+
 def pixel_of(request: Request) -> int:
     """What is to be added to x2 and y2 so that they are edges, by the reader option `pixels`."""
     return int(request.options.get("pixels", "inclusive") == "inclusive")
@@ -101,14 +114,14 @@ class FrameReader:
     def __post_init__(self) -> None:
         self.seen: set[Path] = set()
 
-    def add_file(self, path: Path, frames: Iterable[Any]) -> None:
-        """Add the frames of one file."""
+    def add_file(self, path: Path, frames: Iterable[Any], size: tuple[float, float] | None = None) -> None:
+        """Add the frames of one file, which have this size (width, height) where they state none."""
         places = self._places(path)
         for number, frame in enumerate(frames, 1):
             self.frames += 1
             name = frame.get("name") if isinstance(frame, dict) else None
             with self.request.problems.at(path, f"frame {name if isinstance(name, str) else number}"):
-                self._add_frame(path, frame, places)
+                self._add_frame(path, frame, places, size)
 
     def table(self) -> AnnotationTable:
         """The table of all frames that were added.
@@ -125,9 +138,9 @@ class FrameReader:
         listed = self.folders(path)
         return listed[:1] if self.request.sizes else [place for place in listed if place.is_dir()]
 
-    def _add_frame(self, path: Path, frame: Any, places: list[Path]) -> None:
+    def _add_frame(self, path: Path, frame: Any, places: list[Path], size: tuple[float, float] | None) -> None:
         name, video = take(frame, "name", str), frame.get("videoName") or ""
-        if not isinstance(video, str) or not _stays_below(name) or not _stays_below(video or "."):
+        if not isinstance(video, str) or not stays_below(name) or not stays_below(f"{video or '.'}/{name}"):
             raise RowError(f"name {name!r}, videoName {video!r}", "names of files below the image folder. Fix them.")
         image = self._image_file(places, video, name)
         if image is None:
@@ -142,7 +155,7 @@ class FrameReader:
         number = self.builder.add_image(
             image,
             group=ride_of(video or name) or video,
-            declared=_size(frame.get("size")),
+            declared=_size(frame.get("size")) or size,
             attributes=_texts(frame.get("attributes")),
         )
         for place, label in enumerate(labels):
@@ -150,10 +163,10 @@ class FrameReader:
                 self._add_label(number, label)
 
     def _image_file(self, places: list[Path], video: str, name: str) -> Path | None:
-        candidates = [place / video / name for place in places if video] + [place / name for place in places]
         if self.request.sizes:
-            return candidates[0]
-        return next((path for path in candidates if path.is_file()), None)
+            return places[0] / plain(f"{video}/{name}")
+        inside = file_below(places, f"{video}/{name}") if video else None
+        return inside or file_below(places, name)
 
     def _add_label(self, image: int, label: Any) -> None:
         if not isinstance(label, dict):
@@ -179,11 +192,6 @@ class FrameReader:
 
 
 _RESTORE = "each in the image folder. Restore them, or say where the images are. To read labels alone, give their size."
-
-
-def _stays_below(name: str) -> bool:
-    path = PurePosixPath(name)
-    return bool(name) and not path.is_absolute() and ".." not in path.parts and "\0" not in name
 
 
 def _list_or_nothing(frame: dict[str, Any], key: str) -> list[Any]:

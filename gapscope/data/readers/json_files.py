@@ -6,6 +6,7 @@ from typing import Any
 
 from gapscope.data.problems import RowError
 from gapscope.data.readers.build import Corners
+from gapscope.files import read_text
 
 LARGEST = 1e9
 """No coordinate of an image is larger; a whole number of JSON can have any number of digits."""
@@ -18,7 +19,7 @@ def read_object(path: Path) -> dict[str, Any]:
         RowError: The file cannot be read, or holds something else.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = json.loads(read_text(path))
     except (OSError, ValueError, RecursionError) as error:
         raise RowError(f"cannot be read as JSON ({error})", "a whole file. Replace it.") from error
     if not isinstance(content, dict):

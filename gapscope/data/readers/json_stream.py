@@ -1,6 +1,7 @@
 """JSON files of any size: their opening for a first look, their entries one by one."""
 
 import json
+import mmap
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cached_property
@@ -11,6 +12,7 @@ import ijson
 from ijson.common import ObjectBuilder
 
 from gapscope.errors import InputError
+from gapscope.files import read_text
 
 WHOLE = 32 * 2**20
 """Bytes up to which a file is read whole: that tells the line and column of a mistake, and takes NaN for a number.
@@ -54,7 +56,7 @@ class JsonFile:
             InputError: It is no JSON, or cannot be read.
         """
         try:
-            return json.loads(self.path.read_text(encoding="utf-8-sig"))
+            return json.loads(read_text(self.path))
         except RecursionError as error:
             raise self._unreadable("it is nested too deeply") from error
         except (OSError, ValueError) as error:
@@ -82,6 +84,24 @@ class JsonFile:
             yield from found if isinstance(found, list) else ()
         else:
             yield from self._stream(f"{key}.item" if key else "item")
+
+    def value(self, key: str) -> Any:
+        """What an object has under this key; None where it has no such key, or the file is no object.
+
+        Raises:
+            InputError: It is no JSON, or cannot be read.
+        """
+        if self.is_small:
+            return self.content.get(key) if isinstance(self.content, dict) else None
+        return next(self._stream(key), None)
+
+    def mentions(self, key: str) -> bool:
+        """Whether this key stands anywhere in it, at the speed of the disk: nothing is parsed."""
+        try:
+            with self.path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                return content.find(f'"{key}"'.encode()) >= 0
+        except (OSError, ValueError):  # nothing that can be mapped, such as an empty file
+            return False
 
     def _stream(self, prefix: str) -> Iterator[Any]:
         place = 0

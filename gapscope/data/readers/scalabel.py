@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gapscope.data.readers.build import TableBuilder
 from gapscope.data.readers.format import Format, Request
-from gapscope.data.readers.frames import PIXELS, FrameReader, find_frame_files, frames_in, pixel_of
+from gapscope.data.readers.frames import PIXELS, FrameReader, find_frame_files, frames_in, pixel_of, size_for_all
 from gapscope.data.readers.frames import SCALABEL as NAME
 from gapscope.data.table import AnnotationTable
 
@@ -40,7 +40,7 @@ def read_scalabel(request: Request, files: tuple[Path, ...]) -> AnnotationTable:
     reader = FrameReader(request, builder, pixel_of(request), lambda path: list(_image_folders(request, path)))
     for path in files:
         with request.problems.at(path):
-            reader.add_file(path, frames_in(path))
+            reader.add_file(path, frames_in(path), size_for_all(path))
     return reader.table()
 
 

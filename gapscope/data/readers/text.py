@@ -1,12 +1,14 @@
 """Text files as people have them: with or without a byte order mark, with any line ends."""
 
+import codecs
 from pathlib import Path
 
 from gapscope.data.problems import Problems, RowError
+from gapscope.files import decode_text
 
 
 def read_text(path: Path, problems: Problems) -> str:
-    """The text of a UTF-8 file; "" where it cannot be read and `problems` lets that pass.
+    """The text of a file; "" where it cannot be read and `problems` lets that pass.
 
     Raises:
         InputError: If `problems` is strict: the file is missing, a folder, or not UTF-8.
@@ -20,17 +22,17 @@ def read_text(path: Path, problems: Problems) -> str:
 
 
 def decode(content: bytes) -> str:
-    """UTF-8 as text, with newlines as line ends.
+    """Bytes as text, see `decode_text`.
 
     Raises:
-        RowError: It is something else.
+        RowError: They are something else.
     """
     try:
-        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        return decode_text(content)
     except UnicodeDecodeError as error:
-        raise RowError(
-            f"byte {error.start} is no UTF-8", "text in UTF-8. Convert it: iconv -f latin1 -t utf-8"
-        ) from error
+        coding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "latin1"
+        expected = f"text in UTF-8. Convert it: iconv -f {coding} -t utf-8"
+        raise RowError(f"byte {error.start} is no UTF-8", expected) from error
 
 
 def read_lines(path: Path, problems: Problems) -> list[str]:

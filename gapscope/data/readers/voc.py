@@ -111,8 +111,11 @@ def _parse(path: Path, problems: Problems) -> ElementTree.Element | None:
     return None
 
 
-def _declared(tree: ElementTree.Element) -> tuple[float, float] | None:
-    return None if tree.find("size") is None else (_number(tree, "size/width"), _number(tree, "size/height"))
+def _declared(tree: ElementTree.Element) -> tuple[float | None, float | None]:
+    width, height = (
+        _number(tree, tag) if (tree.findtext(tag) or "").strip() else None for tag in ("size/width", "size/height")
+    )
+    return width, height
 
 
 def _objects(tree: ElementTree.Element, path: Path, problems: Problems) -> list[_Object]:
