@@ -6,13 +6,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import quick_tests
 import torch
 from command import gapscope_process
 from in_browser import OPTIONS, Browser, chromium
 from miniature import MINIATURE
+from sharing import made_once
 
 # Tests use tiny networks: one thread is quicker than two that wait for each other, above all on a shared machine.
 torch.set_num_threads(1)
+
+
+def pytest_configure() -> None:
+    quick_tests.watch()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    quick_tests.mark_slow_ones(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    with quick_tests.kept_quick(item):
+        return (yield)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -32,13 +48,14 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run folder of a miniature study, made through the command line as a user would."""
-    folder = tmp_path_factory.mktemp("study")
-    config = folder / "miniature.toml"
-    config.write_text(MINIATURE)
-    done = gapscope_process("run", config, "--out", folder / "run")
-    assert done.returncode == 0, done.stderr
-    return folder / "run"
+    """The run folder of a miniature study, made through the command line as a user would, for all tests to read."""
+
+    def make(folder: Path) -> None:
+        (folder / "miniature.toml").write_text(MINIATURE)
+        done = gapscope_process("run", folder / "miniature.toml", "--out", folder / "run")
+        assert done.returncode == 0, done.stderr
+
+    return made_once(tmp_path_factory, "study", make) / "run"
 
 
 @pytest.fixture(scope="module")

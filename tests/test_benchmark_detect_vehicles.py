@@ -8,6 +8,8 @@ import pytest
 from gapscope.detector.class_names import read_names
 from gapscope.detector.weights import load_weights
 
+pytestmark = pytest.mark.slow
+
 BENCHMARK = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "detect_vehicles.py"))
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from gapscope.config import Train
 
+pytestmark = pytest.mark.slow
+
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 

@@ -80,6 +80,7 @@ def test_a_stage_alone_says_what_it_lacks(tmp_path):
 
 
 @pytest.mark.parametrize("code", ["import gapscope", "import gapscope.cli"])
+@pytest.mark.slow
 def test_importing_gapscope_does_not_import_torch(code):
     check = f"{code}; import sys; sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check]).returncode == 0

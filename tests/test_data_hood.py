@@ -139,6 +139,7 @@ def test_no_boxes_and_no_images_have_no_hood():
     assert find_hoods(empty).without().num_boxes == 0
 
 
+@pytest.mark.slow
 def test_rendered_drives_lose_just_their_hood(tmp_path):
     write_domain(tmp_path, style="engine", images=16, size=96, seed=5)
     table = read_annotations(tmp_path)

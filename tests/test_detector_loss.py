@@ -181,6 +181,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@pytest.mark.slow
 def test_a_thin_network_learns_one_batch_by_heart(one_thread):
     boxes = torch.tensor([[6.0, 10, 30, 50], [40, 30, 60, 44], [10, 34, 34, 60], [36, 4, 60, 30]])
     labels, images = torch.tensor([0, 1, 1, 0]), torch.tensor([0, 0, 1, 1])

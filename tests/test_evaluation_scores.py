@@ -319,6 +319,7 @@ def test_wrong_arguments_give_one_message_and_nothing_is_written(by_hand, argume
     assert sorted(by_hand.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_a_disk_that_takes_no_more_ends_the_command_with_one_sentence_and_leaves_what_was_there(by_hand):
     """A limit on the size of files stands in for a full disk: the system refuses in the same way."""
     (by_hand / "scores.json").write_text("older")

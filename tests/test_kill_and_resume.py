@@ -12,6 +12,8 @@ import pytest
 from command import COMMAND, ONE_THREAD, gapscope
 from miniature import SMALLER
 
+pytestmark = pytest.mark.slow
+
 NUMBERS = ["tables/table2.csv", "tables/table3.csv", "tables/table4.csv", "tables/table5.csv"]
 
 

@@ -305,6 +305,7 @@ def test_the_value_of_a_curve_is_that_of_compare_and_its_draws_lie_around_it(sma
     assert np.abs(curves["cka_debiased"].floor).mean() < 0.2 < curves["cka_biased"].floor.mean()
 
 
+@pytest.mark.slow
 def test_a_run_becomes_a_page_with_every_picture_it_shows(run, results, small, tmp_path, monkeypatch):
     arms = dict(results.experiment.arms)
     arms["f-synthetic"] = arms["f-synthetic"].model_copy(update={"report": False})

@@ -39,6 +39,7 @@ def test_there_are_two():
     assert [path.name for path in NOTEBOOKS] == ["1-first-look.ipynb", "2-read-a-run.ipynb"]
 
 
+@pytest.mark.slow
 def test_the_first_look_shows_recording_curves_effects_and_images(tmp_path):
     pytest.importorskip("embreex", reason="renders the streets, and has no wheel for this processor")
     shown = executed(read("1-first-look.ipynb"), tmp_path)
@@ -51,6 +52,7 @@ def test_the_first_look_shows_recording_curves_effects_and_images(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_run_is_read_drawn_and_written_for_a_paper(tmp_path):
     run = write_made_up_run(tmp_path / "made-up", sizes=(160,))
     notebook = read("2-read-a-run.ipynb")

@@ -34,6 +34,7 @@ print("checked")
 
 
 @pytest.mark.skipif(find_spec("triton") is None, reason="Triton comes with torch on Linux x86_64 alone")
+@pytest.mark.slow
 def test_the_kernels_give_numpys_sums_counts_and_medians():
     environment = os.environ | {"TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-W", "ignore", "-c", CHECK]

@@ -112,6 +112,7 @@ print(4 * 200 * recording.p.sum(), resource.getrusage(resource.RUSAGE_SELF).ru_m
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere resident memory is counted in other units")
+@pytest.mark.slow
 def test_a_small_budget_is_kept():
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, "-c", MEASURED], capture_output=True, text=True, env=environment)

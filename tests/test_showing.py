@@ -110,6 +110,7 @@ def test_lists_are_shown_by_their_ends():
     assert Cells(html_table("c", [("a", "b")])).rows == [["a", "b"]]
 
 
+@pytest.mark.slow
 def test_importing_gapscope_brings_neither_torch_nor_matplotlib():
     code = "import sys, gapscope; assert not {'torch', 'matplotlib', 'pandas'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -17,6 +17,8 @@ from gapscope.streets.render import render
 from gapscope.streets.scene import CLASSES
 from gapscope.streets.write import write_domain
 
+pytestmark = pytest.mark.slow
+
 IMAGES = 9
 
 

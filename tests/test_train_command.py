@@ -17,6 +17,8 @@ from miniature import SMALLER
 
 from gapscope.detector.weights import read_weights
 
+pytestmark = pytest.mark.slow
+
 CONFIG = SMALLER.replace("seeds = [0]", "seeds = [0, 1]")
 
 

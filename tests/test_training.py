@@ -10,6 +10,8 @@ from small_training import Scores, batch, fit, losses, network, rows, training, 
 from gapscope.detector.network import fingerprint
 from gapscope.training.train import Training
 
+pytestmark = pytest.mark.slow
+
 
 class StoppedError(Exception):
     """As if the process had been stopped here."""

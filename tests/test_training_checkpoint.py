@@ -15,6 +15,8 @@ from gapscope.training.checkpoint import (
 )
 from gapscope.training.metrics import EpochSums
 
+pytestmark = pytest.mark.slow
+
 
 def test_what_was_saved_comes_back(tmp_path):
     running = EpochSums(batches=3, steps=3, losses=[0.1 + 0.2, 1 / 3, 0.0, 1e-30], images=24, seconds=1.5, waited=0.25)

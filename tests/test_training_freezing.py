@@ -9,6 +9,8 @@ from gapscope.detector.network import fingerprint, freeze, yolov3
 from gapscope.training.freezing import frozen_hash, training_mode
 from gapscope.training.optimization import make_optimizer, num_parameters
 
+pytestmark = pytest.mark.slow
+
 
 def frozen_network():
     net = network()

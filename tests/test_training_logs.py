@@ -13,6 +13,8 @@ from gapscope.training.logs import MetricLogs, check_installed
 from gapscope.training.processes import make_fabric
 from gapscope.training.train import Training
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = {"epochs": 2, "augment": {"flip": 0.5}, "loggers": ["x"]}
 KEY = "0123456789abcdef" * 4
 

@@ -11,6 +11,8 @@ from gapscope.detector.network import fingerprint
 from gapscope.errors import InputError
 from gapscope.training.optimization import learning_rate
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_weights_of_the_best_epoch_are_kept_and_the_last_ones_too(tmp_path):
     best_first = fit(tmp_path / "a", scores=(0.3, 0.2, 0.1))

@@ -22,6 +22,8 @@ from gapscope.run_folder import RunFolder
 from gapscope.training.processes import check_devices, launch, make_fabric, num_devices, share_statistics
 from gapscope.training.train import Training
 
+pytestmark = pytest.mark.slow
+
 SHARED = QUICK | {"batch_size": 4, "epochs": 2, "optimizer": "sgd", "learning_rate": 1e-4, "ema": 0.9}
 
 

@@ -248,6 +248,7 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
         watch(tmp_path, 0)
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_watching_with_zero(run):
     command = [sys.executable, "-m", "gapscope.cli", "watch", str(run), "--port", "0", "--no-open"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ONE_THREAD)
