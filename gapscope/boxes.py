@@ -12,13 +12,21 @@ TINY = 1e-9
 
 
 def cxcywh_to_xyxy(boxes: Tensor) -> Tensor:
-    """Center, width and height (..., 4) to corners (..., 4)."""
+    """Center, width and height (..., 4) to corners (..., 4).
+
+    >>> cxcywh_to_xyxy(torch.tensor([[5.0, 4.0, 6.0, 2.0]])).tolist()
+    [[2.0, 3.0, 8.0, 5.0]]
+    """
     center, half = boxes[..., :2], boxes[..., 2:] / 2
     return torch.cat([center - half, center + half], dim=-1)
 
 
 def xyxy_to_cxcywh(boxes: Tensor) -> Tensor:
-    """Corners (..., 4) to center, width and height (..., 4)."""
+    """Corners (..., 4) to center, width and height (..., 4).
+
+    >>> xyxy_to_cxcywh(torch.tensor([[2.0, 3.0, 8.0, 5.0]])).tolist()
+    [[5.0, 4.0, 6.0, 2.0]]
+    """
     low, high = boxes[..., :2], boxes[..., 2:]
     return torch.cat([(low + high) / 2, high - low], dim=-1)
 
@@ -33,6 +41,10 @@ def box_iou(a: Tensor, b: Tensor) -> Tensor:
     """Intersection over union (n, m) of every `xyxy` box of a (n, 4) with every one of b (m, 4).
 
     Two boxes without any area have an IoU of 0, also with themselves.
+
+    >>> left, right = torch.tensor([[0.0, 0.0, 6.0, 4.0]]), torch.tensor([[2.0, 0.0, 8.0, 4.0]])
+    >>> box_iou(left, torch.cat([left, right])).tolist()
+    [[1.0, 0.5]]
     """
     low = torch.maximum(a[:, None, :2], b[None, :, :2])
     high = torch.minimum(a[:, None, 2:], b[None, :, 2:])

@@ -2,7 +2,11 @@
 
 
 def duration(seconds: float) -> str:
-    """`0.4 s`, `42 s`, `3 min`, `2 h 05 min`."""
+    """`0.4 s`, `42 s`, `3 min`, `2 h 05 min`.
+
+    >>> [duration(seconds) for seconds in (0.42, 42, 180, 7500)]
+    ['0.4 s', '42 s', '3 min', '2 h 05 min']
+    """
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     if seconds < 59.5:
@@ -12,7 +16,11 @@ def duration(seconds: float) -> str:
 
 
 def file_size(num_bytes: int) -> str:
-    """`512 bytes`, `12.3 kB`, `4.5 MB`: in powers of 1000, as file managers and disks count."""
+    """`512 bytes`, `12.3 kB`, `4.5 MB`: in powers of 1000, as file managers and disks count.
+
+    >>> [file_size(num_bytes) for num_bytes in (512, 12_345, 4_500_000)]
+    ['512 bytes', '12.3 kB', '4.5 MB']
+    """
     if num_bytes < 1000:
         return f"{num_bytes} bytes"
     size, units = num_bytes / 1000, ["kB", "MB", "GB", "TB"]

@@ -42,6 +42,16 @@ def linear_cka(x: ArrayLike, y: ArrayLike, *, debiased: bool = True) -> float:
     Source:
         Kornblith et al. 2019, arXiv:1905.00414 (CKA).
         Song et al. 2012, JMLR 13, eq. 5 (unbiased HSIC).
+
+    A layer is compared with itself, turned, stretched and moved, and with one that has nothing to do with it:
+
+    >>> draw = np.random.default_rng(0)
+    >>> layer, unrelated = draw.normal(size=(20, 50)), draw.normal(size=(20, 400))
+    >>> turn, _ = np.linalg.qr(draw.normal(size=(50, 50)))
+    >>> round(linear_cka(layer, 3 * layer @ turn + 1), 6)
+    1.0
+    >>> abs(linear_cka(layer, unrelated)) < 0.2 < 0.7 < linear_cka(layer, unrelated, debiased=False)
+    True
     """
     return _cosine(linear_kernel(view_of_features(x)), linear_kernel(view_of_features(y)), debiased)
 
