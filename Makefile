@@ -19,7 +19,7 @@ test: $(VENV)/installed-dev
 
 # The site of docs/, with a reference of commands and code -> site/index.html. A warning is an error.
 docs: $(VENV)/installed-dev
-	$(VENV)/bin/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 
 # docs/architecture.md and the README's table of rooms, from the package's docstrings
 architecture:

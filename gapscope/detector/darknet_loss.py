@@ -26,9 +26,9 @@ class DarknetLoss(Loss):
     classification = cross-entropy of its N classes. Objectness = cross-entropy with 1 at answers and 0 elsewhere,
     but places whose predicted box overlaps any object by more than `ignore_threshold` are left alone. All are sums,
     divided by the number of images. Their gradients are the differences t* - t that Darknet propagates.
+    `Loss` explains the arguments that are not listed here; gains are 1 when left out.
 
     Args:
-        anchors, gains, label_smoothing, counts: See `Loss`; gains are 1 when left out.
         ignore_threshold: 0.5 in the paper, 0.7 in the file yolov3.cfg that came with it.
 
     Source:

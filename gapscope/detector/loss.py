@@ -149,10 +149,9 @@ class YoloLoss(Loss):
     For each of the three maps: box = mean over the positives of 1 - GIoU; objectness = mean over all cells and anchors
     of the cross-entropy with 1 at positives and 0 elsewhere; classification = mean over positives and classes of the
     cross-entropy, left out if there is one class. Each is summed over the maps and multiplied by its gain; the gain of
-    classification is for 80 classes and scaled by N / 80.
+    classification is for 80 classes and scaled by N / 80. `Loss` explains the arguments that are not listed here.
 
     Args:
-        anchors, gains, iou_threshold, label_smoothing, counts: See `Loss`.
         always_best: Targets that fit no anchor get their best one. A deviation from the paper, which lost them;
             False is the paper's way.
         giou_ratio: Objectness of a positive is taught as 1 - ratio + ratio * GIoU (at least 0) instead of 1.

@@ -26,7 +26,8 @@ def labelled_folder(
         root: A folder of any format that `read_annotations` knows.
         classes: The network's classes, in order.
         labels: Network class -> the data's names for it; left out, equal names belong together.
-        drop, ignore: Names of the data whose boxes are background, or neither right nor wrong to detect.
+        drop: Names of the data whose boxes are background.
+        ignore: Names whose boxes are neither right nor wrong to detect.
         split_list: A file of image names, one a line; other images are left out.
 
     Raises:

@@ -50,7 +50,8 @@ class ProbeImages:
         preprocess: A name from `PREPROCESSING`, or a function.
         inputs: From a prepared batch to the model's arguments; None: the batch is the only one.
         batch_size: Images per call.
-        device, dtype: What the model computes on and in.
+        device: What the model computes on.
+        dtype: What it computes in.
 
     Raises:
         InputError: If the preprocessing is unknown, or the batch size is below 1.
