@@ -192,7 +192,7 @@ BROKEN_FORMATS = [
     Broken(
         "openimages: beyond 1",
         changed("openimages", "*.csv", "0.1,0.5", "0.1,1.5"),
-        r"boxes\.csv, row 2: box \['0\.1', '0\.2', '1\.5', '0\.6'\]",
+        r"boxes\.csv, row 2: box \(10, 12, 150, 36\) leaves its image of 100 x 60 pixels by 50",
         2,
         1,
     ),

@@ -30,7 +30,7 @@ def test_all_problems_are_told_at_once_and_sorted_into_kinds(tmp_path):
     kinds = [(kind.what, len(kind.problems)) for kind in kinds_of(found.problems)]
     assert kinds == [
         ("class N", 3),
-        ("'...'", 1),
+        ("'...' instead of shares of the image from 0 to 1", 1),
         ("cannot be decoded: Image is incomplete or truncated", 1),
     ]
     assert (found.decoded, len(found.table), found.table.num_boxes) == (3, 2, 1)

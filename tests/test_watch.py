@@ -152,7 +152,7 @@ def test_the_report_is_that_of_what_is_done_so_far(server):
 
 
 def test_a_report_is_made_once_for_many_readers(server, monkeypatch):
-    from gapscope.study import live
+    from gapscope.watching import live
 
     made: list[int] = []
     monkeypatch.setattr(live, "render_page", lambda results: made.append(1) or "a report")

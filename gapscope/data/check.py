@@ -112,11 +112,12 @@ def kinds_of(problems: Sequence[Problem]) -> list[Kind]:
 
 
 def _kind(problem: Problem) -> str:
-    """What is wrong, without the names and numbers of this one case."""
+    """What is wrong, without the names and numbers of this one case; what was expected where nothing else is left."""
     text = re.sub(r"b?'[^']*'|b?\"[^\"]*\"", "'...'", problem.wrong)
     text = re.sub(r"\[[^\]]*\]|\([^)]*\)", "(...)", text)
     text = re.sub(r"\S*/\S*[^\s.,;:]", "...", text)
-    return re.sub(r"-?\d+(\.\d+)?(e[+-]?\d+)?", "N", text)
+    text = re.sub(r"-?\d+(\.\d+)?(e[+-]?\d+)?", "N", text)
+    return text if re.search("[a-z]", text) else f"{text} instead of {problem.expected.partition('. ')[0]}"
 
 
 def write_problems(path: Path, problems: Sequence[Problem]) -> None:

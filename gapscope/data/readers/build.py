@@ -2,7 +2,7 @@
 
 import math
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ Corners = tuple[float, float, float, float]
 
 OVERHANG = 1.0
 """Pixels by which a box may leave its image and is cut at the border; more is an error (rounding explains no more)."""
+LARGEST_SHARE = 10.0
+"""No box reaches so many images beyond its own: larger numbers are pixels."""
 NOT_STATED = math.nan
 """The occlusion or truncation of a box that its data set does not tell."""
 
@@ -186,6 +188,16 @@ class TableBuilder:
         final[[self.added[name] for name in added]] = np.arange(known, known + len(added))
         final[-1] = ANY_CLASS
         return (*self.class_names, *added), final
+
+
+def are_shares(values: Sequence[float]) -> bool:
+    """Whether numbers can be shares of an image's sides, also of a box that reaches out of it, rather than pixels.
+
+    Shares just above 1 are what rounding leaves, see `OVERHANG`; where boxes are cut, much larger ones are as good.
+    """
+    if not all(abs(value) <= LARGEST_SHARE for value in values):  # nor is NaN
+        return False
+    return max(values) <= 1 or any(value != int(value) for value in values)
 
 
 def _stated_size(declared: tuple[Any, Any] | None) -> tuple[int, int] | None:

@@ -4,12 +4,10 @@ from functools import cache
 from pathlib import Path
 
 from gapscope.data.readers.format import Request
+from gapscope.data.readers.name_files import may_hold_names
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 from gapscope.files import file_stats, hash_file, hash_value
-
-NAME_FILES = ("classes.txt", "data.yaml", "data.yml")
-"""Files one level above a data set that readers look at."""
 
 
 class CachedTable:
@@ -64,7 +62,7 @@ def _key(request: Request) -> str:
 
 def _stats(request: Request) -> list[tuple[str, int, int, int]]:
     root, labels = request.root, request.labels
-    near = [path / name for path in (root.parent, root) for name in NAME_FILES]
+    near = sorted(path for place in {root.parent, root} for path in place.iterdir() if may_hold_names(path.name))
     if labels is not None and labels.is_file() and request.sizes is not None:
         return [_stat(path) for path in (labels, *near) if path.is_file()]
     stats = file_stats(root) + [_stat(path) for path in near if path.is_file()]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gapscope.data.images import find_images
 from gapscope.data.problems import Problems, RowError
-from gapscope.data.readers.build import NOT_STATED, TableBuilder
+from gapscope.data.readers.build import NOT_STATED, TableBuilder, are_shares
 from gapscope.data.readers.folders import first_bytes
 from gapscope.data.readers.format import Format, Request
 from gapscope.data.readers.text import read_lines
@@ -127,7 +127,7 @@ def _add_box(builder: TableBuilder, image: int, label: int, row: dict[str, str])
         x1, y1, x2, y2 = (float(row[side].replace(",", ".")) for side in SIDES)
     except ValueError:
         raise RowError(f"box {[row[side] for side in SIDES]}", "four numbers from 0 to 1. Fix the row.") from None
-    if not all(0 <= side <= 1 for side in (x1, y1, x2, y2)):
+    if not are_shares((x1, y1, x2, y2)):
         raise RowError(f"box {[row[side] for side in SIDES]}", "shares of the image from 0 to 1. Fix the row.")
     occluded, truncated, group, depiction, inside = (row.get(flag, "") for flag in FLAGS)
     builder.add_box(

@@ -10,7 +10,7 @@ from gapscope.data.problems import Problems, RowError
 from gapscope.data.readers.build import NOT_STATED, Corners, TableBuilder
 from gapscope.data.readers.folders import LabelFolder, matching_folders
 from gapscope.data.readers.format import Format, Request
-from gapscope.data.readers.yolo import NAME_FILES, read_names
+from gapscope.data.readers.name_files import find_names
 from gapscope.data.table import AnnotationTable
 
 Pixels = Literal["auto", "inclusive", "edges"]
@@ -45,7 +45,7 @@ def read_voc(request: Request, folders: list[LabelFolder], *, pixels: Pixels = "
     every = [entry for entries in objects.values() for entry in entries]
     from_zero = any(min(entry.corners[:2]) < 1 for entry in every)
     start = 0.0 if pixels == "edges" or (pixels == "auto" and from_zero) else 1.0
-    names = _names(request.root, [folder.labels for folder in folders], {entry.name for entry in every})
+    names = _names(request.root, {xml.parent for _, xml, _ in documents}, {entry.name for entry in every})
     builder = TableBuilder(request.root, names, request.clip, request.problems)
     for image, xml, tree in documents:
         with request.problems.at(xml):
@@ -147,9 +147,12 @@ def _number(node: ElementTree.Element, tag: str) -> float:
         raise RowError(f"<{tag}> is {text!r}", "a number. Fix it.") from None
 
 
-def _names(root: Path, near: list[Path], found: set[str]) -> tuple[str, ...]:
-    listed = any((folder / name).is_file() for folder in (root, root.parent, *near) for name in NAME_FILES)
-    return read_names(root, near) if listed else tuple(sorted(found))
+def _names(root: Path, folders: set[Path], found: set[str]) -> tuple[str, ...]:
+    """Those of a name file, which above the root must know all that were found: it may belong to another data set."""
+    listed = find_names(root, folders)
+    if listed is None or (Path(listed.file).parent == root.parent and not found <= set(listed.names)):
+        return tuple(sorted(found))
+    return listed.names
 
 
 VOC = Format(

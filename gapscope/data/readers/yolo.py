@@ -1,23 +1,18 @@
-"""YOLO text labels: images/ beside labels/, one row per box, names in classes.txt or data.yaml."""
+"""YOLO text labels: images/ beside labels/, one row per box; names in a file of their own, see `name_files`."""
 
 from pathlib import Path, PurePosixPath
-from reprlib import Repr
-
-import yaml
 
 from gapscope.data.images import find_images
-from gapscope.data.problems import Problems, RowError
-from gapscope.data.readers.build import TableBuilder
+from gapscope.data.problems import RowError
+from gapscope.data.readers.build import TableBuilder, are_shares
 from gapscope.data.readers.folders import LabelFolder, matching_folders
 from gapscope.data.readers.format import Format, Request
 from gapscope.data.readers.label_texts import is_archive, texts_in
-from gapscope.data.readers.text import decode, read_lines, read_text
+from gapscope.data.readers.name_files import ClassNames, find_names, packed_names
+from gapscope.data.readers.text import decode, read_lines
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 
-NAME_FILES = ("classes.txt", "data.yaml", "data.yml")
-_BRIEF = Repr()
-_BRIEF.maxlevel = 2
 _NO_LABELS = {"classes.txt", "README.txt", "train.txt", "val.txt", "test.txt"}  # texts that lie in labels/ at times
 
 
@@ -50,14 +45,32 @@ def read_yolo(request: Request, places: list[LabelFolder] | list[Path]) -> Annot
         InputError: No names are found, a row is broken, or a label file has no image.
     """
     folders = [place.labels if isinstance(place, LabelFolder) else place for place in places]
-    names = request.names or _packed_names(folders) or read_names(request.root, folders)
-    builder = TableBuilder(request.root, names, request.clip, request.problems, sizes=request.sizes)
+    known = ClassNames(request.names, request.root) if request.names else _class_names(request.root, folders)
+    builder = TableBuilder(request.root, known.names, request.clip, request.problems, sizes=request.sizes)
+    builder.notes += known.notes
     for place in places:
         if isinstance(place, LabelFolder):
             _add_folder(builder, place)
         else:
             _add_texts(builder, place)
     return builder.table()
+
+
+def _class_names(root: Path, places: list[Path]) -> ClassNames:
+    """The names that lie with the labels, in their archive or in the root.
+
+    Raises:
+        InputError: There are none, or files contradict each other.
+    """
+    packed = next((found for place in places if place.is_file() and (found := packed_names(place))), None)
+    texts = (path for place in places for path in place.rglob("*.txt") if path.name not in _NO_LABELS)
+    found = packed or find_names(root, {path.parent for path in texts} or set(places))
+    if found is None:
+        raise InputError(
+            f"{root} has no class names - expected classes.txt or data.yaml there, by the labels or one level up. "
+            "Add one."
+        )
+    return found
 
 
 def _add_folder(builder: TableBuilder, folder: LabelFolder) -> None:
@@ -113,66 +126,9 @@ def _parse_row(line: str, num_classes: int) -> tuple[int, float, float, float, f
         raise RowError(f"'{line}'", "a whole class number and four numbers. Fix the row.") from None
     if not 0 <= label < num_classes:
         raise RowError(f"class {label}", f"0 to {num_classes - 1}, one per name. Fix either.")
-    if not all(0 <= share <= 1 for share in shares):
+    if not are_shares(shares) or min(shares[2:]) < 0:
         raise RowError(f"'{line}'", "shares of the image from 0 to 1. Divide pixels by its sides.")
     return label, shares[0], shares[1], shares[2], shares[3]
-
-
-def read_names(root: Path, near: list[Path]) -> tuple[str, ...]:
-    """Class names from classes.txt (one a line) or data.yaml (`names`), in the root, one level up, or by the labels.
-
-    Raises:
-        InputError: There is no such file, or it holds no names.
-    """
-    folders = [root, root.parent, *near]
-    path = next((folder / name for folder in folders for name in NAME_FILES if (folder / name).is_file()), None)
-    if path is None:
-        raise InputError(
-            f"{root} has no class names - expected classes.txt or data.yaml there or one level up. Add one."
-        )
-    return parse_names(read_text(path, Problems()), path)
-
-
-def parse_names(text: str, path: Path) -> tuple[str, ...]:
-    """Class names from the text of a name file.
-
-    Raises:
-        InputError: It holds no names.
-    """
-    if path.suffix == ".txt":
-        names = [line.strip() for line in text.splitlines()]
-        while names and not names[-1]:
-            names.pop()
-    else:
-        names = _yaml_names(text, path)
-    if not names or not all(names):
-        raise InputError(f"{path} has an empty class name or none at all - expected one name per class. Fill it in.")
-    return tuple(names)
-
-
-def _packed_names(places: list[Path]) -> tuple[str, ...]:
-    """Class names that lie in an archive with the labels; none where there are none or no archive."""
-    for archive in (place for place in places if place.is_file()):
-        for name, content in texts_in(archive, (".txt", ".yaml", ".yml")):
-            if name.name in NAME_FILES:
-                with Problems().at(archive / name):
-                    return parse_names(decode(content), archive / name)
-    return ()
-
-
-def _yaml_names(text: str, path: Path) -> list[str]:
-    try:
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}. Fix the file.") from error
-    names = content.get("names") if isinstance(content, dict) else None
-    if isinstance(names, dict) and set(names) == set(range(len(names))):
-        names = [names[i] for i in range(len(names))]
-    if not isinstance(names, list) or not all(isinstance(name, str | int | float) for name in names):
-        raise InputError(
-            f"{path}: names is {_BRIEF.repr(names)} - expected a list of names, or numbers from 0 to names. Fix it."
-        )
-    return [str(name) for name in names]
 
 
 YOLO = Format(name="yolo", layout="images/ beside labels/*.txt", find=find_yolo, read=read_yolo, alone=True)

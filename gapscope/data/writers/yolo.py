@@ -1,12 +1,12 @@
 """YOLO text labels, out: classes and boxes, nothing else."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-import yaml
-
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
+from gapscope.files import write_text
 
 
 def write_yolo(table: AnnotationTable, names: Sequence[str], folder: Path) -> None:
@@ -30,8 +30,9 @@ def write_yolo(table: AnnotationTable, names: Sequence[str], folder: Path) -> No
         path = folder / "labels" / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(f"{row}\n" for row in _rows(scored, i)), encoding="utf-8")
-    content = {"path": ".", "train": "images", "val": "images", "names": dict(enumerate(table.class_names))}
-    (folder / "data.yaml").write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    # Every name in quotes: without them readers of YAML take off, y or 1e3 for something else than text.
+    listed = [f"  {i}: {json.dumps(name, ensure_ascii=False)}" for i, name in enumerate(table.class_names)]
+    write_text(folder / "data.yaml", "\n".join(["path: .", "train: images", "val: images", "names:", *listed, ""]))
 
 
 def _rows(scored: AnnotationTable, image: int) -> list[str]:
