@@ -52,8 +52,8 @@ def input_side(plan: Plan, asked: int | None = None) -> int:
     width, height = plan.size
     if width != height:
         raise InputError(
-            f"{plan.name} is made for {width} x {height} pixels, but networks look at squares here. Give their side, such "
-            f"as --size {max(width, height)}; what is found then differs from what Darknet finds."
+            f"{plan.name} is made for {width} x {height} pixels, but networks look at squares here. Give their side, "
+            f"such as --size {max(width, height)}; what is found then differs from what Darknet finds."
         )
     return width
 
