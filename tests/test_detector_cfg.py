@@ -93,6 +93,32 @@ def test_layers_are_named_from_the_start_or_backwards():
     assert [layer.activation for layer in table[:3]] == ["leaky", "mish", "relu"]
 
 
+def test_a_shortcut_of_unequal_layers_has_the_shape_of_the_one_on_top():
+    """As in Darknet's resnet18.cfg, where each stage begins with one."""
+    text = SMALL[: SMALL.index("[convolutional]\nfilters=14")] + "[shortcut]\nfrom=-2\n"
+    text += "[convolutional]\nfilters=24\nactivation=linear\n[shortcut]\nfrom=-2, 0\nactivation=leaky\n"
+    plan = parsed(text)
+    assert [(layer.filters, layer.stride, layer.inputs) for layer in plan.layers[2:]] == [
+        (16, 4, (1, 0)),
+        (24, 4, (2,)),
+        (24, 4, (3, 2, 0)),
+    ]
+    again = parsed(cfg_text(plan, plan.anchors))
+    assert again.layers == plan.layers
+
+
+def test_of_a_key_that_net_has_twice_the_first_counts_as_in_darknet_with_a_note():
+    plan = parsed(changed("width=64", "batch=1\nwidth=64\nbatch=64\nwidth=608"))
+    assert plan.size == (64, 96)
+    assert plan.notes == (
+        "small.cfg, line 4, [net] batch=64 - 'batch' was already given in line 2, and as in Darknet the first counts: "
+        "batch=1.",
+        "small.cfg, line 5, [net] width=608 - 'width' was already given in line 3, and as in Darknet the first counts: "
+        "width=64.",
+    )
+    assert parsed(SMALL).notes == ()
+
+
 def test_a_route_takes_its_group_of_each_input():
     text = SMALL[: SMALL.index("[maxpool]")] + "[route]\nlayers=-1\ngroups=2\ngroup_id=1\n"
     route = parsed(text).layers[1]
@@ -195,8 +221,11 @@ def test_what_cannot_be_is_refused_with_its_line(text, message):
 
 def test_layers_of_different_shapes_are_not_added_or_joined():
     start = SMALL[: SMALL.index("[convolutional]\nfilters=14")]
-    with pytest.raises(InputError, match=r"layer 2: layer 0 has 16 channels at stride 2, layer 1 has 16 at stride 4"):
-        parsed(start + "[shortcut]\nfrom=0\n")
+    thirds = "[maxpool]\nsize=3\nstride=3\n[route]\nlayers=1\n[maxpool]\nsize=2\nstride=2\n[shortcut]\nfrom=2\n"
+    with pytest.raises(InputError, match=r"layer 5: layer 2 has stride 12, layer 4 has 8 - a shortcut adds layers of "):
+        parsed(start + thirds)
+    with pytest.raises(InputError, match=r"layer 3: layer 1 has stride 4, layer 2 has 0 - a shortcut adds layers of "):
+        parsed(start + "[avgpool]\n[shortcut]\nfrom=1\n")
     with pytest.raises(InputError, match=r"layer 2: layers 1, 0 have strides 2 and 4 - a route joins layers of one"):
         parsed(start + "[route]\nlayers=1,0\n")
     with pytest.raises(InputError, match=r"layer 2: stride=3 cannot enlarge a layer of stride 4"):

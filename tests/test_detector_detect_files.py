@@ -12,10 +12,11 @@ from small_data import noise, painted
 
 from gapscope.detector.decode import Detections, detect
 from gapscope.detector.detect_files import collect_images, detect_files, fitted, in_image
-from gapscope.detector.network import yolov3
+from gapscope.detector.network import darknet, yolov3
 from gapscope.detector.weights import save_weights
 from gapscope.drawing import Mark, class_color, draw_marks
 from gapscope.errors import InputError
+from gapscope.recording.recording import read_recording
 
 
 def found_at(*boxes: list[float]) -> Detections:
@@ -178,9 +179,9 @@ def test_a_file_of_names_that_is_none_is_refused(tmp_path, weights, content, mes
 def test_layers_of_every_network_are_shown(tmp_path, shared_data):
     for name, count, line in [
         ("yolov3-tiny", 24, "11 maxpool 512 2x2/1 32 10 86528"),
-        ("yolov3-spp", 114, "83 route 2048 32 82, 80, 78, 77 346112"),
-        ("darknet53", 75, "74 shortcut 1024 32 73, 71 173056"),
-        (shared_data / "weights_darknet/yolo-fastest-1.1.cfg", 131, "7 dropout 4 2 6 173056"),
+        ("yolov3-spp", 114, f"83 route 2048 32 82, 80, 78, 77 {2048 * 19**2}"),  # made for 608 pixels
+        ("darknet53", 75, f"74 shortcut 1024 32 73, 71 {1024 * 8**2}"),  # for 256
+        (shared_data / "weights_darknet/yolo-fastest-1.1.cfg", 131, f"7 dropout 4 2 6 {4 * 160**2}"),  # for 320
     ]:
         shown = gapscope("layers", name)
         assert shown.returncode == 0, shown.stderr
@@ -189,6 +190,86 @@ def test_layers_of_every_network_are_shown(tmp_path, shared_data):
         assert line.split() in [one.split() for one in lines]
     refused = gapscope("layers", "yolov9")
     assert refused.returncode == 2 and "'yolov9' is no built-in network" in refused.stderr
+
+
+CFG = """[net]
+width={}
+height={}
+
+[convolutional]
+filters=8
+size=3
+stride=2
+pad=1
+activation=leaky
+
+[convolutional]
+filters=7
+size=1
+activation=linear
+
+[yolo]
+anchors=20,30
+classes=2
+"""
+
+
+def own_network(folder: Path, width: int, height: int) -> Path:
+    """A network of a .cfg that says its input's size, in the folder with the .cfg."""
+    (folder / "own.cfg").write_text(CFG.format(width, height))
+    network = darknet(folder / "own.cfg")
+    save_weights(network, folder / "own.safetensors", {})
+    return folder / "own.safetensors"
+
+
+def test_without_a_size_images_are_as_large_as_the_cfg_says_and_that_is_told(tmp_path):
+    noise(tmp_path / "photos/one.png", size=(120, 80))
+    own = own_network(tmp_path, 96, 96)
+    found = {}
+    for out, size in (("own", []), ("same", ["--size", "96"]), ("other", ["--size", "64"])):
+        done = gapscope("detect", own, "photos", *size, "--confidence", "0.1", "--out", out, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        found[out] = json.loads((tmp_path / out / "detections.json").read_text()) | {
+            "said": done.stdout.splitlines()[0]
+        }
+    assert [found[out]["settings"]["size"] for out in ("own", "same", "other")] == [96, 96, 64]
+    assert found["own"]["said"] == found["same"]["said"] == "input: 96 x 96 pixels, as own.cfg says"
+    assert found["other"]["said"] == "input: 64 x 64 pixels; own.cfg says 96 x 96 pixels"
+    assert found["own"]["results"] == found["same"]["results"] != found["other"]["results"]
+
+
+@pytest.mark.parametrize("command", [["detect"], ["record", "--images"], ["evaluate", "--data"]])
+def test_a_cfg_that_is_not_square_is_refused_until_a_side_is_given(tmp_path, command):
+    for index in range(4):
+        noise(tmp_path / f"photos/images/{index}.png")
+        (tmp_path / f"photos/labels/{index}.txt").parent.mkdir(exist_ok=True)
+        (tmp_path / f"photos/labels/{index}.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    (tmp_path / "photos/data.yaml").write_text("names: [class0, class1]\n")
+    own = own_network(tmp_path, 96, 64)
+    done = gapscope(command[0], own, *command[1:], "photos", cwd=tmp_path)
+    assert done.returncode == 2
+    assert (
+        "own.cfg is made for 96 x 64 pixels, but networks look at squares here. Give their side, such as --size 96"
+        in (done.stderr)
+    )
+    more = ["--bootstraps", "20"] if command[0] == "evaluate" else []
+    done = gapscope(command[0], own, *command[1:], "photos", "--size", "96", *more, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    if command[0] != "record":
+        assert "input: 96 x 96 pixels; own.cfg says 96 x 64 pixels" in done.stdout
+
+
+def test_layers_and_a_recording_are_of_the_size_that_the_cfg_says(tmp_path):
+    own_network(tmp_path, 96, 64)
+    lines = gapscope("layers", tmp_path / "own.cfg").stdout.splitlines()
+    assert lines[0].endswith("features at 96x64") and lines[1].split()[-1] == str(8 * 48 * 32)
+    own = own_network(tmp_path, 64, 64)
+    for index in range(4):
+        noise(tmp_path / f"photos/{index}.png", seed=index)
+    done = gapscope("record", own, "--images", "photos", "-o", "r.nc", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    recording = read_recording(tmp_path / "r.nc")
+    assert recording.size == 64 and recording.p[0] == 8 * 32**2
 
 
 def test_weights_are_looked_into_and_converted(tmp_path, weights):

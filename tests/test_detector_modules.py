@@ -115,6 +115,37 @@ def test_a_shortcut_adds_any_number_of_layers_and_then_activates():
     assert all(torch.equal(part, copy) for part, copy in zip(parts, copies, strict=True))
 
 
+def shortcut_by_cells(out: np.ndarray, add: np.ndarray) -> np.ndarray:
+    """Darknet's shortcut_cpu: `out` (c2, h2, w2) of the layer on top, `add` (c1, h1, w1) of the one that is named."""
+    (c1, h1, w1), (c2, h2, w2) = add.shape, out.shape
+    stride, sample = max(w1 // w2, 1), max(w2 // w1, 1)
+    result = out.copy()
+    for k, j, i in np.ndindex(min(c1, c2), min(h1, h2), min(w1, w2)):
+        result[k, j * sample, i * sample] += add[k, j * stride, i * stride]
+    return result
+
+
+@pytest.mark.parametrize(
+    ("top", "named"),
+    [
+        ((6, 4, 4), (3, 4, 4)),
+        ((3, 4, 4), (6, 4, 4)),
+        ((6, 2, 2), (3, 4, 4)),
+        ((2, 8, 8), (3, 2, 2)),
+        ((4, 4, 4), (4, 2, 2)),
+    ],
+    ids=["fewer channels", "more channels", "a larger map", "a smaller map", "a smaller map of as many channels"],
+)
+def test_a_shortcut_of_unequal_layers_is_darknets(top, named):
+    layer = Layer(index=2, kind="shortcut", inputs=(1, 0), in_filters=top[0], filters=top[0], stride=1)
+    x, other = seeded(2, *top), seeded(2, *named) + 1
+    copy = x.clone()
+    found = layer_module(layer)(x, other)
+    for one in range(2):
+        assert found[one].numpy() == pytest.approx(shortcut_by_cells(x[one].numpy(), other[one].numpy()), abs=1e-6)
+    assert torch.equal(x, copy)
+
+
 def test_upsampling_repeats_cells():
     stack = Stack()
     stack.conv(3, 3, step=2)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from gapscope.detector.network import YOLOv3, fingerprint, freeze, yolov3
+from gapscope.detector.cfg_plan import parse_cfg
+from gapscope.detector.network import YOLOv3, darknet, fingerprint, freeze, yolov3
 from gapscope.errors import InputError
 from gapscope.recording.layer_sync import record
 from gapscope.recording.recording import read_recording
@@ -76,6 +77,50 @@ def test_a_recording_holds_what_a_plain_forward_pass_gives(network, recording):
             got = getattr(recording, name)[i]
             assert got == pytest.approx(getattr(np, name)(x), rel=1e-4, abs=1e-5), (i, name)
         np.testing.assert_allclose(recording.pooled_of(i), activation.mean((2, 3)).numpy(), rtol=1e-4, atol=1e-5)
+
+
+STAGES = """[net]
+width=32
+height=32
+[convolutional]
+filters=8
+size=3
+stride=2
+pad=1
+activation=leaky
+[convolutional]
+filters=32
+size=3
+stride=2
+pad=1
+activation=linear
+[shortcut]
+from=-2
+[convolutional]
+filters=12
+size=1
+activation=linear
+[shortcut]
+from=-2
+activation=leaky
+[avgpool]
+[convolutional]
+filters=5
+size=1
+activation=linear
+"""
+
+
+def test_shortcuts_of_unequal_layers_are_recorded_as_the_network_computes_them():
+    """Layers 0 and 1 hold equally many numbers in other shapes, so that one must not be written over the other."""
+    network = darknet(parse_cfg(STAGES, "stages.cfg", "stages.cfg")).eval()
+    recording = record(network, probe(), size=SIZE)
+    for i, activation in enumerate(all_activations(network, probe())):
+        x = activation.flatten(1).double().numpy()
+        assert recording.p[i] == x.shape[1] == network.table[i].num_features(SIZE)
+        centered = x - x.mean(0)
+        wanted = centered @ centered.T
+        np.testing.assert_allclose(recording.gram[i], wanted, atol=1e-5 * np.abs(wanted).max())
 
 
 def test_the_detection_layers_are_the_raw_maps_that_forward_returns(network, recording):

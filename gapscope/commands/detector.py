@@ -30,7 +30,7 @@ def layers(
     ] = "yolov3",
     classes: Annotated[int | None, typer.Option(help="Number of classes; 5 unless a .cfg says it.")] = None,
     width: Annotated[float, typer.Option(help="Factor on the number of channels.")] = 1.0,
-    size: Annotated[int, typer.Option(help="Side of the input in pixels.")] = 416,
+    size: Annotated[int | None, typer.Option(help="Side of the input; left out, the network's own.")] = None,
 ) -> None:
     """Print a network's layers: type, channels, stride, inputs, features.
 
@@ -44,11 +44,16 @@ def layers(
         raise InputError(f"{network} says {plan.classes} classes itself, not {classes}. Leave --classes out.")
     sources = [", ".join("image" if i < 0 else str(i) for i in layer.inputs) for layer in plan.layers]
     wide = max(8, *map(len, sources))
-    print(f"{'layer':>5}  {'type':8}  {'channels':>8}  {'kernel':>7}  {'stride':>6}  {'from':>{wide}}  {'features':>9}")
+    input_width, input_height = plan.size if size is None else (size, size)
+    last = f"features at {input_width}x{input_height}"
+    print(f"{'layer':>5}  {'type':8}  {'channels':>8}  {'kernel':>7}  {'stride':>6}  {'from':>{wide}}  {last}")
     for layer, source in zip(plan.layers, sources, strict=True):
         kernel = f"{layer.size}x{layer.size}/{layer.step}" if layer.size else ""
         line = f"{layer.index:5}  {layer.kind:8}  {layer.filters:8}  {kernel:>7}  {layer.stride:6}  {source:>{wide}}"
-        print(f"{line}  {layer.num_features(size):9}")
+        cells = (input_width // layer.stride) * (input_height // layer.stride) if layer.stride else 1
+        print(f"{line}  {layer.filters * cells:{len(last)}}")
+    for note in plan.notes:
+        print(f"note: {note}")
 
 
 @weights.command()
@@ -95,7 +100,9 @@ def detect(
     images: Annotated[list[Path], typer.Argument(help="Images, or folders of images.")],
     cfg: Cfg = None,
     names: Names = None,
-    size: Annotated[int, typer.Option(help="Input size in pixels, usually a multiple of 32.")] = 416,
+    size: Annotated[
+        int | None, typer.Option(help="Input size in pixels; left out, what the .cfg says, or 416.")
+    ] = None,
     confidence: Annotated[float, typer.Option(help="Show boxes from this confidence on.")] = 0.25,
     iou: Annotated[float, typer.Option(help="Of boxes that overlap more, one stays.")] = 0.45,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for pictures and detections.json.")] = Path(
@@ -120,14 +127,18 @@ def detect(
         image_row,
         write_picture,
     )
+    from gapscope.detector.plans import input_side, reading_notes
     from gapscope.detector.weights import load_weights
     from gapscope.files import hash_file, write_json
 
     network = load_weights(weights, cfg, read_names(names) if names else None)
+    notes, side = reading_notes(network.plan, size), input_side(network.plan, size)
     files = collect_images(images)
     for file in files:
         check_elsewhere(file, out)
-    settings = {"size": size, "confidence": confidence, "iou": iou, "resize": resize.value}
+    settings = {"size": side, "confidence": confidence, "iou": iou, "resize": resize.value}
+    for note in notes:
+        print(note)
     table, rows = [], []
     found_files = detect_files(network, files, device=chosen_device(device), **settings)  # type: ignore[arg-type]
     for number, found in enumerate(found_files, start=1):

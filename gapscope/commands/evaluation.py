@@ -23,7 +23,7 @@ def evaluate(
     ignore: Annotated[Several, typer.Option(help="A name there not to be scored. Repeat it.")] = None,
     split_list: Annotated[Path | None, typer.Option(help="Only these of its images, one a line.")] = None,
     merge: Annotated[Several, typer.Option(help='"vehicle=car,bus": scored as one. Repeat it.')] = None,
-    size: Annotated[int | None, typer.Option(help="Input size; left out, the run's, or 416.")] = None,
+    size: Annotated[int | None, typer.Option(help="Input size; left out, the .cfg's, the run's, or 416.")] = None,
     confidence: Annotated[float, typer.Option(min=0, max=0.99, help="Least confidence of all.")] = 0.001,
     nms_iou: Annotated[float, typer.Option(min=0.01, max=0.99, help="Of boxes over it, one stays.")] = 0.6,
     operating_confidence: Annotated[float, typer.Option(min=0, max=0.99, help="Least to be confused.")] = 0.25,
@@ -48,6 +48,7 @@ def evaluate(
 
     from gapscope.config import Evaluate
     from gapscope.detector.class_names import read_names
+    from gapscope.detector.plans import input_side, reading_notes
     from gapscope.detector.weights import load_weights
     from gapscope.errors import InputError
     from gapscope.evaluation.by_hand import score_network, scored_classes
@@ -68,7 +69,7 @@ def evaluate(
     groups = parse_groups(merge or [], "--merge")
     network = load_weights(weights, cfg, read_names(names) if names else None)
     classes = scored_classes(network, groups)
-    headline, default_size, place = classes, 416, str(data)
+    headline, side, place = classes, size, str(data)
     if data is not None:
         labels = parse_groups(map or [], "--map")
         table = labelled_folder(
@@ -78,14 +79,17 @@ def evaluate(
         place = f"{domain} of {run}"
         experiment, table = run_test_images(run, domain, data_root)
         table = with_classes(table, classes, place)
-        headline, default_size = experiment.headline_classes, experiment.data.image_size
+        headline = experiment.headline_classes
+        if side is None and not network.plan.cfg:
+            side = experiment.data.image_size
+    told, side = reading_notes(network.plan, side), input_side(network.plan, side)
     settings = Evaluate(
         confidence=confidence, nms_iou=nms_iou, operating_confidence=operating_confidence, bootstraps=bootstraps
     )
     scores = score_network(
         network,
         table,
-        size or default_size,
+        side,
         settings,
         groups=groups,
         headline=headline,
@@ -96,7 +100,7 @@ def evaluate(
     console = Console()
     for shown in score_tables(scores, f"{weights.name} on {place}"):
         console.print(shown)
-    for line in notes(scores):
+    for line in [*notes(scores), *told]:
         print(line)
     if detections is not None:
         print(f"all boxes, as COCO results: {detections}")
@@ -104,5 +108,5 @@ def evaluate(
         print("no scores were written; -o FILE.json keeps scores, curves and the confusion matrix")
         return
     about = {"weights": str(weights), "weights_sha256": hash_file(weights), "images": place}
-    write_json(out, about | {"image_size": size or default_size, "merged": groups, **scores})
+    write_json(out, about | {"image_size": side, "merged": groups, **scores})
     print(f"scores, curves and the confusion matrix: {out}")

@@ -21,7 +21,9 @@ def record(
     model: Annotated[str, typer.Argument(help="A weights file, or module:factory that builds any model.")],
     images: Annotated[Path, typer.Option(help="Folder of images that the network looks at, in order of name.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Where the recording goes (.nc).")] = Path("recording.nc"),
-    size: Annotated[int, typer.Option(help="Input size in pixels; YOLOv3 needs a multiple of 32.")] = 416,
+    size: Annotated[
+        int | None, typer.Option(help="Input size, for YOLOv3 a multiple of 32; left out, the .cfg's or 416.")
+    ] = None,
     layers: Annotated[
         list[str] | None, typer.Option(help="Name, 'layer1.*' or '0-74'; more than once if need be.")
     ] = None,

@@ -14,6 +14,8 @@ from gapscope.errors import InputError
 
 MOST = 1_000_000
 """No number of channels, cells, pixels or classes is larger than this."""
+NET_KINDS = ("net", "network")
+"""What the first section is called."""
 LARGEST_FILE = 4 << 20
 """Bytes. The longest .cfg files have some 50 kB; above this it is something else."""
 
@@ -28,6 +30,8 @@ class Section:
     line: int
     entries: dict[str, tuple[str, int]] = field(default_factory=dict)
     """Key -> value and line."""
+    notes: list[str] = field(default_factory=list)
+    """What was read over and may surprise."""
 
     @property
     def where(self) -> str:
@@ -156,6 +160,14 @@ def _add_entry(sections: list[Section], line: str, number: int, file: str) -> No
     if not sections:
         raise InputError(f"{file}, line {number}: {line!r} stands before any section - expected [net] first. Add it.")
     entries = sections[-1].entries
+    if (
+        key in entries and sections[-1].kind in NET_KINDS
+    ):  # Darknet looks for the first, in configurations of its own too
+        sections[-1].notes.append(
+            f"{file}, line {number}, [{sections[-1].kind}] {key}={value} - '{key}' was already given in line "
+            f"{entries[key][1]}, and as in Darknet the first counts: {key}={entries[key][0]}."
+        )
+        return
     if key in entries:
         raise InputError(
             f"{file}, line {number}: '{key}' was already given in line {entries[key][1]} of this "

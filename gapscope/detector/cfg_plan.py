@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import cast, get_args
 
-from gapscope.detector.cfg import Section, parse_sections, read_sections
+from gapscope.detector.cfg import NET_KINDS, Section, parse_sections, read_sections
 from gapscope.detector.plans import Plan, built_in_plan
 from gapscope.detector.stack import IMAGE_CHANNELS, Activation, Layer, Stack
 from gapscope.errors import InputError
@@ -67,7 +67,7 @@ def parse_cfg(text: str, name: str, file: str) -> Plan:
 def plan_of(sections: list[Section], name: str, text: str) -> Plan:
     """The plan that sections make, the first of which is [net]."""
     net, *rest = sections
-    if net.kind not in ("net", "network"):
+    if net.kind not in NET_KINDS:
         raise InputError(f"{net.where} comes first - expected [net], which says the input's size. Add it.")
     net.check_keys(NET_KEYS, {}, lenient=True)
     if net.whole("channels", IMAGE_CHANNELS) != IMAGE_CHANNELS:
@@ -79,7 +79,7 @@ def plan_of(sections: list[Section], name: str, text: str) -> Plan:
         add_layer(stack, section, anchors)
     check_classes(stack, rest)
     size = (net.whole("width", 416, least=1), net.whole("height", 416, least=1))
-    return Plan(tuple(stack.layers), tuple(anchors), name, size=size, cfg=text)
+    return Plan(tuple(stack.layers), tuple(anchors), name, size=size, cfg=text, notes=tuple(net.notes))
 
 
 def add_layer(stack: Stack, section: Section, anchors: Anchors) -> None:

@@ -15,6 +15,7 @@ from gapscope.data.images import find_images, read_pixels, read_size
 from gapscope.data.letterbox import letterbox, letterbox_geometry, unletterbox
 from gapscope.detector.decode import Detections, detect
 from gapscope.detector.network import Darknet
+from gapscope.detector.plans import input_side
 from gapscope.drawing import Mark, draw_marks
 from gapscope.errors import InputError
 from gapscope.files import atomic_path
@@ -83,7 +84,7 @@ def detect_files(
     network: Darknet,
     files: Sequence[ImageFile],
     *,
-    size: int = 416,
+    size: int | None = None,
     confidence: float = 0.25,
     iou: float = 0.45,
     resize: Resize = "letterbox",
@@ -95,7 +96,7 @@ def detect_files(
     Args:
         network: Is put on the device.
         files: Images; they are read a batch at a time.
-        size: Side of the network's square input in pixels.
+        size: Side of the network's square input in pixels; None: what the network was made for.
         confidence: Least objectness times class probability.
         iou: Of two boxes of one class that overlap more than this, the less confident goes.
         resize: `letterbox` keeps an image's shape and fills up with grey; `stretch` does not, as Darknet's training.
@@ -103,7 +104,7 @@ def detect_files(
     Raises:
         InputError: If the size does not fit the network, or an image cannot be read.
     """
-    stride = network.largest_stride
+    stride, size = network.largest_stride, input_side(network.plan, size)
     if size < stride or size % stride:
         nearest = max(stride, round(size / stride) * stride)
         raise InputError(

@@ -52,8 +52,25 @@ class Convolution(nn.Module):
         return activate(x if self.norm is None else self.norm(x), self.activation, self.leak)
 
 
+def add_shared(x: Tensor, other: Tensor) -> Tensor:
+    """x (n, c, h, w) with `other` (n, d, i, j) added where both have channels and cells: Darknet's shortcut.
+
+    The channels are the first min(c, d). If `other` has k times the cells along a side, every k-th of them is added; if
+    x has, only its every k-th cell gains anything.
+
+    Source: `shortcut_cpu` in blas.c of Redmon's Darknet.
+    """
+    if x.shape == other.shape:
+        return x + other
+    shared = min(x.shape[1], other.shape[1])
+    sample, stride = max(x.shape[2] // other.shape[2], 1), max(other.shape[2] // x.shape[2], 1)
+    added = x.clone()
+    added[:, :shared, ::sample, ::sample] += other[:, :shared, ::stride, ::stride]
+    return added
+
+
 class Shortcut(nn.Module):
-    """The sum of layers."""
+    """The sum of layers, in the shape of the first."""
 
     def __init__(self, layer: Layer) -> None:
         super().__init__()
@@ -62,7 +79,7 @@ class Shortcut(nn.Module):
 
     def forward(self, x: Tensor, *earlier: Tensor) -> Tensor:
         for other in earlier:
-            x = x + other
+            x = add_shared(x, other)
         return activate(x, self.activation, self.leak)
 
 

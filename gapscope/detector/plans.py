@@ -29,14 +29,52 @@ class Plan:
     width: float = 1.0
     """Factor on the channels of a built-in network."""
     size: tuple[int, int] = (416, 416)
-    """Width and height in pixels of the input that it was made for; others work too."""
+    """Width and height in pixels of the input that it was made for, and gets where nothing else is asked for."""
     cfg: str = ""
     """The text of the .cfg file; empty for a built-in network."""
+    notes: tuple[str, ...] = ()
+    """What of the .cfg file was read in a way that may surprise, as sentences."""
 
     @property
     def classes(self) -> int:
         """Number of classes of the yolo layers; 0 if there are none."""
         return max((layer.classes for layer in self.layers), default=0)
+
+
+def input_side(plan: Plan, asked: int | None = None) -> int:
+    """Side of the square that a network looks at, in pixels: what was asked for, or what it was made for.
+
+    Raises:
+        InputError: If nothing was asked for and the network was made for another shape.
+    """
+    if asked is not None:
+        return asked
+    width, height = plan.size
+    if width != height:
+        raise InputError(
+            f"{plan.name} is made for {width} x {height} pixels, but networks look at squares here. Give their side, "
+            f"such as --size {max(width, height)}; what is found then differs from what Darknet finds."
+        )
+    return width
+
+
+def reading_notes(plan: Plan, asked: int | None = None) -> list[str]:
+    """What a user should know of how a .cfg file is followed, as sentences; nothing for a built-in network.
+
+    Args:
+        asked: Side of the network's input, if one was asked for.
+
+    Raises:
+        InputError: As `input_side`.
+    """
+    if not plan.cfg:
+        return []
+    side, said = input_side(plan, asked), f"{plan.size[0]} x {plan.size[1]} pixels"
+    follows = plan.size == (side, side)
+    of_size = (
+        f"input: {said}, as {plan.name} says" if follows else f"input: {side} x {side} pixels; {plan.name} says {said}"
+    )
+    return [*(f"note: {note}" for note in plan.notes), of_size]
 
 
 def yolov3(classes: int, width: float = 1.0) -> Plan:

@@ -128,16 +128,17 @@ class Stack:
         self.add("maxpool", self.filters_of(self.last), size=size, step=step, pad=padding)
 
     def shortcut(self, *earlier: int, activation: Activation = "linear") -> None:
-        """The sum of the layer on top and of earlier ones of the same shape."""
-        inputs = (self.last, *earlier)
-        shapes = [(self.filters_of(i), self.stride_of(i)) for i in inputs]
-        for index, shape in zip(inputs, shapes, strict=True):
-            if shape != shapes[0]:
+        """The layer on top with earlier ones added to it, in its shape: of unequal channels the smaller number, of
+        unequal strides the cells that both have, see `modules.add_shared`."""
+        inputs, own = (self.last, *earlier), self.stride_of(self.last)
+        for index in earlier:
+            stride = self.stride_of(index)
+            if stride != own and (WHOLE_IMAGE in (stride, own) or max(stride, own) % min(stride, own)):
                 raise InputError(
-                    f"layer {index} has {shape[0]} channels at stride {shape[1]}, layer {self.last} has {shapes[0][0]} "
-                    f"at stride {shapes[0][1]} - a shortcut adds layers of one shape. Name another layer in 'from'."
+                    f"layer {index} has stride {stride}, layer {self.last} has {own} - a shortcut adds layers of which "
+                    "one has a whole number of times the other's cells. Name another layer in 'from'."
                 )
-        self.add("shortcut", shapes[0][0], inputs=inputs, activation=activation)
+        self.add("shortcut", self.filters_of(self.last), inputs=inputs, activation=activation)
 
     def route(self, *sources: int, groups: int = 1, part: int = 0) -> None:
         """Layers joined along the channels, or one passed on; of each only one of `groups` parts."""

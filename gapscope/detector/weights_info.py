@@ -41,7 +41,14 @@ def _darknet_facts(file: DarknetFile, cfg: str | Path | None) -> Facts:
         ("values", f"{file.num_values:,} after a header of {header.num_bytes} bytes"),
     ]
     facts += [("network", _described(plan, last)) for plan, last in fits]
+    facts += [fact for plan, _ in fits for fact in _cfg_facts(plan)]
     return facts if fits else [*facts, ("network", "no built-in one; name its .cfg with --cfg")]
+
+
+def _cfg_facts(plan: Plan) -> Facts:
+    """What a .cfg file says of its input, and what of it was read in a way that may surprise."""
+    size = [("input", f"{plan.size[0]} x {plan.size[1]} pixels, as {plan.name} says")] if plan.cfg else []
+    return [*size, *(("note", note) for note in plan.notes)]
 
 
 def _described(plan: Plan, last: int) -> str:
@@ -59,6 +66,7 @@ def _own_facts(file: WeightsFile) -> Facts:
         ("network", f"{file.plan.name}{width}, {len(file.plan.layers)} layers"),
         ("layers", f"{_ranges(file.layers)}, {_num_parameters(file):,} parameters"),
     ]
+    facts += _cfg_facts(file.plan)
     if file.class_names:
         facts.append(("classes", f"{len(file.class_names)}: {', '.join(file.class_names)}"))
     if file.leaks:

@@ -8,6 +8,7 @@ from torch import nn
 from gapscope.data.images import find_images, read_pixels
 from gapscope.data.letterbox import letterbox
 from gapscope.detector.network import Darknet
+from gapscope.detector.plans import input_side
 from gapscope.errors import InputError
 from gapscope.progress import Progress, silent
 from gapscope.recording.choose import Layers
@@ -19,12 +20,15 @@ from gapscope.recording.record import record
 from gapscope.recording.recording import Recording
 from gapscope.recording.schedule import Cost, Schedule
 
+USUAL_SIZE = 416
+"""Pixels: of the input of models that do not say what they were made for."""
+
 
 def record_files(
     model: str | Path,
     images: Path,
     *,
-    size: int,
+    size: int | None = None,
     layers: Layers | None = None,
     preprocess: str = "0-1",
     precision: Precision = "32",
@@ -36,7 +40,8 @@ def record_files(
     Args:
         model: A weights file of ours, or `module:factory`, see `load_model`.
         images: Folder; images in folders below it count too.
-        size: Input size in pixels, for YOLOv3 a multiple of 32; images are letterboxed.
+        size: Input size in pixels, for YOLOv3 a multiple of 32; images are letterboxed. None: what a network of ours
+            was made for, 416 for any other model.
         layers: Which layers, see `record`; None: all.
         preprocess: "0-1" or "imagenet".
         precision: "32", or "bf16" for the convolutions of gapscope's own networks.
@@ -48,7 +53,7 @@ def record_files(
     check_precision(precision)
     network = load_model(model)
     files = _probe_files(images)
-    _check_size(network, size)
+    size = _checked_size(network, size)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if isinstance(network, Darknet) and device == "cpu":
         network.to(memory_format=torch.channels_last)  # quicker there
@@ -70,7 +75,7 @@ def record_files(
 
 
 def plan_files(
-    model: str | Path, images: Path, *, size: int, precision: Precision = "32", memory: str = "8GiB"
+    model: str | Path, images: Path, *, size: int | None = None, precision: Precision = "32", memory: str = "8GiB"
 ) -> tuple[Cost, float]:
     """What `record_files` will need for a network of ours, and for how many seconds, without reading an image.
 
@@ -81,7 +86,7 @@ def plan_files(
     network = load_model(model)
     if not isinstance(network, Darknet):
         raise InputError(f"{model} is not a network of gapscope, and only those can be planned. Leave out --plan.")
-    _check_size(network, size)
+    size = _checked_size(network, size)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     schedule = Schedule(network.table, len(_probe_files(images)), size, parse_memory(memory), device)
     cost = schedule.cost()
@@ -97,11 +102,14 @@ def _probe_files(images: Path) -> list[Path]:
     return files
 
 
-def _check_size(network: nn.Module, size: int) -> None:
+def _checked_size(network: nn.Module, asked: int | None) -> int:
+    size = USUAL_SIZE if asked is None else asked
     if isinstance(network, Darknet):
+        size = input_side(network.plan, asked)
         stride = network.largest_stride
         if size < stride or size % stride:
             nearest = max(stride, round(size / stride) * stride)
             raise InputError(f"size = {size} is not a multiple of {stride}, which YOLOv3 needs. Try {nearest}.")
     elif size < 32:
         raise InputError(f"size = {size} is too small for an image. Give at least 32 pixels.")
+    return size

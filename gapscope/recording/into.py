@@ -24,7 +24,7 @@ def run_into(target: Tensor, network: Darknet, index: int, inputs: Sequence[Tens
         case Convolution(norm=norm, activation="leaky", leak=leak):
             x = module.conv(inputs[0])
             torch.ops.aten.leaky_relu.out(x if norm is None else norm(x), leak, out=target)
-        case Shortcut(activation="linear") if len(inputs) == 2:
+        case Shortcut(activation="linear") if len(inputs) == 2 and inputs[0].shape == inputs[1].shape:
             torch.add(*inputs, out=target)
         case Route(groups=1) if len(inputs) > 1:
             at = 0

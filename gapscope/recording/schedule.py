@@ -61,9 +61,13 @@ class Schedule:
 
     def working_bytes(self, layer: Layer, batch: int) -> int:
         """What running a layer on a batch, and taking its numbers, needs besides the tensors that are kept."""
-        cells = (self.size // max(layer.stride, 1)) ** 2
-        read, written = layer.in_filters * cells * layer.step**2, layer.filters * cells
-        values = batch * (read * max(len(layer.inputs), 1) + written)
+        written = layer.num_features(self.size)
+        if layer.kind in ("shortcut", "avgpool"):  # of which an input may be larger than the output
+            read = sum(self.table[source].num_features(self.size) for source in layer.inputs if source != IMAGE)
+        else:
+            cells = (self.size // layer.stride) ** 2 if layer.stride else 1
+            read = layer.in_filters * cells * layer.step**2 * max(len(layer.inputs), 1)
+        values = batch * (read + written)
         return FLOAT_BYTES * values + pass_bytes(self.num_images, written)
 
     def widest_step(self) -> tuple[int, int]:
@@ -96,9 +100,9 @@ class Schedule:
         if self.device.type != "cpu":
             return {}
         inputs = {layer.index: [source for source in layer.inputs if source != IMAGE] for layer in self.table}
-        sizes, kinds = self._sizes(), {layer.index: layer.kind for layer in self.table}
+        shapes, kinds = [(layer.filters, layer.stride) for layer in self.table], [layer.kind for layer in self.table]
         return {
-            index: [source for source in sources if kinds[index] == "conv" or sizes[source] == sizes[index]]
+            index: [source for source in sources if kinds[index] == "conv" or shapes[source] == shapes[index]]
             for index, sources in inputs.items()
             if kinds[index] in ("conv", "shortcut")
         }
