@@ -73,3 +73,11 @@ def test_every_experiment_that_is_shown_whole_is_one():
         for text in some:
             parse_config(text, name)
     assert {name for name, some in shown.items() if some} >= {"README.md", "tutorial.md", "experiment-file.md"}
+
+
+def test_decisions_are_numbered_once_and_say_what_would_change_them():
+    text = (ROOT / "docs/decisions.md").read_text(encoding="utf-8")
+    paragraphs = [one for one in text.split("\n\n") if one.startswith("**D")]
+    numbers = [int(re.match(r"\*\*D(\d+)\. ", one)[1]) for one in paragraphs]
+    assert sorted(numbers) == list(range(1, len(numbers) + 1))
+    assert [one for one in paragraphs if not re.search(r"\*Would change our mind: [^*]+\.\*$", one.strip())] == []
