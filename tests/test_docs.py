@@ -81,3 +81,9 @@ def test_decisions_are_numbered_once_and_say_what_would_change_them():
     numbers = [int(re.match(r"\*\*D(\d+)\. ", one)[1]) for one in paragraphs]
     assert sorted(numbers) == list(range(1, len(numbers) + 1))
     assert [one for one in paragraphs if not re.search(r"\*Would change our mind: [^*]+\.\*$", one.strip())] == []
+
+
+def test_the_glossary_explains_no_word_twice():
+    text = (ROOT / "docs/glossary.md").read_text(encoding="utf-8")
+    words = [word for row in re.findall(r"^\| ([^|]+) \|", text, re.M) for word in re.split(r", | / ", row)]
+    assert len(words) > 30 and len(set(words)) == len(words)
