@@ -2,9 +2,12 @@
 
 import re
 import shlex
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
+import tomli_w
 import typer
 
 from gapscope.commands.app import app
@@ -73,6 +76,20 @@ def test_every_experiment_that_is_shown_whole_is_one():
         for text in some:
             parse_config(text, name)
     assert {name for name, some in shown.items() if some} >= {"README.md", "tutorial.md", "experiment-file.md"}
+
+
+def together(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
+    """A recipe put into a file: tables are filled into those that are there, new ones come first."""
+    found = dict(whole)
+    for key, value in part.items():
+        found[key] = together(whole.get(key, {}), value) if isinstance(value, dict) else value
+    return {key: found[key] for key in [*(key for key in found if key not in whole), *whole]}
+
+
+@pytest.mark.parametrize("recipe", blocks(ROOT / "docs/recipes.md", "toml"), ids=lambda text: text.split("\n")[0])
+def test_a_recipe_fits_into_the_readmes_experiment(recipe):
+    (readme,) = blocks(ROOT / "README.md", "toml")
+    parse_config(tomli_w.dumps(together(tomllib.loads(readme), tomllib.loads(recipe))), "recipes.md")
 
 
 def test_decisions_are_numbered_once_and_say_what_would_change_them():
