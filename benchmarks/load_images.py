@@ -29,8 +29,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torchvision.io import ImageReadMode, decode_image
-from torchvision.transforms.v2 import InterpolationMode
-from torchvision.transforms.v2 import functional as tv
+from torchvision.transforms.v2 import InterpolationMode, functional as tv
 
 from gapscope.data import image_cache
 from gapscope.data.augment import Augment

@@ -1,51 +1,64 @@
 """Train one detector on real and on synthetic images, and see where inside the network the difference lives."""
 
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
-_HOMES = {
-    "InputError": "gapscope.errors",
-    "read_annotations": "gapscope.data.readers.detect",
-    "read_config": "gapscope.experiment_file",
-    "run": "gapscope.study.run",
-    "yolov3": "gapscope.detector.network",
-    "darknet": "gapscope.detector.network",
-    "read_cfg": "gapscope.detector.cfg_plan",
-    "load_weights": "gapscope.detector.weights",
-    "detect": "gapscope.detector.decode",
-    "evaluate": "gapscope.evaluation.by_hand",
-    "record": "gapscope.recording.record",
-    "read_recording": "gapscope.recording.recording",
-    "compare": "gapscope.similarity.compare",
-    "compare_all": "gapscope.similarity.all_pairs",
-    "layer_summary": "gapscope.similarity.layer_summary",
-    "leave_one_out": "gapscope.similarity.influence",
-    "find_blocks": "gapscope.similarity.blocks",
-    "report": "gapscope.page.page",
-    "read_results": "gapscope.findings.run_reader",
-    "tables": "gapscope.findings.tables",
-    "figures": "gapscope.paper.paper_output",
-}
-"""Public name -> the module that holds it; imported when first used, so that `import gapscope` stays quick."""
-_OTHER_NAMES = {
-    "report": "write_report",
-    "evaluate": "score_network",
-    "tables": "all_tables",
-    "figures": "write_paper_output",
-}
-_PARTS = ("plot",)
-"""Modules whose functions are called by the module's name: `gapscope.plot.curve`."""
+from gapscope.rooms import open_room
 
-__all__ = [*_HOMES, *_PARTS]
+if TYPE_CHECKING:
+    from gapscope import plot as plot
+    from gapscope.data.readers.detect import read_annotations as read_annotations
+    from gapscope.detector.cfg_plan import read_cfg as read_cfg
+    from gapscope.detector.decode import detect as detect
+    from gapscope.detector.network import darknet as darknet, yolov3 as yolov3
+    from gapscope.detector.weights import load_weights as load_weights
+    from gapscope.errors import InputError as InputError
+    from gapscope.evaluation.by_hand import score_network
+    from gapscope.experiment_file import read_config as read_config
+    from gapscope.findings.run_reader import read_results as read_results
+    from gapscope.findings.tables import all_tables
+    from gapscope.page.page import write_report
+    from gapscope.paper.paper_output import write_paper_output
+    from gapscope.recording.record import record as record
+    from gapscope.recording.recording import read_recording as read_recording
+    from gapscope.similarity.all_pairs import compare_all as compare_all
+    from gapscope.similarity.blocks import find_blocks as find_blocks
+    from gapscope.similarity.cka import linear_cka as linear_cka
+    from gapscope.similarity.compare import compare as compare
+    from gapscope.similarity.influence import leave_one_out as leave_one_out
+    from gapscope.similarity.layer_summary import layer_summary as layer_summary
+    from gapscope.study.run import run as run
+    from gapscope.version import __version__ as __version__
 
+    evaluate = score_network
+    tables = all_tables
+    report = write_report
+    figures = write_paper_output
 
-def __getattr__(name: str) -> Any:
-    if name in _PARTS:
-        return import_module(f"gapscope.{name}")
-    if name not in _HOMES:
-        raise AttributeError(f"module 'gapscope' has no attribute '{name}'")
-    return getattr(import_module(_HOMES[name]), _OTHER_NAMES.get(name, name))
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__all__ = open_room(
+    __name__,
+    {
+        "errors": "InputError",
+        "version": "__version__",
+        "data.readers.detect": "read_annotations",
+        "experiment_file": "read_config",
+        "study.run": "run",
+        "detector.network": "yolov3, darknet",
+        "detector.cfg_plan": "read_cfg",
+        "detector.weights": "load_weights",
+        "detector.decode": "detect",
+        "evaluation.by_hand": "score_network as evaluate",
+        "recording.record": "record",
+        "recording.recording": "read_recording",
+        "similarity.cka": "linear_cka",
+        "similarity.compare": "compare",
+        "similarity.all_pairs": "compare_all",
+        "similarity.layer_summary": "layer_summary",
+        "similarity.influence": "leave_one_out",
+        "similarity.blocks": "find_blocks",
+        "page.page": "write_report as report",
+        "findings.run_reader": "read_results",
+        "findings.tables": "all_tables as tables",
+        "paper.paper_output": "write_paper_output as figures",
+        "": "plot",
+    },
+)

@@ -67,12 +67,12 @@ def docstring(file: str) -> str:
 
 @cache
 def imported_by(file: str) -> frozenset[str]:
-    """Modules of the package that a file imports, anywhere in it; of a room's __init__.py, what that imports."""
+    """Modules of the package that a file imports, anywhere in it; for a name that a room offers, its own module."""
     found: set[str] = set()
     for node in ast.walk(ast.parse((PACKAGE / file).read_text(encoding="utf-8"))):
         names: list[str] = []
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "gapscope":
-            names = [str(node.module)] + [f"{node.module}.{alias.name}" for alias in node.names]
+            names = [home_of(str(node.module), alias.name) for alias in node.names]
         elif isinstance(node, ast.Import):
             names = [alias.name for alias in node.names if alias.name.startswith("gapscope.")]
         for name in names:
@@ -82,6 +82,18 @@ def imported_by(file: str) -> frozenset[str]:
             elif below and (PACKAGE / below / "__init__.py").is_file() and f"{below}/__init__.py" != file:
                 found |= imported_by(f"{below}/__init__.py")
     return frozenset(found)
+
+
+def home_of(module: str, name: str) -> str:
+    """The module that `from module import name` is about: where `module` is a room, one of its modules."""
+    folder = PACKAGE / module.replace(".", "/").removeprefix("gapscope").lstrip("/")
+    if (folder / f"{name}.py").is_file() or (folder / name / "__init__.py").is_file():
+        return f"{module}.{name}"
+    if (folder / "__init__.py").is_file():
+        for node in ast.walk(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and name in (alias.asname or alias.name for alias in node.names):
+                return str(node.module)
+    return module
 
 
 def order_on_page(text: str) -> dict[str, list[str]]:

@@ -4,8 +4,7 @@ import random
 
 import pytest
 import torch
-from torchvision.transforms.v2 import InterpolationMode
-from torchvision.transforms.v2 import functional as tv
+from torchvision.transforms.v2 import InterpolationMode, functional as tv
 
 from gapscope.data.letterbox import letterbox, letterbox_geometry
 

@@ -10,8 +10,7 @@ import pytest
 from bdd_data import LANE, bdd_folder, det20_label, frame, label_2018
 from small_data import coco_folder, write_coco
 
-from gapscope.data.readers import frames as frames_module
-from gapscope.data.readers import json_stream
+from gapscope.data.readers import frames as frames_module, json_stream
 from gapscope.data.readers.build import TableBuilder
 from gapscope.data.readers.detect import read_annotations
 from gapscope.data.readers.json_stream import JsonFile, opening

@@ -7,6 +7,7 @@ import copy
 import tempfile
 from collections import Counter
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,6 @@ from torch import nn
 import gapscope
 from gapscope.detector.layers import yolov3_layers
 from gapscope.errors import InputError
-from gapscope.recording import record as record_module
 from gapscope.recording.live_tensors import LiveTensors
 from gapscope.recording.record import model_fingerprint
 from gapscope.recording.recording import Recording
@@ -277,7 +277,7 @@ def kept(monkeypatch):
             super().__init__(*arguments)
             found.append(self)
 
-    monkeypatch.setattr(record_module, "LiveTensors", Watched)
+    monkeypatch.setattr(import_module("gapscope.recording.record"), "LiveTensors", Watched)
     return found
 
 

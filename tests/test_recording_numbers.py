@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from gapscope.errors import InputError
-from gapscope.recording import device_chunks, median
-from gapscope.recording import layer_numbers as layer_numbers_module
+from gapscope.recording import device_chunks, layer_numbers as layer_numbers_module, median
 from gapscope.recording.chunks import pass_over
 from gapscope.recording.device_chunks import pass_over_on_device
 from gapscope.recording.layer_numbers import centered_gram, exact_median, layer_numbers

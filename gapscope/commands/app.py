@@ -12,6 +12,24 @@ app = typer.Typer(
     help="Train one detector on real and on synthetic images, and see where inside the network the difference lives.",
 )
 
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from gapscope.version import __version__
+
+        print(f"gapscope {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    pass
+
+
 DataRoot = Annotated[
     Path | None,
     typer.Option(envvar="GAPSCOPE_DATA", help="Folder that relative 'root' entries of the experiment start at."),

@@ -36,8 +36,7 @@ def convert(
     --map person=pedestrian,rider --map car=car,van --drop sign
     """
     from gapscope.data.convert import convert as convert_table
-    from gapscope.data.label_maps import LabelMap, fit
-    from gapscope.data.label_maps import label_map as named
+    from gapscope.data.label_maps import LabelMap, fit, label_map as named
     from gapscope.data.labels import map_labels
     from gapscope.progress import for_terminal
 

@@ -109,11 +109,11 @@ def compare(
     from gapscope.files import write_text
     from gapscope.progress import for_terminal
     from gapscope.recording.recording import read_recording
-    from gapscope.similarity import compare as similarity
+    from gapscope.similarity.compare import compare as compare_recordings, write_similarity
     from gapscope.similarity.summary import grid_table
 
     names = measure or ["cka_debiased", "cka_biased"]
-    grid = similarity.compare(
+    grid = compare_recordings(
         read_recording(a),
         read_recording(b),
         measures=names,
@@ -125,7 +125,7 @@ def compare(
         remove_top=remove_top,
         progress=for_terminal(),
     )
-    similarity.write_similarity(grid, out)
+    write_similarity(grid, out)
     if csv:
         write_text(csv, grid_table(grid).to_csv(index=False))
     for line in _described(grid, names):

@@ -18,8 +18,7 @@ import torch
 import torchvision
 from torch import Tensor
 
-from gapscope.data import images as image_files
-from gapscope.data import letterbox as letterboxing
+from gapscope.data import images as image_files, letterbox as letterboxing
 from gapscope.data.images import read_pixels
 from gapscope.data.letterbox import FILL, INTERPOLATION, letterbox
 from gapscope.files import hash_file, hash_value

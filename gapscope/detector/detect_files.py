@@ -8,8 +8,7 @@ from typing import Any, Literal
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms.v2 import InterpolationMode
-from torchvision.transforms.v2 import functional as tv
+from torchvision.transforms.v2 import InterpolationMode, functional as tv
 
 from gapscope.data.images import find_images, read_pixels, read_size
 from gapscope.data.letterbox import letterbox, letterbox_geometry, unletterbox

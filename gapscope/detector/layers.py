@@ -8,8 +8,12 @@ Source:
 
 import re
 
-from gapscope.detector.stack import BOX_CHANNELS, Layer, Stack
-from gapscope.detector.stack import IMAGE as IMAGE  # so that readers of the table find it here
+from gapscope.detector.stack import (
+    BOX_CHANNELS,
+    IMAGE as IMAGE,  # so that readers of the table find it here
+    Layer,
+    Stack,
+)
 from gapscope.errors import InputError
 
 NUM_LAYERS = 107

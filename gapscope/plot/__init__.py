@@ -6,21 +6,22 @@ its fonts embedded. `width` is in inches: `ONE_COLUMN` and `TWO_COLUMNS` are tho
 Open first: comparisons.py
 """
 
-from gapscope.plot.comparisons import curve, difference, effect, heatmap
-from gapscope.plot.networks import blocks, influence, statistics
-from gapscope.plot.pictures import detections
-from gapscope.plot.style import ONE_COLUMN, TWO_COLUMNS, Plot
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "ONE_COLUMN",
-    "TWO_COLUMNS",
-    "Plot",
-    "blocks",
-    "curve",
-    "detections",
-    "difference",
-    "effect",
-    "heatmap",
-    "influence",
-    "statistics",
-]
+from gapscope.rooms import open_room
+
+if TYPE_CHECKING:
+    from gapscope.plot.comparisons import curve as curve, difference as difference, effect as effect, heatmap as heatmap
+    from gapscope.plot.networks import blocks as blocks, influence as influence, statistics as statistics
+    from gapscope.plot.pictures import detections as detections
+    from gapscope.plot.style import ONE_COLUMN as ONE_COLUMN, TWO_COLUMNS as TWO_COLUMNS, Plot as Plot
+
+__all__ = open_room(
+    __name__,
+    {
+        "style": "ONE_COLUMN, TWO_COLUMNS, Plot",
+        "comparisons": "curve, heatmap, difference, effect",
+        "networks": "statistics, influence, blocks",
+        "pictures": "detections",
+    },
+)

@@ -4,3 +4,79 @@ A new measure is a function of two layers, in the file of its kin, and a row in 
 
 Open first: compare.py
 """
+
+from typing import TYPE_CHECKING
+
+from gapscope.rooms import open_room
+
+if TYPE_CHECKING:
+    from gapscope.similarity.all_pairs import compare_all as compare_all
+    from gapscope.similarity.blocks import (
+        Agreement as Agreement,
+        Blocks as Blocks,
+        agreement as agreement,
+        find_blocks as find_blocks,
+    )
+    from gapscope.similarity.cka import (
+        cka_from_grams as cka_from_grams,
+        deconfounded_cka as deconfounded_cka,
+        linear_cka as linear_cka,
+        rbf_cka as rbf_cka,
+    )
+    from gapscope.similarity.compare import (
+        compare as compare,
+        read_similarity as read_similarity,
+        write_similarity as write_similarity,
+    )
+    from gapscope.similarity.components import explained_variance as explained_variance, remove_top as remove_top
+    from gapscope.similarity.convergence import convergence as convergence
+    from gapscope.similarity.floors import (
+        p_values as p_values,
+        permutation_floor as permutation_floor,
+        q_values as q_values,
+        z_values as z_values,
+    )
+    from gapscope.similarity.influence import extreme_images as extreme_images, leave_one_out as leave_one_out
+    from gapscope.similarity.intervals import bootstrap_cka as bootstrap_cka
+    from gapscope.similarity.layer_summary import layer_summary as layer_summary
+    from gapscope.similarity.measures import (
+        MEASURES as MEASURES,
+        Measure as Measure,
+        find_measure as find_measure,
+        measure_layers as measure_layers,
+    )
+    from gapscope.similarity.minibatch import (
+        minibatch_cka as minibatch_cka,
+        minibatch_cka_from_grams as minibatch_cka_from_grams,
+    )
+    from gapscope.similarity.shapes import (
+        angular_shape_distance as angular_shape_distance,
+        procrustes_distance as procrustes_distance,
+    )
+    from gapscope.similarity.subspaces import canonical_correlations as canonical_correlations
+    from gapscope.similarity.summary import (
+        diagonal_means as diagonal_means,
+        extreme_layers as extreme_layers,
+        grid_table as grid_table,
+    )
+
+__all__ = open_room(
+    __name__,
+    {
+        "cka": "linear_cka, cka_from_grams, rbf_cka, deconfounded_cka",
+        "minibatch": "minibatch_cka, minibatch_cka_from_grams",
+        "components": "explained_variance, remove_top",
+        "subspaces": "canonical_correlations",
+        "shapes": "procrustes_distance, angular_shape_distance",
+        "measures": "MEASURES, Measure, find_measure, measure_layers",
+        "floors": "permutation_floor, z_values, p_values, q_values",
+        "intervals": "bootstrap_cka",
+        "compare": "compare, read_similarity, write_similarity",
+        "summary": "diagonal_means, extreme_layers, grid_table",
+        "all_pairs": "compare_all",
+        "layer_summary": "layer_summary",
+        "influence": "leave_one_out, extreme_images",
+        "convergence": "convergence",
+        "blocks": "Blocks, find_blocks, Agreement, agreement",
+    },
+)

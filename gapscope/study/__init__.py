@@ -2,3 +2,27 @@
 
 Open first: stages.py
 """
+
+from typing import TYPE_CHECKING
+
+from gapscope.rooms import open_room
+
+if TYPE_CHECKING:
+    from gapscope.study.environment import environment as environment
+    from gapscope.study.run import run as run, train_one as train_one
+    from gapscope.study.state import RunState as RunState
+    from gapscope.study.status import print_status as print_status
+    from gapscope.study.study import Study as Study
+    from gapscope.study.test_images import run_test_images as run_test_images
+
+__all__ = open_room(
+    __name__,
+    {
+        "study": "Study",
+        "run": "run, train_one",
+        "state": "RunState",
+        "status": "print_status",
+        "environment": "environment",
+        "test_images": "run_test_images",
+    },
+)

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
+from gapscope.version import __version__
+
 LIBRARIES = ["torch", "torchvision", "numpy", "lightning-fabric", "scipy", "xarray", "embreex"]
 
 
@@ -17,7 +19,7 @@ def environment(device: str) -> dict[str, object]:
     import torch
 
     return {
-        "gapscope": metadata.version("gapscope"),
+        "gapscope": __version__,
         "commit": commit(),
         "python": platform.python_version(),
         "libraries": {name: metadata.version(name) for name in LIBRARIES if _installed(name)},

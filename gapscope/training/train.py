@@ -15,8 +15,7 @@ from gapscope.config import Train
 from gapscope.data.batches import Batch
 from gapscope.detector.network import YOLOv3
 from gapscope.files import write_text
-from gapscope.progress import Progress as Report
-from gapscope.progress import silent
+from gapscope.progress import Progress as Report, silent
 from gapscope.training.checkpoint import CHECKPOINT, Progress, load_checkpoint, save_checkpoint
 from gapscope.training.interruption import Interruption
 from gapscope.training.logs import MetricLogs

@@ -5,8 +5,15 @@ from pathlib import Path
 
 from gapscope.data.readers.build import TableBuilder
 from gapscope.data.readers.format import Format, Request
-from gapscope.data.readers.frames import PIXELS, FrameReader, find_frame_files, frames_in, pixel_of, size_for_all
-from gapscope.data.readers.frames import SCALABEL as NAME
+from gapscope.data.readers.frames import (
+    PIXELS,
+    SCALABEL as NAME,
+    FrameReader,
+    find_frame_files,
+    frames_in,
+    pixel_of,
+    size_for_all,
+)
 from gapscope.data.table import AnnotationTable
 
 SHIFT_LABELS = "det_2d.json"
