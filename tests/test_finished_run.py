@@ -1,0 +1,108 @@
+"""A run that an older gapscope finished: it stays finished, and what is said of it stays the same to the last digit.
+
+`data/finished_run.tar.xz` is a run folder of two arms and two seeds on 64-pixel streets, as `gapscope run` left it,
+with what `gapscope figures --only tables` adds, and `numbers.json`: what the charts of its page are drawn from, with
+hashes in place of the maps' cells. To keep it small there are no images, figures and last weights, its page has neither
+scripts nor files to download, and cells beside the diagonal of its grids have three decimals. The numbers mean nothing.
+"""
+
+import hashlib
+import json
+import re
+import tarfile
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import gapscope, gapscope_process
+from page_parts import numbers_of
+
+ARCHIVE = Path(__file__).parent / "data/finished_run.tar.xz"
+SECTIONS = ("verdict", "performance", "where", "data", "training")
+"""Those that print findings; the others tell of files, versions and dates."""
+
+
+@pytest.fixture(scope="module")
+def old_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("finished")
+    with tarfile.open(ARCHIVE) as archive:
+        archive.extractall(folder, filter="data")
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def before(old_run: Path) -> dict[str, str]:
+    """The text files of the run as they were left: its page, tables and records by path."""
+    return texts_of(old_run)
+
+
+@pytest.fixture(scope="module")
+def after(old_run: Path, before: dict[str, str]) -> dict[str, str]:
+    """The same once this gapscope has written page and tables anew."""
+    for command in (("report", old_run), ("figures", old_run, "--only", "tables")):
+        done = gapscope(*command)
+        assert done.returncode == 0, done.stderr
+    return texts_of(old_run)
+
+
+def with_hashed_cells(numbers: Any) -> Any:
+    if isinstance(numbers, dict):
+        return {
+            key: hashlib.sha256(value.encode()).hexdigest() if key == "cells" else with_hashed_cells(value)
+            for key, value in numbers.items()
+        }
+    return [with_hashed_cells(value) for value in numbers] if isinstance(numbers, list) else numbers
+
+
+def texts_of(run: Path) -> dict[str, str]:
+    kinds = ("report.html", "tables/*", "paper/tables/*", "stages/*")
+    return {path.relative_to(run).as_posix(): path.read_text() for kind in kinds for path in sorted(run.glob(kind))}
+
+
+class SectionTexts(HTMLParser):
+    """A page's visible text by section."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[str, str] = {}
+        self.section = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "section":
+            self.section = dict(attrs).get("id") or ""
+
+    def handle_data(self, data: str) -> None:
+        self.found[self.section] = f"{self.found.get(self.section, '')} {data}"
+
+
+def printed_numbers(page: str, section: str) -> list[str]:
+    """Every number in a section's text, as printed, in order."""
+    texts = SectionTexts()
+    texts.feed(page)
+    return re.findall(r"[-+]?\d+(?:\.\d+)?(?:e-?\d+)?", texts.found[section])
+
+
+def test_nothing_of_a_finished_run_is_done_again(old_run, before):
+    done = gapscope_process("run", old_run / "experiment.toml", "--out", old_run)
+    assert done.returncode == 0, done.stderr
+    assert texts_of(old_run) == before
+
+
+def test_every_table_holds_the_same_numbers(before, after):
+    tables = [name for name in before if "tables/" in name]
+    assert {"tables/table2.csv", "tables/table5.tex", "paper/tables/table5-beside-paper.csv"} <= set(tables)
+    assert {name: after[name] for name in tables} == {name: before[name] for name in tables}
+
+
+def test_the_page_draws_the_same_numbers(old_run, after):
+    expected = json.loads((old_run.parent / "numbers.json").read_text())
+    assert expected["performance"]["points"] and expected["curves"] and expected["effects"] and expected["maps"]
+    assert with_hashed_cells(numbers_of(after["report.html"])) == expected
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_the_page_prints_the_same_numbers(before, after, section):
+    expected = printed_numbers(before["report.html"], section)
+    assert sum("." in number for number in expected) > 5
+    assert printed_numbers(after["report.html"], section) == expected
