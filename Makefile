@@ -5,8 +5,18 @@
 PYTHON ?= python3
 VENV ?= .venv
 RUN ?= runs/demo
+LOWEST = $(VENV)-lowest
+# Exact versions to install, such as LOCK=constraints.txt
+LOCK ?=
+# Processes that run tests, and how often a campaign is repeated
+WORKERS ?= 2
+ROUNDS ?= 20
 
-.PHONY: demo test docs architecture clean bench-cka bench-data bench-train
+PIP = $(VENV)/bin/python -m pip install --disable-pip-version-check --quiet
+# Files stay together, since tests of a file share what they need. One thread each: their networks are tiny.
+PYTEST = OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+.PHONY: demo test quick test-faults test-lowest lock docs architecture clean bench-cka bench-data bench-train
 
 demo: $(VENV)/installed
 	$(VENV)/bin/gapscope demo --out $(RUN)
@@ -15,7 +25,29 @@ test: $(VENV)/installed-dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/python -m pytest
+	$(PYTEST)
+
+# The tests that start no process, open no browser, train nothing and render no domain: under a minute on two cores
+quick: $(VENV)/installed-dev
+	$(PYTEST) -m "not slow"
+
+# Campaigns: studies killed at random moments, files and models made at random. Longer ones: make test-faults ROUNDS=100
+test-faults: $(VENV)/installed-dev
+	GAPSCOPE_ROUNDS=$(ROUNDS) $(PYTEST) -m faults
+
+# The quick tests on the lowest versions that pyproject.toml allows, in an environment of their own
+test-lowest: $(LOWEST).txt
+	$(MAKE) quick VENV=$(LOWEST) LOCK=$(LOWEST).txt
+
+$(LOWEST).txt: pyproject.toml scripts/pins.py $(VENV)/installed-dev
+	$(VENV)/bin/python scripts/pins.py lowest > $@.new
+	mv $@.new $@
+
+# constraints.txt anew: the newest versions that pyproject.toml allows, exactly. Nothing is installed
+lock: $(VENV)/installed-dev
+	$(PIP) --dry-run --ignore-installed --report $(VENV)/lock.json -e ".[dev]"
+	$(VENV)/bin/python scripts/pins.py lock $(VENV)/lock.json > $(VENV)/lock.txt
+	mv $(VENV)/lock.txt constraints.txt
 
 # The site of docs/, with a reference of commands and code -> site/index.html. A warning is an error.
 docs: $(VENV)/installed-dev
@@ -37,17 +69,17 @@ bench-data: $(VENV)/installed
 bench-train: $(VENV)/installed
 	$(VENV)/bin/python benchmarks/train.py $(BENCH)
 
-$(VENV)/installed: pyproject.toml
+$(VENV)/installed: pyproject.toml $(LOCK)
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || \
 		{ echo "gapscope needs Python 3.11 or newer; '$(PYTHON)' is `$(PYTHON) --version`. Name another: make demo PYTHON=python3.12"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet torch torchvision
-	$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet -e .
+	$(PIP) $(LOCK:%=-c %) torch torchvision
+	$(PIP) $(LOCK:%=-c %) -e .
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet -e ".[dev]"
+	$(PIP) $(LOCK:%=-c %) -e ".[dev]"
 	touch $@
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(LOWEST) $(LOWEST).txt

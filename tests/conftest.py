@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 import quick_tests
 import torch
-from command import gapscope_process
+from command import gapscope, gapscope_process
 from in_browser import OPTIONS, Browser, chromium
-from miniature import MINIATURE
+from miniature import MINIATURE, SMALLER
 from sharing import made_once
 
 # Tests use tiny networks: one thread is quicker than two that wait for each other, above all on a shared machine.
 torch.set_num_threads(1)
+
+LONGEST = ("test_end_to_end.py", "test_kill_and_resume.py", "test_recording_acceptance.py", "test_train_command.py")
+"""Files that begin before all others, so that several processes end at about the same time."""
 
 
 def pytest_configure() -> None:
@@ -23,6 +26,7 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     quick_tests.mark_slow_ones(items)
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -56,6 +60,18 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert done.returncode == 0, done.stderr
 
     return made_once(tmp_path_factory, "study", make) / "run"
+
+
+@pytest.fixture(scope="session")
+def smaller_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of a smaller study, made without interruption, for all tests to read."""
+
+    def make(folder: Path) -> None:
+        (folder / "smaller.toml").write_text(SMALLER)
+        done = gapscope("run", folder / "smaller.toml", "--out", folder / "run", "--jobs", "2")
+        assert done.returncode == 0, done.stderr
+
+    return made_once(tmp_path_factory, "smaller", make) / "run"
 
 
 @pytest.fixture(scope="module")

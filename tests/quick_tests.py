@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-SLOW_FIXTURES = {"finished_run", "one_browser"}
+SLOW_FIXTURES = {"finished_run", "smaller_run", "one_browser"}
 PROCESSES = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"}
 """Events of Python, raised before a process is started."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from campaign import ROUNDS
 from hypothesis import HealthCheck, given, settings, strategies as st
 from PIL import Image
 from small_formats import SMALL_FORMATS
@@ -19,7 +20,11 @@ from gapscope.data.readers.detect import FORMATS, read_annotations
 from gapscope.errors import InputError
 
 EXAMPLES = settings(
-    max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
+    max_examples=30 * ROUNDS,
+    deadline=None,
+    derandomize=ROUNDS == 1,
+    suppress_health_check=list(HealthCheck),
+    database=None,
 )
 TOKENS = [
     "",
@@ -126,6 +131,7 @@ def read_both_ways(root: Path, format: str | None) -> None:
             assert np.isfinite(table.xyxy).all()
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("format", FORMATS)
 @EXAMPLES
 @given(data=st.data())
@@ -144,9 +150,10 @@ def test_no_label_file_breaks_a_reader(folders, format, data):
 IMAGES = {"jpg": {}, "png": {}, "webp": {}, "progressive.jpg": {"progressive": True}}
 
 
+@pytest.mark.faults
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow comments on broken EXIF data
 @pytest.mark.parametrize("kind", IMAGES)
-@settings(EXAMPLES, max_examples=120)
+@settings(EXAMPLES, max_examples=120 * ROUNDS)
 @given(data=st.data())
 def test_no_image_file_breaks_a_decoder(tmp_path_factory, kind, data):
     path = tmp_path_factory.getbasetemp() / f"fuzz.{kind}"

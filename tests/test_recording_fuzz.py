@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 import torch
+from campaign import ROUNDS
 from full_features import (
     assert_holds,
     assert_nothing_is_lost,
@@ -119,7 +120,8 @@ def test_the_random_models_do_all_of_it_each_thing_in_at_least_two_of_them():
     assert all(len(set(model.parts)) < len(model.parts) for model in models), "a whole part is used twice in each"
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.faults
+@pytest.mark.parametrize("seed", range(len(SEEDS) * ROUNDS))
 def test_random_models_are_recorded_right(seed):
     assert_recorded_right(settled(RandomModel(seed), IMAGES, seed))
 
