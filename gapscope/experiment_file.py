@@ -1,6 +1,5 @@
 """experiment.toml -> a checked experiment: every mistake is named, with its place and what may have been meant."""
 
-import difflib
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
@@ -9,11 +8,15 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from gapscope.config import MEASURE_IMAGES, Arm, Domain, Experiment
+from gapscope.config import Arm, Domain, Experiment
 from gapscope.data.label_maps import named_label_maps
+from gapscope.data.readers.detect import FORMATS
 from gapscope.detector.layers import LARGEST_STRIDE, parse_layer_range
 from gapscope.errors import InputError
 from gapscope.files import read_text
+from gapscope.similarity.measures import MEASURES
+from gapscope.streets.drives import STYLES
+from gapscope.words import did_you_mean
 
 
 def read_config(path: Path) -> Experiment:
@@ -54,12 +57,6 @@ def parse_config(text: str, name: str = "experiment") -> Experiment:
     if complaints:
         raise InputError("\n".join(f"{name}{line}" for line in complaints))
     return experiment
-
-
-def did_you_mean(word: str, known: list[str]) -> str:
-    """` Did you mean 'x'?` when a known word is near, else the list of known words."""
-    near = difflib.get_close_matches(word, known, n=1)
-    return f" Did you mean '{near[0]}'?" if near else f" Known: {', '.join(known)}."
 
 
 def _complaints(experiment: Experiment) -> Iterator[str]:
@@ -105,16 +102,17 @@ def _measure_complaints(experiment: Experiment) -> Iterator[str]:
     if "cka_debiased" not in names:
         yield f"{start} 'cka_debiased' is missing, which effects, influences and the report rest on. Add it."
     for name in names:
-        if name == "euclidean":
+        if name not in MEASURES:
+            known = [name for name, measure in MEASURES.items() if measure.needs != "features"]
+            yield f"{start} there is no measure '{name}'.{did_you_mean(name, known)}"
+        elif MEASURES[name].needs == "features":
             yield (
-                f"{start} 'euclidean' needs the activations of two networks side by side, which a study does not keep. "
+                f"{start} '{name}' needs the activations of two networks side by side, which a study does not keep. "
                 "Leave it out, or take 'procrustes'."
             )
-        elif name not in MEASURE_IMAGES:
-            yield f"{start} there is no measure '{name}'.{did_you_mean(name, list(MEASURE_IMAGES))}"
-        elif images < MEASURE_IMAGES[name]:
+        elif images < (least := MEASURES[name].least_images):
             yield (
-                f"{start} '{name}' needs {MEASURE_IMAGES[name]} images or more, and [probe] images = {images}. "
+                f"{start} '{name}' needs {least} images or more, and [probe] images = {images}. "
                 "Raise that, or leave the measure out."
             )
 
@@ -122,6 +120,11 @@ def _measure_complaints(experiment: Experiment) -> Iterator[str]:
 def _domain_complaints(name: str, domain: Domain, classes: list[str]) -> Iterator[str]:
     if (domain.generate is None) == (domain.root is None):
         yield f" [domains.{name}]: needs either 'root' (a folder of yours) or 'generate' (rendered streets), not both."
+    if domain.generate is not None and domain.generate.style not in STYLES:
+        wanted = domain.generate.style
+        yield f" [domains.{name}.generate] style: there is no style '{wanted}'.{did_you_mean(wanted, STYLES)}"
+    if domain.format is not None and domain.format not in FORMATS:
+        yield f" [domains.{name}] format: there is no format '{domain.format}'.{did_you_mean(domain.format, FORMATS)}"
     for target in domain.labels:
         if target not in classes:
             yield f" [domains.{name}.labels]: unknown class '{target}'.{did_you_mean(target, classes)}"

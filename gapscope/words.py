@@ -1,4 +1,7 @@
-"""Durations and sizes as people say them."""
+"""Durations, sizes and slips of the pen, as people say them."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 def duration(seconds: float) -> str:
@@ -28,3 +31,22 @@ def file_size(num_bytes: int) -> str:
         size /= 1000
         units.pop(0)
     return f"{size:.3g} {units[0]}"
+
+
+def did_you_mean(word: str, known: Iterable[str], *, also_known: bool = False) -> str:
+    """What to put behind a complaint about an unknown word.
+
+    >>> did_you_mean("epoch", ["epochs", "patience"])
+    " Did you mean 'epochs'?"
+    >>> did_you_mean("speed", ["epochs", "patience"])
+    ' Known: epochs, patience.'
+
+    Args:
+        word: That was given.
+        known: Words that would have been right.
+        also_known: List the known words even if one of them is near.
+    """
+    known = list(known)
+    near = get_close_matches(word, known, n=1)
+    meant = f" Did you mean '{near[0]}'?" if near else ""
+    return f"{meant} Known: {', '.join(known)}." if also_known or not near else meant

@@ -103,6 +103,6 @@ class TestOrder:
             script.in_order({"a", "b"}, {"a": {"b"}, "b": {"a"}}, ["a", "b"])
 
 
-def test_a_rooms_package_counts_as_all_that_it_imports():
+def test_a_name_that_a_room_offers_counts_as_the_module_it_is_from():
     """`from gapscope.config import Train` may not hide that a module stands above the settings."""
     assert "config/training.py" in script.imported_by("training/optimization.py")

@@ -1,5 +1,6 @@
 """The commands refuse what is wrong with one sentence, exit code 2 and nothing written; help is quick."""
 
+import re
 import subprocess
 import sys
 
@@ -37,6 +38,17 @@ def test_a_source_class_that_the_data_do_not_have_is_refused_before_anything_is_
     assert done.returncode == 2
     assert "'vehicel' is no class of this data set. Did you mean 'vehicle'?" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["study.toml"]
+
+
+@pytest.mark.slow
+def test_what_is_wrong_with_several_domains_is_told_together(tmp_path):
+    text = MINIATURE
+    for style, root in (("camera", "nowhere"), ("engine", "lost")):
+        text = re.sub(rf'generate = {{ style = "{style}".*?}}', f'root = "{root}"', text, count=1)
+    (tmp_path / "study.toml").write_text(text)
+    done = gapscope("run", "study.toml", "--data-root", ".", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "there is no folder nowhere" in done.stderr and "there is no folder lost" in done.stderr
 
 
 def test_a_probe_larger_than_the_test_split_is_refused_before_anything_is_written(tmp_path, shared_data):

@@ -79,7 +79,7 @@ def test_networks_with_other_layers_are_compared_without_means(tmp_path):
 @pytest.mark.parametrize(
     ("options", "wording"),
     [
-        (["--measure", "cka"], "there is no measure 'cka'. Choose from cka_debiased"),
+        (["--measure", "cka"], "there is no measure 'cka'. Known: cka_debiased"),
         (["--measure", "euclidean"], "a recording holds Gram matrices only"),
         (["--measure", "cka_deconfounded"], "needs the Gram matrix of the images themselves"),
         (["--diagonal", "--floor", "cells"], "asked for in every cell, but cells = 'diagonal'"),

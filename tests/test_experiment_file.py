@@ -1,16 +1,21 @@
 """An experiment file says everything once, and every mistake in it is named."""
 
 import json
+import subprocess
+import sys
+from typing import get_args
 
 import pytest
 from command import gapscope
 from miniature import MINIATURE
 
-from gapscope.config import MEASURE_IMAGES
+from gapscope.config import Evaluate, Train
 from gapscope.errors import InputError
+from gapscope.evaluation.average_precision import RULES
 from gapscope.experiment_file import parse_config, read_config, read_config_text
 from gapscope.run_folder import RunFolder
 from gapscope.similarity.measures import MEASURES
+from gapscope.training.logs import LOGGERS
 
 
 def test_defaults_are_the_papers_settings():
@@ -60,6 +65,12 @@ def test_defaults_are_the_papers_settings():
             '[similarity]\nmeasures = ["cka_debiased", "euclidean"]',
             r"'euclidean' needs the activations of two networks side by side, which a study does not keep",
         ),
+        ('style = "engine"', 'style = "engin"', r"style: there is no style 'engin'\. Did you mean 'engine'\?"),
+        (
+            "min_area = 30.0",
+            'format = "cocoo"',
+            r"\[domains\.camera\] format: there is no format 'cocoo'\. Did you",
+        ),
         ("min_area = 30.0", "split = { fractions = [0.5, 0.2, 0.2] }", r"do not add up to 1"),
         ("min_area = 30.0", 'root = "elsewhere"', r"needs either 'root' .* or 'generate'"),
         ("[arms.base]", "[arms.scratch]", r"'scratch' is a word that 'start' uses"),
@@ -74,8 +85,33 @@ def test_a_mistake_is_named_with_its_place_and_value(old, new, message):
         parse_config(MINIATURE.replace(old, new, 1))
 
 
-def test_a_study_can_take_every_measure_that_a_recording_suffices_for():
-    assert {name: one.least_images for name, one in MEASURES.items() if one.needs != "features"} == MEASURE_IMAGES
+@pytest.mark.parametrize("name", [name for name, one in MEASURES.items() if one.needs != "features"])
+def test_a_study_can_take_every_measure_that_a_recording_suffices_for(name):
+    measures = dict.fromkeys(["cka_debiased", name])
+    wanted = f"[similarity]\nmeasures = {list(measures)}"
+    text = MINIATURE.replace("[similarity]", wanted, 1)
+    enough = text.replace("images = 6", f"images = {MEASURES[name].least_images}")
+    assert parse_config(enough).similarity.measures == list(measures)
+
+
+def test_choices_of_the_file_are_those_that_are_implemented():
+    (loggers,) = get_args(Train.model_fields["loggers"].annotation)
+    assert get_args(loggers) == tuple(LOGGERS)
+    assert get_args(Evaluate.model_fields["rule"].annotation) == RULES
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arguments", [["run"], ["train", "--arm", "u-real", "--seed", "0"]])
+def test_a_mistake_in_the_file_is_told_before_anything_heavy_is_imported(tmp_path, arguments):
+    (tmp_path / "study.toml").write_text(MINIATURE.replace("epochs = 2", "epoch = 2"))
+    sys_argv = ["gapscope", arguments[0], "study.toml", *arguments[1:]]
+    heavy = {"torch", "scipy", "pandas", "xarray", "matplotlib"}
+    code = (
+        f"import sys\nfrom gapscope.cli import main\nsys.argv = {sys_argv}\ntry:\n    main()\n"
+        f"except SystemExit as end:\n    print(end.code, *{heavy!r} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert (done.stdout, done.stderr.count("Did you mean 'epochs'?")) == ("2\n", 1)
 
 
 def test_one_size_is_enough_and_three_are_not_too_many():

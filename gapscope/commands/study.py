@@ -50,10 +50,13 @@ def run(
     """
     from gapscope.experiment_file import parse_config, read_config_text
     from gapscope.progress import for_terminal
-    from gapscope.study.run import run as run_study
 
     text = read_config_text(config)
     experiment = parse_config(text, str(config))
+    from gapscope.study.run import (
+        run as run_study,
+    )  # imports torch: a mistake in the file does not wait for it
+
     out = out or Path("runs") / experiment.name
     report = run_study(
         experiment, out, config_text=text, data_root=data_root, only=only, jobs=jobs, progress=for_terminal()

@@ -26,10 +26,11 @@ def train(
     """
     from gapscope.experiment_file import parse_config, read_config_text
     from gapscope.progress import for_terminal
-    from gapscope.study.run import train_one
 
     text = read_config_text(config)
     experiment = parse_config(text, str(config))
+    from gapscope.study.run import train_one  # imports torch: a mistake in the file does not wait for it
+
     out = out or Path("runs") / experiment.name
     weights = train_one(experiment, out, arm, seed, config_text=text, data_root=data_root, progress=for_terminal())
     print(f"weights: {weights}; what is left of the study: gapscope run {config} --out {out}")

@@ -5,12 +5,11 @@ Open first: experiment.py
 
 from gapscope.config.domains import Data, Domain, Generate, Split
 from gapscope.config.experiment import Experiment
-from gapscope.config.measuring import MEASURE_IMAGES, Evaluate, Probe, Record, Similarity
+from gapscope.config.measuring import Evaluate, Probe, Record, Similarity
 from gapscope.config.tables import Name, Table
 from gapscope.config.training import NUMBERS_DO_NOT_DEPEND_ON, PAPER, Arm, Augment, Model, Train
 
 __all__ = [
-    "MEASURE_IMAGES",
     "NUMBERS_DO_NOT_DEPEND_ON",
     "PAPER",
     "Arm",

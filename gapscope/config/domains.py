@@ -27,7 +27,8 @@ class Data(Table):
 
 
 class Generate(Table):
-    style: Literal["camera", "engine", "game"]
+    style: str
+    """`camera`, `engine` or `game`."""
     images: int = Field(gt=0)
     size: int = Field(256, ge=64)
     """Side of the rendered images in pixels."""
@@ -65,27 +66,7 @@ class Domain(Table):
     """Render the domain with gapscope's own street generator."""
     root: str | None = None
     """The domain's folder; a relative path starts at the data root (`--data-root` or GAPSCOPE_DATA)."""
-    format: (
-        Literal[
-            "viper",
-            "kitti",
-            "vkitti2",
-            "vkitti1",
-            "cityscapes",
-            "cityscapes3d",
-            "citypersons",
-            "synscapes",
-            "openimages",
-            "bdd100k-2018",
-            "bdd100k-det20",
-            "bdd100k-old",
-            "scalabel",
-            "coco",
-            "yolo",
-            "voc",
-        ]
-        | None
-    ) = None
+    format: str | None = None
     """How the labels are written; found out from the folder when left out."""
     images: str = ""
     """Folder of the images below the root, where it is not in the format's usual place."""

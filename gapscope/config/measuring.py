@@ -43,26 +43,6 @@ class Record(Table):
     """Live tensors above this spill to disk; the numbers do not change."""
 
 
-MEASURE_IMAGES = {
-    "cka_debiased": 4,
-    "cka_biased": 4,
-    "cka_rbf_debiased": 4,
-    "cka_rbf_biased": 4,
-    "cka_deconfounded": 4,
-    "cka_angle": 4,
-    "rsa": 4,
-    "mutual_knn": 12,
-    "cca_mean": 4,
-    "cca_squared": 4,
-    "svcca": 4,
-    "svcca_20": 41,
-    "pwcca_pooled": 4,
-    "procrustes": 4,
-    "shape_angle": 4,
-}
-"""Measures that a study's recordings suffice for, and the fewest images of each; docs/measures.md says more."""
-
-
 class Similarity(Table):
     measures: list[str] = ["cka_debiased", "cka_biased", "cka_deconfounded", "rsa"]
     """How layers are compared, all with all; `cka_debiased` must be among them. See docs/measures.md."""

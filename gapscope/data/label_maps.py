@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from gapscope.data.labels import hint
 from gapscope.errors import InputError
+from gapscope.words import did_you_mean
 
 _FILE = Path(__file__).with_name("label_maps.toml")
 _WORDS = ("about", "drop", "ignore", "rest")
@@ -51,7 +51,7 @@ def label_map(name: str) -> LabelMap:
     """
     known = named_label_maps()
     if name not in known:
-        raise InputError(f"there is no label map '{name}'.{hint(name, list(known))}")
+        raise InputError(f"there is no label map '{name}'.{did_you_mean(name, known, also_known=True)}")
     return known[name]
 
 

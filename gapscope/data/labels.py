@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 
 import numpy as np
 
 from gapscope.data.table import ANY_CLASS, AnnotationTable
 from gapscope.errors import InputError
+from gapscope.words import did_you_mean
 
 REGION_WORDS = ("crowd", "group", "region", "dontcare", "ignore")
 """A class whose name holds one of these, letters only, is of regions with any number of objects, not of single ones."""
@@ -86,7 +86,8 @@ _DROP, _IGNORE = "\0drop", "\0ignore"  # no class can have these names
 def _check_targets(mapping: Mapping[str, Sequence[str]], targets: tuple[str, ...]) -> None:
     for target in mapping:
         if target not in targets:
-            raise InputError(f"label map: target '{target}' is no class of the study.{hint(target, targets)}")
+            meant = did_you_mean(target, targets, also_known=True)
+            raise InputError(f"label map: target '{target}' is no class of the study.{meant}")
 
 
 def _fates(
@@ -97,7 +98,9 @@ def _fates(
     fate: dict[str, str] = {}
     for source, target in named:
         if source not in known:
-            raise InputError(f"label map: '{source}' is no class of this data set.{hint(source, known)}")
+            raise InputError(
+                f"label map: '{source}' is no class of this data set.{did_you_mean(source, known, also_known=True)}"
+            )
         if source in fate:
             raise InputError(f"label map: '{source}' is named twice - expected every source class once. Remove one.")
         fate[source] = target
@@ -109,10 +112,3 @@ def _check_all_named(scored: dict[str, int], fate: dict[str, str]) -> None:
     if unmapped:
         listed = ", ".join(f"'{name}' ({n} boxes)" for name, n in sorted(unmapped.items(), key=lambda item: -item[1]))
         raise InputError(f"label map: unmapped {listed} - expected a place for every class. Map, drop or ignore each.")
-
-
-def hint(name: str, known: Sequence[str]) -> str:
-    """What may have been meant, and all that is known."""
-    close = get_close_matches(name, known, n=1, cutoff=0.6)
-    meant = f" Did you mean '{close[0]}'?" if close else ""
-    return f"{meant} Known: {', '.join(known)}."

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from gapscope.similarity import neighbours, shapes, subspaces
 from gapscope.similarity.cka import deconfounded_kernel, gaussian_kernel, linear_kernel, unit
 from gapscope.similarity.gram import AT_LEAST, Array
 from gapscope.similarity.layer_view import LayerView, UndefinedError, view_of_features
+from gapscope.words import did_you_mean
 
 CHANGES = ("shift", "scale", "permutation", "rotation", "invertible map", "unrelated features")
 """What may happen to a layer's features: a constant added to each; all times one number; another order; an orthogonal
@@ -189,9 +189,7 @@ def find_measure(name: str) -> Measure:
         InputError: If there is none; names the known ones.
     """
     if name not in MEASURES:
-        near = get_close_matches(name, MEASURES, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise InputError(f"there is no measure {name!r}. Choose from {', '.join(MEASURES)}.{hint}")
+        raise InputError(f"there is no measure {name!r}.{did_you_mean(name, MEASURES, also_known=True)}")
     return MEASURES[name]
 
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from gapscope.similarity.gram import Array, squared_distances
 from gapscope.similarity.layer_view import LayerView, UndefinedError, check_finite
@@ -27,6 +26,8 @@ def ranked_dissimilarities(view: LayerView) -> Array:
     Source:
         Kriegeskorte, Mur and Bandettini 2008, Frontiers in Systems Neuroscience 2:4.
     """
+    from scipy.stats import rankdata  # takes a second, and experiment files are checked against the table of measures
+
     check_finite(view)
     rows, columns = np.triu_indices(len(view.gram), 1)
     distances = squared_distances(view.gram / np.abs(view.gram).max())[rows, columns]

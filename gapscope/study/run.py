@@ -9,7 +9,6 @@ import tomli_w
 from gapscope.config import Experiment
 from gapscope.data.splits import read_list
 from gapscope.errors import InputError
-from gapscope.experiment_file import did_you_mean
 from gapscope.files import hash_value, read_text, write_json, write_text
 from gapscope.progress import Progress, silent
 from gapscope.run_folder import RunFolder, RunName
@@ -19,6 +18,7 @@ from gapscope.study.side_by_side import do_side_by_side
 from gapscope.study.stages import training_unit, units_of
 from gapscope.study.study import Study
 from gapscope.study.units import STAGES, Unit, keys_of, pending, with_needs
+from gapscope.words import did_you_mean
 
 
 def run(
@@ -100,10 +100,20 @@ def train_one(
 
 
 def check(waiting: list[Unit], study: Study, *, only: str | None = None, jobs: int = 1) -> None:
-    """Find out what can be wrong with the units that are to be done, before anything is written."""
+    """Find out what can be wrong with the units that are to be done, before anything is written.
+
+    Raises:
+        InputError: Naming what is wrong with each domain, or else with probes or trainings.
+    """
     domains = [unit.name.removeprefix("data/") for unit in waiting if unit.name.startswith("data/")]
+    problems = []
     for name in domains:
-        study.check_domain(name)
+        try:
+            study.check_domain(name)
+        except InputError as problem:
+            problems.append(str(problem))
+    if problems:
+        raise InputError("\n".join(problems))
     for unit in waiting:
         name = unit.name.removeprefix("probe/")
         if unit.name != name and name not in domains:

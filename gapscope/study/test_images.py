@@ -5,9 +5,10 @@ from pathlib import Path
 from gapscope.config import Experiment
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
-from gapscope.experiment_file import did_you_mean, read_config
+from gapscope.experiment_file import read_config
 from gapscope.run_folder import RunFolder
 from gapscope.study.domain_files import load_domain, load_split
+from gapscope.words import did_you_mean
 
 
 def run_test_images(run: Path, domain: str, data_root: Path | None) -> tuple[Experiment, AnnotationTable]:
