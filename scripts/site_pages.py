@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import griffe
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
@@ -17,6 +18,18 @@ AT_ROOT = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANG
 """Pages that lie beside docs/, and what they are called on the site."""
 BESIDE = "Files beside the rooms"
 LINK = re.compile(r"(?<=\]\()([^)#:\s]+)")
+
+
+EXAMPLE = re.compile(r"^>>> .*(?:\n(?!\s*$).+)*", re.M)
+"""A call in a docstring, with what it gives."""
+
+
+class Examples(griffe.Extension):
+    """Calls in docstrings are code, on the site too: what they give is not looked at for links and lists."""
+
+    def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
+        if obj.docstring:
+            obj.docstring.value = EXAMPLE.sub(lambda call: f"```pycon\n{call[0]}\n```", obj.docstring.value)
 
 
 def all_commands() -> dict[str, Any]:
