@@ -18,6 +18,8 @@ import pytest
 from command import gapscope, gapscope_process
 from page_parts import numbers_of
 
+pytestmark = pytest.mark.slow
+
 ARCHIVE = Path(__file__).parent / "data/finished_run.tar.xz"
 SECTIONS = ("verdict", "performance", "where", "data", "training")
 """Those that print findings; the others tell of files, versions and dates."""
