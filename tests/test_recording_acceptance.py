@@ -26,6 +26,8 @@ from gapscope.recording.recording import Recording
 from gapscope.recording.schedule import Schedule
 from gapscope.similarity.cka import cka_from_grams, linear_cka
 
+pytestmark = pytest.mark.slow  # two large detectors, recorded many times
+
 N = 12
 IMAGES = probe(n=N, size=SIZE)
 
