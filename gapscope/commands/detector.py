@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gapscope.commands.app import app, chosen_device
+from gapscope.detector.thresholds import SHOWN_CONFIDENCE, SHOWN_OVERLAP
 
 if TYPE_CHECKING:
     from gapscope.detector.network import Darknet
@@ -103,8 +104,8 @@ def detect(
     size: Annotated[
         int | None, typer.Option(help="Input size in pixels; left out, what the .cfg says, or 416.")
     ] = None,
-    confidence: Annotated[float, typer.Option(help="Show boxes from this confidence on.")] = 0.25,
-    iou: Annotated[float, typer.Option(help="Of boxes that overlap more, one stays.")] = 0.45,
+    confidence: Annotated[float, typer.Option(help="Show boxes from this confidence on.")] = SHOWN_CONFIDENCE,
+    iou: Annotated[float, typer.Option(help="Of boxes that overlap more, one stays.")] = SHOWN_OVERLAP,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for pictures and detections.json.")] = Path(
         "detections"
     ),

@@ -7,6 +7,7 @@ import typer
 
 from gapscope.commands.app import DataRoot, app, chosen_device
 from gapscope.commands.detector import Cfg, Names
+from gapscope.detector.thresholds import SCORED_CONFIDENCE, SCORED_OVERLAP, SHOWN_CONFIDENCE
 
 Several = list[str] | None
 
@@ -24,9 +25,11 @@ def evaluate(
     split_list: Annotated[Path | None, typer.Option(help="Only these of its images, one a line.")] = None,
     merge: Annotated[Several, typer.Option(help='"vehicle=car,bus": scored as one. Repeat it.')] = None,
     size: Annotated[int | None, typer.Option(help="Input size; left out, the .cfg's, the run's, or 416.")] = None,
-    confidence: Annotated[float, typer.Option(min=0, max=0.99, help="Least confidence of all.")] = 0.001,
-    nms_iou: Annotated[float, typer.Option(min=0.01, max=0.99, help="Of boxes over it, one stays.")] = 0.6,
-    operating_confidence: Annotated[float, typer.Option(min=0, max=0.99, help="Least to be confused.")] = 0.25,
+    confidence: Annotated[float, typer.Option(min=0, max=0.99, help="Least confidence of all.")] = SCORED_CONFIDENCE,
+    nms_iou: Annotated[float, typer.Option(min=0.01, max=0.99, help="Of boxes over it, one stays.")] = SCORED_OVERLAP,
+    operating_confidence: Annotated[
+        float, typer.Option(min=0, max=0.99, help="Least to be confused.")
+    ] = SHOWN_CONFIDENCE,
     bootstraps: Annotated[int, typer.Option(min=20, help="Resamples behind each interval.")] = 1000,
     cfg: Cfg = None,
     names: Names = None,

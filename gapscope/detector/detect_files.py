@@ -15,6 +15,7 @@ from gapscope.data.letterbox import letterbox, letterbox_geometry, unletterbox
 from gapscope.detector.decode import Detections, detect
 from gapscope.detector.network import Darknet
 from gapscope.detector.plans import input_side
+from gapscope.detector.thresholds import SHOWN_CONFIDENCE, SHOWN_OVERLAP
 from gapscope.drawing import Mark, draw_marks
 from gapscope.errors import InputError
 from gapscope.files import atomic_path
@@ -84,8 +85,8 @@ def detect_files(
     files: Sequence[ImageFile],
     *,
     size: int | None = None,
-    confidence: float = 0.25,
-    iou: float = 0.45,
+    confidence: float = SHOWN_CONFIDENCE,
+    iou: float = SHOWN_OVERLAP,
     resize: Resize = "letterbox",
     device: str | torch.device = "cpu",
     batch_size: int = 8,
