@@ -1,5 +1,6 @@
 """Durations, sizes and slips of the pen, as people say them."""
 
+import math
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -18,18 +19,25 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def file_size(num_bytes: int) -> str:
-    """`512 bytes`, `12.3 kB`, `4.5 MB`: in powers of 1000, as file managers and disks count.
+def byte_size(num_bytes: int, *, up: bool = False) -> str:
+    """Of a file or of memory: three digits, in powers of 1024, as `[record] memory` reads them.
 
-    >>> [file_size(num_bytes) for num_bytes in (512, 12_345, 4_500_000)]
-    ['512 bytes', '12.3 kB', '4.5 MB']
+    >>> [byte_size(num_bytes) for num_bytes in (512, 12_345, 4_500_000)]
+    ['512 bytes', '12.1 KiB', '4.29 MiB']
+
+    Args:
+        num_bytes: How many.
+        up: Round up, for an amount that must suffice.
     """
-    if num_bytes < 1000:
-        return f"{num_bytes} bytes"
-    size, units = num_bytes / 1000, ["kB", "MB", "GB", "TB"]
+    if num_bytes < 1024:
+        return "1 byte" if num_bytes == 1 else f"{num_bytes} bytes"
+    size, units = num_bytes / 1024, ["KiB", "MiB", "GiB", "TiB"]
     while size >= 999.5 and len(units) > 1:
-        size /= 1000
+        size /= 1024
         units.pop(0)
+    if up:
+        digits = 2 - math.floor(math.log10(size))
+        size = math.ceil(size * 10**digits) / 10**digits
     return f"{size:.3g} {units[0]}"
 
 

@@ -50,13 +50,13 @@ def watch() -> None:
 
 
 def look_at_event(event: str, arguments: tuple[Any, ...]) -> None:
-    if event in PROCESSES and not asks_git(arguments):
+    if event in PROCESSES and not asks_quickly(arguments):
         refuse("starts a process")
 
 
-def asks_git(arguments: tuple[Any, ...]) -> bool:
-    """A run notes its commit, which takes no time."""
-    return arguments[:1] == ("git",)
+def asks_quickly(arguments: tuple[Any, ...]) -> bool:
+    """A run notes its commit, and libraries ask for the processor when they are first imported: neither takes time."""
+    return arguments[:1] in (("git",), ("uname",))
 
 
 def watched(function: Callable[..., Any], what: str) -> Callable[..., Any]:

@@ -103,7 +103,10 @@ def test_leaks_of_a_folder_compare_pixels_too(tmp_path):
         (["show", "photos", "-o", "sheet.gif"], "sheet.gif - expected a name that ends in .jpg or .png"),
         (["show", "photos", "-o", "s.png", "--class", "bus"], "'bus' is no class of photos. It has car, van."),
         (["convert", "photos", "--to", "coco", "-o", "photos/new"], "is inside"),
-        (["convert", "photos", "--to", "coco", "-o", "new", "--map", "car"], "--map car - expected NEW=OLD,OLD"),
+        (
+            ["convert", "photos", "--to", "coco", "-o", "new", "--map", "car"],
+            '--map "car" - expected a name and what it stands for',
+        ),
         (["convert", "photos", "--to", "coco", "-o", "new", "--map", "bus=lorry"], "'lorry' is no class of this data"),
         (["convert", "photos", "--to", "coco", "-o", "new", "--map", "van=van"], "unmapped 'car' (3 boxes)"),
         (["convert", "photos", "--to", "kitti", "-o", "new"], "'kitti' is not one of 'coco', 'yolo'"),

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from small_data import coco_folder, table_of, write_coco
 
+from gapscope.data.labels import parse_mapping
 from gapscope.errors import InputError
 from gapscope.evaluation.average_precision import coco_average_precision
 from gapscope.evaluation.columns import Boxes
 from gapscope.evaluation.labelled import labelled_folder, with_classes
-from gapscope.evaluation.merging import merge_classes, parse_groups
+from gapscope.evaluation.merging import merge_classes
 
 CLASSES = ["person", "car", "bus", "truck"]
 GROUP = {"vehicle": ["car", "bus", "truck"]}
@@ -63,18 +64,21 @@ def test_what_cannot_be_merged_is_refused(groups, message):
 
 
 def test_groups_are_written_as_name_equals_members():
-    assert parse_groups(["vehicle=car, bus", "who=person"], "--merge") == {"vehicle": ["car", "bus"], "who": ["person"]}
+    assert parse_mapping(["vehicle=car, bus", "who=person"], "--merge") == {
+        "vehicle": ["car", "bus"],
+        "who": ["person"],
+    }
 
 
 @pytest.mark.parametrize("text", ["vehicle", "vehicle=", "=car", "vehicle=car,,bus"])
 def test_groups_in_another_form_are_refused(text):
     with pytest.raises(InputError, match='expected a name and what it stands for, as in "vehicle=car,bus"'):
-        parse_groups([text], "--merge")
+        parse_mapping([text], "--merge")
 
 
 def test_a_group_that_is_given_twice_is_refused():
     with pytest.raises(InputError, match="'vehicle' is given twice"):
-        parse_groups(["vehicle=car", "vehicle=bus"], "--merge")
+        parse_mapping(["vehicle=car", "vehicle=bus"], "--merge")
 
 
 def test_classes_are_matched_by_name_whatever_their_order():

@@ -29,7 +29,7 @@ from gapscope.page.training_rows import CHANGED, UNCHANGED, not_begun, training_
 from gapscope.run_folder import RunFolder, RunName
 from gapscope.study.domain_files import write_domain_files
 from gapscope.study.domains import prepare_domain
-from gapscope.words import duration, file_size
+from gapscope.words import byte_size, duration
 
 EVIL = "</td><script>alert(1)</script>"
 SECTIONS = ("data", "training", "provenance")
@@ -328,7 +328,7 @@ def test_every_file_of_the_run_folder_is_listed_once(run, html):
     assert "*" not in by_pattern, "a file that nothing is said about"
     found = by_pattern["evaluation/*.detections.npz"]
     assert len(found.files) == 6
-    assert cells(html["provenance"], "evaluation/*.detections.npz")[1:3] == ["6", file_size(found.size)]
+    assert cells(html["provenance"], "evaluation/*.detections.npz")[1:3] == ["6", byte_size(found.size)]
 
 
 def test_the_page_itself_and_hidden_files_are_not_listed(tmp_path):
@@ -380,13 +380,13 @@ def test_durations_in_words(seconds, said):
     ("num_bytes", "said"),
     [
         (0, "0 bytes"),
-        (999, "999 bytes"),
-        (1000, "1 kB"),
-        (999_400, "999 kB"),
-        (999_600, "1 MB"),
-        (105_200_000, "105 MB"),
-        (4_010_000_000_000, "4.01 TB"),
+        (1023, "1023 bytes"),
+        (1024, "1 KiB"),
+        (999 * 1024, "999 KiB"),
+        (1000 * 1024, "0.977 MiB"),
+        (105_200_000, "100 MiB"),
+        (4_010_000_000_000, "3.65 TiB"),
     ],
 )
-def test_file_sizes_in_words(num_bytes, said):
-    assert file_size(num_bytes) == said
+def test_sizes_in_words(num_bytes, said):
+    assert byte_size(num_bytes) == said

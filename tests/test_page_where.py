@@ -26,7 +26,7 @@ from gapscope.page.page_data import page_data
 from gapscope.page.where_charts import where_data
 from gapscope.page.where_tables import part_rows, seed_rows, untrained, where_tables
 from gapscope.run_folder import RunName
-from gapscope.similarity.blocks import STAGES
+from gapscope.similarity.blocks import YOLOV3_BLOCKS
 
 SIZE = 160
 REAL, SYNTHETIC = RunName("u-real", 0), RunName("u-synthetic", 0)
@@ -300,12 +300,12 @@ def test_images_that_are_elsewhere_leave_their_names_and_numbers(results):
 
 def test_blocks_that_are_the_stages_agree_with_them_fully(results):
     def as_stages(grid: xr.Dataset) -> None:
-        member = np.concatenate([np.full(last - first + 1, i) for i, (first, last) in enumerate(STAGES)])
+        member = np.concatenate([np.full(last - first + 1, i) for i, (first, last) in enumerate(YOLOV3_BLOCKS)])
         grid["block_a"][:] = member
 
     row = block_rows(with_grid(results, as_stages))[0]
     assert row.stages.adjusted_rand == 1 and row.stages.p < 0.01 and row.count == 9
-    assert row.blocks == in_words(STAGES) == "0, 1-4, 5-11, 12-36, 37-61, 62-74, 75-82, 83-94, 95-106"
+    assert row.blocks == in_words(YOLOV3_BLOCKS) == "0, 1-4, 5-11, 12-36, 37-61, 62-74, 75-82, 83-94, 95-106"
     assert row.paper.adjusted_rand < 1
 
 

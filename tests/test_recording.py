@@ -328,7 +328,7 @@ def test_parts_that_do_not_fit_together_are_refused(recording):
         (
             probe(),
             {"memory": "100KiB"},
-            r"'100KiB' is too little: one step of layer 0 for 12 images at 32 pixels takes",
+            r"'100 KiB' is too little: one step of layer 0 for 12 images at 32 pixels takes",
         ),
     ],
 )
@@ -345,7 +345,7 @@ def test_a_size_that_the_strides_do_not_divide_is_refused(network):
 def test_the_amount_that_a_refusal_asks_for_is_enough(network):
     with pytest.raises(InputError) as caught:
         record(network, probe(), size=SIZE, memory="100KiB")
-    asked = str(caught.value).split("takes ")[1].split(".")[0]
+    asked = str(caught.value).split("takes ")[1].split(". ")[0]
     assert record(network, probe(), size=SIZE, memory=asked).gram.shape == (107, NUM_IMAGES, NUM_IMAGES)
 
 

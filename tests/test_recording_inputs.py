@@ -82,7 +82,7 @@ def test_a_model_computes_in_the_type_of_its_weights(dtype):
         (nn.Identity(), {"preprocess": lambda x: x[:1]}, "preprocess turned 2 images into shape"),
         (nn.Identity(), {"preprocess": lambda x: [x]}, "preprocess turned 2 images into list"),
         (nn.Identity(), {"batch_size": 0}, "batch_size is 0"),
-        (nn.Conv2d(3, 9, 1), {"memory": "100KiB"}, "'100KiB' is too little: one step of .* for 12 images at 32"),
+        (nn.Conv2d(3, 9, 1), {"memory": "100KiB"}, "'100 KiB' is too little: one step of .* for 12 images at 32"),
         (nn.LazyConv2d(2, 1), {}, "lazy weights without a shape. Run one batch through it first"),
         (torch.jit.ScriptModule(), {}, "is TorchScript, which does not show what its layers put out"),
         (
@@ -112,7 +112,7 @@ def test_images_that_do_not_fit_are_refused_as_for_our_own_network(images):
 def test_the_amount_that_a_refusal_asks_for_is_enough_and_changes_no_digit(resnet, method, resnet_recording):
     with pytest.raises(InputError) as caught:
         record(resnet, IMAGES, size=32, batch_size=5, method=method, memory="10KiB")
-    memory = str(caught.value).split("takes ")[1].split(".")[0]
+    memory = str(caught.value).split("takes ")[1].split(". ")[0]
     assert (
         largest_gram_difference(record(resnet, IMAGES, size=32, batch_size=5, memory=memory), resnet_recording) < 1e-6
     )

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from scipy.linalg import orthogonal_procrustes
 from scipy.spatial.distance import pdist, squareform
-from scipy.stats import spearmanr
+from scipy.stats import rankdata, spearmanr
 from small_recordings import features, recorded
 
 from gapscope.errors import InputError
 from gapscope.similarity.compare import compare
 from gapscope.similarity.measures import CHANGES, MEASURES, measure_layers
+from gapscope.similarity.neighbours import mean_ranks
 from gapscope.similarity.subspaces import canonical_correlations
 
 N, P = 60, 25
@@ -198,6 +199,12 @@ def test_procrustes_distance_is_what_the_best_rotation_leaves():
     turn, overlap = orthogonal_procrustes(x, y)
     assert measure_layers("procrustes", x, y) == pytest.approx(np.linalg.norm(x @ turn - y), abs=1e-9)
     assert measure_layers("shape_angle", x, y) == pytest.approx(np.arccos(overlap), abs=1e-9)
+
+
+@pytest.mark.parametrize("kinds", [2, 40, 10**6])
+def test_ties_share_the_mean_of_their_ranks(kinds):
+    values = np.random.default_rng(0).integers(0, kinds, 300).astype(float)
+    assert (mean_ranks(values) == rankdata(values)).all()
 
 
 def test_rsa_is_spearman_s_correlation_of_the_distances():

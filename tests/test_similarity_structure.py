@@ -10,8 +10,9 @@ from small_recordings import features, recorded, two_networks
 from gapscope.detector.layers import yolov3_layers
 from gapscope.detector.network_map import BLOCKS
 from gapscope.errors import InputError
+from gapscope.several.statements import DETECTION_BLOCKS
 from gapscope.similarity.all_pairs import compare_all
-from gapscope.similarity.blocks import PAPER_BLOCKS, STAGES, adjusted_rand, agreement, find_blocks
+from gapscope.similarity.blocks import PAPER_BLOCKS, YOLOV3_BLOCKS, adjusted_rand, agreement, find_blocks
 from gapscope.similarity.cka import linear_cka
 from gapscope.similarity.compare import compare
 from gapscope.similarity.components import explained_variance, principal_components, remove_top
@@ -38,7 +39,7 @@ def planted(ranges, noise=0.1, seed=0):
 @pytest.mark.parametrize("noise", [0, 0.05, 0.1])
 @pytest.mark.parametrize("network", ["a", "b"])
 def test_planted_blocks_are_found_with_their_number(noise, network):
-    ranges = list(STAGES[1:])  # without the stem: one layer is no block
+    ranges = list(YOLOV3_BLOCKS[1:])  # without the stem: one layer is no block
     ranges[0] = (0, 4)
     found = find_blocks(planted(ranges, noise), network=network)
     assert found.ranges == ranges
@@ -96,12 +97,12 @@ def test_a_grid_without_enough_values_has_no_blocks():
         find_blocks(compare(a, a, cells="diagonal", permutations=0, bootstraps=0))
 
 
-def test_the_architecture_s_stages_are_those_that_figures_outline():
-    assert [(block.first, block.last) for block in BLOCKS] == list(STAGES)
+def test_the_architecture_s_blocks_are_those_that_figures_outline():
+    assert len(BLOCKS) == len(YOLOV3_BLOCKS) and YOLOV3_BLOCKS[-3:] == PAPER_BLOCKS[-3:] == DETECTION_BLOCKS
     strides = np.array([layer.stride for layer in yolov3_layers(5)])
-    assert all(len(set(strides[first : min(last, 74) + 1])) == 1 for first, last in STAGES if last <= 74)
+    assert all(len(set(strides[first : min(last, 74) + 1])) == 1 for first, last in YOLOV3_BLOCKS if last <= 74)
     detections = [layer.index for layer in yolov3_layers(5) if layer.kind == "yolo"]
-    assert [last for _, last in STAGES if last > 74] == detections
+    assert [last for _, last in YOLOV3_BLOCKS if last > 74] == detections
 
 
 def test_found_blocks_agree_with_the_ones_that_were_planted_and_not_with_others():

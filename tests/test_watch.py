@@ -19,10 +19,10 @@ from made_up_run import write_made_up_run
 
 from gapscope.errors import InputError
 from gapscope.study.state import TrainingState, Watched, read_epochs, seconds_left, training_state
-from gapscope.study.status import duration
 from gapscope.study.units import keys_of
 from gapscope.watching.live import LiveView
 from gapscope.watching.watch import LiveServer, has_screen, make_server, watch
+from gapscope.words import duration
 
 
 @pytest.fixture(scope="module")
@@ -290,11 +290,6 @@ def test_a_training_is_what_its_last_epochs_say():
     state = training_state("a", 1, lines, most=9)
     assert (state.epoch, state.val_map50, state.best_map50, state.seconds_left) == (3, 0.4, 0.5, 60.0)
     assert training_state("a", 1, [{"epoch": 1, "loss": 2.0}], most=9).seconds_left is None
-
-
-def test_durations_are_as_people_say_them():
-    seconds = (0.4, 59.4, 59.6, 3540, 3599, 7500)
-    assert [duration(s) for s in seconds] == ["0 s", "59 s", "1 min", "59 min", "1 h 00 min", "2 h 05 min"]
 
 
 @pytest.mark.parametrize("text", ["[1]\n", '{"loss": 1}\n', '{"epoch": 1, "loss"', "x"])

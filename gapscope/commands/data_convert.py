@@ -36,18 +36,13 @@ def convert(
     --map person=pedestrian,rider --map car=car,van --drop sign
     """
     from gapscope.data.convert import convert as convert_table
-    from gapscope.data.label_maps import LabelMap, fit, label_map as named
-    from gapscope.data.labels import map_labels
+    from gapscope.data.label_maps import LabelMap, renamed
+    from gapscope.data.labels import parse_mapping
     from gapscope.progress import for_terminal
 
     table = read(folder, format, image_folder, labels, clip=clip, skip_bad=skip_bad)
-    if label_map:
-        own = LabelMap({new: tuple(old) for new, old in _mapping(map).items()}, tuple(drop), tuple(ignore))
-        plan = fit(label_map, own, list(dict.fromkeys([*named(label_map).labels, *own.labels])), table.class_names)
-        table, _ = map_labels(table, plan.labels, plan.drop, plan.ignore)
-    elif map or drop or ignore:
-        same = {name: [name] for name in table.class_names if name not in (*drop, *ignore)}
-        table, _ = map_labels(table, _mapping(map) or same, drop, ignore)
+    labels_of = {new: tuple(old) for new, old in parse_mapping(map, "--map").items()}
+    table = renamed(table, label_map, LabelMap(labels_of, tuple(drop), tuple(ignore)))
     convert_table(table, to.value, out, copy=copy, progress=for_terminal())
     lost = int(table.ignore.sum()) if to is Target.yolo else 0
     if lost:
@@ -62,7 +57,7 @@ def convert(
 def maps(name: Annotated[str | None, typer.Argument(help="Show this one.")] = None) -> None:
     """List the label maps that come with gapscope, or show one.
 
-    In a study: label_map = "<name>" in [domains.<name>].
+    In a study it is the key label_map of a domain.
 
     Example: gapscope data maps viper
     """
@@ -80,16 +75,3 @@ def maps(name: Annotated[str | None, typer.Argument(help="Show this one.")] = No
     print(f"dropped: {', '.join(plan.drop) or 'nothing'}{', and every other name' if plan.drop_rest else ''}")
     print(f"ignored: {', '.join(plan.ignore) or 'nothing'}")
     print(f'use it: label_map = "{name}" in [domains.<name>], or gapscope data convert --label-map {name}')
-
-
-def _mapping(given: list[str]) -> dict[str, list[str]]:
-    """What --map says."""
-    from gapscope.errors import InputError
-
-    mapping: dict[str, list[str]] = {}
-    for text in given:
-        new, equals, old = text.partition("=")
-        if not (new and equals and old):
-            raise InputError(f"--map {text} - expected NEW=OLD,OLD, such as person=pedestrian,rider. Write it so.")
-        mapping.setdefault(new, []).extend(old.split(","))
-    return mapping

@@ -2,14 +2,12 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from gapscope.commands.app import app, chosen_device
-
-if TYPE_CHECKING:
-    from gapscope.detector.network import Darknet
+from gapscope.detector.thresholds import SHOWN_CONFIDENCE, SHOWN_OVERLAP
 
 weights = typer.Typer(no_args_is_help=True, help="Look into weights files and convert them.")
 app.add_typer(weights, name="weights")
@@ -103,8 +101,8 @@ def detect(
     size: Annotated[
         int | None, typer.Option(help="Input size in pixels; left out, what the .cfg says, or 416.")
     ] = None,
-    confidence: Annotated[float, typer.Option(help="Show boxes from this confidence on.")] = 0.25,
-    iou: Annotated[float, typer.Option(help="Of boxes that overlap more, one stays.")] = 0.45,
+    confidence: Annotated[float, typer.Option(help="Show boxes from this confidence on.")] = SHOWN_CONFIDENCE,
+    iou: Annotated[float, typer.Option(help="Of boxes that overlap more, one stays.")] = SHOWN_OVERLAP,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for pictures and detections.json.")] = Path(
         "detections"
     ),
@@ -119,46 +117,25 @@ def detect(
     Example: gapscope detect yolov3-tiny.weights photos --names coco.names
     """
     from gapscope.detector.class_names import read_names
-    from gapscope.detector.detect_files import (
-        check_elsewhere,
-        coco_rows,
-        collect_images,
-        detect_files,
-        image_row,
-        write_picture,
-    )
-    from gapscope.detector.plans import input_side, reading_notes
+    from gapscope.detector.detect_files import collect_images, counts_in_words, detect_to_folder
+    from gapscope.detector.plans import reading_notes
     from gapscope.detector.weights import load_weights
-    from gapscope.files import hash_file, write_json
 
     network = load_weights(weights, cfg, read_names(names) if names else None)
-    notes, side = reading_notes(network.plan, size), input_side(network.plan, size)
-    files = collect_images(images)
-    for file in files:
-        check_elsewhere(file, out)
-    settings = {"size": side, "confidence": confidence, "iou": iou, "resize": resize.value}
-    for note in notes:
+    for note in reading_notes(network.plan, size):
         print(note)
-    table, rows = [], []
-    found_files = detect_files(network, files, device=chosen_device(device), **settings)  # type: ignore[arg-type]
-    for number, found in enumerate(found_files, start=1):
-        write_picture(found, network.class_names, out)
-        table.append(image_row(number, found))
-        rows.extend(coco_rows(number, found))
-        print(f"{found.file.name}: {_counts(network, found.detections.classes.tolist())}")
-    content = {
-        "weights": {"file": weights.name, "sha256": hash_file(weights), "network": network.plan.name},
-        "settings": settings,
-        "images": table,
-        "categories": [{"id": i, "name": name} for i, name in enumerate(network.class_names, start=1)],
-        "results": rows,
-    }
-    write_json(out / "detections.json", content)
-    print(f"{len(rows)} boxes in {len(table)} images -> {out / 'detections.json'}, pictures beside it")
-
-
-def _counts(network: "Darknet", labels: list[int]) -> str:
-    """How often each class was found, most often first."""
-    counts = {name: labels.count(index) for index, name in enumerate(network.class_names) if index in labels}
-    ordered = sorted(counts.items(), key=lambda item: -item[1])
-    return ", ".join(f"{count} {name}" for name, count in ordered) or "nothing"
+    images_found = boxes = 0
+    for found in detect_to_folder(
+        network,
+        weights,
+        collect_images(images),
+        out,
+        size=size,
+        confidence=confidence,
+        iou=iou,
+        resize="stretch" if resize is Resize.stretch else "letterbox",
+        device=chosen_device(device),
+    ):
+        images_found, boxes = images_found + 1, boxes + len(found.detections.classes)
+        print(f"{found.file.name}: {counts_in_words(found, network.class_names)}")
+    print(f"{boxes} boxes in {images_found} images -> {out / 'detections.json'}, pictures beside it")

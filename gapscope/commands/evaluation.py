@@ -7,6 +7,7 @@ import typer
 
 from gapscope.commands.app import DataRoot, app, chosen_device
 from gapscope.commands.detector import Cfg, Names
+from gapscope.detector.thresholds import SCORED_CONFIDENCE, SCORED_OVERLAP, SHOWN_CONFIDENCE
 
 Several = list[str] | None
 
@@ -24,9 +25,11 @@ def evaluate(
     split_list: Annotated[Path | None, typer.Option(help="Only these of its images, one a line.")] = None,
     merge: Annotated[Several, typer.Option(help='"vehicle=car,bus": scored as one. Repeat it.')] = None,
     size: Annotated[int | None, typer.Option(help="Input size; left out, the .cfg's, the run's, or 416.")] = None,
-    confidence: Annotated[float, typer.Option(min=0, max=0.99, help="Least confidence of all.")] = 0.001,
-    nms_iou: Annotated[float, typer.Option(min=0.01, max=0.99, help="Of boxes over it, one stays.")] = 0.6,
-    operating_confidence: Annotated[float, typer.Option(min=0, max=0.99, help="Least to be confused.")] = 0.25,
+    confidence: Annotated[float, typer.Option(min=0, max=0.99, help="Least confidence of all.")] = SCORED_CONFIDENCE,
+    nms_iou: Annotated[float, typer.Option(min=0.01, max=0.99, help="Of boxes over it, one stays.")] = SCORED_OVERLAP,
+    operating_confidence: Annotated[
+        float, typer.Option(min=0, max=0.99, help="Least to be confused.")
+    ] = SHOWN_CONFIDENCE,
     bootstraps: Annotated[int, typer.Option(min=20, help="Resamples behind each interval.")] = 1000,
     cfg: Cfg = None,
     names: Names = None,
@@ -47,66 +50,46 @@ def evaluate(
     from rich.console import Console
 
     from gapscope.config import Evaluate
+    from gapscope.data.labels import parse_mapping
     from gapscope.detector.class_names import read_names
-    from gapscope.detector.plans import input_side, reading_notes
-    from gapscope.detector.weights import load_weights
     from gapscope.errors import InputError
-    from gapscope.evaluation.by_hand import score_network, scored_classes
-    from gapscope.evaluation.labelled import labelled_folder, with_classes
-    from gapscope.evaluation.merging import parse_groups
     from gapscope.evaluation.score_tables import notes, score_tables
-    from gapscope.files import hash_file, write_json
     from gapscope.progress import for_terminal
-    from gapscope.study.test_images import run_test_images
+    from gapscope.study.scoring import LabelledFolder, RunDomain, check_outputs, score_weights
 
     if (data is None) == (run is None) or (run is None) != (domain is None):
         raise InputError("which images? Give either --run FOLDER with --domain NAME, or --data FOLDER.")
     if data is None and (format or map or drop or ignore or split_list):
         raise InputError("--format, --map, --drop, --ignore and --split-list say how to read --data. Leave them out.")
-    for path in (out, detections):
-        if path is not None and path.is_dir():
-            raise InputError(f"{path} is a folder. Name a file, such as {path / 'scores.json'}.")
-    groups = parse_groups(merge or [], "--merge")
-    network = load_weights(weights, cfg, read_names(names) if names else None)
-    classes = scored_classes(network, groups)
-    headline, side, place = classes, size, str(data)
-    if data is not None:
-        labels = parse_groups(map or [], "--map")
-        table = labelled_folder(
-            data, classes, format=format, labels=labels, drop=drop or [], ignore=ignore or [], split_list=split_list
-        )
-    elif run is not None and domain is not None:
-        place = f"{domain} of {run}"
-        experiment, table = run_test_images(run, domain, data_root)
-        table = with_classes(table, classes, place)
-        headline = experiment.headline_classes
-        if side is None and not network.plan.cfg:
-            side = experiment.data.image_size
-    told, side = reading_notes(network.plan, side), input_side(network.plan, side)
-    settings = Evaluate(
-        confidence=confidence, nms_iou=nms_iou, operating_confidence=operating_confidence, bootstraps=bootstraps
-    )
-    scores = score_network(
-        network,
-        table,
-        side,
-        settings,
-        groups=groups,
-        headline=headline,
+    check_outputs(out, detections)
+    images: RunDomain | LabelledFolder
+    if run is not None and domain is not None:
+        images = RunDomain(run, domain, data_root)
+    elif data is not None:
+        images = LabelledFolder(data, format, parse_mapping(map or [], "--map"), drop or [], ignore or [], split_list)
+    done = score_weights(
+        weights,
+        images,
+        Evaluate(
+            confidence=confidence, nms_iou=nms_iou, operating_confidence=operating_confidence, bootstraps=bootstraps
+        ),
+        groups=parse_mapping(merge or [], "--merge"),
+        size=size,
+        cfg=cfg,
+        names=read_names(names) if names else None,
         device=chosen_device(device),
         detections=detections,
         progress=for_terminal(),
     )
     console = Console()
-    for shown in score_tables(scores, f"{weights.name} on {place}"):
+    for shown in score_tables(done.scores, f"{weights.name} on {images}"):
         console.print(shown)
-    for line in [*notes(scores), *told]:
+    for line in [*notes(done.scores), *done.notes]:
         print(line)
     if detections is not None:
         print(f"all boxes, as COCO results: {detections}")
     if out is None:
         print("no scores were written; -o FILE.json keeps scores, curves and the confusion matrix")
         return
-    about = {"weights": str(weights), "weights_sha256": hash_file(weights), "images": place}
-    write_json(out, about | {"image_size": side, "merged": groups, **scores})
+    done.write(out)
     print(f"scores, curves and the confusion matrix: {out}")

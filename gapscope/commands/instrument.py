@@ -1,8 +1,6 @@
 """Commands for looking inside networks: record, compare."""
 
-from collections.abc import Iterator
 from enum import StrEnum
-from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -11,8 +9,6 @@ import typer
 from gapscope.commands.app import app
 
 if TYPE_CHECKING:
-    from xarray import Dataset
-
     from gapscope.recording.layer_sync import Precision
 
 
@@ -42,19 +38,15 @@ def record(
     """
     from gapscope.progress import for_terminal
     from gapscope.recording.files import plan_files, record_files
+    from gapscope.words import byte_size, duration
 
     speed = cast("Precision", precision)  # any text; what there is, is said where it is used
     if plan:
         cost, seconds = plan_files(model, images, size=size, precision=speed, memory=memory)
-        gib = 2**30
-        print(
-            f"memory {cost.memory / gib:.2f} GiB beside images and network ({cost.everything / gib:.1f} with all kept)"
-        )
-        print(
-            f"disk {cost.disk / gib:.2f} GiB written and read again on the way, {cost.disk_at_once / gib:.2f} at a "
-            f"time, {cost.file / gib:.3f} GiB to stay"
-        )
-        print(f"about {seconds:.0f} s here, going by one image and a small Gram matrix (disk not counted)")
+        disk, at_once, file = map(byte_size, (cost.disk, cost.disk_at_once, cost.file))
+        print(f"memory {byte_size(cost.memory)} beside images and network ({byte_size(cost.everything)} with all kept)")
+        print(f"disk {disk} written and read again on the way, {at_once} at a time, {file} to stay")
+        print(f"about {duration(seconds)} here, going by one image and a small Gram matrix (disk not counted)")
         return
     recording = record_files(
         model,
@@ -110,7 +102,7 @@ def compare(
     from gapscope.progress import for_terminal
     from gapscope.recording.recording import read_recording
     from gapscope.similarity.compare import compare as compare_recordings, write_similarity
-    from gapscope.similarity.summary import grid_table
+    from gapscope.similarity.summary import grid_table, in_sentences
 
     names = measure or ["cka_debiased", "cka_biased"]
     grid = compare_recordings(
@@ -128,35 +120,8 @@ def compare(
     write_similarity(grid, out)
     if csv:
         write_text(csv, grid_table(grid).to_csv(index=False))
-    for line in _described(grid, names):
+    for line in in_sentences(grid, names):
         print(line)
     counts = [grid.sizes["layer_a"]] if diagonal else [grid.sizes["layer_a"], grid.sizes["layer_b"]]
     also = f" and, as a table, in {csv}" if csv else "; as a table: gapscope compare ... --csv FILE"
     print(f"all {' x '.join(map(str, counts))} layers, floor and intervals are in {out}{also}")
-
-
-FEW_IMAGES = 100
-"""Below, intervals are so wide that most differences between layers are chance."""
-
-
-def _described(grid: "Dataset", names: list[str]) -> Iterator[str]:
-    """What a terminal shows of a grid."""
-    from gapscope.similarity.measures import MEASURES
-    from gapscope.similarity.summary import diagonal_means, diagonal_values, extreme_layers
-
-    short = {"cka_debiased": "CKA (debiased)", "cka_biased": "CKA (biased, as in the paper)"}
-    for name in names if "layer" in grid.coords else []:
-        means, chosen = diagonal_means(grid, name), MEASURES[name]
-        kind = "" if chosen.larger_is_more_similar else " (a distance: smaller is more alike)"
-        parts = {"all": means.all, "backbone": means.backbone, "head": means.head}
-        shown = ", ".join(f"{part} {value:.4f}" for part, value in parts.items() if not isnan(value))
-        yield f"{short.get(name, chosen.title)}{kind}: {shown or 'undefined in every layer'}"
-        values = dict(zip(grid["layer"].to_numpy().tolist(), diagonal_values(grid, name), strict=True))
-        most, least = extreme_layers(grid, name)
-        if most:
-            named = [", ".join(f"{layer} ({values[layer]:.3f})" for layer in some) for some in (most, least)]
-            yield f"  most alike: layers {named[0]}; least: {named[1]}"
-        if means.undefined:
-            yield f"  {len(means.undefined)} layers undefined; reason_a and reason_b in the file say why"
-    if grid.attrs["n"] < FEW_IMAGES:
-        yield f"only {grid.attrs['n']} images: intervals are wide, and small differences may be chance. 200 are better"

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from gapscope.config.tables import Table
+from gapscope.detector.thresholds import SCORED_CONFIDENCE, SCORED_OVERLAP, SHOWN_CONFIDENCE
 
 
 class Evaluate(Table):
@@ -12,9 +13,10 @@ class Evaluate(Table):
     """Which rule the tables lead with; both are computed."""
     headline: list[str] = []
     """Classes whose mean is the headline number; all of them when left out."""
-    confidence: float = Field(0.001, ge=0, lt=1)
-    nms_iou: float = Field(0.6, gt=0, lt=1)
-    operating_confidence: float = Field(0.25, ge=0, lt=1)
+    confidence: float = Field(SCORED_CONFIDENCE, ge=0, lt=1)
+    nms_iou: float = Field(SCORED_OVERLAP, gt=0, lt=1)
+    """Of two detections of one class that overlap more than this, the less confident goes."""
+    operating_confidence: float = Field(SHOWN_CONFIDENCE, ge=0, lt=1)
     """Least confidence of the detections that the confusion matrix counts, as a user of the network would set it."""
     bootstraps: int = Field(1000, ge=20)
     """Resamples of the test images behind each interval of a score."""

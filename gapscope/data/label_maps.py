@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from gapscope.data.labels import map_labels
+from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 from gapscope.words import did_you_mean
 
@@ -94,3 +96,25 @@ def fit(name: str, own: LabelMap, classes: Sequence[str], present: Sequence[str]
         label: sources for label, sources in own.labels.items() if label not in classes
     }  # refused later, by name
     return LabelMap({**labels, **own_only}, tuple(drop), ignore, named.about)
+
+
+def renamed(table: AnnotationTable, name: str, own: LabelMap) -> AnnotationTable:
+    """A data set whose classes are renamed, dropped or ignored outside a study, where all classes of a map are wanted.
+
+    Args:
+        table: The data set.
+        name: A named map, or "" for none.
+        own: What the user says; it wins over the named map. Where it only drops and ignores, every other class keeps
+            its name; empty and without a named map it changes nothing.
+
+    Raises:
+        InputError: There is no map of that name, or the maps do not fit the data set.
+    """
+    if name:
+        wanted = list(dict.fromkeys([*label_map(name).labels, *own.labels]))
+        plan = fit(name, own, wanted, table.class_names)
+        return map_labels(table, plan.labels, plan.drop, plan.ignore)[0]
+    if not (own.labels or own.drop or own.ignore):
+        return table
+    same = {label: [label] for label in table.class_names if label not in (*own.drop, *own.ignore)}
+    return map_labels(table, own.labels or same, own.drop, own.ignore)[0]

@@ -83,6 +83,24 @@ def is_region(name: str) -> bool:
 _DROP, _IGNORE = "\0drop", "\0ignore"  # no class can have these names
 
 
+def parse_mapping(texts: Sequence[str], option: str) -> dict[str, list[str]]:
+    """What `name=a,b` says, several times: {name: [a, b]}.
+
+    Raises:
+        InputError: A text has another form, or a name is given twice.
+    """
+    mapping: dict[str, list[str]] = {}
+    for text in texts:
+        name, equals, members = text.partition("=")
+        parts = [part.strip() for part in members.split(",")]
+        if not (equals and name.strip() and all(parts)):
+            raise InputError(f'{option} "{text}" - expected a name and what it stands for, as in "vehicle=car,bus".')
+        if name.strip() in mapping:
+            raise InputError(f"{option}: '{name.strip()}' is given twice. Put all that it stands for into one.")
+        mapping[name.strip()] = parts
+    return mapping
+
+
 def _check_targets(mapping: Mapping[str, Sequence[str]], targets: tuple[str, ...]) -> None:
     for target in mapping:
         if target not in targets:

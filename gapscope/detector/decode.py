@@ -13,6 +13,7 @@ from gapscope.boxes import cxcywh_to_xyxy
 from gapscope.detector.layers import ANCHORS_PER_LAYER, YOLO_LAYERS, yolov3_layers
 from gapscope.detector.network import Darknet
 from gapscope.detector.stack import Layer
+from gapscope.detector.thresholds import SCORED_CONFIDENCE, SCORED_OVERLAP
 from gapscope.errors import InputError
 
 MAP_LAYERS = tuple(yolov3_layers(1)[index] for index in YOLO_LAYERS)
@@ -107,8 +108,8 @@ def decode_map(values: Tensor, anchors: Tensor, stride: int, scale_xy: float = 1
 def detect(
     network: Darknet,
     images: Tensor,
-    confidence: float = 0.001,
-    iou: float = 0.6,
+    confidence: float = SCORED_CONFIDENCE,
+    iou: float = SCORED_OVERLAP,
     max_detections: int = 100,
     *,
     max_candidates: int = 1000,

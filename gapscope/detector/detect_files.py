@@ -15,9 +15,10 @@ from gapscope.data.letterbox import letterbox, letterbox_geometry, unletterbox
 from gapscope.detector.decode import Detections, detect
 from gapscope.detector.network import Darknet
 from gapscope.detector.plans import input_side
+from gapscope.detector.thresholds import SHOWN_CONFIDENCE, SHOWN_OVERLAP
 from gapscope.drawing import Mark, draw_marks
 from gapscope.errors import InputError
-from gapscope.files import atomic_path
+from gapscope.files import atomic_path, hash_file, write_json
 
 Resize = Literal["letterbox", "stretch"]
 JPEG_QUALITY = 90
@@ -84,8 +85,8 @@ def detect_files(
     files: Sequence[ImageFile],
     *,
     size: int | None = None,
-    confidence: float = 0.25,
-    iou: float = 0.45,
+    confidence: float = SHOWN_CONFIDENCE,
+    iou: float = SHOWN_OVERLAP,
     resize: Resize = "letterbox",
     device: str | torch.device = "cpu",
     batch_size: int = 8,
@@ -117,6 +118,56 @@ def detect_files(
         found = detect(network, inputs, confidence, iou)
         for file, image, detections in zip(chunk, pixels, found, strict=True):
             yield FoundImage(file, image, in_image(detections, image, size, resize))
+
+
+def detect_to_folder(
+    network: Darknet,
+    weights: Path,
+    files: Sequence[ImageFile],
+    folder: Path,
+    *,
+    size: int | None = None,
+    confidence: float = SHOWN_CONFIDENCE,
+    iou: float = SHOWN_OVERLAP,
+    resize: Resize = "letterbox",
+    device: str | torch.device = "cpu",
+) -> Iterator[FoundImage]:
+    """As `detect_files`; each image is written with its boxes, and at the end all boxes to `detections.json`.
+
+    Args:
+        network: Of the weights file.
+        weights: Named in `detections.json`, with its hash.
+        folder: Where pictures and boxes go.
+
+    Raises:
+        InputError: As `detect_files`, or if a picture would be written over its image.
+    """
+    for file in files:
+        check_elsewhere(file, folder)
+    settings = {"size": input_side(network.plan, size), "confidence": confidence, "iou": iou, "resize": resize}
+    table, rows = [], []
+    found_images = detect_files(network, files, size=size, confidence=confidence, iou=iou, resize=resize, device=device)
+    for number, found in enumerate(found_images, start=1):
+        write_picture(found, network.class_names, folder)
+        table.append(image_row(number, found))
+        rows.extend(coco_rows(number, found))
+        yield found
+    content = {
+        "weights": {"file": weights.name, "sha256": hash_file(weights), "network": network.plan.name},
+        "settings": settings,
+        "images": table,
+        "categories": [{"id": i, "name": name} for i, name in enumerate(network.class_names, start=1)],
+        "results": rows,
+    }
+    write_json(folder / "detections.json", content)
+
+
+def counts_in_words(found: FoundImage, class_names: Sequence[str]) -> str:
+    """How often each class was found, most often first: `3 car, 1 bus`, or `nothing`."""
+    labels = found.detections.classes.tolist()
+    counts = {name: labels.count(index) for index, name in enumerate(class_names) if index in labels}
+    ordered = sorted(counts.items(), key=lambda item: -item[1])
+    return ", ".join(f"{count} {name}" for name, count in ordered) or "nothing"
 
 
 def _pixels(path: Path) -> Tensor:

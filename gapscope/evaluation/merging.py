@@ -42,24 +42,6 @@ def merge_classes(
     return targets, detections, names
 
 
-def parse_groups(texts: Sequence[str], option: str) -> dict[str, list[str]]:
-    """What `name=a,b` says, several times: {name: [a, b]}.
-
-    Raises:
-        InputError: A text has another form, or a name is given twice.
-    """
-    groups: dict[str, list[str]] = {}
-    for text in texts:
-        name, equals, members = text.partition("=")
-        parts = [part.strip() for part in members.split(",")]
-        if not (equals and name.strip() and all(parts)):
-            raise InputError(f'{option} "{text}" - expected a name and what it stands for, as in "vehicle=car,bus".')
-        if name.strip() in groups:
-            raise InputError(f"{option}: '{name.strip()}' is given twice. Put all that it stands for into one.")
-        groups[name.strip()] = parts
-    return groups
-
-
 def new_names(classes: Sequence[str], groups: Mapping[str, Sequence[str]]) -> list[str]:
     """What each class is called after merging.
 

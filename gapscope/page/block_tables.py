@@ -9,7 +9,7 @@ import xarray as xr
 from gapscope.findings.curves import ranges
 from gapscope.findings.results import Results
 from gapscope.run_folder import RunName
-from gapscope.similarity.blocks import PAPER_BLOCKS, STAGES, Agreement, Blocks, agreement
+from gapscope.similarity.blocks import PAPER_BLOCKS, YOLOV3_BLOCKS, Agreement, Blocks, agreement
 
 RANDOM_CUTS = 500
 """Behind each p, which is therefore 1/501 at the least."""
@@ -56,7 +56,7 @@ def _block_rows(results: Results) -> Iterator[BlockRow]:
                     seed=seed,
                     blocks=in_words(found.ranges),
                     count=len(found.ranges),
-                    stages=agreement(found, STAGES, draws=RANDOM_CUTS),
+                    stages=agreement(found, YOLOV3_BLOCKS, draws=RANDOM_CUTS),
                     paper=agreement(found, PAPER_BLOCKS, draws=RANDOM_CUTS),
                 )
 

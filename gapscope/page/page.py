@@ -29,7 +29,7 @@ from gapscope.paper.table_files import to_csv, to_latex, to_markdown, write_tabl
 from gapscope.plot.style import write_figure
 from gapscope.progress import Progress, silent
 from gapscope.run_folder import RunFolder
-from gapscope.words import duration, file_size
+from gapscope.words import byte_size, duration
 
 SECTIONS = ("Verdict", "Performance", "Where", "Activations", "Pictures", "Data", "Training", "Provenance")
 """In the page's order; each is a template in templates/sections/."""
@@ -93,7 +93,7 @@ def page_environment(*rooms: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"share": _share, "plain": printed, "duration": duration, "file_size": file_size}
+    environment.filters |= {"share": _share, "plain": printed, "duration": duration, "byte_size": byte_size}
     return environment
 
 

@@ -13,7 +13,7 @@ from gapscope.findings.differences import RULES, above_floor, difference
 from gapscope.findings.results import Results
 from gapscope.page.block_tables import block_rows, in_words, without_blocks
 from gapscope.run_folder import RunName
-from gapscope.similarity.blocks import PAPER_BLOCKS, STAGES
+from gapscope.similarity.blocks import PAPER_BLOCKS, YOLOV3_BLOCKS
 
 
 def where_tables(results: Results) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def where_tables(results: Results) -> dict[str, Any]:
         "untrained": untrained(results),
         "found": block_rows(results),
         "without_blocks": without_blocks(results),
-        "stages": in_words(STAGES),
+        "stages": in_words(YOLOV3_BLOCKS),
         "paper": in_words(PAPER_BLOCKS),
     }
 

@@ -11,8 +11,10 @@ from torch import Tensor
 
 from gapscope.errors import InputError
 from gapscope.recording.arena import Arena
+from gapscope.words import byte_size
 
-UNITS = {"": 1, "B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+UNITS = {"": 1, "B": 1, "BYTE": 1, "BYTES": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 FLOAT_BYTES = 4
 
 
@@ -26,13 +28,6 @@ def parse_memory(memory: str | int) -> int:
     if not found or found[2].upper() not in UNITS or float(found[1]) <= 0:
         raise InputError(f"memory = {memory!r} is no amount of memory. Write it like '8GiB', '500MB' or 1073741824.")
     return int(float(found[1]) * UNITS[found[2].upper()])
-
-
-def format_memory(num_bytes: int) -> str:
-    """A number of bytes as people and `parse_memory` read it, rounded up."""
-    if num_bytes < 10 * 2**20:
-        return f"{-(-num_bytes // 2**10)}KiB"
-    return f"{-(-num_bytes // 2**20)}MiB"
 
 
 class LiveTensors:
@@ -100,8 +95,8 @@ class LiveTensors:
         free = shutil.disk_usage(self.folder).free
         if needed > free:
             raise InputError(
-                f"one layer needs {format_memory(needed)} in a temporary file, but {self.folder.parent} has "
-                f"{format_memory(free)} free. Set TMPDIR to a folder on a larger disk, or give more memory."
+                f"one layer needs {byte_size(needed, up=True)} in a temporary file, but {self.folder.parent} has "
+                f"{byte_size(free)} free. Set TMPDIR to a folder on a larger disk, or give more memory."
             )
 
     def _file(self, layer: int) -> Path:

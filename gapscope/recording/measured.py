@@ -9,9 +9,10 @@ from torch import Tensor
 from gapscope.errors import InputError
 from gapscope.recording.chunks import pass_bytes
 from gapscope.recording.layer_numbers import LayerNumbers, layer_numbers
-from gapscope.recording.live_tensors import FLOAT_BYTES, LiveTensors, format_memory
+from gapscope.recording.live_tensors import FLOAT_BYTES, LiveTensors
 from gapscope.recording.plan import ALIKE, Output, alike, digest_of
 from gapscope.recording.probe_images import ProbeImages
+from gapscope.words import byte_size
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def check_budget(budget: int, working: int, what: str, num_images: int, size: in
     """
     if working > budget:
         raise InputError(
-            f"memory = '{format_memory(budget)}' is too little: one step of {what} for {num_images} images at {size} "
-            f"pixels takes {format_memory(working)}. Give at least that, lower batch_size, or record fewer or smaller "
-            "images."
+            f"memory = '{byte_size(budget)}' is too little: one step of {what} for {num_images} images at {size} "
+            f"pixels takes {byte_size(working, up=True)}. Give at least that, lower batch_size, or record fewer or "
+            "smaller images."
         )

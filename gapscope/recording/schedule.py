@@ -10,7 +10,8 @@ from gapscope.detector.layers import IMAGE, Layer
 from gapscope.errors import InputError
 from gapscope.recording.arena import Arena, plan_arena
 from gapscope.recording.chunks import pass_bytes
-from gapscope.recording.live_tensors import FLOAT_BYTES, format_memory
+from gapscope.recording.live_tensors import FLOAT_BYTES
+from gapscope.words import byte_size
 
 CPU_STEP, DEVICE_STEP = 2**24, 2**30
 """Bytes that a step may read and write: a few images fit a processor's cache, a GPU wants many."""
@@ -84,9 +85,9 @@ class Schedule:
         widest, layer = self.widest_step()
         if widest > self.budget:
             raise InputError(
-                f"memory = '{format_memory(self.budget)}' is too little: one step of layer {layer} for "
-                f"{self.num_images} images at {self.size} pixels takes {format_memory(widest)}. Give at least that, "
-                "lower batch_size, or record fewer or smaller images."
+                f"memory = '{byte_size(self.budget)}' is too little: one step of layer {layer} for "
+                f"{self.num_images} images at {self.size} pixels takes {byte_size(widest, up=True)}. Give at least "
+                "that, lower batch_size, or record fewer or smaller images."
             )
         last_use = [self.last_step(layer.index) for layer in self.table]
         return plan_arena(self._sizes(), last_use, (self.budget - widest) // FLOAT_BYTES, self._may_overwrite())

@@ -11,13 +11,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gapscope.detector.network_map import ROUTES
+from gapscope.detector.network_map import BLOCKS, ROUTES
 
 Array = NDArray[np.float64]
 Answer = Literal["yes", "no", "open"]
 """`yes`: the 95 % interval lies above 0; `no`: below it; `open`: it holds 0."""
 
-DETECTION_BLOCKS = ((75, 82), (83, 94), (95, 106))
+DETECTION_BLOCKS = tuple((block.first, block.last) for block in BLOCKS if not block.in_backbone)
 """First and last layer; the last is a detection layer, the one before it the convolution that feeds it."""
 
 

@@ -12,6 +12,8 @@ from gapscope.rooms import open_room
 if TYPE_CHECKING:
     from gapscope.similarity.all_pairs import compare_all as compare_all
     from gapscope.similarity.blocks import (
+        PAPER_BLOCKS as PAPER_BLOCKS,
+        YOLOV3_BLOCKS as YOLOV3_BLOCKS,
         Agreement as Agreement,
         Blocks as Blocks,
         agreement as agreement,
@@ -77,6 +79,6 @@ __all__ = open_room(
         "layer_summary": "layer_summary",
         "influence": "leave_one_out, extreme_images",
         "convergence": "convergence",
-        "blocks": "Blocks, find_blocks, Agreement, agreement",
+        "blocks": "PAPER_BLOCKS, YOLOV3_BLOCKS, Blocks, find_blocks, Agreement, agreement",
     },
 )

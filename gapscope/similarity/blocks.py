@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from gapscope.detector.network_map import BLOCKS
 from gapscope.errors import InputError
 from gapscope.showing import html_table
 from gapscope.similarity.gram import Array
@@ -20,8 +21,8 @@ Ranges = Sequence[tuple[int, int]]
 PAPER_BLOCKS: Ranges = ((0, 12), (14, 37), (42, 61), (62, 74), (75, 82), (83, 94), (95, 106))
 """What Ljungqvist et al. 2022 see in their Figures 3-6; layers 13 and 38-41 lie in none."""
 
-STAGES: Ranges = ((0, 0), (1, 4), (5, 11), (12, 36), (37, 61), (62, 74), (75, 82), (83, 94), (95, 106))
-"""Layers of YOLOv3 at one resolution; in the head, up to and with each detection layer."""
+YOLOV3_BLOCKS: Ranges = tuple((block.first, block.last) for block in BLOCKS)
+"""Those of the architecture: `detector/network_map.py` says which."""
 
 SMALLEST = 2
 """Layers in a block that is found."""
@@ -158,7 +159,7 @@ def agreement(found: Blocks, expected: Ranges, *, margin: int = 1, draws: int = 
 
     Args:
         found: Of a network whose layers are numbers.
-        expected: Such as `PAPER_BLOCKS` or `STAGES`; layers in none of them do not count.
+        expected: Such as `PAPER_BLOCKS` or `YOLOV3_BLOCKS`; layers in none of them do not count.
         margin: Layers that a boundary may be off.
         draws: Random cuts.
         seed: Of the cuts.

@@ -26,12 +26,10 @@ def ranked_dissimilarities(view: LayerView) -> Array:
     Source:
         Kriegeskorte, Mur and Bandettini 2008, Frontiers in Systems Neuroscience 2:4.
     """
-    from scipy.stats import rankdata  # takes a second, and experiment files are checked against the table of measures
-
     check_finite(view)
     rows, columns = np.triu_indices(len(view.gram), 1)
     distances = squared_distances(view.gram / np.abs(view.gram).max())[rows, columns]
-    ranks = rankdata(np.round(distances / max(distances.max(), np.finfo(float).tiny), DIGITS))
+    ranks = mean_ranks(np.round(distances / max(distances.max(), np.finfo(float).tiny), DIGITS))
     ranks -= ranks.mean()
     norm = np.linalg.norm(ranks)
     if norm == 0:
@@ -39,6 +37,16 @@ def ranked_dissimilarities(view: LayerView) -> Array:
     matrix = np.zeros_like(view.gram)
     matrix[rows, columns] = matrix[columns, rows] = ranks / (norm * np.sqrt(2))
     return matrix
+
+
+def mean_ranks(values: Array) -> Array:
+    """Ranks (n,) from 1 on, of which ties share the mean, as `scipy.stats.rankdata` gives them.
+
+    That takes a second to import, and experiment files are checked against the table of measures.
+    """
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = counts.cumsum()
+    return (last - (counts - 1) / 2)[place]
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """How alike are two networks on the whole, in backbone (0-74) and head (75-106), and where most and least?"""
 
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +9,10 @@ import pandas as pd
 import xarray as xr
 
 from gapscope.detector.layers import BACKBONE_LAST
-from gapscope.similarity.measures import find_measure
+from gapscope.similarity.measures import MEASURES, find_measure
+
+FEW_IMAGES = 100
+"""Below, intervals are so wide that most differences between layers are chance."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,26 @@ def grid_table(grid: xr.Dataset) -> pd.DataFrame:
         return table
     layers = grid[layerwise].to_dataframe().reset_index().rename(columns={"layer": "layer_a"})
     return table.merge(layers.assign(layer_b=layers["layer_a"]), how="left", on=["measure", "layer_a", "layer_b"])
+
+
+def in_sentences(grid: xr.Dataset, measures: Sequence[str]) -> Iterator[str]:
+    """What one wants to know first of a grid: means over the network's parts, extreme layers, few images."""
+    short = {"cka_debiased": "CKA (debiased)", "cka_biased": "CKA (biased, as in the paper)"}
+    for name in measures if "layer" in grid.coords else []:
+        means, chosen = diagonal_means(grid, name), MEASURES[name]
+        kind = "" if chosen.larger_is_more_similar else " (a distance: smaller is more alike)"
+        parts = {"all": means.all, "backbone": means.backbone, "head": means.head}
+        shown = ", ".join(f"{part} {value:.4f}" for part, value in parts.items() if not math.isnan(value))
+        yield f"{short.get(name, chosen.title)}{kind}: {shown or 'undefined in every layer'}"
+        values = dict(zip(grid["layer"].to_numpy().tolist(), diagonal_values(grid, name), strict=True))
+        most, least = extreme_layers(grid, name)
+        if most:
+            named = [", ".join(f"{layer} ({values[layer]:.3f})" for layer in some) for some in (most, least)]
+            yield f"  most alike: layers {named[0]}; least: {named[1]}"
+        if means.undefined:
+            yield f"  {len(means.undefined)} layers undefined; reason_a and reason_b in the file say why"
+    if grid.attrs["n"] < FEW_IMAGES:
+        yield f"only {grid.attrs['n']} images: intervals are wide, and small differences may be chance. 200 are better"
 
 
 def _mean(values: np.ndarray) -> float:

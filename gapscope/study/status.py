@@ -18,6 +18,7 @@ from gapscope.errors import InputError
 from gapscope.files import read_text
 from gapscope.run_folder import RunFolder, RunName
 from gapscope.study.state import RunState, TrainingState, Watched
+from gapscope.words import byte_size, duration
 
 DOMAINS_PER_TABLE = 3
 """As many columns with intervals as fit beside an arm's name."""
@@ -81,14 +82,6 @@ def again_lines(state: RunState) -> list[str]:
 def left(seconds: float | None) -> str:
     """`about 3 min`; empty where nothing is known."""
     return "" if seconds is None else f"about {duration(seconds)}"
-
-
-def duration(seconds: float) -> str:
-    """`42 s`, `3 min`, `2 h 05 min`."""
-    if seconds < 59.5:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def training_table(state: RunState) -> Table:
@@ -171,17 +164,8 @@ def disk_line(run: Path) -> str:
                 sizes[part[0] if part else name] += (Path(here) / name).lstat().st_size
     whole = sum(sizes.values())
     largest = [name for name in sorted(sizes, key=lambda name: -sizes[name])[:4] if sizes[name] > whole / 50]
-    parts = ", ".join(f"{name} {human(sizes[name])}" for name in largest)
-    return f"on disk: {human(whole)}" + (f" ({escape(parts)})" if parts else "")
-
-
-def human(num_bytes: float) -> str:
-    """`812 B`, `3.2 MiB`."""
-    for unit in ("B", "KiB", "MiB"):
-        if num_bytes < 1024:
-            return f"{num_bytes:.0f} B" if unit == "B" else f"{num_bytes:.1f} {unit}"
-        num_bytes /= 1024
-    return f"{num_bytes:.1f} GiB"
+    parts = ", ".join(f"{name} {byte_size(sizes[name])}" for name in largest)
+    return f"on disk: {byte_size(whole)}" + (f" ({escape(parts)})" if parts else "")
 
 
 def _table(title: str, padding: int = 1) -> Table:

@@ -13,7 +13,8 @@ from gapscope.page.embedding import embed, policy, source_hash
 from gapscope.page.page import page_environment, render_page
 from gapscope.run_folder import RunName
 from gapscope.study.state import RunState, StageState, TrainingState, Watched, read_epochs
-from gapscope.study.status import duration, left
+from gapscope.study.status import left
+from gapscope.words import duration
 
 
 class LiveView:

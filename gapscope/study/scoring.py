@@ -1,0 +1,137 @@
+"""A weights file, and a run's test images or a labelled folder -> scores by hand, with what was done to get them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gapscope.config import Evaluate
+from gapscope.data.table import AnnotationTable
+from gapscope.detector.plans import input_side, reading_notes
+from gapscope.detector.weights import load_weights
+from gapscope.errors import InputError
+from gapscope.evaluation.by_hand import score_network, scored_classes
+from gapscope.evaluation.labelled import labelled_folder, with_classes
+from gapscope.evaluation.shown import Scores
+from gapscope.files import hash_file, write_json
+from gapscope.progress import Progress, silent
+from gapscope.study.test_images import run_test_images
+
+
+@dataclass(frozen=True)
+class RunDomain:
+    """The test images of one domain of a run."""
+
+    run: Path
+    domain: str
+    data_root: Path | None = None
+
+    def __str__(self) -> str:
+        return f"{self.domain} of {self.run}"
+
+
+@dataclass(frozen=True)
+class LabelledFolder:
+    """All images of a folder, or those of a list; `labelled_folder` says what the rest means."""
+
+    folder: Path
+    format: str | None = None
+    labels: Mapping[str, Sequence[str]] | None = None
+    drop: Sequence[str] = ()
+    ignore: Sequence[str] = ()
+    split_list: Path | None = None
+
+    def __str__(self) -> str:
+        return str(self.folder)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scores of a weights file, and how they came about."""
+
+    scores: Scores
+    about: dict[str, Any]
+    """The weights with their hash, the images, the side of the input, what was merged."""
+    notes: list[str]
+    """How a .cfg file was followed."""
+
+    def write(self, path: Path) -> None:
+        """Everything into one JSON file."""
+        write_json(path, self.about | self.scores)
+
+
+def score_weights(
+    weights: Path,
+    images: RunDomain | LabelledFolder,
+    settings: Evaluate | None = None,
+    *,
+    groups: Mapping[str, Sequence[str]] | None = None,
+    size: int | None = None,
+    cfg: str | None = None,
+    names: list[str] | None = None,
+    device: str = "cpu",
+    detections: Path | None = None,
+    progress: Progress = silent,
+) -> Scored:
+    """Score a network on labelled images; classes are matched by name, never by number.
+
+    Args:
+        weights: A .safetensors or .weights file.
+        images: Where they are.
+        settings: Thresholds and draws; the headline is the run's, or all classes.
+        groups: New class -> classes of the network that are scored as one.
+        size: Side of the network's input in pixels; left out, the .cfg's, the run's, or 416.
+        cfg: A Darknet file's network: a .cfg, or a built-in name.
+        names: Class names, for a Darknet file.
+        device: Where the network runs.
+        detections: Where to write all boxes, as COCO results (.json).
+
+    Raises:
+        InputError: Weights, images and groups do not fit each other, or cannot be read.
+    """
+    groups = groups or {}
+    network = load_weights(weights, cfg, names)
+    classes = scored_classes(network, groups)
+    table, headline, run_size = _chosen(images, classes)
+    if size is None and not network.plan.cfg:
+        size = run_size
+    notes, side = reading_notes(network.plan, size), input_side(network.plan, size)
+    scores = score_network(
+        network,
+        table,
+        side,
+        settings or Evaluate(),
+        groups=groups,
+        headline=headline,
+        device=device,
+        detections=detections,
+        progress=progress,
+    )
+    about = {"weights": str(weights), "weights_sha256": hash_file(weights), "images": str(images)}
+    return Scored(scores, about | {"image_size": side, "merged": groups}, notes)
+
+
+def check_outputs(*paths: Path | None) -> None:
+    """Refuse folders where files are to be written, before an image is looked at."""
+    for path in paths:
+        if path is not None and path.is_dir():
+            raise InputError(f"{path} is a folder. Name a file, such as {path / 'scores.json'}.")
+
+
+def _chosen(
+    images: RunDomain | LabelledFolder, classes: list[str]
+) -> tuple[AnnotationTable, Sequence[str], int | None]:
+    """The table in the network's classes, the headline, and the side that the run's networks were trained at."""
+    if isinstance(images, RunDomain):
+        experiment, table = run_test_images(images.run, images.domain, images.data_root)
+        return with_classes(table, classes, str(images)), experiment.headline_classes, experiment.data.image_size
+    table = labelled_folder(
+        images.folder,
+        classes,
+        format=images.format,
+        labels=images.labels,
+        drop=images.drop,
+        ignore=images.ignore,
+        split_list=images.split_list,
+    )
+    return table, classes, None
