@@ -1,4 +1,4 @@
-"""Pages of the site that no one writes: home, one per command, one per room. A hook of mkdocs, see mkdocs.yml."""
+"""Pages of the site that no one writes: one per command, one per room, and more. A hook of mkdocs, see mkdocs.yml."""
 
 import re
 import sys
@@ -16,6 +16,7 @@ import write_architecture
 ROOT = Path(__file__).parents[1]
 AT_ROOT = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
 """Pages that lie beside docs/, and what they are called on the site."""
+PYTHON = "reference/python.md"
 BESIDE = "Files beside the rooms"
 LINK = re.compile(r"(?<=\]\()([^)#:\s]+)")
 
@@ -72,6 +73,21 @@ def room_page(room: write_architecture.Folder) -> str:
     return "\n".join(lines + [f"::: {file.removesuffix('.py').replace('/', '.')}\n" for file in files])
 
 
+def python_page() -> str:
+    """What `import gapscope` offers: every name with the first line of its docstring, and a link to the rest."""
+    import gapscope
+
+    lines = ["# In Python", "", "`import gapscope` is quick: a name is imported when it is first used.", ""]
+    lines += ["| name | |", "|---|---|"]
+    for module in (gapscope, gapscope.plot):
+        for name in sorted(module.__all__, key=str.lower):
+            offered = getattr(module, name)
+            if callable(offered):
+                place = f"[`{module.__name__}.{name}`][{offered.__module__}.{offered.__qualname__}]"
+                lines.append(f"| {place} | {in_cell((offered.__doc__ or '').strip().partition(chr(10))[0])} |")
+    return "\n".join(lines) + "\n"
+
+
 def rooms() -> list[write_architecture.Folder]:
     """Folders of the package in the order of docs/architecture.md; the first holds what lies beside the rooms."""
     return write_architecture.folders((ROOT / "docs/architecture.md").read_text(encoding="utf-8"))
@@ -89,13 +105,14 @@ def generated() -> dict[str, str]:
     """Path on the site -> text."""
     pages = {site: (ROOT / name).read_text(encoding="utf-8") for name, site in AT_ROOT.items()}
     pages |= {command_place(name): command_page(name, command) for name, command in all_commands().items()}
-    return pages | {room_place(room): room_page(room) for room in rooms()}
+    return pages | {PYTHON: python_page()} | {room_place(room): room_page(room) for room in rooms()}
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Put the reference at the end of the navigation."""
     commands = [command_place(name) for name in all_commands()]
-    config.nav = [*(config.nav or []), {"Every command": commands}, {"Code": [room_place(room) for room in rooms()]}]
+    code = [PYTHON, *(room_place(room) for room in rooms())]
+    config.nav = [*(config.nav or []), {"Every command": commands}, {"Code": code}]
     return config
 
 

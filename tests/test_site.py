@@ -15,6 +15,8 @@ from gapscope.commands.app import app
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "scripts"))
 write_architecture = importlib.import_module("write_architecture")
+pytestmark = pytest.mark.slow
+
 FETCHED = re.compile(r"""<(?:script|link|img|iframe|source)\b[^>]*\b(?:src|href)=["']?(?:https?:)?//[^"'\s>]+""")
 """Whatever a browser loads by itself; a link that a reader may follow is none."""
 FETCHED_BY_STYLE = re.compile(r"""(?:url\(|@import\s+)["']?(?:https?:)?//[^"')\s]+""")
@@ -75,3 +77,12 @@ def test_the_home_page_is_the_readme_with_links_that_hold_on_the_site(site):
 
 def test_a_commands_page_names_its_options(site):
     assert "--jobs" in (site / "reference/commands/run.html").read_text(encoding="utf-8")
+
+
+def test_every_public_name_is_listed_with_a_link(site):
+    import gapscope
+
+    text = (site / "reference/python.html").read_text(encoding="utf-8")
+    for name in gapscope.__all__:
+        if callable(getattr(gapscope, name)):
+            assert re.search(rf'<a [^>]*href="rooms/[^"]+"[^>]*><code>gapscope\.{name}</code></a>', text), name

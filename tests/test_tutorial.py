@@ -10,6 +10,8 @@ import pytest
 from command import gapscope
 from two_domains import write_two_domains
 
+pytestmark = pytest.mark.slow
+
 TEXT = (Path(__file__).parents[1] / "docs/tutorial.md").read_text(encoding="utf-8")
 TINY = {
     "image_size = 160": "image_size = 32",
