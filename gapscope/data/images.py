@@ -33,6 +33,14 @@ _MAGIC = (
     (re.compile(rb"\x89PNG\r\n\x1a\n"), PngImageFile),
     (re.compile(rb"RIFF....WEBP", re.DOTALL), WebPImageFile),
 )
+_OTHER_KINDS = (
+    (rb"BM", "BMP"),
+    (rb"II\*\0|MM\0\*", "TIFF"),
+    (rb"GIF8", "GIF"),
+    (rb"....ftypavi", "AVIF"),
+    (rb"....ftyp", "HEIF"),
+    (rb"\0\0\0\x0cjP|\xff\x4f\xff\x51", "JPEG 2000"),
+)
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 """What Pillow raises for files that are broken."""
 _PER_REPORT = 100
@@ -170,6 +178,11 @@ def _kind(path: Path) -> type[ImageFile]:
     for magic, kind in _MAGIC:
         if magic.match(start):
             return kind
+    other = next((name for magic, name in _OTHER_KINDS if re.match(magic, start, re.DOTALL)), None)
+    if other is not None:
+        wrong = f"cannot be read as an image: it starts with {start!r}, as {other} does"
+        hint = f"a JPEG, PNG or WebP image. Convert it, for example with: mogrify -format png {path.name}"
+        raise FileError(path, wrong, hint)
     what = f"cannot be read as an image: it starts with {start!r}" if start else "is an empty file"
     raise FileError(path, what, "a JPEG, PNG or WebP image. Replace the file, or remove it and its labels.")
 

@@ -61,6 +61,11 @@ class Problems:
 
     strict: bool = True
     found: list[Problem] = field(default_factory=list)
+    told: list[Problem] | None = None
+    """What is worth telling and ends no reading, in either mode, such as a box that is there already; None: nobody
+    asks, and no places are kept for it."""
+    place: tuple[str, str] = ("", "")
+    """File and row that are being read."""
 
     @contextmanager
     def at(self, file: Path | str, row: str = "") -> Iterator[None]:
@@ -69,6 +74,7 @@ class Problems:
         Raises:
             InputError: When strict: the problem and its place in one message.
         """
+        outer, self.place = self.place, (str(file), row)
         try:
             yield
         except RowError as error:
@@ -80,6 +86,8 @@ class Problems:
             self._keep(Problem(error.file, "", error.wrong, error.expected), error)
         except InputError as error:
             self._keep(Problem(str(file), row, str(error), ""), error)
+        finally:
+            self.place = outer
 
     def _keep(self, problem: Problem, cause: InputError) -> None:
         """Keep what says itself where it is; when strict, it ends the reading as it is."""
