@@ -71,12 +71,19 @@ def check_folder(
         table = read_annotations(root, format, images=images, labels=labels, clip=clip, problems=problems)
     except InputError as error:
         problems.add(as_problem(error, root))
-    paths = [table.path(i) for i in range(len(table))] if table else find_images(images or root)
+    paths = [table.path(i) for i in range(len(table))] if table else _images_below(images or root)
     broken = dict(broken_images(paths, progress))
     found = (*problems.found, *broken.values(), *(problems.told or ()), *(twins(table) if table else ()))
     if table and broken:
         table = table.select([i for i in range(len(table)) if i not in broken])
     return Checked(table, found, len(paths), near_repeats(table) if table else 0)
+
+
+def _images_below(folder: Path) -> list[Path]:
+    try:
+        return find_images(folder)
+    except InputError:  # a name that cannot be written, which is among the problems already
+        return []
 
 
 def broken_images(paths: Sequence[Path], progress: Progress = silent) -> Iterator[tuple[int, Problem]]:

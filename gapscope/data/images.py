@@ -16,7 +16,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from gapscope.data.image_names import IMAGE_SUFFIXES
-from gapscope.data.problems import FileError
+from gapscope.data.problems import FileError, check_name
 from gapscope.errors import InputError
 from gapscope.progress import Progress, silent
 
@@ -57,6 +57,9 @@ def find_files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
 
     Links are followed, a folder that is reached in two ways is listed once, and a link to a file that is not there is
     among them, so that it is missed when it is read.
+
+    Raises:
+        InputError: A name has bytes that are no UTF-8, or a line break.
     """
     found: list[Path] = []
     seen: set[tuple[int, int]] = set()
@@ -69,6 +72,8 @@ def find_files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
         folders.sort()
         wanted = (name for name in names if name.lower().endswith(suffixes) and not name.startswith("."))
         found += [Path(place, name) for name in wanted]
+    for path in found:
+        check_name(path)
     return sorted(found)
 
 
@@ -167,6 +172,7 @@ def look_at_all(
 
 def _kind(path: Path) -> type[ImageFile]:
     """What the first bytes say that a file is, whatever its name says."""
+    check_name(path)
     try:
         with path.open("rb") as stream:
             start = stream.read(12)

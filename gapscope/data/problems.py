@@ -1,5 +1,6 @@
 """Problems: what is wrong with a data set, file by file and row by row."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -26,6 +27,28 @@ class FileError(InputError):
         super().__init__(f"{file} {self.wrong} - expected {expected}")
 
 
+def writable(text: Path | str) -> str:
+    """A name or a text as it can be written and printed: bytes of a file's name that are no UTF-8 as \\xe9."""
+    shown = re.sub("[\udc80-\udcff]", lambda byte: f"\\x{ord(byte[0]) - 0xDC00:02x}", str(text))
+    return shown.encode("utf-8", "backslashreplace").decode()
+
+
+def check_name(path: Path | str) -> None:
+    """Refuse a file whose name no list, table or message could hold.
+
+    Raises:
+        FileError: The name, or that of a folder above, has bytes that are no UTF-8, or a line break.
+    """
+    name = str(path)
+    if writable(name) != name:
+        what = "has a name with bytes that are no UTF-8"
+    elif len(name.splitlines()) > 1:
+        what = "has a line break in its name"
+    else:
+        return
+    raise FileError(shortened(writable(name)), what, "a name that a list of images can hold. Rename it.")
+
+
 def shortened(text: str, most: int = 400) -> str:
     """A text that fits a message: files can hold values of any length, and characters that a terminal obeys."""
     plain = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text[: most + 1])
@@ -41,6 +64,10 @@ class Problem:
     """"line 3", "annotation 12"; "" for the file as a whole."""
     wrong: str
     expected: str
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            object.__setattr__(self, name, writable(value))
 
     def __str__(self) -> str:
         place = f"{self.file}, {self.row}" if self.row else self.file

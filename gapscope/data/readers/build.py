@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.data.images import read_size
-from gapscope.data.problems import Problem, Problems, RowError
+from gapscope.data.problems import Problem, Problems, RowError, check_name
 from gapscope.data.repeats import repeated_boxes
 from gapscope.data.table import ANY_CLASS, AnnotationTable
 from gapscope.errors import InputError
@@ -80,6 +80,7 @@ class TableBuilder:
             RowError: `declared` says otherwise than the file.
             InputError: The file cannot be read.
         """
+        check_name(path)
         stated = _stated_size(declared)
         size = read_size(path) if self.sizes is None else stated or self.sizes
         if stated not in (None, size):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from gapscope.data.problems import Problems
+from gapscope.data.problems import Problems, check_name
 from gapscope.data.readers.bdd import BDD100K_2018, BDD100K_DET20, BDD100K_OLD
 from gapscope.data.readers.cached import CachedTable
 from gapscope.data.readers.citypersons import CITYPERSONS
@@ -142,6 +142,8 @@ def _check(request: Request, format: str | None) -> None:
     for path, what in places:
         if path is not None and not path.exists():
             raise InputError(f"{path} is missing - expected the {what} of a data set. Check the path.")
+        if path is not None:
+            check_name(path)
     if request.sizes is None and request.labels is not None and is_archive(request.labels):
         raise InputError(
             f"{request.labels} is an archive - expected the width and height of its images, which are not in it. "

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gapscope.data.image_names import IMAGE_SUFFIXES, OTHER_IMAGE_SUFFIXES
-from gapscope.data.problems import Problems
+from gapscope.data.problems import Problems, writable
 from gapscope.data.readers.folders import LABEL_SUFFIXES
 from gapscope.data.readers.format import Request
 from gapscope.data.readers.name_files import may_hold_names
@@ -82,12 +82,12 @@ def _files_below(folder: Path) -> list[Path]:
 
 
 def _named(kinds: Counter[str]) -> str:
-    shown = [f"{count} {kind}" for kind, count in kinds.most_common(MOST_KINDS)]
+    shown = [f"{count} {writable(kind)}" for kind, count in kinds.most_common(MOST_KINDS)]
     left = sum(kinds.values()) - sum(count for _, count in kinds.most_common(MOST_KINDS))
     return ", ".join(shown) + (f" and {left} other files" if left else "")
 
 
 def _counted(files: Sequence[Path]) -> str:
-    kinds = sorted({path.suffix.lower() for path in files})
-    shown = f"({', '.join(kinds)}; the first is {files[0].name})" if files else ""
+    kinds = sorted({writable(path.suffix.lower()) for path in files})
+    shown = f"({', '.join(kinds)}; the first is {writable(files[0].name)})" if files else ""
     return f"1 file {shown} is" if len(files) == 1 else f"{len(files)} files {shown} are"
