@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from gapscope.commands.app import app
+from gapscope.data.problems import writable
 from gapscope.errors import InputError
 
 for group in (
@@ -38,7 +39,7 @@ def main() -> None:
         if app(standalone_mode=False) == INTERRUPTED:  # typer catches an interruption, and returns its exit code
             raise KeyboardInterrupt
     except InputError as error:
-        print(f"gapscope: {error}", file=sys.stderr)
+        print(f"gapscope: {writable(str(error))}", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
         if error.errno not in DISK:
@@ -47,6 +48,15 @@ def main() -> None:
         print(
             f"gapscope: {place}{error.strerror}. Make room, allow writing or name another place, and give the same "
             "command again. Files that were there before are whole.",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+    except UnicodeEncodeError as error:
+        if "surrogates" not in error.reason:
+            raise
+        name = next(word for word in error.object.split("\n") if any("\ud800" <= letter <= "\udfff" for letter in word))
+        print(
+            f"gapscope: a name is no text in UTF-8 - expected one that can be written. Rename it: {writable(name)}",
             file=sys.stderr,
         )
         sys.exit(2)

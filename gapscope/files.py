@@ -69,7 +69,7 @@ def write_json(path: Path, value: Any) -> None:
 def hash_value(value: Any) -> str:
     """SHA-256 (hex) of a JSON-able value; the order of dictionary keys does not matter."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()  # a file's name need not be UTF-8
 
 
 def hash_file(path: Path) -> str:

@@ -17,6 +17,7 @@ XML = """<annotation><size><width>100</width><height>60</height></size>
 <object><name>car</name><bndbox><xmin>11</xmin><ymin>11</ymin><xmax>40</xmax><ymax>35</ymax></bndbox></object>
 </annotation>"""
 GOOD_ROW = "0 0.5 0.5 0.2 0.2\n"
+OTHER_ROW = "0 0.25 0.5 0.2 0.2\n"
 
 
 @dataclass(frozen=True)
@@ -345,8 +346,8 @@ BAD_YOLO = [
 
 GOOD_YOLO = [
     Unusual("byte order mark", label(b"\xef\xbb\xbf" + GOOD_ROW.encode()), 3, 3),
-    Unusual("Windows line ends", label(GOOD_ROW.replace("\n", "\r\n").encode() * 2), 3, 4),
-    Unusual("old Mac line ends", label(GOOD_ROW.replace("\n", "\r").encode() * 2), 3, 4),
+    Unusual("Windows line ends", label((GOOD_ROW + OTHER_ROW).replace("\n", "\r\n").encode()), 3, 4),
+    Unusual("old Mac line ends", label((GOOD_ROW + OTHER_ROW).replace("\n", "\r").encode()), 3, 4),
     Unusual("tabs and blanks", label(b"\n 0\t0.5 0.5   0.2 0.2 \n\n"), 3, 3),
     Unusual("no area", label("0 0.5 0.5 0 0.1"), 3, 3),
     Unusual("an empty label file", label(b""), 3, 2),

@@ -156,7 +156,9 @@ def test_a_table_takes_30_bytes_per_box_and_boxes_that_come_out_of_order_are_sor
         builder.add_image(tmp_path / f"{i}.jpg")
     n = 30_000
     for i in range(n):
-        builder.add_box((0, 2, 1)[i * 3 // n], builder.class_of(("van", "car")[i % 2]), (i % 50, 0, i % 50 + 10, 20))
+        builder.add_box(
+            (0, 2, 1)[i * 3 // n], builder.class_of(("van", "car")[i % 2]), (i % 50, 0, i % 50 + 10, 20 + i / n)
+        )
     table = builder.table()
     assert table.class_names == ("car", "van")
     assert (np.diff(table.box_image) >= 0).all()

@@ -50,6 +50,10 @@ def check(
     out = jsonl or (Path(f"{folder.resolve().name}-left-out.jsonl") if skip_bad and found.problems else None)
     if out:
         write_problems(out, found.problems)
+    for note in found.table.notes if found.table else ():
+        print(f"{folder}: {note}")
+    if found.near_repeats:
+        print(f"{folder}: {found.near_repeats} pairs of boxes of one class overlap nearly in full: labelled twice?")
     decoded = f"{found.decoded} images decoded"
     if found.table is None:
         raise InputError(f"{folder} cannot be used at all; {decoded}, {len(found.problems)} problems (see above).")

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from gapscope.data.images import decode, find_images, look_at_all
 from gapscope.data.problems import FileError, Problem, Problems
 from gapscope.data.readers.detect import KNOWN, read_annotations
+from gapscope.data.repeats import near_repeats
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 from gapscope.files import write_text
@@ -25,6 +26,8 @@ class Checked:
     problems: tuple[Problem, ...]
     decoded: int
     """Images that were decoded, the broken ones included."""
+    near_repeats: int = 0
+    """Pairs of boxes of one class in one image that overlap nearly in full: a hint, no problem."""
 
 
 @dataclass(frozen=True)
@@ -62,18 +65,25 @@ def check_folder(
     for path in filter(None, (root, images, labels)):
         if not path.exists():
             raise InputError(f"{path} is missing - expected a data set, or part of one. Check the path.")
-    problems = Problems(strict=False)
+    problems = Problems(strict=False, told=[])
     table: AnnotationTable | None = None
     try:
         table = read_annotations(root, format, images=images, labels=labels, clip=clip, problems=problems)
     except InputError as error:
         problems.add(as_problem(error, root))
-    paths = [table.path(i) for i in range(len(table))] if table else find_images(images or root)
+    paths = [table.path(i) for i in range(len(table))] if table else _images_below(images or root)
     broken = dict(broken_images(paths, progress))
-    found = (*problems.found, *broken.values(), *(twins(table) if table else ()))
+    found = (*problems.found, *broken.values(), *(problems.told or ()), *(twins(table) if table else ()))
     if table and broken:
         table = table.select([i for i in range(len(table)) if i not in broken])
-    return Checked(table, found, len(paths))
+    return Checked(table, found, len(paths), near_repeats(table) if table else 0)
+
+
+def _images_below(folder: Path) -> list[Path]:
+    try:
+        return find_images(folder)
+    except InputError:  # a name that cannot be written, which is among the problems already
+        return []
 
 
 def broken_images(paths: Sequence[Path], progress: Progress = silent) -> Iterator[tuple[int, Problem]]:

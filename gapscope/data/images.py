@@ -16,7 +16,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from gapscope.data.image_names import IMAGE_SUFFIXES
-from gapscope.data.problems import FileError
+from gapscope.data.problems import FileError, check_name
 from gapscope.errors import InputError
 from gapscope.progress import Progress, silent
 
@@ -32,6 +32,14 @@ _MAGIC = (
     (re.compile(rb"\xff\xd8\xff"), JpegImageFile),
     (re.compile(rb"\x89PNG\r\n\x1a\n"), PngImageFile),
     (re.compile(rb"RIFF....WEBP", re.DOTALL), WebPImageFile),
+)
+_OTHER_KINDS = (
+    (rb"BM", "BMP"),
+    (rb"II\*\0|MM\0\*", "TIFF"),
+    (rb"GIF8", "GIF"),
+    (rb"....ftypavi", "AVIF"),
+    (rb"....ftyp", "HEIF"),
+    (rb"\0\0\0\x0cjP|\xff\x4f\xff\x51", "JPEG 2000"),
 )
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 """What Pillow raises for files that are broken."""
@@ -49,6 +57,9 @@ def find_files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
 
     Links are followed, a folder that is reached in two ways is listed once, and a link to a file that is not there is
     among them, so that it is missed when it is read.
+
+    Raises:
+        InputError: A name has bytes that are no UTF-8, or a line break.
     """
     found: list[Path] = []
     seen: set[tuple[int, int]] = set()
@@ -61,6 +72,8 @@ def find_files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
         folders.sort()
         wanted = (name for name in names if name.lower().endswith(suffixes) and not name.startswith("."))
         found += [Path(place, name) for name in wanted]
+    for path in found:
+        check_name(path)
     return sorted(found)
 
 
@@ -159,6 +172,7 @@ def look_at_all(
 
 def _kind(path: Path) -> type[ImageFile]:
     """What the first bytes say that a file is, whatever its name says."""
+    check_name(path)
     try:
         with path.open("rb") as stream:
             start = stream.read(12)
@@ -170,6 +184,11 @@ def _kind(path: Path) -> type[ImageFile]:
     for magic, kind in _MAGIC:
         if magic.match(start):
             return kind
+    other = next((name for magic, name in _OTHER_KINDS if re.match(magic, start, re.DOTALL)), None)
+    if other is not None:
+        wrong = f"cannot be read as an image: it starts with {start!r}, as {other} does"
+        hint = f"a JPEG, PNG or WebP image. Convert it, for example with: mogrify -format png {path.name}"
+        raise FileError(path, wrong, hint)
     what = f"cannot be read as an image: it starts with {start!r}" if start else "is an empty file"
     raise FileError(path, what, "a JPEG, PNG or WebP image. Replace the file, or remove it and its labels.")
 

@@ -1,5 +1,6 @@
 """Problems: what is wrong with a data set, file by file and row by row."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -26,6 +27,28 @@ class FileError(InputError):
         super().__init__(f"{file} {self.wrong} - expected {expected}")
 
 
+def writable(text: Path | str) -> str:
+    """A name or a text as it can be written and printed: bytes of a file's name that are no UTF-8 as \\xe9."""
+    shown = re.sub("[\udc80-\udcff]", lambda byte: f"\\x{ord(byte[0]) - 0xDC00:02x}", str(text))
+    return shown.encode("utf-8", "backslashreplace").decode()
+
+
+def check_name(path: Path | str) -> None:
+    """Refuse a file whose name no list, table or message could hold.
+
+    Raises:
+        FileError: The name, or that of a folder above, has bytes that are no UTF-8, or a line break.
+    """
+    name = str(path)
+    if writable(name) != name:
+        what = "has a name with bytes that are no UTF-8"
+    elif len(name.splitlines()) > 1:
+        what = "has a line break in its name"
+    else:
+        return
+    raise FileError(shortened(writable(name)), what, "a name that a list of images can hold. Rename it.")
+
+
 def shortened(text: str, most: int = 400) -> str:
     """A text that fits a message: files can hold values of any length, and characters that a terminal obeys."""
     plain = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text[: most + 1])
@@ -41,6 +64,10 @@ class Problem:
     """"line 3", "annotation 12"; "" for the file as a whole."""
     wrong: str
     expected: str
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            object.__setattr__(self, name, writable(value))
 
     def __str__(self) -> str:
         place = f"{self.file}, {self.row}" if self.row else self.file
@@ -61,6 +88,11 @@ class Problems:
 
     strict: bool = True
     found: list[Problem] = field(default_factory=list)
+    told: list[Problem] | None = None
+    """What is worth telling and ends no reading, in either mode, such as a box that is there already; None: nobody
+    asks, and no places are kept for it."""
+    place: tuple[str, str] = ("", "")
+    """File and row that are being read."""
 
     @contextmanager
     def at(self, file: Path | str, row: str = "") -> Iterator[None]:
@@ -69,6 +101,7 @@ class Problems:
         Raises:
             InputError: When strict: the problem and its place in one message.
         """
+        outer, self.place = self.place, (str(file), row)
         try:
             yield
         except RowError as error:
@@ -80,6 +113,8 @@ class Problems:
             self._keep(Problem(error.file, "", error.wrong, error.expected), error)
         except InputError as error:
             self._keep(Problem(str(file), row, str(error), ""), error)
+        finally:
+            self.place = outer
 
     def _keep(self, problem: Problem, cause: InputError) -> None:
         """Keep what says itself where it is; when strict, it ends the reading as it is."""

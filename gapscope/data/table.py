@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from gapscope.data.problems import writable
 from gapscope.errors import InputError
 from gapscope.files import atomic_path
 
@@ -180,6 +181,10 @@ def _check_columns(table: AnnotationTable) -> None:
     for name, values in table.attributes.items():
         if values.shape != table.paths.shape or not np.issubdtype(values.dtype, np.str_):
             raise InputError(f"attribute {name} is {values.dtype} {values.shape} - expected one text per image.")
+    for what, texts in (("image", table.paths), ("group", table.groups), ("class", np.array(table.class_names))):
+        _check_texts(what, texts)
+    for name, values in table.attributes.items():
+        _check_texts(f"attribute {name}", values)
     if (table.crowd & ~table.ignore).any():
         raise InputError("a crowd is not marked as ignored - expected every crowd to be an ignore region.")
     if len(set(table.class_names)) != len(table.class_names):
@@ -187,6 +192,18 @@ def _check_columns(table: AnnotationTable) -> None:
     if len(np.unique(table.paths)) != len(table.paths):
         paths, times = np.unique(table.paths, return_counts=True)
         raise InputError(f"image {paths[times > 1][0]} is listed {times.max()} times. Merge its entries.")
+
+
+def _check_texts(what: str, texts: NDArray[np.str_]) -> None:
+    try:
+        "".join(texts.tolist()).encode()
+    except UnicodeEncodeError as error:
+        wrong = next(text for text in texts.tolist() if not _is_text(text))
+        raise InputError(f"{what} {writable(wrong)} is no text in UTF-8 - expected one. Rename it.") from error
+
+
+def _is_text(text: str) -> bool:
+    return writable(text) == text
 
 
 def _check_boxes(table: AnnotationTable) -> None:

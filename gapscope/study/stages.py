@@ -17,7 +17,7 @@ from gapscope.study.domains import domain_root, files_fingerprint
 from gapscope.study.study import Study, weights_file
 from gapscope.study.units import Unit
 
-READERS_VERSION = 3
+READERS_VERSION = 4
 """Raised when readers or label maps give other boxes than before, so that domains of the user's are read again."""
 
 

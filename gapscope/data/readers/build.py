@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.data.images import read_size
-from gapscope.data.problems import Problems, RowError
+from gapscope.data.problems import Problem, Problems, RowError, check_name
+from gapscope.data.repeats import repeated_boxes
 from gapscope.data.table import ANY_CLASS, AnnotationTable
 from gapscope.errors import InputError
 
@@ -56,6 +57,7 @@ class TableBuilder:
         self.corners = array("f")
         self.flags = array("b")
         self.shares = array("f")
+        self.places: list[tuple[str, str]] = []
 
     def add_image(
         self,
@@ -78,6 +80,7 @@ class TableBuilder:
             RowError: `declared` says otherwise than the file.
             InputError: The file cannot be read.
         """
+        check_name(path)
         stated = _stated_size(declared)
         size = read_size(path) if self.sizes is None else stated or self.sizes
         if stated not in (None, size):
@@ -133,6 +136,8 @@ class TableBuilder:
         self.corners.extend((x1, y1, x2, y2))
         self.flags.append((ignore or crowd) + 2 * crowd)
         self.shares.extend((occlusion, truncation))
+        if self.problems.told is not None:
+            self.places.append(self.problems.place)
 
     def _mended(self, xyxy: Corners, width: int, height: int) -> Corners:
         x1, y1, x2, y2 = xyxy
@@ -151,16 +156,25 @@ class TableBuilder:
     def table(self) -> AnnotationTable:
         """The finished table, boxes sorted by image, images in the order they were added; nothing can be added later.
 
+        A box that is there already, of the same class in the same image with the same corners, is one object that was
+        written down twice (a detector can find it once only): it is left out, with a note.
+
         Raises:
             InputError: No image was added.
         """
         if not self.paths:
             raise InputError(f"{self.root} holds no images with labels - expected at least one. Check the path.")
         owners = np.frombuffer(self.owners, dtype=np.int32)  # no copies: there may be millions of boxes
-        order = np.argsort(owners, kind="stable") if (np.diff(owners) < 0).any() else slice(None)
+        labels, flags = np.frombuffer(self.labels, dtype=np.int16), np.frombuffer(self.flags, dtype=np.int8)
+        corners = np.frombuffer(self.corners, dtype=np.float32).reshape(-1, 4)
+        again, first = repeated_boxes(owners, labels, flags, corners)
+        self._tell_repeats(again, first)
+        in_order = len(again) == 0 and not (np.diff(owners) < 0).any()
+        once = np.delete(np.arange(len(owners)), again)
+        order = slice(None) if in_order else once[np.argsort(owners[once], kind="stable")]
         names, final = self._final_classes()
         sizes = np.array(self.sides, dtype=np.int32).reshape(-1, 2)
-        flags = np.frombuffer(self.flags, dtype=np.int8)[order]
+        flags = flags[order]
         shares = np.frombuffer(self.shares, dtype=np.float32).astype(np.float16).reshape(-1, 2)[order]
         return AnnotationTable(
             root=self.root,
@@ -170,8 +184,8 @@ class TableBuilder:
             heights=sizes[:, 1],
             groups=np.array(self.groups, dtype=np.str_),
             box_image=owners[order],
-            box_class=final[np.frombuffer(self.labels, dtype=np.int16)[order]],
-            xyxy=np.frombuffer(self.corners, dtype=np.float32).reshape(-1, 4)[order],
+            box_class=final[labels[order]],
+            xyxy=corners[order],
             ignore=flags > 0,
             crowd=flags > 1,
             occlusion=shares[:, 0],
@@ -180,6 +194,19 @@ class TableBuilder:
             no_area=self.no_area,
             notes=tuple(self.notes),
         )
+
+    def _tell_repeats(self, again: NDArray[np.int64], first: NDArray[np.int64]) -> None:
+        if not len(again):
+            return
+        verb = "box is there again and counts" if len(again) == 1 else "boxes are there again and count"
+        self.notes.append(f"{len(again)} {verb} once: the same image, class and corners as another.")
+        if self.problems.told is None:
+            return
+        for later, earlier in zip(again.tolist(), first.tolist(), strict=True):
+            (file, row), (before, row_before) = self.places[later], self.places[earlier]
+            same = row_before if before == file else f"{before}, {row_before}"
+            expected = "every object once. Remove one; until then it counts once."
+            self.problems.told.append(Problem(file, row, f"is the same box as {same}", expected))
 
     def _final_classes(self) -> tuple[tuple[str, ...], NDArray[np.int16]]:
         """All class names in order, and the final number of each; the last entry is that of ANY_CLASS, -1."""

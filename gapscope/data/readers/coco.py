@@ -1,6 +1,7 @@
 """COCO JSON: one file with images, annotations and categories."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,16 +27,25 @@ def find_coco(request: Request) -> Path | None:
         InputError: There are several.
     """
     if request.labels is not None:
-        wanted = request.labels.is_file() and (request.format is not None or is_coco(request.labels))
+        wanted = request.labels.is_file() and (request.format is not None or is_like_coco(request.labels))
         return request.labels if wanted else None
-    files: list[Path] = []
-    for folder in (request.root, request.root / "annotations"):
-        listed = sorted(folder.glob("*.json"))
-        files += [path for path in listed if is_coco(path)] if len(listed) <= MOST_FILES else []
+    files = [path for path in _json_files(request.root) if is_coco(path)]
     if len(files) > 1:
         named = ", ".join(path.name for path in files)
         raise InputError(f"{request.root} holds several COCO files: {named} - expected one. Say which with labels=.")
-    return files[0] if files else None
+    return files[0] if files else find_like_coco(request) if request.format else None
+
+
+def find_like_coco(request: Request) -> Path | None:
+    """A file that lacks some of COCO's lists, so that reading can say so: for when nothing else is found."""
+    if request.labels is not None:
+        return None
+    return next((path for path in _json_files(request.root) if is_like_coco(path)), None)
+
+
+def _json_files(root: Path) -> list[Path]:
+    listed = [sorted(folder.glob("*.json")) for folder in (root, root / "annotations")]
+    return [path for files in listed if len(files) <= MOST_FILES for path in files]
 
 
 def read_coco(request: Request, labels: Path) -> AnnotationTable:
@@ -140,7 +150,19 @@ def _class_name(category: dict[str, Any]) -> str:
 
 
 def is_coco(path: Path) -> bool:
-    """Whether a JSON file begins as COCO does: an object with one of its three lists; CityPersons' variant is not."""
+    """Whether a JSON file has COCO's three lists, of objects; CityPersons' variant is another format.
+
+    A file with one or two of them is a sidecar: notes, statistics, names of classes, captions.
+    """
+    if not is_like_coco(path) or not all(map(JsonFile(path).mentions, LISTS)):
+        return False
+    content = opening(path)
+    shown = [content[key] for key in LISTS if key in content]
+    return all(isinstance(some, list) and all(isinstance(entry, dict) for entry in some[:1]) for some in shown)
+
+
+def is_like_coco(path: Path) -> bool:
+    """Whether a JSON file begins as an object with one of the three lists."""
     content = opening(path)
     if not isinstance(content, dict) or not any(isinstance(content.get(key), list) for key in LISTS):
         return False
@@ -207,5 +229,7 @@ COCO = Format(
     layout="a COCO .json file with images, annotations and categories, in the folder or in annotations/",
     find=find_coco,
     read=read_coco,
+    suffixes=(".json",),
     alone=True,
 )
+LIKE_COCO = replace(COCO, find=find_like_coco)

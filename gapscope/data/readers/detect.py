@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from gapscope.data.problems import Problems
+from gapscope.data.problems import Problems, check_name
 from gapscope.data.readers.bdd import BDD100K_2018, BDD100K_DET20, BDD100K_OLD
 from gapscope.data.readers.cached import CachedTable
 from gapscope.data.readers.citypersons import CITYPERSONS
 from gapscope.data.readers.cityscapes import CITYSCAPES, CITYSCAPES3D
-from gapscope.data.readers.coco import COCO
+from gapscope.data.readers.coco import COCO, LIKE_COCO
 from gapscope.data.readers.format import Format, Request
 from gapscope.data.readers.kitti import KITTI
 from gapscope.data.readers.label_texts import is_archive
@@ -17,10 +17,11 @@ from gapscope.data.readers.openimages import OPENIMAGES
 from gapscope.data.readers.scalabel import SCALABEL
 from gapscope.data.readers.synscapes import SYNSCAPES
 from gapscope.data.readers.unlabelled import UNLABELLED, find_unlabelled
+from gapscope.data.readers.unread import unread_notes, what_is_there
 from gapscope.data.readers.viper import VIPER
 from gapscope.data.readers.vkitti import VKITTI1, VKITTI2
-from gapscope.data.readers.voc import VOC
-from gapscope.data.readers.yolo import YOLO
+from gapscope.data.readers.voc import VOC, VOC_BESIDE
+from gapscope.data.readers.yolo import YOLO, YOLO_BESIDE
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 
@@ -28,6 +29,8 @@ _WITH_OWN_FOLDERS = (VIPER, KITTI, VKITTI2, VKITTI1, CITYSCAPES, CITYSCAPES3D, C
 _FRAMES = (BDD100K_2018, BDD100K_DET20, BDD100K_OLD, SCALABEL)
 FORMATS: dict[str, Format] = {format.name: format for format in (*_WITH_OWN_FOLDERS, *_FRAMES, COCO, YOLO, VOC)}
 """By name, in the order in which a folder is tried: what is told apart by its first bytes comes first."""
+_LAST = (YOLO_BESIDE, VOC_BESIDE, LIKE_COCO)
+"""Layouts that would claim the folders of others, too."""
 KNOWN = FORMATS | {UNLABELLED.name: UNLABELLED}
 """Those that can be asked for: images without labels must be, lest lost labels pass for none."""
 
@@ -82,14 +85,22 @@ def read_annotations(
 
 
 def _read(request: Request) -> AnnotationTable:
-    tried = [KNOWN[request.format]] if request.format else list(FORMATS.values())
+    tried = [KNOWN[request.format]] if request.format else [*FORMATS.values(), *_LAST]
     if request.sizes is not None:
         tried = [candidate for candidate in tried if candidate.alone]
     for candidate in tried:
         found = candidate.find(request)
         if found is not None:
             _check_options(candidate, request.options)
-            return candidate.read(request, found)
+            if candidate is YOLO_BESIDE and VOC_BESIDE.find(request):
+                raise InputError(
+                    f"{request.root} holds texts of yolo and XML files of voc beside its images - expected to be told "
+                    "which. Name the format."
+                )
+            table = candidate.read(request, found)
+            if request.sizes is not None:
+                return table
+            return replace(table, notes=(*table.notes, *unread_notes(request, table, candidate.suffixes)))
     raise InputError(_nothing_found(request, tried))
 
 
@@ -97,12 +108,14 @@ def _nothing_found(request: Request, tried: Sequence[Format]) -> str:
     if len(tried) == 1:
         return (
             f"{request.root} does not fit the format {tried[0].name} - expected in it or its subfolders: "
-            f"{tried[0].layout}. Arrange the files so."
+            f"{tried[0].layout}. Arrange the files so.{what_is_there(request)}"
         )
     alone = f" For images without labels: format {UNLABELLED.name}." if find_unlabelled(request) else ""
+    names = dict.fromkeys(format.name for format in tried)
     return (
-        f"{request.root} fits no known format - expected one of {', '.join(format.name for format in tried)}. "
+        f"{request.root} fits no known format - expected one of {', '.join(names)}. "
         f"docs/formats.md shows how the files of each lie; name one to be told what it lacks.{alone}"
+        f"{what_is_there(request)}"
     )
 
 
@@ -129,6 +142,8 @@ def _check(request: Request, format: str | None) -> None:
     for path, what in places:
         if path is not None and not path.exists():
             raise InputError(f"{path} is missing - expected the {what} of a data set. Check the path.")
+        if path is not None:
+            check_name(path)
     if request.sizes is None and request.labels is not None and is_archive(request.labels):
         raise InputError(
             f"{request.labels} is an archive - expected the width and height of its images, which are not in it. "

@@ -1,11 +1,16 @@
 """Where label files lie beside their images: images/ + labels/, also once per split."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from gapscope.data.image_names import IMAGE_SUFFIXES
+from gapscope.data.images import find_images
+from gapscope.data.problems import RowError
 from gapscope.data.readers.format import Request
 
 IMAGE_FOLDERS = ("images", "JPEGImages")
+LABEL_SUFFIXES = (".txt", ".xml", ".json", ".csv")
 
 
 @dataclass(frozen=True)
@@ -15,9 +20,28 @@ class LabelFolder:
     images: Path
     labels: Path
 
+    @property
+    def is_flat(self) -> bool:
+        """Whether labels lie beside their images, among whatever else does."""
+        return self.images == self.labels
+
     def label_of(self, image: Path, suffix: str) -> Path:
         """The label file of an image; folders inside `images` are folders inside `labels`."""
         return (self.labels / image.relative_to(self.images)).with_suffix(suffix)
+
+    def lacks_image(self, label: Path) -> RowError:
+        """What is wrong with a label file that has no image; an image in a form that is not read is no missing one."""
+        beside = (self.images / label.relative_to(self.labels)).parent
+        names = {label.stem, label.with_suffix("").stem}  # a.txt goes with a.bmp, and a.bmp.txt does
+        alike = (path for path in beside.glob("*") if path.stem in names and path.is_file())
+        other = next((path for path in sorted(alike) if path.suffix.lower() not in LABEL_SUFFIXES), None)
+        if other is None or other == label:
+            expected = "one of the same name. Restore it, or remove the labels."
+            return RowError(f"has no image in {self.images}", expected)
+        return RowError(
+            f"has no image in {self.images} that can be read, though {other.name} is there",
+            f"one of {', '.join(IMAGE_SUFFIXES)}. Convert it, for example with: mogrify -format png {other.name}",
+        )
 
 
 def first_bytes(path: Path, count: int) -> bytes:
@@ -32,15 +56,22 @@ def first_bytes(path: Path, count: int) -> bytes:
 def find_label_folders(
     root: Path, label_names: tuple[str, ...], image_names: tuple[str, ...], suffix: str
 ) -> list[LabelFolder]:
-    """The pairs in the root, or if there is none, in its subfolders (train, val, ...), sorted.
+    """The pairs in the root, or if there is none, in its subfolders (train, val, ...), or in theirs, sorted.
 
     A pair counts if at least one file with the suffix lies below its label folder.
     """
-    for places in ([root], sorted(path for path in root.iterdir() if path.is_dir())):
+    for places in ([root], _folders_in(root), [inner for path in _folders_in(root) for inner in _folders_in(path)]):
         found = [pair for place in places if (pair := _pair(place, label_names, image_names, suffix))]
         if found:
             return found
     return []
+
+
+def _folders_in(place: Path) -> list[Path]:
+    try:
+        return sorted(path for path in place.iterdir() if path.is_dir() and not path.name.startswith("."))
+    except OSError:  # it must not be looked into
+        return []
 
 
 def _pair(place: Path, label_names: tuple[str, ...], image_names: tuple[str, ...], suffix: str) -> LabelFolder | None:
@@ -56,9 +87,19 @@ def matching_folders(
     root, images, labels = request.root, request.images, request.labels
     if labels is not None:
         usual = next((labels.parent / folder for folder in image_names if (labels.parent / folder).is_dir()), None)
-        beside = images or usual
+        beside = images or usual or (labels if _first_beside(labels, suffix, lambda path: True) else None)
         return [LabelFolder(beside, labels)] if beside and next(labels.rglob(f"*{suffix}"), None) else None
     if images is not None:
         found = find_label_folders(images.parent, label_names, (images.name,), suffix)
         return [pair for pair in found if pair.images == images] or None
     return find_label_folders(root, label_names, image_names, suffix) or None
+
+
+def flat_folder(place: Path, suffix: str, is_label: Callable[[Path], bool]) -> list[LabelFolder] | None:
+    """The folder as a pair with itself, if a label file lies beside an image in it or anywhere below."""
+    return [LabelFolder(place, place)] if _first_beside(place, suffix, is_label) else None
+
+
+def _first_beside(place: Path, suffix: str, is_label: Callable[[Path], bool]) -> Path | None:
+    labels = (image.with_suffix(suffix) for image in find_images(place)) if place.is_dir() else ()
+    return next((path for path in labels if path.is_file() and is_label(path)), None)

@@ -46,5 +46,7 @@ class Format:
     read: Callable[[Request, Any], AnnotationTable]
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Option -> the values it may have; the first is what it is when not given."""
+    suffixes: tuple[str, ...] = ()
+    """Endings of its label files, where no others belong to it: label files that end otherwise are told as not read."""
     alone: bool = False
     """Whether its labels can be read without their images, see `Request.sizes`."""

@@ -26,7 +26,9 @@ _NOTHING = object()
 def opening(path: Path, size: int = OPENING) -> Any:
     """What the first bytes hold, as a value that ends where they end; None if they are no JSON."""
     builder = ObjectBuilder()
-    with suppress(OSError, ijson.JSONError):  # it is cut in the middle: what came before says what it is
+    with suppress(
+        OSError, ijson.JSONError, UnicodeDecodeError
+    ):  # it is cut in the middle: what came before says what it is
         with _open(path) as stream:
             head = stream.read(size)
         for event, value in ijson.basic_parse(head, use_float=True):
@@ -110,7 +112,7 @@ class JsonFile:
                 for entry in ijson.items(stream, prefix, use_float=True):
                     yield entry
                     place = stream.tell()
-        except (OSError, ijson.JSONError) as error:
+        except (OSError, ijson.JSONError, UnicodeDecodeError) as error:  # the last: half a letter, as "\ud83d"
             said = error.args[0] if error.args else ""
             text = said.decode(errors="replace") if isinstance(said, bytes) else str(error)
             reason = text.strip().splitlines()[0].rstrip(".")  # the other lines point at the place in a picture

@@ -7,7 +7,7 @@ from pathlib import Path
 from gapscope.data.images import find_files, find_images
 from gapscope.data.problems import Problems, RowError
 from gapscope.data.readers.build import NOT_STATED, Corners, TableBuilder
-from gapscope.data.readers.folders import LabelFolder, matching_folders
+from gapscope.data.readers.folders import LabelFolder, first_bytes, matching_folders
 from gapscope.data.readers.format import Format, Request
 from gapscope.data.readers.text import read_lines
 from gapscope.data.table import ANY_CLASS, AnnotationTable
@@ -20,7 +20,21 @@ OCCLUSION = {0: 0.0, 1: 0.5, 2: 0.8, 3: NOT_STATED}
 
 def find_kitti(request: Request) -> list[LabelFolder] | None:
     """image_2/ beside label_2/ with text files, in the root or in its subfolders (training/)."""
-    return matching_folders(request, ("label_2",), ".txt", ("image_2",))
+    found = matching_folders(request, ("label_2",), ".txt", ("image_2",))
+    if found and request.labels is not None and request.format is None and not _begins_with_names(request.labels):
+        return None  # a folder of texts that could be any format's
+    return found
+
+
+def _begins_with_names(folder: Path) -> bool:
+    """Whether the first row of the first text that has any begins with a class name, and is long enough for KITTI."""
+    for path in find_files(folder, (".txt",)):
+        rows = first_bytes(path, 4096).decode("utf-8-sig", "replace").split("\n")
+        first = next((row.split() for row in rows if row.strip()), None)
+        if first:
+            is_tracking = len(first) == 17 and first[0].isdigit()
+            return is_tracking or (len(first) >= 8 and not first[0].lstrip("+-.").replace(".", "").isdigit())
+    return False
 
 
 def read_kitti(request: Request, folders: list[LabelFolder]) -> AnnotationTable:
@@ -70,9 +84,7 @@ def _matched(folder: LabelFolder, problems: Problems) -> list[tuple[Path, Path]]
                 )
     for alone in sorted(present - {labels for _, labels in pairs}):
         with problems.at(alone):
-            raise RowError(
-                f"has no image in {folder.images}", "one of the same name. Restore it, or remove the labels."
-            )
+            raise folder.lacks_image(alone)
     return [(image, labels) for image, labels in pairs if labels in present]
 
 

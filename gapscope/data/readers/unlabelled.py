@@ -26,4 +26,4 @@ def read_unlabelled(request: Request, images: list[Path]) -> AnnotationTable:
     return builder.table()
 
 
-UNLABELLED = Format(name="unlabelled", layout="images", find=find_unlabelled, read=read_unlabelled)
+UNLABELLED = Format(name="unlabelled", layout="images", find=find_unlabelled, read=read_unlabelled, suffixes=("none",))

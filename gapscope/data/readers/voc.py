@@ -1,14 +1,15 @@
 """Pascal VOC: one XML file per image."""
 
+import re
 import xml.etree.ElementTree as ElementTree
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from gapscope.data.images import find_images
 from gapscope.data.problems import Problems, RowError
 from gapscope.data.readers.build import NOT_STATED, Corners, TableBuilder
-from gapscope.data.readers.folders import LabelFolder, matching_folders
+from gapscope.data.readers.folders import LabelFolder, first_bytes, flat_folder, matching_folders
 from gapscope.data.readers.format import Format, Request
 from gapscope.data.readers.name_files import find_names
 from gapscope.data.table import AnnotationTable
@@ -18,7 +19,17 @@ Pixels = Literal["auto", "inclusive", "edges"]
 
 def find_voc(request: Request) -> list[LabelFolder] | None:
     """images/ or JPEGImages/ beside XML files, in the root or in each of its subfolders."""
-    return matching_folders(request, ("labels_voc", "Annotations", "annotations", "labels"), ".xml")
+    found = matching_folders(request, ("labels_voc", "Annotations", "annotations", "labels"), ".xml")
+    return found or (find_beside(request) if request.format else None)
+
+
+def find_beside(request: Request) -> list[LabelFolder] | None:
+    """XML files beside their images, as LabelImg writes them."""
+    return None if request.labels is not None else flat_folder(request.images or request.root, ".xml", _is_label)
+
+
+def _is_label(path: Path) -> bool:
+    return re.search(rb"<annotation[\s>]", first_bytes(path, 4096)) is not None
 
 
 def read_voc(request: Request, folders: list[LabelFolder], *, pixels: Pixels = "auto") -> AnnotationTable:
@@ -92,10 +103,9 @@ def _matched(folder: LabelFolder, problems: Problems) -> list[tuple[Path, Path]]
                     "one for each image, if only without objects. Label the image, or remove it.",
                 )
     for alone in sorted(set(folder.labels.rglob("*.xml")) - {xml for _, xml in pairs}):
-        with problems.at(alone):
-            raise RowError(
-                f"has no image in {folder.images}", "one of the same name. Restore it, or remove the labels."
-            )
+        if not folder.is_flat or _is_label(alone):
+            with problems.at(alone):
+                raise folder.lacks_image(alone)
     return [(image, xml) for image, xml in pairs if xml.exists()]
 
 
@@ -157,7 +167,9 @@ def _names(root: Path, folders: set[Path], found: set[str]) -> tuple[str, ...]:
 
 VOC = Format(
     name="voc",
-    layout="images/ or JPEGImages/ beside Annotations/, labels_voc/ or labels/ with *.xml",
+    layout="images/ or JPEGImages/ beside Annotations/, labels_voc/ or labels/ with *.xml, or .xml beside each image",
     find=find_voc,
     read=read_voc,
+    suffixes=(".xml",),
 )
+VOC_BESIDE = replace(VOC, find=find_beside)

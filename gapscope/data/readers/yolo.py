@@ -1,11 +1,13 @@
 """YOLO text labels: images/ beside labels/, one row per box; names in a file of their own, see `name_files`."""
 
+import re
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from gapscope.data.images import find_images
 from gapscope.data.problems import RowError
 from gapscope.data.readers.build import TableBuilder, are_shares
-from gapscope.data.readers.folders import LabelFolder, matching_folders
+from gapscope.data.readers.folders import LabelFolder, first_bytes, flat_folder, matching_folders
 from gapscope.data.readers.format import Format, Request
 from gapscope.data.readers.label_texts import is_archive, texts_in
 from gapscope.data.readers.name_files import ClassNames, find_names, packed_names
@@ -13,6 +15,7 @@ from gapscope.data.readers.text import decode, read_lines
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
 _NO_LABELS = {"classes.txt", "README.txt", "train.txt", "val.txt", "test.txt"}  # texts that lie in labels/ at times
 
 
@@ -22,7 +25,8 @@ def find_yolo(request: Request) -> list[LabelFolder] | list[Path] | None:
     Without images: labels/, */labels/ or the root itself, if text files are in it; or the archive that is named.
     """
     if request.sizes is None:
-        return matching_folders(request, ("labels",), ".txt")
+        pairs = matching_folders(request, ("labels",), ".txt")
+        return pairs or (find_beside(request) if request.format else None)
     if request.labels is not None:
         return [request.labels] if request.labels.is_dir() or is_archive(request.labels) else None
     root = request.root
@@ -31,6 +35,22 @@ def find_yolo(request: Request) -> list[LabelFolder] | list[Path] | None:
         if found:
             return found
     return None
+
+
+def find_beside(request: Request) -> list[LabelFolder] | None:
+    """Texts beside their images, as Darknet, CVAT and LabelImg have it; where no format is named, texts with rows."""
+    if request.labels is not None or request.sizes is not None:
+        return None
+    return flat_folder(
+        request.images or request.root, ".txt", is_label_text if request.format is None else Path.is_file
+    )
+
+
+def is_label_text(path: Path) -> bool:
+    """Whether the first row of a text is a class number and four numbers or more."""
+    rows = first_bytes(path, 4096).decode("utf-8-sig", "replace").replace("\r", "\n").split("\n")
+    first = next((row.split() for row in rows if row.strip()), [])
+    return len(first) >= 5 and first[0].isdigit() and all(_NUMBER.fullmatch(word) for word in first)
 
 
 def read_yolo(request: Request, places: list[LabelFolder] | list[Path]) -> AnnotationTable:
@@ -78,10 +98,9 @@ def _add_folder(builder: TableBuilder, folder: LabelFolder) -> None:
     expected = {folder.label_of(image, ".txt") for image in images}
     labels = (path for path in folder.labels.rglob("*.txt") if path.name not in _NO_LABELS)
     for alone in sorted(set(labels) - expected):
-        with builder.problems.at(alone):
-            raise RowError(
-                f"has no image in {folder.images}", "one of the same name. Restore it, or remove the labels."
-            )
+        if not folder.is_flat or is_label_text(alone):
+            with builder.problems.at(alone):
+                raise folder.lacks_image(alone)
     for image in images:
         with builder.problems.at(image):
             number, path = builder.add_image(image), folder.label_of(image, ".txt")
@@ -131,4 +150,12 @@ def _parse_row(line: str, num_classes: int) -> tuple[int, float, float, float, f
     return label, shares[0], shares[1], shares[2], shares[3]
 
 
-YOLO = Format(name="yolo", layout="images/ beside labels/*.txt", find=find_yolo, read=read_yolo, alone=True)
+YOLO = Format(
+    name="yolo",
+    layout="images/ beside labels/*.txt, or .txt beside each image",
+    find=find_yolo,
+    read=read_yolo,
+    suffixes=(".txt",),
+    alone=True,
+)
+YOLO_BESIDE = replace(YOLO, find=find_beside)
