@@ -242,7 +242,7 @@ def _write_training(run: Path, arm: str, seed: int) -> None:
 
 
 scored: dict[tuple[str, int, str], tuple[Boxes, dict]] = {}
-"""Arm, seed and domain -> detections and their numbers, which are those of every made-up run: scoring takes a second."""
+"""Arm, seed and domain -> detections and their numbers, the same in every made-up run: scoring takes a second."""
 
 
 def _write_evaluation(run: Path, arm: str, seed: int, domain: str) -> None:
