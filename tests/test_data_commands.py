@@ -64,6 +64,7 @@ def test_leaks_of_name_lists_need_no_images(tmp_path):
     assert ["4", "100.0%"] in [line.split()[-2:] for line in done.stdout.splitlines() if " share " in line]
 
 
+@pytest.mark.slow
 def test_the_authors_lists_are_reported_with_their_shares(shared_data):
     lists = shared_data / "paper_splits"
     done = gapscope(

@@ -133,6 +133,7 @@ def test_an_unreadable_image_is_named(tmp_path):
         difference_hash(tmp_path / "a.png")
 
 
+@pytest.mark.slow
 def test_the_authors_lists_leak_as_much_as_was_counted_elsewhere(shared_data):
     lists = {
         f"{name}_{part}": read_list(shared_data / f"paper_splits/{name}_{part}.txt")
@@ -175,6 +176,7 @@ def test_an_image_on_two_lists_is_the_first_thing_to_mend():
         overlaps({"test": Part(np.array(["b.jpg", "b.jpg"]), np.array(["", ""]))})
 
 
+@pytest.mark.slow
 def test_the_staged_real_and_simulated_test_sets_are_new_to_training(shared_data):
     from gapscope.data.readers.detect import read_annotations
     from gapscope.data.splits import split_from_folders

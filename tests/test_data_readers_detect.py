@@ -205,6 +205,7 @@ NAMES = ("bike", "bus", "car", "motor", "person", "rider", "traffic light", "tra
 ARCHIVE = "format_samples/bdd100k_val_yolo_labels_10000.tar.xz"
 
 
+@pytest.mark.slow
 def test_ten_thousand_label_texts_are_read_from_their_archive_as_they_are_counted_in_it(shared_data):
     table = read_annotations(shared_data / ARCHIVE, "yolo", sizes=(1280, 720), names=NAMES)
     lines, files, widest = [0] * len(NAMES), 0, 0.0

@@ -97,6 +97,7 @@ def test_the_interval_of_equal_images_has_no_width():
     assert interval(drawn.mean50([0]), 1.0) == (1.0, 1.0)
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_score_of_many_more_images_more_often_than_plain_percentiles():
     size, sets = 50, 60
     targets, detections, _ = random_case(9, ties=False, num_images=size * sets, m=15000, n=33000)

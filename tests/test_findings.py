@@ -26,6 +26,8 @@ from gapscope.plot.style import write_figure
 from gapscope.run_folder import RunName
 from gapscope.similarity.summary import diagonal_means
 
+pytestmark = pytest.mark.slow
+
 EVIL = "A & B_{50%} $x$ | <i>#1</i>"
 
 

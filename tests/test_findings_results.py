@@ -29,6 +29,8 @@ from gapscope.findings.tables import all_tables
 from gapscope.paper.paper_figures import all_figures, heatmaps
 from gapscope.run_folder import RunName
 
+pytestmark = pytest.mark.slow
+
 BACKBONE = np.arange(107) <= 74
 REAL, SYNTHETIC, FROZEN = (RunName(arm, 0) for arm in ("u-real", "u-synthetic", "f-synthetic"))
 

@@ -17,6 +17,8 @@ from gapscope.findings.sentences import generated_note, verdict
 from gapscope.page.page import render_page, write_report
 from gapscope.run_folder import RunName
 
+pytestmark = pytest.mark.slow
+
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 SECTIONS = ("verdict", "performance", "where", "activations", "pictures", "data", "training", "provenance")
 

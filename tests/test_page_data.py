@@ -31,6 +31,8 @@ from gapscope.study.domain_files import write_domain_files
 from gapscope.study.domains import prepare_domain
 from gapscope.words import byte_size, duration
 
+pytestmark = pytest.mark.slow
+
 EVIL = "</td><script>alert(1)</script>"
 SECTIONS = ("data", "training", "provenance")
 

@@ -33,6 +33,8 @@ from gapscope.page.performance_tables import best_tables, class_tables, rule_tab
 from gapscope.paper.table_files import to_csv, to_latex
 from gapscope.run_folder import RunName
 
+pytestmark = pytest.mark.slow
+
 EVIL = "</script><img src=x onerror=alert(1)>"
 
 

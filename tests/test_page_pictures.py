@@ -25,6 +25,8 @@ from gapscope.page.picture_choice import DISPUTED, EXAMPLE, SAMPLE, choose, even
 from gapscope.page.pictures import galleries, sample_pictures
 from gapscope.page.thumbnails import thumbnails
 
+pytestmark = pytest.mark.slow
+
 HERE, THERE = (10.0, 10.0, 30.0, 30.0), (60.0, 10.0, 90.0, 40.0)
 BADLY = (10.0, 10.0, 30.0, 55.0)
 """IoU 4/9 with HERE."""

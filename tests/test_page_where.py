@@ -28,6 +28,8 @@ from gapscope.page.where_tables import part_rows, seed_rows, untrained, where_ta
 from gapscope.run_folder import RunName
 from gapscope.similarity.blocks import YOLOV3_BLOCKS
 
+pytestmark = pytest.mark.slow
+
 SIZE = 160
 REAL, SYNTHETIC = RunName("u-real", 0), RunName("u-synthetic", 0)
 PAIR = (REAL, SYNTHETIC, SIZE)

@@ -28,6 +28,8 @@ from gapscope.paper.table_files import to_latex
 from gapscope.plot.style import ONE_COLUMN, TWO_COLUMNS
 from gapscope.run_folder import RunName
 
+pytestmark = pytest.mark.slow
+
 EVIL = "A & B_{50%} $x$ | <i>#1</i>"
 NAMES = [*(f"figure{n}" for n in range(1, 8)), "curves", "effect", "panels", "difference", "gap", "errors"]
 

@@ -24,6 +24,8 @@ from gapscope.recording.record import model_fingerprint, record
 from gapscope.recording.recording import read_recording
 from gapscope.similarity.cka import cka_from_grams, linear_cka
 
+pytestmark = pytest.mark.slow
+
 IMAGES = probe(n=12)
 
 

@@ -12,6 +12,8 @@ from torchvision.models import detection
 
 from gapscope.recording.record import record
 
+pytestmark = pytest.mark.slow
+
 DETECTORS = {
     "ssdlite320_mobilenet_v3_large": [
         "backbone.features.0.0.1",

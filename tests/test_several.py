@@ -35,6 +35,8 @@ from gapscope.several.settings import differing, settings, side_by_side
 from gapscope.several.words import in_short
 from gapscope.similarity.cka import linear_cka
 
+pytestmark = pytest.mark.slow
+
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 REAL = ("real", "u-real", "u-synthetic")
 ARMS = ("u-real", "u-synthetic")

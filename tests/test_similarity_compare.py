@@ -118,6 +118,7 @@ def test_copies_do_not_lift_the_draws_above_the_value(name):
     )
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_value_of_the_population_about_as_often_as_it_says():
     mix = features(4, 8, seed=1), features(4, 8, seed=2)
 

@@ -131,6 +131,7 @@ def test_a_measure_on_part_of_the_images_is_the_measure_of_that_part(name):
 
 
 @pytest.mark.parametrize(("name", "draws"), [("rsa", 60), ("cka_biased", 100)])
+@pytest.mark.slow
 def test_intervals_hold_what_many_images_give_about_as_often_as_they_say(name, draws):
     """An interval of halves is centred on the sample's value; the biased estimator's own bias is not its business."""
     mix = features(4, 8, seed=1), features(4, 8, seed=2)

@@ -23,6 +23,8 @@ from gapscope.study.state import Watched
 from gapscope.study.status import again_lines
 from gapscope.study.units import keys_of
 
+pytestmark = pytest.mark.slow
+
 
 def experiment(*changes: tuple[str, str]) -> Experiment:
     text = TEXT
