@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from gapscope.errors import InputError
 from gapscope.similarity import neighbours, shapes, subspaces
-from gapscope.similarity.cka import deconfounded_kernel, gaussian_kernel, linear_kernel, unit
+from gapscope.similarity.cka import deconfounded_kernel, gaussian_kernel, linear_kernel, unit_kernel
 from gapscope.similarity.gram import AT_LEAST, Array
 from gapscope.similarity.layer_view import LayerView, UndefinedError, view_of_features
 from gapscope.words import did_you_mean
@@ -55,7 +55,7 @@ class Measure:
 
 def _cka(title: str, kernel: Callable[[LayerView], Array], debiased: bool, source: str, **claims: Any) -> Measure:
     def prepare(view: LayerView) -> Array:
-        return unit(kernel(view), debiased)
+        return unit_kernel(kernel(view), debiased)
 
     bounds = (-1, 1) if debiased else (0, 1)
     return Measure(title, prepare, source, kernel=kernel, debiased=debiased, **{"bounds": bounds} | claims)
