@@ -47,11 +47,6 @@ class Measure:
     invariant_to: tuple[str, ...] = ("shift", "scale", "permutation", "rotation")
     """Changes to one layer's features that leave the value alone; those not named here change it."""
 
-    @property
-    def varies_with(self) -> tuple[str, ...]:
-        """Changes that one might think harmless and that are not."""
-        return tuple(change for change in CHANGES if change not in self.invariant_to)
-
 
 def _cka(title: str, kernel: Callable[[LayerView], Array], debiased: bool, source: str, **claims: Any) -> Measure:
     def prepare(view: LayerView) -> Array:
