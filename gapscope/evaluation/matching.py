@@ -77,6 +77,7 @@ def ranks(keys: Rows) -> Rows:
     by_key = np.argsort(keys, kind="stable")
     starts = np.flatnonzero(np.diff(keys[by_key], prepend=-1))
     rank = np.empty(len(keys), np.int64)
+    # a row stands so far behind the first row of its key
     rank[by_key] = np.arange(len(keys)) - np.repeat(starts, np.diff(starts, append=len(keys)))
     return rank
 
@@ -158,6 +159,7 @@ def first_free(
     for start, stop in zip(np.append(0, turn_ends), turn_ends, strict=False):
         here = slice(start, stop)
         possible = free[target[here]] & (iou[here, None] >= thresholds)
+        # rows stand by preference, so the first possible one is taken; stop - start stands for none
         place = np.where(possible, np.arange(stop - start)[:, None], stop - start)
         starts = np.flatnonzero(np.diff(detection[here], prepend=-1))
         chosen = np.minimum.reduceat(place, starts, axis=0)  # (detections of this turn, thresholds)
