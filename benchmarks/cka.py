@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gapscope.detector.network import YOLOv3, yolov3
-from gapscope.recording.layer_sync import record
+from gapscope.recording.layer_sync import record_by_layers
 from gapscope.recording.live_tensors import parse_memory
 from gapscope.recording.recording import Recording
 from gapscope.recording.schedule import Schedule
@@ -143,7 +143,7 @@ def main() -> None:
         wall = {size: bare.submit(Bare.few, size).result().wall / max(8, size) for size in batches}
         batch = min(wall, key=lambda size: wall[size])
         print(f"bare forward passes: {batch} images at a time (the fastest of {batches})")
-        record(networks[0], images[:8], size=options.size, memory=options.memory, device=device)
+        record_by_layers(networks[0], images[:8], size=options.size, memory=options.memory, device=device)
         before = peak_memory()
         for _ in range(options.repeat):
             turn(networks, images, options, lambda: bare.submit(Bare.all, batch).result())
@@ -161,7 +161,7 @@ def turn(networks: list[YOLOv3], images: Tensor, options: argparse.Namespace, ru
     how = {"size": options.size, "memory": options.memory, "device": options.device}
 
     def record_both() -> None:
-        recordings.extend(record(network, images, **how) for network in networks)
+        recordings.extend(record_by_layers(network, images, **how) for network in networks)
 
     first = run_bare()
     recorded = spent(record_both, options.device)

@@ -29,7 +29,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
 from gapscope.detector.network import YOLOv3
-from gapscope.recording.layer_sync import record
+from gapscope.recording.layer_sync import record_by_layers
 from gapscope.similarity.compare import compare
 
 Grid = np.ndarray
@@ -70,7 +70,7 @@ def exact(a: YOLOv3, b: YOLOv3, images: Tensor) -> Grid:
 
 def gapscope_way(a: YOLOv3, b: YOLOv3, images: Tensor) -> Grid:
     pixels = (images * 255).round().byte()
-    recordings = [record(net, pixels, size=images.shape[-1]) for net in (a, b)]
+    recordings = [record_by_layers(net, pixels, size=images.shape[-1]) for net in (a, b)]
     grid = compare(*recordings, permutations=0, bootstraps=0)["value"].sel(measure="cka_debiased")
     return grid.sel(layer_a=conv_layers(a), layer_b=conv_layers(b)).to_numpy()
 

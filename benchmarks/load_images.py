@@ -32,7 +32,7 @@ from torchvision.io import ImageReadMode, decode_image
 from torchvision.transforms.v2 import InterpolationMode, functional as tv
 
 from gapscope.data import image_cache
-from gapscope.data.augment import Augment
+from gapscope.data.augment import Augmentation
 from gapscope.data.batches import batches
 from gapscope.data.image_cache import ImageCache
 from gapscope.data.images import find_images, read_size
@@ -108,7 +108,7 @@ def scaled(path: Path, size: int) -> None:
         np.asarray(image.convert("RGB").resize(inside, Image.Resampling.BILINEAR))
 
 
-def loader(samples: Samples, augment: Augment | None = None) -> Pass:
+def loader(samples: Samples, augment: Augmentation | None = None) -> Pass:
     def once(threads: int) -> None:
         workers = 0 if threads == 1 else threads
         for _ in batches(samples, BATCH, seed=0, epoch=0, augment=augment, shuffle=True, workers=workers):
@@ -123,14 +123,14 @@ def passes(paths: list[Path], size: int, folder: Path) -> dict[str, Pass]:
     memory = Samples(table, size=size)
     for position in range(len(paths)):
         kept[position], memory[position]
-    varied = Augment()
+    varied = Augmentation()
     return {
         "bare": with_threads(lambda path: bare(path, size), paths),
         "load": loader(load),
         "load + augment": loader(load, varied),
         "disk": loader(kept),
         "disk + augment": loader(kept, varied),
-        "disk + mosaic": loader(kept, Augment(mosaic=1.0)),
+        "disk + mosaic": loader(kept, Augmentation(mosaic=1.0)),
         "memory": loader(memory),
         "memory + augment": loader(memory, varied),
         "scaled": with_threads(lambda path: scaled(path, size), paths),

@@ -18,7 +18,7 @@ import torch
 from cka import GIB, awake_network, smooth_noise
 
 from gapscope.recording.estimate import estimate_seconds
-from gapscope.recording.layer_sync import record
+from gapscope.recording.layer_sync import record_by_layers
 from gapscope.recording.live_tensors import parse_memory
 from gapscope.recording.schedule import Schedule
 
@@ -70,12 +70,12 @@ def main() -> None:
     seconds = estimate_seconds(network, schedule, cost)
     print(f"{options.images} images at {options.size} px, width {options.width}, memory {options.memory}")
     print(f"activations, all kept: {cost.everything / GIB:.2f} GiB; {torch.get_num_threads()} threads")
-    record(network, images[:8], size=options.size)
+    record_by_layers(network, images[:8], size=options.size)
 
     before, wrote, started = own_memory(), written(), time.perf_counter()
     processor = time.process_time()
     with Watch() as watch:
-        recording = record(network, images, size=options.size, memory=options.memory)
+        recording = record_by_layers(network, images, size=options.size, memory=options.memory)
     wall, processor, wrote = time.perf_counter() - started, time.process_time() - processor, written() - wrote
     with tempfile.TemporaryDirectory() as folder:
         recording.save(Path(folder) / "recording.nc")

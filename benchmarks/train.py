@@ -27,7 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models.detection import retinanet_resnet50_fpn
 
 from gapscope.config import Train
-from gapscope.data.augment import Augment
+from gapscope.data.augment import Augmentation
 from gapscope.data.batches import Batch, batches
 from gapscope.detector.network import YOLOv3, freeze, yolov3
 from gapscope.training.metrics import EpochSums
@@ -137,7 +137,7 @@ def loader_epoch(learner: Learner, folder: Path, batch_size: int, size: int, ste
         samples[position]
     running, done, started = EpochSums(), 0, 0.0
     while done < steps + 2:
-        feed = batches(samples, batch_size, seed=0, epoch=done, augment=Augment(), shuffle=True, workers=workers)
+        feed = batches(samples, batch_size, seed=0, epoch=done, augment=Augmentation(), shuffle=True, workers=workers)
         for batch in waiting(feed, running):
             learner.step([batch], 1e-5)
             done += 1

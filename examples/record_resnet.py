@@ -15,7 +15,7 @@ import torch
 import torchvision
 
 import gapscope
-from gapscope.recording.files import record_files
+from gapscope.recording.record_files import record_files
 
 
 def build() -> torch.nn.Module:

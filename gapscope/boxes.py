@@ -21,16 +21,6 @@ def cxcywh_to_xyxy(boxes: Tensor) -> Tensor:
     return torch.cat([center - half, center + half], dim=-1)
 
 
-def xyxy_to_cxcywh(boxes: Tensor) -> Tensor:
-    """Corners (..., 4) to center, width and height (..., 4).
-
-    >>> xyxy_to_cxcywh(torch.tensor([[2.0, 3.0, 8.0, 5.0]])).tolist()
-    [[5.0, 4.0, 6.0, 2.0]]
-    """
-    low, high = boxes[..., :2], boxes[..., 2:]
-    return torch.cat([(low + high) / 2, high - low], dim=-1)
-
-
 def box_area(boxes: Tensor) -> Tensor:
     """Area (...) of `xyxy` boxes (..., 4), in squared units of the boxes; a box turned inside out has none."""
     width, height = (boxes[..., 2:] - boxes[..., :2]).clamp(min=0).unbind(-1)

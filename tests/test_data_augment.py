@@ -8,10 +8,10 @@ import torch
 from small_data import noise, painted, table_of
 from torchvision.transforms.v2 import functional as tv
 
-from gapscope.data.augment import Augment, augmented, colour_matrix
+from gapscope.data.augment import Augmentation, augmented, colour_matrix
 from gapscope.data.samples import Samples
 
-OFF = Augment(flip=0, hsv=(0, 0, 0), scale=0, translate=0, mosaic=0)
+OFF = Augmentation(flip=0, hsv=(0, 0, 0), scale=0, translate=0, mosaic=0)
 BOX = ("car", 30, 20, 50, 45)
 
 
@@ -31,11 +31,11 @@ def extent(image, share=0.5):
 @pytest.mark.parametrize(
     "augment",
     [
-        pytest.param(Augment(flip=1, hsv=(0, 0, 0), scale=0, translate=0), id="flip"),
-        pytest.param(Augment(flip=0, hsv=(0, 0, 0), scale=0.3, translate=0), id="scale"),
-        pytest.param(Augment(flip=0, hsv=(0, 0, 0), scale=0, translate=0.4), id="translate"),
-        pytest.param(Augment(flip=0, hsv=(0.1, 0.5, 0.3), scale=0, translate=0), id="colour"),
-        pytest.param(Augment(flip=0.5, hsv=(0.1, 0.5, 0.3), scale=0.5, translate=0.2), id="all"),
+        pytest.param(Augmentation(flip=1, hsv=(0, 0, 0), scale=0, translate=0), id="flip"),
+        pytest.param(Augmentation(flip=0, hsv=(0, 0, 0), scale=0.3, translate=0), id="scale"),
+        pytest.param(Augmentation(flip=0, hsv=(0, 0, 0), scale=0, translate=0.4), id="translate"),
+        pytest.param(Augmentation(flip=0, hsv=(0.1, 0.5, 0.3), scale=0, translate=0), id="colour"),
+        pytest.param(Augmentation(flip=0.5, hsv=(0.1, 0.5, 0.3), scale=0.5, translate=0.2), id="all"),
     ],
 )
 def test_boxes_follow_the_pixels(tmp_path, augment):
@@ -49,10 +49,10 @@ def test_boxes_follow_the_pixels(tmp_path, augment):
 
 
 TURNS = [
-    pytest.param(Augment(flip=0, hsv=(0, 0, 0), scale=0, translate=0, rotate=40), id="rotate"),
-    pytest.param(Augment(flip=0, hsv=(0, 0, 0), scale=0, translate=0, rotate=180), id="upside down"),
-    pytest.param(Augment(flip=0, hsv=(0, 0, 0), scale=0, translate=0, shear=30), id="shear"),
-    pytest.param(Augment(flip=0.5, hsv=(0.1, 0.5, 0.3), scale=0.4, translate=0.2, rotate=20, shear=10), id="all"),
+    pytest.param(Augmentation(flip=0, hsv=(0, 0, 0), scale=0, translate=0, rotate=40), id="rotate"),
+    pytest.param(Augmentation(flip=0, hsv=(0, 0, 0), scale=0, translate=0, rotate=180), id="upside down"),
+    pytest.param(Augmentation(flip=0, hsv=(0, 0, 0), scale=0, translate=0, shear=30), id="shear"),
+    pytest.param(Augmentation(flip=0.5, hsv=(0.1, 0.5, 0.3), scale=0.4, translate=0.2, rotate=20, shear=10), id="all"),
 ]
 
 
@@ -79,7 +79,7 @@ def test_a_quarter_turn_is_exact(tmp_path, monkeypatch):
 
 def test_turns_leave_the_other_draws_as_they_are(tmp_path):
     samples = one_box(tmp_path, num_images=4)
-    plain = Augment(mosaic=0.5)
+    plain = Augmentation(mosaic=0.5)
     barely = replace(plain, rotate=1e-9)
     for epoch in range(10):
         a, b = augmented(samples, 0, plain, 0, epoch), augmented(samples, 0, barely, 0, epoch)
@@ -96,7 +96,7 @@ def test_what_a_turn_brings_in_from_outside_has_the_grey_of_the_bars(tmp_path):
 
 def test_the_boxes_of_a_mosaic_hold_the_bright_pixels_and_nothing_else(tmp_path):
     samples = one_box(tmp_path, num_images=4)
-    mosaic = Augment(flip=0.5, hsv=(0, 0, 0), scale=0.2, translate=0.1, mosaic=1)
+    mosaic = Augmentation(flip=0.5, hsv=(0, 0, 0), scale=0.2, translate=0.1, mosaic=1)
     whole = float((samples[0].boxes[0, 2:] - samples[0].boxes[0, :2]).prod())
     seen = 0
     for epoch in range(40):
@@ -122,32 +122,35 @@ def test_augmenting_does_not_touch_the_cached_image(tmp_path):
     samples = one_box(tmp_path, num_images=4)
     before = samples[0].image.clone()
     for epoch in range(5):
-        augmented(samples, 0, Augment(mosaic=0.5), seed=0, epoch=epoch)
+        augmented(samples, 0, Augmentation(mosaic=0.5), seed=0, epoch=epoch)
     assert torch.equal(samples[0].image, before)
 
 
 def test_only_seed_epoch_and_image_decide(tmp_path):
     samples = one_box(tmp_path, num_images=3)
     reordered = Samples(samples.table, [2, 0, 1], size=96, fill=0)
-    same = augmented(samples, 2, Augment(), seed=1, epoch=4), augmented(reordered, 0, Augment(), seed=1, epoch=4)
+    same = (
+        augmented(samples, 2, Augmentation(), seed=1, epoch=4),
+        augmented(reordered, 0, Augmentation(), seed=1, epoch=4),
+    )
     assert torch.equal(same[0].image, same[1].image)
     assert torch.equal(same[0].boxes, same[1].boxes)
     for position, seed, epoch in ((1, 1, 4), (2, 2, 4), (2, 1, 5)):
-        assert not torch.equal(augmented(samples, position, Augment(), seed, epoch).image, same[0].image)
+        assert not torch.equal(augmented(samples, position, Augmentation(), seed, epoch).image, same[0].image)
 
 
 def test_switching_one_part_off_leaves_the_others_as_they_were(tmp_path):
     samples = one_box(tmp_path)
-    plain = Augment(hsv=(0, 0, 0))
+    plain = Augmentation(hsv=(0, 0, 0))
     for epoch in range(5):
-        coloured, uncoloured = (augmented(samples, 0, augment, 0, epoch) for augment in (Augment(), plain))
+        coloured, uncoloured = (augmented(samples, 0, augment, 0, epoch) for augment in (Augmentation(), plain))
         assert torch.equal(coloured.boxes, uncoloured.boxes)
 
 
 @pytest.mark.parametrize(("ignore", "left"), [(False, 0), (True, 1)])
 def test_a_box_cut_to_a_sliver_is_dropped_but_an_ignore_region_stays(tmp_path, ignore, left):
     samples = one_box(tmp_path, box=("car", 0, 0, 30, 96), size=(96, 96), ignore=ignore)
-    shifts = Augment(flip=0, hsv=(0, 0, 0), scale=0, translate=0.3)
+    shifts = Augmentation(flip=0, hsv=(0, 0, 0), scale=0, translate=0.3)
     widths = []
     for epoch in range(200):
         sample = augmented(samples, 0, shifts, 0, epoch)
@@ -161,7 +164,7 @@ def test_a_box_cut_to_a_sliver_is_dropped_but_an_ignore_region_stays(tmp_path, i
 
 
 def test_a_box_with_a_very_short_side_is_dropped(tmp_path):
-    flip = Augment(flip=1, hsv=(0, 0, 0), scale=0, translate=0)
+    flip = Augmentation(flip=1, hsv=(0, 0, 0), scale=0, translate=0)
     thin, thick = (
         augmented(one_box(tmp_path / str(w), box=("car", 30, 20, 30 + w, 50), size=(96, 96)), 0, flip, 0, 0)
         for w in (3, 4)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from small_data import noise, table_of
 
-from gapscope.data.augment import Augment
+from gapscope.data.augment import Augmentation
 from gapscope.data.batches import Batch, batches, collate, epoch_order, letterbox, num_batches
 from gapscope.data.samples import Samples
 from gapscope.errors import InputError
@@ -58,7 +58,7 @@ def test_unshuffled_batches_keep_the_order_of_the_samples(folder):
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
 def test_any_number_of_workers_gives_the_same_batches(samples, workers):
-    augment = Augment(mosaic=0.5)
+    augment = Augmentation(mosaic=0.5)
     inline, ahead = (
         list(batches(samples, 3, seed=5, epoch=2, augment=augment, shuffle=True, workers=n)) for n in (0, workers)
     )
@@ -75,7 +75,7 @@ def test_the_order_changes_with_epoch_and_seed_alone():
 
 def test_the_global_random_state_neither_decides_nor_changes(samples):
     before = torch.get_rng_state().clone(), np.random.get_state()[1].tolist()
-    list(batches(samples, 3, seed=5, epoch=2, augment=Augment(mosaic=0.5), shuffle=True))
+    list(batches(samples, 3, seed=5, epoch=2, augment=Augmentation(mosaic=0.5), shuffle=True))
     assert torch.equal(torch.get_rng_state(), before[0])
     assert np.random.get_state()[1].tolist() == before[1]
 
@@ -120,7 +120,7 @@ def test_letterboxing_is_found_beside_the_batches():
 @pytest.mark.parametrize("start", [0, 1, 3, 4])
 @pytest.mark.parametrize("workers", [0, 2])
 def test_an_epoch_goes_on_where_it_stopped(samples, start, workers):
-    augment = Augment(mosaic=0.5)
+    augment = Augmentation(mosaic=0.5)
     options = {"seed": 5, "epoch": 2, "augment": augment, "shuffle": True}
     whole = list(batches(samples, 3, **options))
     rest = list(batches(samples, 3, **options, start=start, workers=workers))

@@ -10,7 +10,7 @@ from broken_formats import BROKEN_FORMATS
 from broken_inputs import BROKEN, UNUSUAL, Broken, Unusual
 
 from gapscope.data.check import check_folder
-from gapscope.data.images import decode
+from gapscope.data.images import check_decodes
 from gapscope.data.readers.detect import read_annotations
 from gapscope.errors import InputError
 
@@ -67,7 +67,7 @@ def test_strictly_read_a_broken_input_is_one_refusal(folder, case: Broken):
     with with_usual_rights(case, folder), pytest.raises(InputError, match=says):
         table = read_annotations(folder)
         for i in range(len(table)):
-            decode(table.path(i))
+            check_decodes(table.path(i))
 
 
 @pytest.mark.parametrize("case", UNUSUAL, ids=lambda case: case.name)

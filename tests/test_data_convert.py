@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from pycocotools.coco import COCO
 from small_data import noise, table_of
 
-from gapscope.data.convert import convert, new_names
+from gapscope.data.convert import convert, image_names
 from gapscope.data.readers.detect import read_annotations
 from gapscope.data.table import ANY_CLASS, AnnotationTable
 from gapscope.errors import InputError
@@ -111,7 +111,7 @@ def test_the_old_folder_stays_as_it_is_and_images_are_links_or_copies(shared_dat
     convert(table, "yolo", tmp_path / "links")
     convert(table, "yolo", tmp_path / "copies", copy=True)
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
-    for i, name in enumerate(new_names(table)):
+    for i, name in enumerate(image_names(table)):
         link, copy = (tmp_path / kind / "images" / name for kind in ("links", "copies"))
         assert link.is_symlink() and not copy.is_symlink()
         assert hashlib.sha256(copy.read_bytes()).digest() == hashlib.sha256(table.path(i).read_bytes()).digest()
@@ -139,8 +139,8 @@ def test_what_cannot_be_written_leaves_nothing_behind(pictures, tmp_path):
 
 def test_names_that_would_fall_together_keep_their_folders():
     paths = ["a/images/0.png", "a/0.png"]
-    assert new_names(table_of([[], []], paths=paths)) == paths
-    assert new_names(table_of([[], []], paths=["images/0.png", "b/JPEGImages/0.png"])) == ["0.png", "b/0.png"]
+    assert image_names(table_of([[], []], paths=paths)) == paths
+    assert image_names(table_of([[], []], paths=["images/0.png", "b/JPEGImages/0.png"])) == ["0.png", "b/0.png"]
 
 
 def test_an_ignore_region_of_every_class_has_a_category_that_is_not_listed(pictures, tmp_path):

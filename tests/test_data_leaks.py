@@ -6,7 +6,7 @@ from PIL import Image
 from small_data import noise, table_of
 
 from gapscope.data.image_hashes import difference_hash, nearest_hashes
-from gapscope.data.leak_shares import Part, advice, overlaps
+from gapscope.data.leak_shares import SplitImages, leak_advice, overlaps
 from gapscope.data.leaks import find_leaks, groups_from_names, with_groups
 from gapscope.data.splits import SPLITS, group_split, random_split, read_list
 from gapscope.errors import InputError
@@ -142,7 +142,7 @@ def test_the_authors_lists_leak_as_much_as_was_counted_elsewhere(shared_data):
     }
     sizes = {name: len(names) for name, names in lists.items()}
     assert list(sizes.values()) == [80_458, 26_819, 26_820, 48_000, 16_000, 16_000]
-    parts = {name: Part(np.array(names), np.array(groups_from_names(names))) for name, names in lists.items()}
+    parts = {name: SplitImages(np.array(names), np.array(groups_from_names(names))) for name, names in lists.items()}
 
     def shared(held_out, train, key, distance=1):
         (found,) = overlaps({"train": parts[train], "test": parts[held_out]}, frame_distance=distance)
@@ -156,24 +156,24 @@ def test_the_authors_lists_leak_as_much_as_was_counted_elsewhere(shared_data):
 
 def test_frames_of_two_videos_are_no_neighbours_even_where_each_split_has_one_video_only():
     parts = {
-        "train": Part(np.array(["001_00005.jpg"]), np.array([""])),
-        "test": Part(np.array(["002_00006.jpg"]), np.array([""])),
+        "train": SplitImages(np.array(["001_00005.jpg"]), np.array([""])),
+        "test": SplitImages(np.array(["002_00006.jpg"]), np.array([""])),
     }
     assert overlaps(parts)[0].counts["next_frame"] == 0
-    parts["test"] = Part(np.array(["001_00006.jpg", "001_00007.jpg"]), np.array(["", ""]))
+    parts["test"] = SplitImages(np.array(["001_00006.jpg", "001_00007.jpg"]), np.array(["", ""]))
     assert overlaps(parts)[0].counts == {"same_name": 0, "next_frame": 1}
     assert overlaps(parts)[0].examples == {"next_frame": ("001_00006.jpg", "001_00005.jpg")}
 
 
 def test_an_image_on_two_lists_is_the_first_thing_to_mend():
     parts = {
-        "train": Part(np.array(["a.jpg", "b.jpg"]), np.array(["", ""])),
-        "test": Part(np.array(["b.jpg"]), np.array([""])),
+        "train": SplitImages(np.array(["a.jpg", "b.jpg"]), np.array(["", ""])),
+        "test": SplitImages(np.array(["b.jpg"]), np.array([""])),
     }
     assert overlaps(parts)[0].counts["same_name"] == 1
-    assert advice(overlaps(parts)).startswith("Take every image off all lists but one")
+    assert leak_advice(overlaps(parts)).startswith("Take every image off all lists but one")
     with pytest.raises(InputError, match=r"split test: b\.jpg is listed 2 times"):
-        overlaps({"test": Part(np.array(["b.jpg", "b.jpg"]), np.array(["", ""]))})
+        overlaps({"test": SplitImages(np.array(["b.jpg", "b.jpg"]), np.array(["", ""]))})
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from small_data import noise, table_of
 from gapscope.data.labels import map_labels
 from gapscope.data.leaks import find_leaks
 from gapscope.data.splits import random_split
-from gapscope.data.statistics import domain_summary, fingerprint, quantiles
+from gapscope.data.statistics import domain_fingerprint, domain_summary, quantiles
 
 BOXES = [[("car", 0, 0, 10, 10), ("van", 0, 0, 20, 10)], [], [("person", 0, 0, 5, 8)], [("van", 1, 1, 2, 2)], []]
 
@@ -56,13 +56,13 @@ def test_quantiles_of_nothing_are_none():
 
 def test_the_fingerprint_follows_boxes_splits_and_files_but_not_the_folder(tmp_path):
     table, splits = street(tmp_path / "a"), random_split(5)
-    first = fingerprint(table, splits)
-    assert fingerprint(street(tmp_path / "b"), splits) == first
-    assert fingerprint(table.keep_boxes(np.array([True, True, True, False])), splits) != first
-    assert fingerprint(table, random_split(5, seed=1)) != first
-    assert fingerprint(replace(table, groups=np.array(list("abcde"))), splits) != first
+    first = domain_fingerprint(table, splits)
+    assert domain_fingerprint(street(tmp_path / "b"), splits) == first
+    assert domain_fingerprint(table.keep_boxes(np.array([True, True, True, False])), splits) != first
+    assert domain_fingerprint(table, random_split(5, seed=1)) != first
+    assert domain_fingerprint(replace(table, groups=np.array(list("abcde"))), splits) != first
     hidden = np.array([True, False, False, False])
     ignored = replace(table, ignore=hidden)
-    assert fingerprint(replace(ignored, crowd=hidden), splits) != fingerprint(ignored, splits) != first
+    assert domain_fingerprint(replace(ignored, crowd=hidden), splits) != domain_fingerprint(ignored, splits) != first
     noise(tmp_path / "a/images/002.png", seed=77)
-    assert fingerprint(table, splits) != first
+    assert domain_fingerprint(table, splits) != first

@@ -11,7 +11,7 @@ from PIL import Image
 from small_data import noise, painted
 
 from gapscope.detector.decode import Detections, detect
-from gapscope.detector.detect_files import collect_images, detect_files, fitted, in_image
+from gapscope.detector.detect_files import as_input, collect_images, detect_files, in_image
 from gapscope.detector.network import darknet, yolov3
 from gapscope.detector.weights import save_weights
 from gapscope.drawing import Mark, class_color, draw_marks
@@ -34,7 +34,7 @@ def white_box(image: torch.Tensor) -> list[float]:
 def test_a_box_found_in_the_input_lies_on_the_same_thing_in_the_image(tmp_path, resize, shape):
     path = painted(tmp_path / "one.png", [("car", 20.0, 30.0, 60.0, 80.0)], size=shape)
     image = torch.from_numpy(np.asarray(Image.open(path)).copy()).permute(2, 0, 1)
-    seen = white_box(fitted(image, 64, resize))
+    seen = white_box(as_input(image, 64, resize))
     boxes = in_image(found_at(seen), image, 64, resize).boxes
     assert torch.allclose(boxes[0], torch.tensor([20.0, 30.0, 60.0, 80.0]), atol=max(shape) / 64)
 

@@ -28,6 +28,7 @@ from gapscope.evaluation.evaluate import Evaluation, detection_columns, evaluate
 from gapscope.evaluation.labelled import labelled_folder
 from gapscope.evaluation.scores import scores
 from gapscope.files import write_json
+from gapscope.study.scoring import LabelledFolder, score_weights
 
 FEW = Evaluate(bootstraps=20)
 NAMES = ("car", "van", "person")
@@ -278,6 +279,15 @@ def test_the_command_scores_the_test_images_of_a_run(run_folder, by_hand):
 def test_a_domain_that_the_run_does_not_have_is_refused(run_folder, by_hand, domain, message):
     done = gapscope(*EVALUATE, "--run", "run", "--domain", domain, "--data-root", ".", cwd=by_hand)
     assert done.returncode == 2 and message in done.stderr
+
+
+def test_a_notebook_scores_as_the_command_does(by_hand, monkeypatch):
+    monkeypatch.chdir(by_hand)
+    done = gapscope(*EVALUATE, "--data", "photos", "--drop", "van", "-o", "scores.json", cwd=by_hand)
+    assert done.returncode == 0, done.stderr
+    images = LabelledFolder(Path("photos"), drop=["van"])
+    score_weights(Path("best.safetensors"), images, Evaluate(bootstraps=20), size=64).write(Path("mine.json"))
+    assert json.loads(Path("mine.json").read_text()) == json.loads(Path("scores.json").read_text())
 
 
 def test_the_command_merges_classes_and_matches_names(by_hand):

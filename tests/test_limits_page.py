@@ -248,7 +248,7 @@ def test_sizes_are_the_papers_and_the_training_size(small):
 def test_recordings_that_are_there_are_read_and_others_refused(run, small, monkeypatch):
     experiment, found, kept = small
     monkeypatch.setattr(recordings, "sizes_of", lambda experiment: [32])
-    monkeypatch.setattr(recordings, "record", None)
+    monkeypatch.setattr(recordings, "record_by_layers", None)
     ((_, again),) = recordings.record_all(RunFolder(run), experiment, run, kept, silent)
     name = RunName("u-real", 0)
     assert np.array_equal(again[name].gram, found[name].gram)

@@ -11,7 +11,7 @@ import torch
 from gapscope.detector.cfg_plan import parse_cfg
 from gapscope.detector.network import YOLOv3, darknet, fingerprint, freeze, yolov3
 from gapscope.errors import InputError
-from gapscope.recording.layer_sync import record
+from gapscope.recording.layer_sync import record_by_layers
 from gapscope.recording.recording import read_recording
 from gapscope.recording.schedule import Schedule
 from gapscope.similarity.compare import compare
@@ -52,7 +52,7 @@ def network():
 
 @pytest.fixture(scope="module")
 def recording(network):
-    return record(network, probe(), size=SIZE, provenance={"arm": "u-real", "seed": "0", "probe": "real"})
+    return record_by_layers(network, probe(), size=SIZE, provenance={"arm": "u-real", "seed": "0", "probe": "real"})
 
 
 @torch.no_grad()
@@ -114,7 +114,7 @@ activation=linear
 def test_shortcuts_of_unequal_layers_are_recorded_as_the_network_computes_them():
     """Layers 0 and 1 hold equally many numbers in other shapes, so that one must not be written over the other."""
     network = darknet(parse_cfg(STAGES, "stages.cfg", "stages.cfg")).eval()
-    recording = record(network, probe(), size=SIZE)
+    recording = record_by_layers(network, probe(), size=SIZE)
     for i, activation in enumerate(all_activations(network, probe())):
         x = activation.flatten(1).double().numpy()
         assert recording.p[i] == x.shape[1] == network.table[i].num_features(SIZE)
@@ -152,15 +152,15 @@ def exact(network):
 
 @pytest.mark.parametrize("batch_size", [1, 5, NUM_IMAGES])
 def test_similarity_does_not_depend_on_the_batch_size(network, recording, exact, batch_size):
-    ours = [record(exact, probe(), size=SIZE, batch_size=size) for size in (8, batch_size)]
+    ours = [record_by_layers(exact, probe(), size=SIZE, batch_size=size) for size in (8, batch_size)]
     assert largest_difference(*ours) < 1e-8
     # in float32 the convolutions themselves round differently, which this network with its few images amplifies
-    assert largest_difference(recording, record(network, probe(), size=SIZE, batch_size=batch_size)) < 1e-4
+    assert largest_difference(recording, record_by_layers(network, probe(), size=SIZE, batch_size=batch_size)) < 1e-4
 
 
 def test_similarity_does_not_depend_on_the_order_of_the_images(exact):
     order = np.random.default_rng(0).permutation(NUM_IMAGES)
-    recordings = [record(exact, images, size=SIZE) for images in (probe(), probe()[order])]
+    recordings = [record_by_layers(exact, images, size=SIZE) for images in (probe(), probe()[order])]
     grids = [compare(one, one, permutations=0, bootstraps=0)["value"] for one in recordings]
     np.testing.assert_allclose(grids[0], grids[1], atol=1e-6)
 
@@ -168,7 +168,7 @@ def test_similarity_does_not_depend_on_the_order_of_the_images(exact):
 def test_a_small_memory_budget_changes_no_digit(network, recording, monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     seen = []
-    spilled = record(
+    spilled = record_by_layers(
         network,
         probe(),
         size=SIZE,
@@ -185,16 +185,16 @@ def test_a_small_memory_budget_changes_no_digit(network, recording, monkeypatch,
 
 @pytest.mark.parametrize("batch_size", [5, None])
 def test_writing_over_what_is_read_for_the_last_time_changes_no_digit(network, batch_size, monkeypatch):
-    over = record(network, probe(), size=SIZE, batch_size=batch_size)
+    over = record_by_layers(network, probe(), size=SIZE, batch_size=batch_size)
     assert Schedule(network.table, NUM_IMAGES, SIZE, 2**30, torch.device("cpu"))._may_overwrite()
     monkeypatch.setattr(Schedule, "_may_overwrite", lambda self: {})
-    apart = record(network, probe(), size=SIZE, batch_size=batch_size)
+    apart = record_by_layers(network, probe(), size=SIZE, batch_size=batch_size)
     for name in ("gram", "median", "std", "pooled"):
         np.testing.assert_array_equal(getattr(over, name), getattr(apart, name))
 
 
 def test_channels_last_networks_record_the_same(network, recording):
-    other = record(awake_network().to(memory_format=torch.channels_last), probe(), size=SIZE)
+    other = record_by_layers(awake_network().to(memory_format=torch.channels_last), probe(), size=SIZE)
     np.testing.assert_allclose(other.std, recording.std, rtol=1e-3)
     np.testing.assert_allclose(other.pooled, recording.pooled, rtol=1e-3, atol=1e-3)
     assert largest_difference(recording, other) < 1e-4
@@ -214,7 +214,7 @@ def test_a_network_that_overwrites_its_inputs_is_recorded_right(network, recordi
     overwriting = Overwriting(network.class_names, network.width)
     overwriting.load_state_dict(network.state_dict())
     images = probe()
-    np.testing.assert_array_equal(record(overwriting, images, size=SIZE).gram, recording.gram)
+    np.testing.assert_array_equal(record_by_layers(overwriting, images, size=SIZE).gram, recording.gram)
     assert torch.equal(images, probe())
 
 
@@ -223,7 +223,7 @@ def test_the_network_is_handed_back_as_it_was(network):
     freeze(own, 0, 74)
     modes, before = [module.training for module in own.modules()], fingerprint(own)
     assert len(set(modes)) == 2
-    record(own, probe(), size=SIZE)
+    record_by_layers(own, probe(), size=SIZE)
     assert [module.training for module in own.modules()] == modes
     assert fingerprint(own) == before
     assert not any(module._forward_hooks for module in own.modules())
@@ -239,7 +239,7 @@ def test_the_network_is_handed_back_also_after_an_error(monkeypatch, tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        record(own, probe(), size=SIZE, memory="1100KiB", batch_size=1, progress=stop)
+        record_by_layers(own, probe(), size=SIZE, memory="1100KiB", batch_size=1, progress=stop)
     assert all(module.training for module in own.modules())
     assert not list(tmp_path.iterdir())
     assert not torch.is_inference_mode_enabled()
@@ -247,7 +247,7 @@ def test_the_network_is_handed_back_also_after_an_error(monkeypatch, tmp_path):
 
 def test_progress_counts_the_layers(network):
     seen = []
-    record(
+    record_by_layers(
         network,
         probe(n=4),
         size=SIZE,
@@ -262,7 +262,7 @@ def test_a_layer_that_puts_out_nan_stays_undefined_and_the_rest_is_recorded():
     broken = awake_network()
     with torch.no_grad():
         broken.layers[105].conv.bias[0] = float("nan")
-    got = record(broken, probe(n=4), size=SIZE)
+    got = record_by_layers(broken, probe(n=4), size=SIZE)
     assert np.isnan(got.gram[[105, 106]]).all()
     assert np.isfinite(got.gram[:105]).all()
     grid = compare(got, got, permutations=5, bootstraps=5).sel(measure="cka_debiased")
@@ -284,7 +284,7 @@ def test_a_file_gives_back_what_was_saved(recording, tmp_path):
 
 def test_a_recording_says_what_it_was_made_from(network, recording):
     assert recording.network_sha256 == fingerprint(network)
-    assert record(network, probe(seed=1), size=SIZE).pixels_sha256 != recording.pixels_sha256
+    assert record_by_layers(network, probe(seed=1), size=SIZE).pixels_sha256 != recording.pixels_sha256
     assert recording.to_dataset().attrs["images_sha256"] == recording.images_sha256
 
 
@@ -334,30 +334,30 @@ def test_parts_that_do_not_fit_together_are_refused(recording):
 )
 def test_what_cannot_be_recorded_is_refused(network, images, options, wording):
     with pytest.raises(InputError, match=wording):
-        record(network, images, size=SIZE, **options)
+        record_by_layers(network, images, size=SIZE, **options)
 
 
 def test_a_size_that_the_strides_do_not_divide_is_refused(network):
     with pytest.raises(InputError, match="multiples of 32"):
-        record(network, probe(size=48), size=48)
+        record_by_layers(network, probe(size=48), size=48)
 
 
 def test_the_amount_that_a_refusal_asks_for_is_enough(network):
     with pytest.raises(InputError) as caught:
-        record(network, probe(), size=SIZE, memory="100KiB")
+        record_by_layers(network, probe(), size=SIZE, memory="100KiB")
     asked = str(caught.value).split("takes ")[1].split(". ")[0]
-    assert record(network, probe(), size=SIZE, memory=asked).gram.shape == (107, NUM_IMAGES, NUM_IMAGES)
+    assert record_by_layers(network, probe(), size=SIZE, memory=asked).gram.shape == (107, NUM_IMAGES, NUM_IMAGES)
 
 
 def test_paths_become_the_names_of_the_rows(network):
-    got = record(network, probe(n=4), size=SIZE, paths=["b/1.png", "b/2.png", "a/ü.png", "a/9.png"])
+    got = record_by_layers(network, probe(n=4), size=SIZE, paths=["b/1.png", "b/2.png", "a/ü.png", "a/9.png"])
     assert got.images == ("b/1.png", "b/2.png", "a/ü.png", "a/9.png")
     assert Path(got.images[0]).name == "1.png"
 
 
 def test_layers_behind_the_last_wanted_one_are_not_computed(network, recording):
     seen = []
-    some = record(
+    some = record_by_layers(
         network, probe(), size=SIZE, layers=[3, 36], progress=lambda what, done, total, note="": seen.append(total)
     )
     assert some.layers.tolist() == [3, 36]
@@ -367,6 +367,6 @@ def test_layers_behind_the_last_wanted_one_are_not_computed(network, recording):
 
 
 def test_bfloat16_gives_nearly_the_same_and_says_so(network, recording):
-    short = record(network, probe(), size=SIZE, precision="bf16")
+    short = record_by_layers(network, probe(), size=SIZE, precision="bf16")
     assert (short.dtype, recording.dtype) == ("bfloat16", "float32")
     assert 0 < largest_difference(recording, short) < 0.5  # random layers blow rounding up; trained ones do not

@@ -16,8 +16,8 @@ from gapscope.detector.network import yolov3
 from gapscope.detector.weights import save_weights
 from gapscope.errors import InputError
 from gapscope.recording import live_tensors
-from gapscope.recording.files import plan_files, record_files
-from gapscope.recording.layer_sync import record
+from gapscope.recording.layer_sync import record_by_layers
+from gapscope.recording.record_files import plan_files, record_files
 from gapscope.recording.schedule import Schedule, num_operations
 
 CPU = torch.device("cpu")
@@ -60,7 +60,7 @@ def test_what_a_recording_writes_to_files_is_what_was_planned(monkeypatch, tmp_p
         seen.update(files)
         standing.append(sum(files.values()))
 
-    recording = record(network, images, size=64, memory=memory, progress=look)
+    recording = record_by_layers(network, images, size=64, memory=memory, progress=look)
     assert sum(seen.values()) <= cost.disk  # a file that nobody reads any more is gone before it can be seen
     assert sum(seen.values()) > 0.5 * cost.disk
     assert max(standing) <= cost.disk_at_once
@@ -73,7 +73,7 @@ def test_a_disk_without_room_is_said_before_the_system_ends_the_process(monkeypa
     with pytest.raises(
         InputError, match=r"one layer needs 3 MiB in a temporary file, but .* has 64 KiB free\. Set TMPDIR"
     ):
-        record(yolov3(2, width=0.125), images, size=64, memory=5 * 2**20)
+        record_by_layers(yolov3(2, width=0.125), images, size=64, memory=5 * 2**20)
 
 
 def test_the_plan_of_a_folder_fits_what_recording_it_leaves(tmp_path):
@@ -97,7 +97,7 @@ def test_a_batch_is_never_larger_than_the_probe():
 def test_images_of_many_batches_are_all_recorded():
     network = yolov3(2, width=0.0625).eval()
     images = torch.randint(0, 256, (23, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    one, many = (record(network, images, size=32, batch_size=size) for size in (23, 5))
+    one, many = (record_by_layers(network, images, size=32, batch_size=size) for size in (23, 5))
     np.testing.assert_allclose(one.gram, many.gram, rtol=1e-3, atol=1e-3 * np.abs(one.gram).max())
 
 

@@ -102,6 +102,6 @@ def test_the_switches_are_those_of_the_library():
     from dataclasses import asdict
 
     from gapscope import config
-    from gapscope.data.augment import Augment
+    from gapscope.data.augment import Augmentation
 
-    assert asdict(Augment()) == config.Augment().model_dump()
+    assert asdict(Augmentation()) == config.Augment().model_dump()

@@ -7,7 +7,7 @@ from small_training import fit, training
 from gapscope.detector.network import fingerprint
 from gapscope.errors import InputError
 from gapscope.training.checkpoint import (
-    Progress,
+    Reached,
     load_checkpoint,
     previous,
     remove_checkpoints,
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 def test_what_was_saved_comes_back(tmp_path):
     running = EpochSums(batches=3, steps=3, losses=[0.1 + 0.2, 1 / 3, 0.0, 1e-30], images=24, seconds=1.5, waited=0.25)
-    at = Progress(epoch=2, step=9, running=running, best_epoch=1, best_map50=0.3, history=[{"epoch": 1, "x": None}])
+    at = Reached(epoch=2, step=9, running=running, best_epoch=1, best_map50=0.3, history=[{"epoch": 1, "x": None}])
     save_checkpoint(tmp_path / "c.pt", "k", at, {"best": {"w": torch.tensor([-0.0, 1.5])}})
     found, states = load_checkpoint(tmp_path / "c.pt", "k")
     assert found == at
@@ -28,7 +28,7 @@ def test_what_was_saved_comes_back(tmp_path):
 
 
 def test_a_checkpoint_of_another_training_is_not_gone_on_with(tmp_path):
-    save_checkpoint(tmp_path / "c.pt", "one", Progress(epoch=3), {})
+    save_checkpoint(tmp_path / "c.pt", "one", Reached(epoch=3), {})
     assert load_checkpoint(tmp_path / "c.pt", "other") is None
     assert load_checkpoint(tmp_path / "none.pt", "one") is None
 
@@ -44,7 +44,7 @@ def test_a_broken_checkpoint_is_named(tmp_path, content):
 def test_one_flipped_bit_is_noticed_and_the_one_before_takes_its_place(tmp_path, where):
     path = tmp_path / "checkpoint.pt"
     for epoch in (1, 2):
-        save_checkpoint(path, "k", Progress(epoch=epoch), {"best": {"w": torch.arange(5000.0) + epoch}})
+        save_checkpoint(path, "k", Reached(epoch=epoch), {"best": {"w": torch.arange(5000.0) + epoch}})
     content = bytearray(path.read_bytes())
     content[int(where * len(content))] ^= 1
     path.write_bytes(content)
@@ -58,7 +58,7 @@ def test_one_flipped_bit_is_noticed_and_the_one_before_takes_its_place(tmp_path,
 def test_a_kill_while_saving_leaves_a_checkpoint(tmp_path, monkeypatch):
     """Be it before, between or after the renames."""
     path = tmp_path / "checkpoint.pt"
-    save_checkpoint(path, "k", Progress(epoch=1), {})
+    save_checkpoint(path, "k", Reached(epoch=1), {})
     original = type(path).replace
     for allowed in (0, 1, 2):
         renames = []
@@ -71,7 +71,7 @@ def test_a_kill_while_saving_leaves_a_checkpoint(tmp_path, monkeypatch):
 
         monkeypatch.setattr(type(path), "replace", until)
         try:
-            save_checkpoint(path, "k", Progress(epoch=2), {})
+            save_checkpoint(path, "k", Reached(epoch=2), {})
         except KeyboardInterrupt:
             assert allowed < 2
         monkeypatch.undo()
@@ -96,7 +96,7 @@ def test_a_training_whose_checkpoint_broke_goes_on_from_the_one_before(tmp_path)
 def test_finished_trainings_leave_none(tmp_path):
     path = tmp_path / "checkpoint.pt"
     for _ in range(2):
-        save_checkpoint(path, "k", Progress(), {})
+        save_checkpoint(path, "k", Reached(), {})
     assert path.exists() and previous(path).exists()
     remove_checkpoints(path)
     assert not list(tmp_path.iterdir())

@@ -95,7 +95,7 @@ def leaks(
     Example: gapscope data leaks --names-only --train train.txt --test test.txt
     """
     from gapscope.commands.data_tables import print_overlaps
-    from gapscope.data.leak_shares import advice, overlaps
+    from gapscope.data.leak_shares import leak_advice, overlaps
     from gapscope.data.split_parts import parts_of_folder, parts_of_lists, parts_of_run
     from gapscope.errors import InputError
     from gapscope.progress import for_terminal
@@ -114,7 +114,7 @@ def leaks(
     for domain, parts in domains.items():
         found = overlaps(parts)
         print_overlaps(found, domain)
-        print(advice(found))
+        print(leak_advice(found))
 
 
 @data.command()

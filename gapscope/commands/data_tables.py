@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from gapscope.data.check import Kind
+from gapscope.data.check import ProblemKind
 from gapscope.data.leak_shares import SEEN, Overlap
 from gapscope.data.problems import Problem
 
@@ -24,7 +24,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     Console(highlight=False).print(table, markup=False) if rows else None
 
 
-def print_kinds(kinds: Sequence[Kind], root: Path) -> None:
+def print_kinds(kinds: Sequence[ProblemKind], root: Path) -> None:
     """Every kind of problem with its number, its first case and what was expected."""
     console = Console(highlight=False)
     for kind in kinds:

@@ -86,7 +86,7 @@ def convert(
     --names coco.names
     """
     from gapscope.detector.class_names import read_names
-    from gapscope.detector.convert import convert_weights
+    from gapscope.detector.convert_weights import convert_weights
 
     written = convert_weights(source, target, cfg, read_names(names) if names else None)
     print(f"written: {', '.join(map(str, written))}; look into it: gapscope weights info {target}")

@@ -37,7 +37,7 @@ def record(
     --images photos --size 416 -o real.nc
     """
     from gapscope.progress import for_terminal
-    from gapscope.recording.files import plan_files, record_files
+    from gapscope.recording.record_files import plan_files, record_files
     from gapscope.words import byte_size, duration
 
     speed = cast("Precision", precision)  # any text; what there is, is said where it is used

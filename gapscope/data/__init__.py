@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gapscope.rooms import open_room
 
 if TYPE_CHECKING:
-    from gapscope.data.augment import Augment as Augment
+    from gapscope.data.augment import Augmentation as Augmentation
     from gapscope.data.batches import Batch as Batch, batches as batches
     from gapscope.data.check import check_folder as check_folder
     from gapscope.data.convert import convert as convert
@@ -58,7 +58,7 @@ __all__ = open_room(
         "statistics": "domain_summary",
         "samples": "Samples",
         "image_cache": "ImageCache",
-        "augment": "Augment",
+        "augment": "Augmentation",
         "batches": "Batch, batches",
     },
 )

@@ -18,7 +18,7 @@ MIN_SIDE = 4.0
 
 
 @dataclass(frozen=True)
-class Augment:
+class Augmentation:
     """How strongly images are varied. Each part is off at 0.
 
     The defaults but for `hsv` are ours; colour in the manner of common YOLOv3 trainings.
@@ -40,7 +40,7 @@ class Augment:
     """Largest slant along each axis either way, in degrees, below 45."""
 
 
-def augmented(samples: Samples, position: int, augment: Augment, seed: int, epoch: int) -> Sample:
+def augmented(samples: Samples, position: int, augment: Augmentation, seed: int, epoch: int) -> Sample:
     """The sample at a position, varied as (seed, epoch, image index) and nothing else decide.
 
     Boxes are cut at the border; one that keeps less than `MIN_VISIBLE` of its area or gets a side under `MIN_SIDE`
@@ -136,7 +136,7 @@ def _zoomed(image: Tensor, side: int) -> Tensor:
     return scaled(image, side, side, antialias=side < image.shape[-1])
 
 
-def turn_matrix(augment: Augment, rng: np.random.Generator) -> np.ndarray:
+def turn_matrix(augment: Augmentation, rng: np.random.Generator) -> np.ndarray:
     """(2, 2) for (x, y) columns, x to the right and y down: slant along both axes, then turn clockwise."""
     angle, *slants = np.deg2rad([augment.rotate, augment.shear, augment.shear]) * rng.uniform(-1, 1, 3)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gapscope.data.augment import Augment, augmented
+from gapscope.data.augment import Augmentation, augmented
 from gapscope.data.letterbox import letterbox, letterbox_boxes, unletterbox
 from gapscope.data.samples import Sample, Samples
 from gapscope.errors import InputError
@@ -53,7 +53,7 @@ def batches(
     *,
     seed: int,
     epoch: int,
-    augment: Augment | None = None,
+    augment: Augmentation | None = None,
     shuffle: bool = False,
     workers: int = 0,
     drop_last: bool = False,
@@ -121,7 +121,7 @@ def _stacked(images: list[Tensor]) -> Tensor:
     return torch.stack(images)
 
 
-def _pick(samples: Samples, augment: Augment | None, seed: int, epoch: int, position: int) -> Sample:
+def _pick(samples: Samples, augment: Augmentation | None, seed: int, epoch: int, position: int) -> Sample:
     return samples[position] if augment is None else augmented(samples, position, augment, seed, epoch)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from gapscope.data.images import decode, find_images, look_at_all
+from gapscope.data.images import check_decodes, find_images, look_at_all
 from gapscope.data.problems import FileError, Problem, Problems
 from gapscope.data.readers.detect import KNOWN, read_annotations
 from gapscope.data.repeats import near_repeats
@@ -31,7 +31,7 @@ class Checked:
 
 
 @dataclass(frozen=True)
-class Kind:
+class ProblemKind:
     """Problems that differ only in names and numbers."""
 
     what: str
@@ -88,7 +88,7 @@ def _images_below(folder: Path) -> list[Path]:
 
 def broken_images(paths: Sequence[Path], progress: Progress = silent) -> Iterator[tuple[int, Problem]]:
     """Position and problem of every image that cannot be decoded."""
-    for i, refusal in enumerate(look_at_all(paths, decode, what="decoding images", progress=progress)):
+    for i, refusal in enumerate(look_at_all(paths, check_decodes, what="decoding images", progress=progress)):
         if isinstance(refusal, InputError):
             yield i, as_problem(refusal, paths[i])
 
@@ -113,12 +113,14 @@ def twins(table: AnnotationTable) -> list[Problem]:
     ]
 
 
-def kinds_of(problems: Sequence[Problem]) -> list[Kind]:
+def kinds_of(problems: Sequence[Problem]) -> list[ProblemKind]:
     """Problems sorted into kinds, the most frequent first."""
     kinds: dict[str, list[Problem]] = defaultdict(list)
     for problem in problems:
         kinds[_kind(problem)].append(problem)
-    return sorted((Kind(what, tuple(some)) for what, some in kinds.items()), key=lambda kind: -len(kind.problems))
+    return sorted(
+        (ProblemKind(what, tuple(some)) for what, some in kinds.items()), key=lambda kind: -len(kind.problems)
+    )
 
 
 def _kind(problem: Problem) -> str:

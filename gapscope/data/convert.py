@@ -41,7 +41,7 @@ def convert(table: AnnotationTable, to: str, out: Path, *, copy: bool = False, p
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
-        names = new_names(table)
+        names = image_names(table)
         _place_images(table, names, temporary / "images", copy, progress)
         WRITERS[to](table, names, temporary)
         temporary.chmod(0o755)
@@ -50,7 +50,7 @@ def convert(table: AnnotationTable, to: str, out: Path, *, copy: bool = False, p
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def new_names(table: AnnotationTable) -> list[str]:
+def image_names(table: AnnotationTable) -> list[str]:
     """Names of the images below the new images folder: the old paths without parts that are called images."""
     paths = [PurePosixPath(str(path)) for path in table.paths]
     short = ["/".join(part for part in path.parts if part not in IMAGE_FOLDERS) for path in paths]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gapscope.data.check import as_problem
 from gapscope.data.image_hashes import HASH_SIDE, difference_hash
-from gapscope.data.images import decode, look_at_all
+from gapscope.data.images import check_decodes, look_at_all
 from gapscope.data.problems import Problem
 from gapscope.data.splits import Splits
 from gapscope.data.table import AnnotationTable
@@ -50,7 +50,7 @@ def first_look(table: AnnotationTable, images: NDArray[np.int64], progress: Prog
 
 
 def _decoded_hashes(path: Path) -> tuple[NDArray[np.uint64], bytes]:
-    decode(path)
+    check_decodes(path)
     with path.open("rb") as stream:
         content = hashlib.file_digest(stream, "sha256").digest()
     return difference_hash(path), content

@@ -131,7 +131,7 @@ def read_pixels(path: Path) -> "Tensor":
     return pixels
 
 
-def decode(path: Path) -> None:
+def check_decodes(path: Path) -> None:
     """Decode an image as training will, and drop it.
 
     Raises:

@@ -22,7 +22,7 @@ SEEN = {
 
 
 @dataclass(frozen=True)
-class Part:
+class SplitImages:
     """The images of one split: what is known of each."""
 
     names: NDArray[np.str_]
@@ -55,7 +55,7 @@ class Overlap:
         return asdict(self)
 
 
-def overlaps(parts: Mapping[str, Part], *, near_bits: int = NEAR_BITS, frame_distance: int = 1) -> list[Overlap]:
+def overlaps(parts: Mapping[str, SplitImages], *, near_bits: int = NEAR_BITS, frame_distance: int = 1) -> list[Overlap]:
     """Compare every split with every split before it.
 
     Args:
@@ -77,7 +77,9 @@ def overlaps(parts: Mapping[str, Part], *, near_bits: int = NEAR_BITS, frame_dis
     ]
 
 
-def _overlap(held_out: str, held: Part, seen_in: str, seen: Part, near_bits: int, distance: int) -> Overlap:
+def _overlap(
+    held_out: str, held: SplitImages, seen_in: str, seen: SplitImages, near_bits: int, distance: int
+) -> Overlap:
     names, groups = (np.concatenate([getattr(part, column) for part in (held, seen)]) for column in ("names", "groups"))
     keys = frame_keys(names, groups)  # numbered together: a number means the same video in both
     found = {
@@ -106,7 +108,7 @@ def _same(held: NDArray[np.str_], seen: NDArray[np.str_]) -> NDArray[np.int64]:
     return np.where((known[place] == held) & (held != ""), first[place], -1)
 
 
-def advice(found: Sequence[Overlap]) -> str:
+def leak_advice(found: Sequence[Overlap]) -> str:
     """What to do about the overlaps between train and the other splits, one sentence."""
     worst = {key: max((o.share(key) for o in found if key in o.counts), default=0.0) for key in SEEN}
     if worst["same_name"]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from gapscope.data.image_hashes import hash_images
 from gapscope.data.image_names import KnownImages, plain
-from gapscope.data.leak_shares import Part
+from gapscope.data.leak_shares import SplitImages
 from gapscope.data.leaks import groups_from_names, with_groups
 from gapscope.data.readers.detect import read_annotations
 from gapscope.data.splits import SPLITS, Splits, default_split, read_list, split_from_lists
@@ -21,7 +21,7 @@ FOLDERS = {"train": ("train", "training"), "val": ("val", "valid", "validation")
 """Names of folders that tell an image's split."""
 
 
-def parts_of_lists(lists: Mapping[str, Path], groups: str | None = None) -> dict[str, Part]:
+def parts_of_lists(lists: Mapping[str, Path], groups: str | None = None) -> dict[str, SplitImages]:
     """Splits of which only the names are known, one list each; groups from the names.
 
     Where lists call one image by different names (with and without its folder or suffix, with './' or backslashes),
@@ -30,7 +30,7 @@ def parts_of_lists(lists: Mapping[str, Path], groups: str | None = None) -> dict
     Raises:
         InputError: A list cannot be read or is empty, or `groups` is no regular expression.
     """
-    parts: dict[str, Part] = {}
+    parts: dict[str, SplitImages] = {}
     earlier: list[str] = []
     for split, path in lists.items():
         names = [plain(name) for name in read_list(path)]
@@ -39,14 +39,14 @@ def parts_of_lists(lists: Mapping[str, Path], groups: str | None = None) -> dict
         known = KnownImages(earlier)
         same = [known.find(name) for name in names]
         names = [name if at is None else earlier[at] for name, at in zip(names, same, strict=True)]
-        parts[split] = Part(np.array(names, np.str_), np.array(groups_from_names(names, groups), np.str_))
+        parts[split] = SplitImages(np.array(names, np.str_), np.array(groups_from_names(names, groups), np.str_))
         earlier += names
     return parts
 
 
 def parts_of_folder(
     root: Path, lists: Mapping[str, Path], groups: str | None, format: str | None, progress: Progress = silent
-) -> dict[str, Part]:
+) -> dict[str, SplitImages]:
     """Splits of a data set: by lists, else by folders called train, val and test, else as a study would draw them.
 
     Raises:
@@ -60,7 +60,7 @@ def parts_of_folder(
 
 def parts_of_run(
     run: Path, groups: str | None, data_root: Path | None, progress: Progress = silent
-) -> dict[str, dict[str, Part]]:
+) -> dict[str, dict[str, SplitImages]]:
     """Domain -> its splits, as a run's data stage left them; images that are not at hand are compared by name alone.
 
     Raises:
@@ -95,11 +95,11 @@ def _splits(table: AnnotationTable, lists: Mapping[str, Path]) -> Splits:
     return default_split(table)[0]
 
 
-def _parts(table: AnnotationTable, splits: Splits, progress: Progress) -> dict[str, Part]:
+def _parts(table: AnnotationTable, splits: Splits, progress: Progress) -> dict[str, SplitImages]:
     used = np.sort(np.concatenate(list(splits.values())))
     at_hand = table.root.is_dir() and len(used) > 0 and all(table.path(i).is_file() for i in used)
     hashes = hash_images(table, used, progress) if at_hand else None
     return {
-        split: Part(table.paths[images], table.groups[images], None if hashes is None else hashes[images])
+        split: SplitImages(table.paths[images], table.groups[images], None if hashes is None else hashes[images])
         for split, images in splits.items()
     }

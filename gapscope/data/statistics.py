@@ -67,7 +67,7 @@ def domain_summary(
         "ignored": {name: int(part.ignore.sum()) for name, part in parts.items()},
         **asdict(labels),
         "removed": {**removed, "no_area": table.no_area},
-        "fingerprint": fingerprint(table, splits),
+        "domain_fingerprint": domain_fingerprint(table, splits),
         "split": split,
         "leaks": leaks.as_dict(),
         "image_size": [float(np.median(side)) for side in (used.widths, used.heights)] if len(used) else [],
@@ -78,7 +78,7 @@ def domain_summary(
     }
 
 
-def fingerprint(table: AnnotationTable, splits: Splits) -> str:
+def domain_fingerprint(table: AnnotationTable, splits: Splits) -> str:
     """SHA-256 (hex) over image names, file lengths, sizes, groups, boxes, classes, ignore regions and splits, wherever
     the root is."""
     digest = hashlib.sha256("\0".join(table.class_names).encode())

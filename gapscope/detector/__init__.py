@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from gapscope.detector.cfg_plan import read_cfg as read_cfg
     from gapscope.detector.cfg_text import cfg_text as cfg_text
     from gapscope.detector.class_names import read_names as read_names
-    from gapscope.detector.convert import convert_weights as convert_weights
+    from gapscope.detector.convert_weights import convert_weights as convert_weights
     from gapscope.detector.darknet_loss import DarknetLoss as DarknetLoss
     from gapscope.detector.darknet_weights import (
         load_darknet_weights as load_darknet_weights,
@@ -57,7 +57,7 @@ __all__ = open_room(
         "timm_weights": "from_timm",
         "weights": "load_weights, save_weights, load_backbone",
         "cfg_text": "cfg_text",
-        "convert": "convert_weights",
+        "convert_weights": "convert_weights",
         "weights_info": "weights_facts",
         "detect_files": "collect_images, detect_files",
     },

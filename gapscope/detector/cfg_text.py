@@ -47,11 +47,11 @@ def entries(layer: Layer, anchors: Sequence[Sequence[float]]) -> dict[str, objec
         case "conv":
             return conv_entries(layer)
         case "shortcut":
-            sources = joined(source - layer.index for source in layer.inputs[1:])
+            sources = comma_joined(source - layer.index for source in layer.inputs[1:])
             return {"from": sources, "activation": layer.activation}
         case "route":
             cut: dict[str, object] = {"groups": layer.groups, "group_id": layer.part} if layer.groups > 1 else {}
-            return {"layers": joined(layer.inputs), **cut}
+            return {"layers": comma_joined(layer.inputs), **cut}
         case "upsample":
             return {"stride": layer.factor}
         case "maxpool":
@@ -59,9 +59,9 @@ def entries(layer: Layer, anchors: Sequence[Sequence[float]]) -> dict[str, objec
         case "dropout":
             return {"probability": layer.probability}
         case "yolo":
-            pairs = joined(f"{w:g},{h:g}" for w, h in anchors)
+            pairs = comma_joined(f"{w:g},{h:g}" for w, h in anchors)
             return {
-                "mask": joined(layer.anchors),
+                "mask": comma_joined(layer.anchors),
                 "anchors": pairs,
                 "classes": layer.classes,
                 "num": len(anchors),
@@ -78,5 +78,5 @@ def conv_entries(layer: Layer) -> dict[str, object]:
     return first | groups | sides | {"activation": layer.activation}
 
 
-def joined(values: Iterable[object]) -> str:
+def comma_joined(values: Iterable[object]) -> str:
     return ",".join(map(str, values))

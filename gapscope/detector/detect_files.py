@@ -114,7 +114,7 @@ def detect_files(
     for start in range(0, len(files), batch_size):
         chunk = files[start : start + batch_size]
         pixels = [_pixels(file.path) for file in chunk]
-        inputs = torch.stack([fitted(one, size, resize) for one in pixels]).to(device)
+        inputs = torch.stack([as_input(one, size, resize) for one in pixels]).to(device)
         found = detect(network, inputs, confidence, iou)
         for file, image, detections in zip(chunk, pixels, found, strict=True):
             yield FoundImage(file, image, in_image(detections, image, size, resize))
@@ -175,7 +175,7 @@ def _pixels(path: Path) -> Tensor:
     return read_pixels(path)
 
 
-def fitted(image: Tensor, size: int, resize: Resize) -> Tensor:
+def as_input(image: Tensor, size: int, resize: Resize) -> Tensor:
     """An image (3, h, w) as the network's square input (3, size, size)."""
     if resize == "letterbox":
         return letterbox(image, size)[0]

@@ -13,7 +13,7 @@ from gapscope.detector.cfg_plan import plan_from
 from gapscope.detector.class_names import class_names_of, names_for
 from gapscope.detector.layers import IMAGE, LARGEST_STRIDE, check_range
 from gapscope.detector.modules import Convolution, Shortcut, layer_module
-from gapscope.detector.plans import Plan, yolov3 as yolov3_plan
+from gapscope.detector.plans import Plan, yolov3_plan as yolov3_plan
 from gapscope.detector.stack import BOX_CHANNELS, Layer
 from gapscope.errors import InputError
 

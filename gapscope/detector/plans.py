@@ -77,20 +77,20 @@ def reading_notes(plan: Plan, asked: int | None = None) -> list[str]:
     return [*(f"note: {note}" for note in plan.notes), of_size]
 
 
-def yolov3(classes: int, width: float = 1.0) -> Plan:
+def yolov3_plan(classes: int, width: float = 1.0) -> Plan:
     """YOLOv3: 107 layers."""
-    return Plan(yolov3_layers(classes, width), ANCHORS, "yolov3", width)
+    return Plan(yolov3_layers(classes, width), ANCHORS, "yolov3_plan", width)
 
 
-def darknet53(classes: int, width: float = 1.0) -> Plan:
+def darknet53_plan(classes: int, width: float = 1.0) -> Plan:
     """The backbone of YOLOv3 alone, layers 0-74, as it was trained to classify images; `classes` plays no part."""
     check_size(classes, width)
     stack = Stack(width)
     add_darknet53(stack)
-    return Plan(tuple(stack.layers), (), "darknet53", width, size=(256, 256))
+    return Plan(tuple(stack.layers), (), "darknet53_plan", width, size=(256, 256))
 
 
-def yolov3_spp(classes: int, width: float = 1.0) -> Plan:
+def yolov3_spp_plan(classes: int, width: float = 1.0) -> Plan:
     """YOLOv3 with spatial pyramid pooling before its coarsest detections: 114 layers."""
     check_size(classes, width)
     stack = Stack(width)
@@ -99,7 +99,7 @@ def yolov3_spp(classes: int, width: float = 1.0) -> Plan:
     return Plan(tuple(stack.layers), ANCHORS, "yolov3-spp", width, size=(608, 608))
 
 
-def yolov3_tiny(classes: int, width: float = 1.0) -> Plan:
+def yolov3_tiny_plan(classes: int, width: float = 1.0) -> Plan:
     """YOLOv3-tiny: 24 layers, maxpools instead of residual blocks, detections at strides 32 and 16.
 
     The finer detections have anchors 1, 2 and 3. The file that comes with Darknet says 0, 1 and 2, but its published
@@ -127,10 +127,10 @@ def yolov3_tiny(classes: int, width: float = 1.0) -> Plan:
 
 
 BUILT_IN: dict[str, Callable[[int, float], Plan]] = {
-    "yolov3": yolov3,
-    "yolov3-tiny": yolov3_tiny,
-    "yolov3-spp": yolov3_spp,
-    "darknet53": darknet53,
+    "yolov3_plan": yolov3_plan,
+    "yolov3-tiny": yolov3_tiny_plan,
+    "yolov3-spp": yolov3_spp_plan,
+    "darknet53_plan": darknet53_plan,
 }
 """Name -> (number of classes, width) -> plan."""
 

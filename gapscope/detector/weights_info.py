@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gapscope.detector.convert import darknet_fit
+from gapscope.detector.convert_weights import darknet_fit
 from gapscope.detector.darknet_weights import DarknetFile, open_darknet_file
 from gapscope.detector.file_kind import file_kind
 from gapscope.detector.fits import built_in_fits

@@ -151,8 +151,9 @@ def precision_at_recalls(rule: str, counts: Counts) -> Array:
     """
     read = np.where(counts.targets[:, None] > 0, 0.0, np.full(len(RECALLS), np.nan))
     for draw, place in enumerate(_places_of_recalls(rule, counts)):
-        place = place[place < counts.right.shape[1]]
+        place = place[place < counts.right.shape[1]]  # a recall that is never reached keeps precision 0
         if len(place) and counts.targets[draw] > 0:
+            # the highest precision between each recall and the next, then from the right at it or beyond
             peaks = np.maximum.reduceat(counts.precision[draw], place)
             read[draw, : len(place)] = np.maximum.accumulate(peaks[::-1])[::-1]
     if rule == "paper" and counts.right.shape[1]:

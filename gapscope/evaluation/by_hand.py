@@ -13,7 +13,7 @@ from gapscope.data.table import AnnotationTable
 from gapscope.detector.network import Darknet
 from gapscope.evaluation.detection_files import coco_content
 from gapscope.evaluation.evaluate import Evaluation, evaluate
-from gapscope.evaluation.merging import merge_classes, new_names
+from gapscope.evaluation.merging import merge_classes, merged_names
 from gapscope.evaluation.scores import scores
 from gapscope.evaluation.shown import Scores
 from gapscope.files import write_text
@@ -26,7 +26,7 @@ def scored_classes(network: Darknet, groups: Mapping[str, Sequence[str]]) -> lis
     Raises:
         InputError: The groups do not fit the network's classes.
     """
-    new_names(network.class_names, groups)
+    merged_names(network.class_names, groups)
     return [*network.class_names, *(name for name in groups if name not in network.class_names)]
 
 

@@ -58,7 +58,7 @@ class Candidates:
 
 def coco_candidates(targets: Boxes, detections: Boxes, num_images: int, num_classes: int) -> Candidates:
     """What `match_coco` needs, whatever the box size."""
-    detections, rank = in_order(detections, num_classes)
+    detections, rank = sorted_detections(detections, num_classes)
     seen = rank < MAX_PER_CLASS
     if not seen.all():
         detections, rank = detections.take(seen), rank[seen]
@@ -66,7 +66,7 @@ def coco_candidates(targets: Boxes, detections: Boxes, num_images: int, num_clas
     return Candidates(targets, detections, rank, pairs, num_images, num_classes)
 
 
-def in_order(detections: Boxes, num_classes: int) -> tuple[Boxes, Rows]:
+def sorted_detections(detections: Boxes, num_classes: int) -> tuple[Boxes, Rows]:
     """Detections by class, falling confidence, image; and the rank of each within its image and class."""
     ordered = detections.take(np.lexsort((detections.image, -detections.confidence, detections.label)))
     return ordered, ranks(ordered.image * num_classes + ordered.label)
@@ -77,6 +77,7 @@ def ranks(keys: Rows) -> Rows:
     by_key = np.argsort(keys, kind="stable")
     starts = np.flatnonzero(np.diff(keys[by_key], prepend=-1))
     rank = np.empty(len(keys), np.int64)
+    # a row stands so far behind the first row of its key
     rank[by_key] = np.arange(len(keys)) - np.repeat(starts, np.diff(starts, append=len(keys)))
     return rank
 
@@ -113,7 +114,7 @@ def match_paper(targets: Boxes, detections: Boxes, num_images: int, num_classes:
     Ignore regions are unknown to this rule and left out.
     """
     scored = np.flatnonzero(~targets.ignore)
-    detections, _ = in_order(detections, num_classes)
+    detections, _ = sorted_detections(detections, num_classes)
     pairs = overlapping_pairs(targets.take(scored), detections, 0.5, num_classes)
     best = np.lexsort((pairs.target, -pairs.iou, pairs.detection))
     best = best[np.flatnonzero(np.diff(pairs.detection[best], prepend=-1))]  # the best pair of each detection
@@ -158,6 +159,7 @@ def first_free(
     for start, stop in zip(np.append(0, turn_ends), turn_ends, strict=False):
         here = slice(start, stop)
         possible = free[target[here]] & (iou[here, None] >= thresholds)
+        # rows stand by preference, so the first possible one is taken; stop - start stands for none
         place = np.where(possible, np.arange(stop - start)[:, None], stop - start)
         starts = np.flatnonzero(np.diff(detection[here], prepend=-1))
         chosen = np.minimum.reduceat(place, starts, axis=0)  # (detections of this turn, thresholds)

@@ -26,7 +26,7 @@ def merge_classes(
     Raises:
         InputError: A name is no class, is in two groups, or a new name is that of a class that stays.
     """
-    becomes = new_names(classes, groups)
+    becomes = merged_names(classes, groups)
     names = tuple(dict.fromkeys(becomes))
     label = np.array([names.index(name) for name in becomes] + [-1])  # the last entry serves -1, every class
     targets, detections = (replace(boxes, label=label[boxes.label]) for boxes in (targets, detections))
@@ -42,7 +42,7 @@ def merge_classes(
     return targets, detections, names
 
 
-def new_names(classes: Sequence[str], groups: Mapping[str, Sequence[str]]) -> list[str]:
+def merged_names(classes: Sequence[str], groups: Mapping[str, Sequence[str]]) -> list[str]:
     """What each class is called after merging.
 
     Raises:

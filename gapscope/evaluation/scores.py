@@ -15,10 +15,10 @@ from gapscope.evaluation.bootstrap import LEVEL, Draws, bootstrap, interval
 from gapscope.evaluation.calibration import Calibration, calibration
 from gapscope.evaluation.columns import Array
 from gapscope.evaluation.confusion import CONFUSION_IOU, confusion_matrix
-from gapscope.evaluation.curves import precision_recall_curve
 from gapscope.evaluation.error_kinds import BACKGROUND_IOU, FOREGROUND_IOU, error_kinds
 from gapscope.evaluation.evaluate import Evaluation
 from gapscope.evaluation.matching import SIZES, Matches, coco_candidates, count_targets, match_coco, match_paper
+from gapscope.evaluation.precision_recall import precision_recall_curve
 from gapscope.progress import Progress, silent
 
 SEED = 0

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.findings.curves import ESTIMATORS, Curve
-from gapscope.plot import curves as lines, maps
+from gapscope.plot import lines, maps
 from gapscope.plot.grids import SHORT
 from gapscope.plot.style import TWO_COLUMNS, Plot
 

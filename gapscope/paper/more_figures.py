@@ -24,7 +24,7 @@ from gapscope.paper.layer_figures import estimator_axis, layer_map
 from gapscope.paper.paper_figures import grid_values, heatmaps
 from gapscope.paper.planned import Planned
 from gapscope.plot.comparisons import difference_scale
-from gapscope.plot.curves import along_layers, draw_curve, draw_references, layer_effects, lower_limit
+from gapscope.plot.lines import along_layers, draw_curve, draw_references, layer_effects, lower_limit
 from gapscope.plot.maps import LayerMap, Scale, map_panels
 from gapscope.plot.style import Plot, fitted, legend_below, style_of
 from gapscope.run_folder import RunName

@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 
 from gapscope.errors import InputError
-from gapscope.plot.curves import layer_curves, layer_effects
 from gapscope.plot.grids import cells, check_same, grid_curve, labelled, measure_scale, measure_title, names_of
+from gapscope.plot.lines import layer_curves, layer_effects
 from gapscope.plot.maps import LayerMap, Scale, architecture, layer_map
 from gapscope.plot.style import TWO_COLUMNS, Plot
 from gapscope.similarity.measures import find_measure

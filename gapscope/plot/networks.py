@@ -9,9 +9,9 @@ from matplotlib.ticker import MaxNLocator
 
 from gapscope.errors import InputError
 from gapscope.plot.comparisons import diverging_scale
-from gapscope.plot.curves import layer_statistics
 from gapscope.plot.grids import cells, measure_scale, names_of
 from gapscope.plot.layer_axis import mark_places
+from gapscope.plot.lines import layer_statistics
 from gapscope.plot.maps import LayerMap, layer_map
 from gapscope.plot.style import COLORS, HATCHES, TWO_COLUMNS, Plot, fitted, style_of
 from gapscope.recording.recording import Recording

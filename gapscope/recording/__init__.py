@@ -9,10 +9,10 @@ from gapscope.rooms import open_room
 
 if TYPE_CHECKING:
     from gapscope.recording.estimate import estimate_seconds as estimate_seconds
-    from gapscope.recording.files import record_files as record_files
     from gapscope.recording.named_models import load_model as load_model
     from gapscope.recording.probe_images import ProbeImages as ProbeImages
     from gapscope.recording.record import record as record
+    from gapscope.recording.record_files import record_files as record_files
     from gapscope.recording.recording import Recording as Recording, read_recording as read_recording
 
 __all__ = open_room(
@@ -23,6 +23,6 @@ __all__ = open_room(
         "estimate": "estimate_seconds",
         "record": "record",
         "named_models": "load_model",
-        "files": "record_files",
+        "record_files": "record_files",
     },
 )

@@ -7,13 +7,13 @@ from fnmatch import fnmatchcase
 
 from gapscope.detector.layers import check_range
 from gapscope.errors import InputError
-from gapscope.recording.plan import Output, Plan
+from gapscope.recording.plan import Output, RecordingPlan
 
 Layers = str | int | range | Sequence["str | int | range"]
 """Names, patterns with * and ?, indices, ranges like "0-74", or a list of these."""
 
 
-def choose_outputs(plan: Plan, layers: Layers | None) -> list[Output]:
+def choose_outputs(plan: RecordingPlan, layers: Layers | None) -> list[Output]:
     """The layers that are meant, in the order of computation.
 
     A pattern is held against the layers that are recorded by default; if none of them matches, against the outputs
@@ -43,7 +43,7 @@ def choose_outputs(plan: Plan, layers: Layers | None) -> list[Output]:
     return [output for output in plan.outputs if output.name in chosen]
 
 
-def choose_skipped(plan: Plan, layers: Layers | None) -> dict[str, str]:
+def choose_skipped(plan: RecordingPlan, layers: Layers | None) -> dict[str, str]:
     """What is meant too and cannot be recorded, with the reasons."""
     if layers is None:
         return dict(plan.skipped)
@@ -95,7 +95,7 @@ def _names(name: str, pattern: str) -> bool:
     return name == pattern or fnmatchcase(name, pattern)  # names may hold brackets, which mean something in patterns
 
 
-def _nothing_found(plan: Plan, pattern: str) -> str:
+def _nothing_found(plan: RecordingPlan, pattern: str) -> str:
     skipped = choose_skipped(plan, pattern)
     if skipped:
         return f"layers {pattern!r} cannot be recorded: {_some_reasons(skipped)}."

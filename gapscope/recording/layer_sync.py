@@ -26,14 +26,14 @@ from gapscope.recording.input_gram import input_gram
 from gapscope.recording.into import run_into, writes_directly
 from gapscope.recording.layer_numbers import LayerNumbers, start_numbers
 from gapscope.recording.live_tensors import LiveTensors, as_features, parse_memory
-from gapscope.recording.probe_images import check_probe
+from gapscope.recording.probe_images import check_probe_images
 from gapscope.recording.recording import STATISTICS, Recording
 from gapscope.recording.schedule import Schedule
 
 Precision = Literal["32", "bf16"]
 
 
-def record(
+def record_by_layers(
     network: Darknet,
     images: Tensor,
     *,
@@ -73,7 +73,7 @@ def record(
             that do not match the images, an unknown precision, or a budget too small for one step of one layer.
     """
     check_precision(precision)
-    names = check_probe(images, size, paths)
+    names = check_probe_images(images, size, paths)
     check_images(images[:1].float())
     if batch_size is not None and batch_size < 1:
         raise InputError(f"batch_size is {batch_size}. Give at least 1 image per batch.")

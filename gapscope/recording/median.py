@@ -53,6 +53,7 @@ class MedianCount:
         """The median as numpy defines it (the mean of the two middle ones of an even number), None if it is outside."""
         ranks = ((total - 1) // 2, total // 2)
         gathered = np.concatenate([*self.inside, np.empty(0, np.float32)])
+        # sorted, all values are: those below, those equal to low, those gathered, those equal to high, the rest
         ends = np.cumsum([self.below, self.at_low, len(gathered), self.at_high])
         if ranks[0] < ends[0] or ranks[1] >= ends[3]:
             return None
@@ -81,7 +82,7 @@ def count_block(block: Values, low: float, high: float, masks: NDArray[np.bool_]
     if low == high:
         return MedianCount(low, high, num_below, between)
     if between <= block.size // 8:
-        chosen ^= below
+        chosen ^= below  # up to high, without those below low
         return MedianCount(low, high, num_below, inside=[_few(block, chosen)])
     at_low, at_high = (int(np.count_nonzero(block == end)) for end in (low32, high32))
     return MedianCount(low, high, num_below, at_low, at_high, [block[(block > low32) & (block < high32)]])

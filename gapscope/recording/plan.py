@@ -55,7 +55,7 @@ class Output:
 
 
 @dataclass(frozen=True)
-class Plan:
+class RecordingPlan:
     """The layers of a model, in the order in which they are computed."""
 
     outputs: tuple[Output, ...]
@@ -83,7 +83,7 @@ class _Pass:
     calling_others: set[str]
 
 
-def explore(model: nn.Module, probe: ProbeImages) -> Plan:
+def explore(model: nn.Module, probe: ProbeImages) -> RecordingPlan:
     """Find the layers of a model that is in evaluation mode.
 
     Raises:
@@ -110,7 +110,7 @@ def explore(model: nn.Module, probe: ProbeImages) -> Plan:
     for name, module in modules.items():
         if name not in first.called and not any(module.children()):
             skipped[name] = "is never called"
-    return Plan(tuple(outputs), skipped, frozenset(leaves))
+    return RecordingPlan(tuple(outputs), skipped, frozenset(leaves))
 
 
 def digest_of(rows: Tensor) -> Digest:

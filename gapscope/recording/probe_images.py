@@ -112,7 +112,7 @@ def usual_inputs(model: torch.nn.Module) -> Inputs | None:
     return list if isinstance(getattr(model, "transform", None), GeneralizedRCNNTransform) else None
 
 
-def check_probe(images: Tensor, size: int, paths: Sequence[str] | None) -> tuple[str, ...]:
+def check_probe_images(images: Tensor, size: int, paths: Sequence[str] | None) -> tuple[str, ...]:
     """The images' names, after a look at the images.
 
     Args:

@@ -26,8 +26,8 @@ from gapscope.recording.input_gram import input_gram
 from gapscope.recording.layer_sync import Precision, check_precision
 from gapscope.recording.live_tensors import LiveTensors, parse_memory
 from gapscope.recording.measured import Measured, check_budget, usual_working_bytes
-from gapscope.recording.plan import Plan, explore
-from gapscope.recording.probe_images import Inputs, Preprocess, ProbeImages, check_probe, usual_inputs
+from gapscope.recording.plan import RecordingPlan, explore
+from gapscope.recording.probe_images import Inputs, Preprocess, ProbeImages, check_probe_images, usual_inputs
 from gapscope.recording.recording import STATISTICS, Recording
 from gapscope.recording.trace import CannotFollowError, trace
 
@@ -85,7 +85,7 @@ def record(
             layers that it does not have, a precision that there is not, or a budget too small for one step.
     """
     if isinstance(model, Darknet) and (preprocess, inputs, method) == ("0-1", None, "auto"):
-        return layer_sync.record(
+        return layer_sync.record_by_layers(
             model,
             images,
             size=size,
@@ -103,7 +103,7 @@ def record(
         raise InputError(
             f"precision = {precision!r} is for gapscope's own networks alone. Give the model in the precision you mean."
         )
-    names = check_probe(images, size, paths)
+    names = check_probe_images(images, size, paths)
     model = _unwrapped(model)
     probe = ProbeImages(
         images,
@@ -139,7 +139,7 @@ def record(
 def _measure(
     model: nn.Module,
     probe: ProbeImages,
-    plan: Plan,
+    plan: RecordingPlan,
     layers: Layers | None,
     method: Method,
     budget: int,

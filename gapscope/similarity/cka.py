@@ -157,7 +157,7 @@ def deconfounded_kernel(view: LayerView) -> Array:
     return rest
 
 
-def unit(kernel: Array, debiased: bool) -> Array:
+def unit_kernel(kernel: Array, debiased: bool) -> Array:
     """A kernel matrix (n, n), centred and scaled to norm 1: CKA is the plain sum of products of two of them.
 
     Dividing before multiplying keeps layers of any unit within float64.
@@ -183,7 +183,7 @@ def _cosine(k: Array, l: Array, debiased: bool) -> float:
     units = []
     for name, kernel in zip("xy", (k, l), strict=True):
         try:
-            units.append(unit(kernel, debiased))
+            units.append(unit_kernel(kernel, debiased))
         except UndefinedError as reason:
             raise InputError(f"there is nothing to compare: {name} {reason}. Leave that layer out.") from reason
     return float((units[0] * units[1]).sum())

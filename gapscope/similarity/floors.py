@@ -25,7 +25,7 @@ def permutation_floor(
         progress: Told after each order, for measures that take long.
 
     Returns:
-        (permutations, layers). UndefinedError layers are NaN.
+        (permutations, layers). Undefined layers are NaN.
     """
     floor = np.empty((permutations, len(a)))
     for done, row in enumerate(floor, start=1):

@@ -27,6 +27,7 @@ def draw_images(n: int, bootstraps: int, rng: np.random.Generator) -> Array:
     drawn = np.empty((0, n))
     while len(drawn) < bootstraps:
         counts = rng.multinomial(n, np.full(n, 1 / n), size=bootstraps).astype(np.float64)
+        # an image in half of the places leaves it no partner but itself: then W - 2 w_i of `Drawn` is 0
         usable = ((counts > 0).sum(1) >= AT_LEAST) & (counts.max(1) * 2 < n)
         drawn = np.concatenate([drawn, counts[usable]])
     return drawn[:bootstraps]
@@ -82,7 +83,11 @@ class Drawn:
         self.diagonal_weights = np.zeros_like(counts) if debiased else counts
 
     def _debiased_shift(self) -> Array:
-        """Solves sum_{j != i} w_j (K_ij - a_i - a_j) = 0 for all i."""
+        """Solves sum_{j != i} w_j (K_ij - a_i - a_j) = 0 for all i.
+
+        With W = sum_j w_j and t = sum_j w_j a_j that is a_i (W - 2 w_i) = sum_{j != i} w_j K_ij - t; put into t, the
+        a give t itself.
+        """
         others = self.counts.sum(1, keepdims=True) - 2 * self.counts
         share = self.counts / others
         total = (share * self.hollow_rows).sum(1, keepdims=True) / (1 + share.sum(1, keepdims=True))
@@ -99,6 +104,7 @@ class Drawn:
         w, d, a, b = self.counts, self.diagonal_weights, self.shift, other.shift
         off = self.gram * other.gram
         np.fill_diagonal(off, 0)
+        # sum_{i != j} w_i w_j of K L, of -(a_i + a_j) L - (b_i + b_j) K, and of (a_i + a_j)(b_i + b_j); then i = j
         plain = ((w @ off) * w).sum(1)
         crossed = -2 * (w * (a * other.hollow_rows + b * self.hollow_rows)).sum(1)
         wa, wb = (w * a).sum(1), (w * b).sum(1)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from gapscope.errors import InputError
 from gapscope.similarity import neighbours, shapes, subspaces
-from gapscope.similarity.cka import deconfounded_kernel, gaussian_kernel, linear_kernel, unit
+from gapscope.similarity.cka import deconfounded_kernel, gaussian_kernel, linear_kernel, unit_kernel
 from gapscope.similarity.gram import AT_LEAST, Array
 from gapscope.similarity.layer_view import LayerView, UndefinedError, view_of_features
 from gapscope.words import did_you_mean
@@ -47,15 +47,10 @@ class Measure:
     invariant_to: tuple[str, ...] = ("shift", "scale", "permutation", "rotation")
     """Changes to one layer's features that leave the value alone; those not named here change it."""
 
-    @property
-    def varies_with(self) -> tuple[str, ...]:
-        """Changes that one might think harmless and that are not."""
-        return tuple(change for change in CHANGES if change not in self.invariant_to)
-
 
 def _cka(title: str, kernel: Callable[[LayerView], Array], debiased: bool, source: str, **claims: Any) -> Measure:
     def prepare(view: LayerView) -> Array:
-        return unit(kernel(view), debiased)
+        return unit_kernel(kernel(view), debiased)
 
     bounds = (-1, 1) if debiased else (0, 1)
     return Measure(title, prepare, source, kernel=kernel, debiased=debiased, **{"bounds": bounds} | claims)

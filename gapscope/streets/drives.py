@@ -13,7 +13,7 @@ STYLES = ("camera", "engine", "game")
 
 
 @dataclass(frozen=True)
-class Hood:
+class HoodShape:
     """The driver's own hood, as seen in the pictures of a game engine; metres, relative to the camera."""
 
     paint: Material
@@ -36,7 +36,7 @@ class Drive:
     field_of_view: float
     distortion: float
     """First radial coefficient; negative is a barrel."""
-    hood: Hood | None
+    hood: HoodShape | None
 
 
 def check_style(style: str) -> None:
@@ -62,12 +62,12 @@ def drive_of(seed: int, style: str, index: int) -> Drive:
     return Drive(name, float(height), float(pitch), float(view), 0.0, hood)
 
 
-def _hood(rng: np.random.Generator, height: float, pitch: float, view: float) -> Hood:
+def _hood(rng: np.random.Generator, height: float, pitch: float, view: float) -> HoodShape:
     """A hood whose front edge is seen at 0.74 to 0.84 of the picture's height."""
     row, reach = rng.uniform(0.74, 0.84), rng.uniform(1.5, 1.9)
     below = np.arctan((2 * row - 1) * np.tan(view / 2)) - pitch
     first, second, third = rng.random(3).tolist()
-    return Hood(
+    return HoodShape(
         paint=Material(Kind.PAINT, (first, second, third)),
         half_width=float(rng.uniform(0.76, 0.86)),
         reach=float(reach),
@@ -76,7 +76,7 @@ def _hood(rng: np.random.Generator, height: float, pitch: float, view: float) ->
     )
 
 
-def hood_body(hood: Hood) -> Body:
+def hood_body(hood: HoodShape) -> Body:
     """The hood as a body standing where the camera stands, on the ground."""
     top, width, reach = hood.top, hood.half_width, hood.reach
     body = Body()

@@ -8,7 +8,7 @@ from PIL import Image
 
 from gapscope.streets.drives import Drive
 from gapscope.streets.meshes import Floats, vector
-from gapscope.streets.tracing import unit
+from gapscope.streets.tracing import unit_vectors
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class View:
         x, z = _turned(x * stretch, z * stretch, self.roll)
         y, z = _turned(np.full_like(x, 1 / np.tan(self.field_of_view / 2)), z, self.pitch)
         x, y = _turned(x, y, self.yaw)
-        return unit(np.stack([x, y, z], -1).reshape(-1, 3))
+        return unit_vectors(np.stack([x, y, z], -1).reshape(-1, 3))
 
     def project(self, points: Floats, side: int) -> Floats:
         """Where points (n, 3) appear, x and y (n, 2) in pixels; points behind the camera are left out."""

@@ -7,7 +7,7 @@ import numpy as np
 from gapscope.streets.materials import Surface, surface
 from gapscope.streets.meshes import Floats, vector
 from gapscope.streets.scene import Kind, Scene
-from gapscope.streets.tracing import Hits, Tracer, dot, unit
+from gapscope.streets.tracing import Hits, Tracer, dot, unit_vectors
 from gapscope.streets.weather import Weather, in_fog, sky
 
 SKY_RAYS = 2
@@ -145,7 +145,7 @@ def _mirror(
     walls = (weather.horizon + weather.sun * np.float32(0.3)) * np.float32(0.22)
     seen = sky(weather, mirrored, plain=True) * above + walls * (1 - above)
     colour[rows] = colour[rows] * (1 - share) + seen * share
-    half = unit(weather.sun_direction - along)
+    half = unit_vectors(weather.sun_direction - along)
     shine = np.clip(dot(normal, half), 0, 1) ** 180 * look.gloss[rows] * (sunlit[rows] > 0)
     colour[rows] += shine[:, None] * weather.sun * np.float32(1.5)
 

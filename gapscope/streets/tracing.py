@@ -55,7 +55,7 @@ class Tracer:
         mesh_construction.TriangleMesh(self.embree, scene.vertices, scene.faces)
         corners = scene.vertices[scene.faces]
         self.face_cross = cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        self.face_normals = unit(self.face_cross)
+        self.face_normals = unit_vectors(self.face_cross)
         self.vertex_normals = self._vertex_normals()
 
     def _vertex_normals(self) -> Floats:
@@ -65,7 +65,7 @@ class Tracer:
         for axis in range(3):
             weights = np.repeat(around[:, axis], 3)
             normals[:, axis] = np.bincount(faces.ravel(), weights, len(normals))
-        return unit(normals)
+        return unit_vectors(normals)
 
     def first_hits(self, origins: Floats, directions: Floats) -> Hits:
         """What rays (n, 3) meet first."""
@@ -84,7 +84,7 @@ class Tracer:
         smooth = np.flatnonzero(self.scene.face_smooth[face])
         corners = self.vertex_normals[self.scene.faces[face[smooth]]]
         u, v = u[smooth, None], v[smooth, None]
-        normal[smooth] = unit(corners[:, 0] * (1 - u - v) + corners[:, 1] * u + corners[:, 2] * v)
+        normal[smooth] = unit_vectors(corners[:, 0] * (1 - u - v) + corners[:, 1] * u + corners[:, 2] * v)
         return normal
 
     def blocked(self, origins: Floats, directions: Floats) -> NDArray[np.bool_]:
@@ -99,6 +99,6 @@ def dot(a: Floats, b: Floats) -> Floats:
     return np.einsum("ij,ij->i", a, b)
 
 
-def unit(vectors: Floats) -> Floats:
+def unit_vectors(vectors: Floats) -> Floats:
     """Rows scaled to length 1; rows of zeros stay."""
     return vectors / (np.sqrt(dot(vectors, vectors)) + np.float32(1e-12))[:, None]

@@ -10,10 +10,16 @@ from gapscope.rooms import open_room
 if TYPE_CHECKING:
     from gapscope.study.environment import environment as environment
     from gapscope.study.run import run as run, train_one as train_one
+    from gapscope.study.scoring import (
+        LabelledFolder as LabelledFolder,
+        RunDomain as RunDomain,
+        Scored as Scored,
+        run_test_images as run_test_images,
+        score_weights as score_weights,
+    )
     from gapscope.study.state import RunState as RunState
     from gapscope.study.status import print_status as print_status
     from gapscope.study.study import Study as Study
-    from gapscope.study.test_images import run_test_images as run_test_images
 
 __all__ = open_room(
     __name__,
@@ -23,6 +29,6 @@ __all__ = open_room(
         "state": "RunState",
         "status": "print_status",
         "environment": "environment",
-        "test_images": "run_test_images",
+        "scoring": "RunDomain, LabelledFolder, Scored, score_weights, run_test_images",
     },
 )

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 
-from gapscope.data.augment import Augment
+from gapscope.data.augment import Augmentation
 from gapscope.data.batches import Batch, batches, num_batches
 from gapscope.data.samples import Samples
 from gapscope.data.table import AnnotationTable
@@ -59,7 +59,7 @@ def train_arm(fabric: Fabric, report: Progress, study: Study, key: str, run: Run
     frozen_before = frozen_hash(network, *frozen, config) if frozen else None
     samples = arm_samples(study, run.arm, "train")
     validation = arm_samples(study, run.arm, "val")
-    augment = Augment(**config.augment.model_dump())
+    augment = Augmentation(**config.augment.model_dump())
     rule = experiment.evaluate.model_copy(update={"rule": "coco"})
 
     def epoch_batches(epoch: int, start: int) -> Iterator[Batch]:

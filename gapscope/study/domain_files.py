@@ -11,7 +11,7 @@ from gapscope.config import Domain, Experiment
 from gapscope.data.check import write_problems
 from gapscope.data.first_look import FirstLook, check_share, first_look, without
 from gapscope.data.hood_sheet import write_removed, write_sheet
-from gapscope.data.leak_shares import Part, overlaps
+from gapscope.data.leak_shares import SplitImages, overlaps
 from gapscope.data.leaks import find_leaks
 from gapscope.data.letterbox import FILL, INTERPOLATION
 from gapscope.data.splits import (
@@ -44,7 +44,7 @@ def write_domain_files(
     prepared, look = without_broken(name, domain, prepared, progress)
     table, hashes = prepared.table, look.hashes
     leaks = find_leaks(table, prepared.splits, hashes=hashes)
-    parts = {split: Part(table.paths[i], table.groups[i], hashes[i]) for split, i in prepared.splits.items()}
+    parts = {split: SplitImages(table.paths[i], table.groups[i], hashes[i]) for split, i in prepared.splits.items()}
     summary = domain_summary(
         table,
         prepared.splits,

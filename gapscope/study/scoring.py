@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gapscope.config import Evaluate
+from gapscope.config import Evaluate, Experiment
 from gapscope.data.table import AnnotationTable
 from gapscope.detector.plans import input_side, reading_notes
 from gapscope.detector.weights import load_weights
@@ -13,9 +13,12 @@ from gapscope.errors import InputError
 from gapscope.evaluation.by_hand import score_network, scored_classes
 from gapscope.evaluation.labelled import labelled_folder, with_classes
 from gapscope.evaluation.shown import Scores
+from gapscope.experiment_file import read_config
 from gapscope.files import hash_file, write_json
 from gapscope.progress import Progress, silent
-from gapscope.study.test_images import run_test_images
+from gapscope.run_folder import RunFolder
+from gapscope.study.domain_files import load_domain, load_split
+from gapscope.words import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,25 @@ def score_weights(
     )
     about = {"weights": str(weights), "weights_sha256": hash_file(weights), "images": str(images)}
     return Scored(scores, about | {"image_size": side, "merged": groups}, notes)
+
+
+def run_test_images(run: Path, domain: str, data_root: Path | None) -> tuple[Experiment, AnnotationTable]:
+    """The experiment of a run folder, and the table of a domain's test images in their order.
+
+    Raises:
+        InputError: The folder is no run, it has no such domain, or its data stage has not been done.
+    """
+    folder = RunFolder(run)
+    if not folder.config.is_file():
+        raise InputError(f"{run} holds no run: {folder.config.name} is missing. Name a folder that a study was run in.")
+    experiment = read_config(folder.config)
+    if domain not in experiment.domains:
+        known = did_you_mean(domain, list(experiment.domains))
+        raise InputError(f"{run} has no domain '{domain}'.{known}")
+    if not (folder.split(domain, "test")).is_file():
+        raise InputError(f"{run}: the data stage of '{domain}' is not done. Do it with: gapscope run ... --only data")
+    table = load_domain(domain, experiment.domains[domain], folder, data_root)
+    return experiment, table.select(load_split(table, domain, "test", folder))
 
 
 def check_outputs(*paths: Path | None) -> None:

@@ -12,7 +12,7 @@ from gapscope.evaluation.detection_files import in_original_pixels, save_detecti
 from gapscope.evaluation.evaluate import evaluate
 from gapscope.evaluation.scores import scores
 from gapscope.files import hash_file, write_json
-from gapscope.recording.layer_sync import record
+from gapscope.recording.layer_sync import record_by_layers
 from gapscope.recording.recording import write_dataset
 from gapscope.run_folder import RunName
 from gapscope.similarity.compare import write_similarity
@@ -72,7 +72,7 @@ def record_run(study: Study, key: str, *, run: RunName, probe: str, size: int) -
     samples = Samples(table, indices_of(table, paths), size=size, cache=study.image_cache or False)
     images = torch.stack([samples[i].image for i in range(len(samples))])
     network = load_weights(folder.weights(run))
-    recording = record(
+    recording = record_by_layers(
         network.to(memory_format=torch.channels_last) if study.device == "cpu" else network,  # quicker there
         images,
         size=size,

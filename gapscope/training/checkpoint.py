@@ -17,7 +17,7 @@ CHECKPOINT = "checkpoint.pt"
 
 
 @dataclass
-class Progress:
+class Reached:
     """What the loop knows between two steps, besides weights and optimizer.
 
     There is no state of random numbers in it: order and variation of the images are functions of seed and epoch, and
@@ -38,7 +38,7 @@ class Progress:
     """Of the finished epochs, with validation."""
 
 
-def save_checkpoint(path: Path, key: str, progress: Progress, states: dict[str, Any]) -> None:
+def save_checkpoint(path: Path, key: str, progress: Reached, states: dict[str, Any]) -> None:
     """Write everything a later process needs, whole or not at all; the checkpoint before it is kept beside it.
 
     Args:
@@ -53,7 +53,7 @@ def save_checkpoint(path: Path, key: str, progress: Progress, states: dict[str, 
             path.replace(previous(path))
 
 
-def load_checkpoint(path: Path, key: str) -> tuple[Progress, dict[str, Any]] | None:
+def load_checkpoint(path: Path, key: str) -> tuple[Reached, dict[str, Any]] | None:
     """What `save_checkpoint` wrote, or None if there is none or it belongs to another training.
 
     Nothing but tensors and plain values is unpickled.
@@ -71,7 +71,7 @@ def load_checkpoint(path: Path, key: str) -> tuple[Progress, dict[str, Any]] | N
         if content["key"] != key:
             return None
         progress = content["progress"]
-        return Progress(**progress | {"running": EpochSums(**progress["running"])}), content["states"]
+        return Reached(**progress | {"running": EpochSums(**progress["running"])}), content["states"]
     except (
         OSError,
         EOFError,

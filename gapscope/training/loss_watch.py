@@ -11,7 +11,7 @@ from torch import Tensor
 from gapscope.data.batches import Batch
 from gapscope.errors import InputError
 from gapscope.files import atomic_path
-from gapscope.training.checkpoint import Progress
+from gapscope.training.checkpoint import Reached
 from gapscope.training.processes import reduced
 
 STEPS_ON_GPU = 32
@@ -36,7 +36,7 @@ class LossWatch:
         """Remember a step's loss and parts (4,), still on the device."""
         self.waiting.append((step, rate, batches, losses))
 
-    def look(self, at: Progress) -> None:
+    def look(self, at: Reached) -> None:
         """Add what is waiting to the sums of the running epoch.
 
         Raises:
@@ -51,7 +51,7 @@ class LossWatch:
             at.running.add(row)
         self.waiting.clear()
 
-    def _refuse(self, step: int, rate: float, batches: Sequence[Batch], losses: list[float], at: Progress) -> None:
+    def _refuse(self, step: int, rate: float, batches: Sequence[Batch], losses: list[float], at: Reached) -> None:
         share = f"-{self.fabric.global_rank}" if self.fabric.world_size > 1 else ""
         path = self.folder / f"nan_batch{share}.pt"
         names = ("images", "boxes", "classes", "ignore", "image_index", "indices")

@@ -16,7 +16,7 @@ from gapscope.data.batches import Batch
 from gapscope.detector.network import YOLOv3
 from gapscope.files import write_text
 from gapscope.progress import Progress as Report, silent
-from gapscope.training.checkpoint import CHECKPOINT, Progress, load_checkpoint, save_checkpoint
+from gapscope.training.checkpoint import CHECKPOINT, Reached, load_checkpoint, save_checkpoint
 from gapscope.training.interruption import Interruption
 from gapscope.training.logs import MetricLogs
 from gapscope.training.loss_watch import LossWatch
@@ -84,7 +84,7 @@ class Training:
         self.total_steps = config.epochs * -(-num_batches // config.accumulate)
         self.learner = Learner(fabric, network, config)
         self.watch = LossWatch(fabric, folder)
-        self.at, self.best = Progress(), State()
+        self.at, self.best = Reached(), State()
         found = load_checkpoint(self.checkpoint, key)
         if found is not None:
             self.at, states = found

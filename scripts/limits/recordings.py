@@ -14,7 +14,7 @@ from gapscope.detector.network import fingerprint
 from gapscope.detector.weights import load_weights
 from gapscope.errors import InputError
 from gapscope.progress import Progress
-from gapscope.recording.layer_sync import record
+from gapscope.recording.layer_sync import record_by_layers
 from gapscope.recording.recording import Recording, read_recording
 from gapscope.run_folder import RunFolder, RunName
 from gapscope.study.domains import domain_root
@@ -52,7 +52,7 @@ def record_all(
             kept = read_recording(path) if path.is_file() else None
             if kept is None:
                 images = probe_images(root, paths, size) if images is None else images
-                kept = record(
+                kept = record_by_layers(
                     network.to(memory_format=torch.channels_last),  # quicker on a CPU
                     images,
                     size=size,

@@ -128,13 +128,14 @@ class TableBuilder:
         x1, y1, x2, y2 = xyxy
         if not (0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height):  # NaN fails every comparison
             x1, y1, x2, y2 = self._mended(xyxy, width, height)
+        # edges this near may be one number in the float32 that the table keeps
         if min(x2 - x1, y2 - y1) < 0.1 and not (_single(x1) < _single(x2) and _single(y1) < _single(y2)):
             self.no_area += 1
             return
         self.owners.append(image)
         self.labels.append(label)
         self.corners.extend((x1, y1, x2, y2))
-        self.flags.append((ignore or crowd) + 2 * crowd)
+        self.flags.append((ignore or crowd) + 2 * crowd)  # 0: an object, 1: ignored, 3: a crowd, which is ignored too
         self.shares.extend((occlusion, truncation))
         if self.problems.told is not None:
             self.places.append(self.problems.place)

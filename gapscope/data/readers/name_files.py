@@ -12,7 +12,7 @@ import yaml
 
 from gapscope.data.problems import Problems
 from gapscope.data.readers.label_texts import texts_in
-from gapscope.data.readers.text import decode, read_text
+from gapscope.data.readers.text import decode_label_text, read_label_text
 from gapscope.errors import InputError
 
 NAME_FILES = ("classes.txt", "data.yaml", "data.yml", "dataset.yaml", "dataset.yml", "notes.json")
@@ -63,7 +63,7 @@ def packed_names(archive: Path) -> ClassNames | None:
     for name, content in texts_in(archive, (".txt", ".json", *NAME_SUFFIXES)):
         if may_hold_names(name.name):
             with Problems().at(archive / name):
-                found = _parsed(decode(content), archive / name)
+                found = _parsed(decode_label_text(content), archive / name)
                 known.setdefault(name.parent, []).extend([found] if found else [])
         elif name.suffix == ".txt":
             folders.add(name.parent)
@@ -124,7 +124,7 @@ def _names_in(folder: PurePath, known_as: str = "") -> list[ClassNames]:
         return []
     if known_as:
         files = [path for path in files if path.name in (*NAME_FILES, "obj.names") or path.stem == known_as]
-    found = (_parsed(read_text(path, Problems()), path) for path in files)
+    found = (_parsed(read_label_text(path, Problems()), path) for path in files)
     return [names for names in found if names is not None]
 
 

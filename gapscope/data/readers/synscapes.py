@@ -18,14 +18,14 @@ IMAGE_FOLDERS = ("img/rgb", "img/rgb-2k")
 
 
 @dataclass(frozen=True)
-class Pair:
+class LabelsAndImages:
     """The label files and the images, matched by number."""
 
     labels: Path
     images: Path
 
 
-def find_synscapes(request: Request) -> Pair | None:
+def find_synscapes(request: Request) -> LabelsAndImages | None:
     """meta/N.json beside img/rgb/ (1440 x 720) or img/rgb-2k/ (2048 x 1024); the first if both are there."""
     labels = request.labels or request.root / "meta"
     usual = next((request.root / name for name in IMAGE_FOLDERS if (request.root / name).is_dir()), None)
@@ -36,10 +36,10 @@ def find_synscapes(request: Request) -> Pair | None:
         or not next((p for p in labels.glob("*.json") if p.stem.isdecimal()), None)
     ):
         return None
-    return Pair(labels, images)
+    return LabelsAndImages(labels, images)
 
 
-def read_synscapes(request: Request, pair: Pair) -> AnnotationTable:
+def read_synscapes(request: Request, pair: LabelsAndImages) -> AnnotationTable:
     """Read images and the file of their numbers.
 
     Pixel convention: boxes are shares (0 to 1) of the image's edges, so x2 = xmax * width is exclusive. They are cut at

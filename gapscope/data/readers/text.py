@@ -7,7 +7,7 @@ from gapscope.data.problems import Problems, RowError
 from gapscope.files import decode_text
 
 
-def read_text(path: Path, problems: Problems) -> str:
+def read_label_text(path: Path, problems: Problems) -> str:
     """The text of a file; "" where it cannot be read and `problems` lets that pass.
 
     Raises:
@@ -15,13 +15,13 @@ def read_text(path: Path, problems: Problems) -> str:
     """
     with problems.at(path):
         try:
-            return decode(path.read_bytes())
+            return decode_label_text(path.read_bytes())
         except OSError as error:
             raise RowError(f"cannot be read ({error.strerror})", "a text file. Replace it.") from error
     return ""
 
 
-def decode(content: bytes) -> str:
+def decode_label_text(content: bytes) -> str:
     """Bytes as text, see `decode_text`.
 
     Raises:
@@ -37,4 +37,4 @@ def decode(content: bytes) -> str:
 
 def read_lines(path: Path, problems: Problems) -> list[str]:
     """Its lines, without their ends."""
-    return read_text(path, problems).splitlines()
+    return read_label_text(path, problems).splitlines()

@@ -25,7 +25,7 @@ SPLITS = ("train", "val")
 
 
 @dataclass(frozen=True)
-class Part:
+class SplitOnDisk:
     """One split on disk: images, and box files or masks or both."""
 
     name: str
@@ -35,7 +35,7 @@ class Part:
     masks: Path | None
 
 
-def find_viper(request: Request) -> list[Part] | None:
+def find_viper(request: Request) -> list[SplitOnDisk] | None:
     """img/ beside bb/ or inst/, in the root or in train/ and val/, with files named SSS_FFFFF."""
     if request.labels is not None:
         return _stated_part(request, request.labels)
@@ -48,15 +48,15 @@ def find_viper(request: Request) -> list[Part] | None:
     return [part for part in parts if part is not None] or None
 
 
-def _stated_part(request: Request, labels: Path) -> list[Part] | None:
+def _stated_part(request: Request, labels: Path) -> list[SplitOnDisk] | None:
     images = request.images or labels.parent / "img"
     boxes, masks = _with(labels, ".csv"), _with(labels, ".png")
-    return [Part("", images, boxes, masks)] if images.is_dir() and (boxes or masks) else None
+    return [SplitOnDisk("", images, boxes, masks)] if images.is_dir() and (boxes or masks) else None
 
 
-def _part(name: str, place: Path, images: Path) -> Part | None:
+def _part(name: str, place: Path, images: Path) -> SplitOnDisk | None:
     boxes, masks = _with(place / "bb", ".csv"), _with(place / "inst", ".png")
-    return Part(name, images, boxes, masks) if images.is_dir() and (boxes or masks) else None
+    return SplitOnDisk(name, images, boxes, masks) if images.is_dir() and (boxes or masks) else None
 
 
 def _with(folder: Path, suffix: str) -> Path | None:
@@ -66,7 +66,7 @@ def _with(folder: Path, suffix: str) -> Path | None:
     return folder if folder.is_dir() and next(chain.from_iterable(places), None) else None
 
 
-def read_viper(request: Request, parts: list[Part]) -> AnnotationTable:
+def read_viper(request: Request, parts: list[SplitOnDisk]) -> AnnotationTable:
     """Read images and the boxes of their CSV files, or where a frame has none, of its instance mask.
 
     Pixel convention: nowhere documented. A CSV's left, top, right, bottom are taken as pixel edges (exclusive maximum),

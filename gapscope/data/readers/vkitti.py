@@ -23,7 +23,7 @@ OLD_NAME = re.compile(r"(\d{4})_([A-Za-z0-9-]+)")
 
 
 @dataclass(frozen=True)
-class Table:
+class TextTable:
     """One table of boxes: a scene (the drive that all its variations share) as filmed in one variation."""
 
     path: Path
@@ -46,20 +46,20 @@ class _Row:
     dont_care: bool
 
 
-def find_vkitti2(request: Request) -> list[Table] | None:
+def find_vkitti2(request: Request) -> list[TextTable] | None:
     """SceneNN/VARIATION/bbox.txt, in the root or in `labels`."""
     root = request.labels or request.root
     found = sorted(root.glob("*/*/bbox.txt")) if root.is_dir() else []
     images = request.images or request.root
     tables = [
-        Table(path, path.parts[-3], path.parts[-2], images.joinpath(*path.parts[-3:-1], "frames", "rgb"))
+        TextTable(path, path.parts[-3], path.parts[-2], images.joinpath(*path.parts[-3:-1], "frames", "rgb"))
         for path in found
         if path.with_name("info.txt").is_file()
     ]
     return tables or None
 
 
-def read_vkitti2(request: Request, tables: list[Table]) -> AnnotationTable:
+def read_vkitti2(request: Request, tables: list[TextTable]) -> AnnotationTable:
     """Read Virtual KITTI 2: bbox.txt (columns left, right, top, bottom: in this order), classes from info.txt.
 
     Pixel convention: first and last pixel of the object, counted from 0 (objects cut by the right border end at
@@ -76,17 +76,17 @@ def read_vkitti2(request: Request, tables: list[Table]) -> AnnotationTable:
     return _read(request, tables, _rows_2)
 
 
-def find_vkitti1(request: Request) -> list[Table] | None:
+def find_vkitti1(request: Request) -> list[TextTable] | None:
     """vkitti_1.3.1_motgt/NNNN_VARIATION.txt and vkitti_1.3.1_rgb/NNNN/VARIATION/, or the folders that are named."""
     labels = request.labels or _only(request.root, "vkitti_*_motgt")
     images = request.images or _only(request.root, "vkitti_*_rgb")
     if labels is None or images is None or not labels.is_dir():
         return None
     named = [(path, match) for path in sorted(labels.glob("*.txt")) if (match := OLD_NAME.fullmatch(path.stem))]
-    return [Table(path, match[1], match[2], images / match[1] / match[2]) for path, match in named] or None
+    return [TextTable(path, match[1], match[2], images / match[1] / match[2]) for path, match in named] or None
 
 
-def read_vkitti1(request: Request, tables: list[Table]) -> AnnotationTable:
+def read_vkitti1(request: Request, tables: list[TextTable]) -> AnnotationTable:
     """Read Virtual KITTI 1.3.1: one table with a header per scene and variation.
 
     Pixel convention, groups and notes as in version 2. Rows labelled DontCare (hardly visible) become ignore regions of
@@ -103,7 +103,7 @@ def _only(root: Path, pattern: str) -> Path | None:
 
 
 def _read(
-    request: Request, tables: Sequence[Table], rows_of: Callable[[Path, Problems], Iterator[_Row]]
+    request: Request, tables: Sequence[TextTable], rows_of: Callable[[Path, Problems], Iterator[_Row]]
 ) -> AnnotationTable:
     rows = {table.path: list(rows_of(table.path, request.problems)) for table in tables}
     others = {row.name for found in rows.values() for row in found} - set(CLASSES)

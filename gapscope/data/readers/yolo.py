@@ -11,7 +11,7 @@ from gapscope.data.readers.folders import LabelFolder, first_bytes, flat_folder,
 from gapscope.data.readers.format import Format, Request
 from gapscope.data.readers.label_texts import is_archive, texts_in
 from gapscope.data.readers.name_files import ClassNames, find_names, packed_names
-from gapscope.data.readers.text import decode, read_lines
+from gapscope.data.readers.text import decode_label_text, read_lines
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 
@@ -112,7 +112,7 @@ def _add_texts(builder: TableBuilder, place: Path) -> None:
     for name, content in texts_in(place):
         if name.name not in _NO_LABELS:
             with builder.problems.at(place / name):
-                lines = decode(content).splitlines()
+                lines = decode_label_text(content).splitlines()
                 image = builder.add_image(_image_of(place, name, builder.root))
                 _add_rows(builder, image, lines, place / name)
 

@@ -24,7 +24,7 @@ class OperatingPoint:
 
 
 @dataclass(frozen=True)
-class Curve:
+class PrecisionRecall:
     """The precision-recall curve of one class at the lowest IoU threshold, as its rule reads it."""
 
     recall: Array
@@ -37,7 +37,7 @@ class Curve:
     """Where F1 is highest (of equals the most confident); None without a right detection."""
 
 
-def precision_recall_curve(rule: str, matches: Matches, label: int) -> Curve | None:
+def precision_recall_curve(rule: str, matches: Matches, label: int) -> PrecisionRecall | None:
     """The curve of one class; None for a class without targets."""
     counts = next(counted(matches, label, np.ones((1, len(matches.num_targets)))))
     if not counts.targets[0]:
@@ -45,7 +45,7 @@ def precision_recall_curve(rule: str, matches: Matches, label: int) -> Curve | N
     recall = counts.right[0] / counts.targets[0]
     place = np.searchsorted(recall, RECALLS, "left")
     confidence = np.append(counts.confidence, np.nan)[place]
-    return Curve(RECALLS, precision_at_recalls(rule, counts)[0], confidence, _best(counts, recall))
+    return PrecisionRecall(RECALLS, precision_at_recalls(rule, counts)[0], confidence, _best(counts, recall))
 
 
 def _best(counts: Counts, recall: Array) -> OperatingPoint | None:

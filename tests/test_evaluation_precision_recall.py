@@ -8,8 +8,8 @@ from gapscope.evaluation.average_precision import coco_average_precision, paper_
 from gapscope.evaluation.calibration import calibration
 from gapscope.evaluation.columns import Boxes
 from gapscope.evaluation.confusion import confusion_matrix
-from gapscope.evaluation.curves import precision_recall_curve
 from gapscope.evaluation.matching import RIGHT, Matches, coco_candidates, match_coco, match_paper
+from gapscope.evaluation.precision_recall import precision_recall_curve
 
 BACKGROUND = len(CLASSES)
 HERE, THERE, FAR = [0, 0, 10, 10], [20, 20, 40, 40], [70, 70, 90, 90]

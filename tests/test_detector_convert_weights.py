@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gapscope.detector.convert import convert_weights
+from gapscope.detector.convert_weights import convert_weights
 from gapscope.detector.darknet_weights import DarknetHeader, load_darknet_weights, save_darknet_weights
 from gapscope.detector.network import Darknet, darknet, fingerprint, yolov3
 from gapscope.detector.weights import load_backbone, load_weights, read_weights, save_weights
