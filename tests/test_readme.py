@@ -52,3 +52,12 @@ def test_public_names_stay_what_they_are_after_everything_is_imported(finished_r
 @pytest.mark.parametrize("path", re.findall(r"\]\(([^)#:]+)\)", README))
 def test_links_of_the_readme_point_to_files(path):
     assert (ROOT / path).exists()
+
+
+def test_its_picture_is_small_enough_to_be_looked_at():
+    from PIL import Image
+
+    picture = ROOT / "docs/images/page.png"
+    assert picture.stat().st_size <= 300_000
+    with Image.open(picture) as opened:
+        assert 800 <= opened.width <= 1600
