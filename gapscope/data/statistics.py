@@ -67,7 +67,7 @@ def domain_summary(
         "ignored": {name: int(part.ignore.sum()) for name, part in parts.items()},
         **asdict(labels),
         "removed": {**removed, "no_area": table.no_area},
-        "domain_fingerprint": domain_fingerprint(table, splits),
+        "fingerprint": domain_fingerprint(table, splits),
         "split": split,
         "leaks": leaks.as_dict(),
         "image_size": [float(np.median(side)) for side in (used.widths, used.heights)] if len(used) else [],

@@ -79,7 +79,7 @@ def reading_notes(plan: Plan, asked: int | None = None) -> list[str]:
 
 def yolov3_plan(classes: int, width: float = 1.0) -> Plan:
     """YOLOv3: 107 layers."""
-    return Plan(yolov3_layers(classes, width), ANCHORS, "yolov3_plan", width)
+    return Plan(yolov3_layers(classes, width), ANCHORS, "yolov3", width)
 
 
 def darknet53_plan(classes: int, width: float = 1.0) -> Plan:
@@ -87,7 +87,7 @@ def darknet53_plan(classes: int, width: float = 1.0) -> Plan:
     check_size(classes, width)
     stack = Stack(width)
     add_darknet53(stack)
-    return Plan(tuple(stack.layers), (), "darknet53_plan", width, size=(256, 256))
+    return Plan(tuple(stack.layers), (), "darknet53", width, size=(256, 256))
 
 
 def yolov3_spp_plan(classes: int, width: float = 1.0) -> Plan:
@@ -127,10 +127,10 @@ def yolov3_tiny_plan(classes: int, width: float = 1.0) -> Plan:
 
 
 BUILT_IN: dict[str, Callable[[int, float], Plan]] = {
-    "yolov3_plan": yolov3_plan,
+    "yolov3": yolov3_plan,
     "yolov3-tiny": yolov3_tiny_plan,
     "yolov3-spp": yolov3_spp_plan,
-    "darknet53_plan": darknet53_plan,
+    "darknet53": darknet53_plan,
 }
 """Name -> (number of classes, width) -> plan."""
 
