@@ -310,7 +310,8 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
 
 BAD_YOLO = [
     Broken("four values", label("0 0.5 0.5 0.1"), ROW + "4 values in '0 0.5 0.5 0.1' - expected class, centre", 3, 3),
-    Broken("nine values", label("0 .1 .1 .2 .1 .2 .2 .1 .2"), ROW + "9 values in", 3, 3),
+    Broken("six values", label("0 .5 .5 .2 .1 .9"), ROW + "6 values in", 3, 3),
+    Broken("a point too few", label("0 .1 .1 .2 .1 .2 .2 .1"), ROW + "8 values in", 3, 3),
     Broken("commas", label("0,0.5,0.5,0.1,0.1"), ROW + "1 values in '0,0.5,0.5,0.1,0.1'", 3, 3),
     Broken("a name", label("car 0.5 0.5 0.1 0.1"), ROW + "'car 0.5 0.5 0.1 0.1' - expected a whole class number", 3, 3),
     Broken("quotes", label('"0" "0.5" "0.5" "0.1" "0.1"'), ROW + ".* - expected a whole class number", 3, 3),

@@ -3,13 +3,18 @@
 import json
 
 import pytest
+import yaml
 from command import gapscope
 from PIL import Image
 from small_data import coco_folder, noise, write_coco
 
+from gapscope.config import Domain
 from gapscope.data.check import check_folder
+from gapscope.data.convert import convert
+from gapscope.data.label_maps import LabelMap, fit
 from gapscope.data.readers.detect import read_annotations
 from gapscope.errors import InputError
+from gapscope.study.domains import split_domain
 
 ROW = "1 0.5 0.5 0.2 0.2\n"
 XML = """<annotation><object><name>car</name>
@@ -227,3 +232,164 @@ def test_what_was_found_and_what_leads_on_is_said_where_nothing_fits(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="holds no files"):
         read_annotations(tmp_path / "empty")
+
+
+def roboflow(root, splits=("train", "valid", "test")):
+    """An export in YOLO's form: a folder per split, class names in the root."""
+    for i, split in enumerate(splits):
+        for name in range(2):
+            noise(root / split / f"images/{split}{name}.jpg", seed=10 * i + name)
+            write(root / split, **{f"labels__{split}{name}_txt": "0 0.5 0.5 0.2 0.2\n"})
+    write(root, **{"data.yaml": "train: ../train/images\nval: ../valid/images\nnc: 1\nnames: ['car']\n"})
+    write(root, **{"README.roboflow.txt": "exported"})
+    return root
+
+
+def test_splits_that_are_there_are_taken_and_drawing_anew_must_be_said(tmp_path):
+    table = read_annotations(roboflow(tmp_path))
+    splits, sentence = split_domain(table, Domain(role="real", root="x"))
+    assert sentence == "by the folders train, val and test that are there"
+    names = {split: [str(table.paths[i]) for i in images] for split, images in splits.items()}
+    assert names["val"] == ["valid/images/valid0.jpg", "valid/images/valid1.jpg"]
+    assert [len(images) for images in names.values()] == [2, 2, 2]
+    drawn, said = split_domain(table, Domain(role="real", root="x", split={"method": "random"}))
+    assert said == "single images at random, seed 0"
+    assert {name: part.tolist() for name, part in drawn.items()} != {n: p.tolist() for n, p in splits.items()}
+
+
+def test_splits_of_which_one_is_missing_are_drawn_anew_and_that_is_said(tmp_path):
+    table = read_annotations(roboflow(tmp_path, ("train", "valid")))
+    _, sentence = split_domain(table, Domain(role="real", root="x"))
+    assert sentence.endswith("; drawn anew, since there are only folders for train, val")
+
+
+@pytest.mark.parametrize(
+    ("splits", "lines"),
+    [
+        (("train", "valid", "test"), {"train": "images/train", "val": "images/valid", "test": "images/test"}),
+        (("train", "test"), {"train": "images/train", "val": "images/test", "test": "images/test"}),
+        (("train",), {"train": "images/train", "val": "images/train"}),
+        (("day", "night"), {"train": "images", "val": "images"}),
+    ],
+)
+def test_what_is_written_as_yolo_names_the_folders_of_its_splits(tmp_path, splits, lines):
+    table = read_annotations(roboflow(tmp_path / "set", splits))
+    convert(table, "yolo", tmp_path / "new")
+    content = yaml.safe_load((tmp_path / "new/data.yaml").read_text())
+    assert {key: content[key] for key in content if key not in ("path", "names")} == lines
+    assert all((tmp_path / "new" / folder).is_dir() for folder in lines.values())
+    assert read_annotations(tmp_path / "new").num_boxes == table.num_boxes
+
+
+def test_polygons_stand_for_the_box_around_them(tmp_path):
+    root = yolo(tmp_path)
+    (root / "labels/a.txt").write_text("0 0.1 0.5 0.3 0.25 0.2 1.0005\n1 0.5 0.5 0.2 0.2\n1 .2 .2 .4 .3 .4 .6 .2 .5\n")
+    table = read_annotations(root)
+    found = table.boxes_of(0)[0]
+    assert found.tolist() == [
+        pytest.approx(box, abs=1e-4) for box in ([10, 15, 30, 60], [40, 24, 60, 36], [20, 12, 40, 36])
+    ]
+    assert table.notes == ("2 rows are polygons; each counts as the box around it.",)
+    (root / "labels/a.txt").write_text("0 10 50 30 25 20 60\n")
+    with pytest.raises(InputError, match="expected shares of the image"):
+        read_annotations(root)
+
+
+@pytest.mark.parametrize(
+    ("shape", "row"), [("[2, 3]", "0 .5 .5 .2 .2 .9 .9 2 .1 .1 1"), ("[1, 2]", "0 .5 .5 .2 .2 .9 .9")]
+)
+def test_keypoints_behind_a_box_are_no_corners_of_a_polygon(tmp_path, shape, row):
+    root = yolo(tmp_path)
+    (root / "labels/a.txt").write_text(row)
+    write(root, **{"data.yaml": f"kpt_shape: {shape}\nnames: [car, van]"})
+    assert read_annotations(root).boxes_of(0)[0].tolist() == [pytest.approx([40, 24, 60, 36], abs=1e-4)]
+
+
+def test_the_map_of_coco_knows_its_names_as_darknet_spells_them():
+    darknet = ["person", "bicycle", "car", "motorbike", "aeroplane", "sofa", "pottedplant", "diningtable", "tvmonitor"]
+    plan = fit("coco", LabelMap({}), ["person", "cycle", "car"], darknet)
+    assert plan.labels == {"person": ("person",), "cycle": ("bicycle", "motorbike"), "car": ("car",)}
+    assert sorted(plan.drop) == ["aeroplane", "diningtable", "pottedplant", "sofa", "tvmonitor"]
+
+
+def roboflow_coco(root):
+    for i, split in enumerate(("train", "valid", "test")):
+        noise(root / split / "a_jpg.rf.1.jpg", seed=i)
+        content = {
+            "info": {"description": "exported"},
+            "categories": [{"id": 0, "name": "vehicles"}, {"id": 1, "name": "car", "supercategory": "vehicles"}],
+            "images": [{"id": 0, "file_name": "a_jpg.rf.1.jpg", "width": 100, "height": 60}],
+            "annotations": [{"id": 0, "image_id": 0, "category_id": 1, "bbox": [10 * i, 2, 30, 4]}],
+        }
+        (root / split / "_annotations.coco.json").write_text(json.dumps(content))
+    return root
+
+
+def test_a_coco_file_in_each_split_is_read_as_one_set_with_its_splits(tmp_path):
+    table = read_annotations(roboflow_coco(tmp_path))
+    assert table.paths.tolist() == [f"{split}/a_jpg.rf.1.jpg" for split in ("test", "train", "valid")]
+    assert table.xyxy[:, 0].tolist() == [20, 0, 10]  # ids are the same in every file, and mean another image
+    assert table.class_names == ("vehicles", "car") and table.notes == ()
+    splits, _ = split_domain(table, Domain(role="real", root="x"))
+    assert {name: images.tolist() for name, images in splits.items()} == {"train": [1], "val": [2], "test": [0]}
+    assert len(read_annotations(tmp_path, labels=tmp_path / "valid/_annotations.coco.json")) == 1
+    other = tmp_path / "valid/_annotations.coco.json"
+    other.write_text(other.read_text().replace('"car"', '"van"'))
+    with pytest.raises(InputError, match=r"valid/_annotations\.coco\.json has other categories than .*test/_ann"):
+        read_annotations(tmp_path)
+
+
+def cvat(root, shapes, *, name="a.jpg", subset="", tail=""):
+    noise(root / "images/a.jpg")
+    image = f'<image id="0" name="{name}" width="100" height="60"{subset}>{shapes}</image>'
+    labels = "".join(f"<label><name>{label}</name><color>#000</color></label>" for label in ("car", "van"))
+    meta = f"<version>1.1</version><meta><task><labels>{labels}</labels></task></meta>"
+    xml = f'<?xml version="1.0" encoding="utf-8"?><annotations>{meta}{image}{tail}</annotations>'
+    (root / "annotations.xml").write_text(xml)
+    return root
+
+
+SHAPE = '<box label="van" source="manual" occluded="1" xtl="10.5" ytl="20" xbr="40.5" ybr="30"{} z_order="0"/>'
+
+
+@pytest.mark.parametrize(
+    ("shape", "box"),
+    [
+        (SHAPE.format(""), (10.5, 20, 40.5, 30)),
+        (SHAPE.format(' rotation="90.0"'), (20.5, 10, 30.5, 40)),
+        (SHAPE.format(' rotation="45.0"'), (25.5 - 14.14214, 25 - 14.14214, 25.5 + 14.14214, 25 + 14.14214)),
+        ('<polygon label="van" occluded="1" points="10,20;30.5,10;25,40"/>', (10, 10, 30.5, 40)),
+        ('<ellipse label="van" occluded="1" cx="50" cy="30" rx="20" ry="10"/>', (30, 20, 70, 40)),
+        ('<ellipse label="van" occluded="1" cx="50" cy="30" rx="20" ry="10" rotation="90"/>', (40, 10, 60, 50)),
+        ('<mask label="van" occluded="1" rle="1,2" left="5" top="6" width="7" height="8"/>', (5, 6, 12, 14)),
+    ],
+)
+def test_shapes_of_cvat_stand_for_the_upright_box_around_them(tmp_path, shape, box):
+    table = read_annotations(cvat(tmp_path, shape))
+    assert (table.class_names, table.box_class.tolist()) == (("car", "van"), [1])
+    assert table.xyxy[0] == pytest.approx(box, abs=1e-4)
+    assert table.occlusion.tolist() == [1]
+
+
+def test_what_cvat_has_no_area_for_is_counted_and_its_subset_is_kept(tmp_path):
+    shapes = SHAPE.format("") + '<tag label="car"/><points label="car" points="1,2"/>'
+    table = read_annotations(cvat(tmp_path, shapes, subset=' subset="train"'))
+    assert (table.num_boxes, table.attributes["subset"].tolist()) == (1, ["train"])
+    assert table.notes == ("Shapes without an area are left out: 1 points, 1 tag.",)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"shapes": SHAPE.replace("40.5", "wide").format("")}, "shape 1: xbr is 'wide' - expected a number"),
+        ({"shapes": '<polygon label="car" points="1,2;3"/>'}, r"shape 1: points '1,2;3' - expected x,y;x,y"),
+        ({"shapes": SHAPE.replace("40.5", "240.5").format("")}, r"shape 1: box .* leaves its image of 100 x 60 pixels"),
+        ({"shapes": "", "name": "b.jpg"}, r"image b\.jpg: the image file is missing - expected it in .*images"),
+        ({"shapes": "", "name": "../a.jpg"}, "expected a file below the image folder"),
+        ({"shapes": "", "tail": '<track id="0" label="car"/>'}, "holds tracks of a video - expected images"),
+        ({"shapes": "", "tail": "<"}, "is no whole XML file"),
+    ],
+)
+def test_a_broken_file_of_cvat_is_refused_with_its_place(tmp_path, options, says):
+    with pytest.raises(InputError, match=says):
+        read_annotations(cvat(tmp_path, **options))

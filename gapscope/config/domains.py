@@ -39,7 +39,8 @@ class Generate(Table):
 
 class Split(Table):
     method: Literal["auto", "group", "random", "folders", "lists"] = "auto"
-    """`auto` keeps groups (rides, sequences, photographers) whole where they are known, else draws at random."""
+    """`auto` takes folders called train, val and test where all three are there; else it keeps groups (rides,
+    sequences, photographers) whole where they are known, else draws at random."""
     fractions: tuple[float, float, float] = (0.6, 0.2, 0.2)
     """Shares of train, val and test."""
     seed: int = 0

@@ -11,14 +11,11 @@ from gapscope.data.image_names import KnownImages, plain
 from gapscope.data.leak_shares import SplitImages
 from gapscope.data.leaks import groups_from_names, with_groups
 from gapscope.data.readers.detect import read_annotations
-from gapscope.data.splits import SPLITS, Splits, default_split, read_list, split_from_lists
+from gapscope.data.splits import SPLITS, Splits, default_split, read_list, split_from_lists, splits_that_are_there
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 from gapscope.files import read_text
 from gapscope.progress import Progress, silent
-
-FOLDERS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
-"""Names of folders that tell an image's split."""
 
 
 def parts_of_lists(lists: Mapping[str, Path], groups: str | None = None) -> dict[str, SplitImages]:
@@ -86,10 +83,7 @@ def parts_of_run(
 def _splits(table: AnnotationTable, lists: Mapping[str, Path]) -> Splits:
     if lists:
         return split_from_lists(table, {split: read_list(path) for split, path in lists.items()})
-    named = {
-        split: np.flatnonzero([not set(names).isdisjoint(str(path).lower().split("/")[:-1]) for path in table.paths])
-        for split, names in FOLDERS.items()
-    }
+    named = splits_that_are_there(table)
     if sum(len(images) > 0 for images in named.values()) > 1:
         return named
     return default_split(table)[0]

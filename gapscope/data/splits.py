@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.data.image_names import KnownImages
+from gapscope.data.readers.folders import split_of_folder
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 from gapscope.files import read_text, write_text
@@ -78,6 +79,12 @@ def default_split(
     if (table.groups != "").any():
         return group_split(table.groups, fractions, seed), f"whole groups, about {share} %, seed {seed}"
     return random_split(len(table), fractions, seed), f"single images at random, {share} %, seed {seed}"
+
+
+def splits_that_are_there(table: AnnotationTable) -> Splits:
+    """Images by the first folder of their path that is called as a split is; images in no such folder are left out."""
+    told = [next(filter(None, map(split_of_folder, str(path).split("/")[:-1])), "") for path in table.paths]
+    return {split: np.flatnonzero([name == split for name in told]).astype(np.int64) for split in SPLITS}
 
 
 def split_from_folders(table: AnnotationTable, prefixes: Mapping[str, str]) -> Splits:

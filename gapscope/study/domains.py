@@ -21,6 +21,7 @@ from gapscope.data.splits import (
     read_list,
     split_from_folders,
     split_from_lists,
+    splits_that_are_there,
     take_val_from_train,
 )
 from gapscope.data.table import AnnotationTable
@@ -132,6 +133,12 @@ def split_domain(table: AnnotationTable, domain: Domain) -> tuple[Splits, str]:
     match plan.method:
         case "auto":
             splits, sentence = default_split(table, plan.fractions, plan.seed)
+            there = splits_that_are_there(table)
+            if all(len(images) for images in there.values()):
+                splits, sentence = there, "by the folders train, val and test that are there"
+            elif any(len(images) for images in there.values()):
+                found = ", ".join(split for split, images in there.items() if len(images))
+                sentence += f"; drawn anew, since there are only folders for {found}"
         case "group":
             splits, sentence = group_split(table.groups, plan.fractions, plan.seed), f"whole groups, seed {plan.seed}"
         case "random":

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from gapscope.data.image_names import file_below, plain, stays_below
 from gapscope.data.problems import Problems, RowError
 from gapscope.data.readers.build import NOT_STATED, TableBuilder
+from gapscope.data.readers.folders import split_folders
 from gapscope.data.readers.format import Format, Request
 from gapscope.data.readers.json_stream import JsonFile, opening
 from gapscope.data.table import ANY_CLASS, AnnotationTable
@@ -20,36 +21,42 @@ MOST_FILES = 100
 """A folder with more JSON files has one per image."""
 
 
-def find_coco(request: Request) -> Path | None:
-    """The COCO file of a folder: root/*.json or root/annotations/*.json.
+def find_coco(request: Request) -> list[Path] | None:
+    """The COCO file of a folder: root/*.json or root/annotations/*.json; else one in each folder of a split.
 
     Raises:
-        InputError: There are several.
+        InputError: There are several in one place.
     """
     if request.labels is not None:
         wanted = request.labels.is_file() and (request.format is not None or is_like_coco(request.labels))
-        return request.labels if wanted else None
-    files = [path for path in _json_files(request.root) if is_coco(path)]
-    if len(files) > 1:
-        named = ", ".join(path.name for path in files)
-        raise InputError(f"{request.root} holds several COCO files: {named} - expected one. Say which with labels=.")
-    return files[0] if files else find_like_coco(request) if request.format else None
+        return [request.labels] if wanted else None
+    places = [[request.root, request.root / "annotations"], *([folder] for folder in split_folders(request.root))]
+    found = [[path for path in _json_files(place) if is_coco(path)] for place in places]
+    for files in found:
+        if len(files) > 1:
+            named = ", ".join(path.name for path in files)
+            raise InputError(
+                f"{request.root} holds several COCO files: {named} - expected one. Say which with labels=."
+            )
+    files = found[0] or [path for files in found for path in files]
+    return files or (find_like_coco(request) if request.format else None)
 
 
-def find_like_coco(request: Request) -> Path | None:
+def find_like_coco(request: Request) -> list[Path] | None:
     """A file that lacks some of COCO's lists, so that reading can say so: for when nothing else is found."""
     if request.labels is not None:
         return None
-    return next((path for path in _json_files(request.root) if is_like_coco(path)), None)
+    files = _json_files([request.root, request.root / "annotations"])
+    return [path for path in files if is_like_coco(path)][:1] or None
 
 
-def _json_files(root: Path) -> list[Path]:
-    listed = [sorted(folder.glob("*.json")) for folder in (root, root / "annotations")]
+def _json_files(folders: list[Path]) -> list[Path]:
+    listed = [sorted(folder.glob("*.json")) for folder in folders]
     return [path for files in listed if len(files) <= MOST_FILES for path in files]
 
 
-def read_coco(request: Request, labels: Path) -> AnnotationTable:
-    """Read a COCO detection file.
+def read_coco(request: Request, files: list[Path]) -> AnnotationTable:
+    """Read a COCO detection file, or one of each split, as Roboflow writes them.
 
     Pixel convention: `bbox` is [x, y, width, height] with pixel edges, so x2 = x + width is exclusive; kept as it is.
     `iscrowd` set to 1 makes a crowd, `ignore` set to 1 an ignore region. An image may carry "group": what it shares
@@ -62,19 +69,27 @@ def read_coco(request: Request, labels: Path) -> AnnotationTable:
     Raises:
         InputError: The file is no COCO JSON, an entry lacks a key or points nowhere, or an image file is missing.
     """
-    file = JsonFile(labels)
+    known = [_read_categories(path) for path in files]
+    names = known[0][1]
+    for path, (_, others) in zip(files, known, strict=True):
+        if others != names:
+            raise InputError(f"{path} has other categories than {files[0]} - expected the same. Read each alone.")
+    builder = TableBuilder(request.root, names, request.clip, request.problems, sizes=request.sizes)
+    for path, (index, _) in zip(files, known, strict=True):
+        file = JsonFile(path)
+        position = _add_images(builder, request, file)
+        for entry in file.entries("annotations"):
+            with request.problems.at(path, f"annotation {_name(entry)}"):
+                _add_annotation(builder, entry, position, index)
+    return builder.table()
+
+
+def _read_categories(path: Path) -> tuple[dict[Any, int], tuple[str, ...]]:
+    file = JsonFile(path)
     missing = [key for key in LISTS if not file.has_list(key)]
     if missing:
-        raise InputError(
-            f"{labels} lacks the list(s) {', '.join(missing)} - expected COCO JSON with {', '.join(LISTS)}."
-        )
-    index, names = _categories(list(file.entries("categories")), labels)
-    builder = TableBuilder(request.root, names, request.clip, request.problems, sizes=request.sizes)
-    position = _add_images(builder, request, file)
-    for entry in file.entries("annotations"):
-        with request.problems.at(labels, f"annotation {_name(entry)}"):
-            _add_annotation(builder, entry, position, index)
-    return builder.table()
+        raise InputError(f"{path} lacks the list(s) {', '.join(missing)} - expected COCO JSON with {', '.join(LISTS)}.")
+    return _categories(list(file.entries("categories")), path)
 
 
 def _add_images(builder: TableBuilder, request: Request, file: JsonFile) -> dict[Any, int | None]:
@@ -226,7 +241,8 @@ def _image_file(name: str, folders: list[Path], builder: TableBuilder) -> Path:
 
 COCO = Format(
     name="coco",
-    layout="a COCO .json file with images, annotations and categories, in the folder or in annotations/",
+    layout="a COCO .json file with images, annotations and categories, in the folder or in annotations/, or one in "
+    "each of train/, valid/ and test/",
     find=find_coco,
     read=read_coco,
     suffixes=(".json",),

@@ -10,6 +10,12 @@ from gapscope.data.problems import RowError
 from gapscope.data.readers.format import Request
 
 IMAGE_FOLDERS = ("images", "JPEGImages")
+SPLIT_FOLDERS = {
+    "train": ("train", "training", "train2017"),
+    "val": ("val", "valid", "validation", "dev", "val2017"),
+    "test": ("test", "testing", "test2017"),
+}
+"""Names of folders that tell the split of the images in them, in lower case."""
 LABEL_SUFFIXES = (".txt", ".xml", ".json", ".csv")
 
 
@@ -42,6 +48,16 @@ class LabelFolder:
             f"has no image in {self.images} that can be read, though {other.name} is there",
             f"one of {', '.join(IMAGE_SUFFIXES)}. Convert it, for example with: mogrify -format png {other.name}",
         )
+
+
+def split_of_folder(name: str) -> str:
+    """The split that a folder of this name holds; "" if its name tells none."""
+    return next((split for split, names in SPLIT_FOLDERS.items() if name.lower() in names), "")
+
+
+def split_folders(root: Path) -> list[Path]:
+    """Folders in the root that are called as splits are, sorted."""
+    return [path for path in _folders_in(root) if split_of_folder(path.name)]
 
 
 def first_bytes(path: Path, count: int) -> bytes:

@@ -1,12 +1,12 @@
 """YOLO text labels: images/ beside labels/, one row per box; names in a file of their own, see `name_files`."""
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from gapscope.data.images import find_images
 from gapscope.data.problems import RowError
-from gapscope.data.readers.build import TableBuilder, are_shares
+from gapscope.data.readers.build import Corners, TableBuilder, are_shares
 from gapscope.data.readers.folders import LabelFolder, first_bytes, flat_folder, matching_folders
 from gapscope.data.readers.format import Format, Request
 from gapscope.data.readers.label_texts import is_archive, texts_in
@@ -59,6 +59,9 @@ def read_yolo(request: Request, places: list[LabelFolder] | list[Path]) -> Annot
     Pixel convention: a row is `class centre_x centre_y width height` in shares (0 to 1) of the image, that is of its
     pixel edges; x2 = (centre_x + width / 2) * image width is exclusive. An image without a label file has no objects.
 
+    A row of a class and three points or more is a polygon (Ultralytics' segmentation and rotated boxes), and stands for
+    the box around it. Where data.yaml has `kpt_shape`, the numbers of keypoints behind a box are passed over.
+
     Without images, each text file is an image, a .jpg of its name in images/ in place of labels/.
 
     Raises:
@@ -68,11 +71,14 @@ def read_yolo(request: Request, places: list[LabelFolder] | list[Path]) -> Annot
     known = ClassNames(request.names, request.root) if request.names else _class_names(request.root, folders)
     builder = TableBuilder(request.root, known.names, request.clip, request.problems, sizes=request.sizes)
     builder.notes += known.notes
+    rows = _Rows(builder, known.keypoints)
     for place in places:
         if isinstance(place, LabelFolder):
-            _add_folder(builder, place)
+            _add_folder(rows, place)
         else:
-            _add_texts(builder, place)
+            _add_texts(rows, place)
+    if rows.polygons:
+        builder.notes.append(f"{rows.polygons} rows are polygons; each counts as the box around it.")
     return builder.table()
 
 
@@ -93,7 +99,8 @@ def _class_names(root: Path, places: list[Path]) -> ClassNames:
     return found
 
 
-def _add_folder(builder: TableBuilder, folder: LabelFolder) -> None:
+def _add_folder(rows: "_Rows", folder: LabelFolder) -> None:
+    builder = rows.builder
     images = find_images(folder.images)
     expected = {folder.label_of(image, ".txt") for image in images}
     labels = (path for path in folder.labels.rglob("*.txt") if path.name not in _NO_LABELS)
@@ -105,16 +112,17 @@ def _add_folder(builder: TableBuilder, folder: LabelFolder) -> None:
         with builder.problems.at(image):
             number, path = builder.add_image(image), folder.label_of(image, ".txt")
             if path.exists() or path.is_symlink():  # a link to nowhere is no image without objects
-                _add_rows(builder, number, read_lines(path, builder.problems), path)
+                rows.add(number, read_lines(path, builder.problems), path)
 
 
-def _add_texts(builder: TableBuilder, place: Path) -> None:
+def _add_texts(rows: "_Rows", place: Path) -> None:
+    builder = rows.builder
     for name, content in texts_in(place):
         if name.name not in _NO_LABELS:
             with builder.problems.at(place / name):
                 lines = decode_label_text(content).splitlines()
                 image = builder.add_image(_image_of(place, name, builder.root))
-                _add_rows(builder, image, lines, place / name)
+                rows.add(image, lines, place / name)
 
 
 def _image_of(place: Path, name: PurePosixPath, root: Path) -> Path:
@@ -125,29 +133,47 @@ def _image_of(place: Path, name: PurePosixPath, root: Path) -> Path:
     return root.joinpath(*folders, name.name).with_suffix(".jpg")
 
 
-def _add_rows(builder: TableBuilder, image: int, lines: list[str], path: Path) -> None:
-    width, height = builder.size_of(image)
-    for row, line in enumerate(lines, start=1):
-        if line.strip():
-            with builder.problems.at(path, f"row {row}"):
-                label, x, y, w, h = _parse_row(line, len(builder.class_names))
-                corners = ((x - w / 2) * width, (y - h / 2) * height, (x + w / 2) * width, (y + h / 2) * height)
-                builder.add_box(image, label, corners)
+@dataclass
+class _Rows:
+    """Brings the rows of label texts into a table."""
 
+    builder: TableBuilder
+    keypoints: int
+    """Numbers that may follow a box."""
+    polygons: int = 0
+    """Rows so far that were polygons."""
 
-def _parse_row(line: str, num_classes: int) -> tuple[int, float, float, float, float]:
-    fields = line.split()
-    if len(fields) != 5:
-        raise RowError(f"{len(fields)} values in '{line}'", "class, centre x, y, width, height. Fix the row.")
-    try:
-        label, shares = int(fields[0]), [float(field) for field in fields[1:]]
-    except ValueError:
-        raise RowError(f"'{line}'", "a whole class number and four numbers. Fix the row.") from None
-    if not 0 <= label < num_classes:
-        raise RowError(f"class {label}", f"0 to {num_classes - 1}, one per name. Fix either.")
-    if not are_shares(shares) or min(shares[2:]) < 0:
-        raise RowError(f"'{line}'", "shares of the image from 0 to 1. Divide pixels by its sides.")
-    return label, shares[0], shares[1], shares[2], shares[3]
+    def add(self, image: int, lines: list[str], path: Path) -> None:
+        """Add the rows of one text."""
+        width, height = self.builder.size_of(image)
+        for row, line in enumerate(lines, start=1):
+            if line.strip():
+                with self.builder.problems.at(path, f"row {row}"):
+                    label, (x1, y1, x2, y2) = self._parsed(line)
+                    self.builder.add_box(image, label, (x1 * width, y1 * height, x2 * width, y2 * height))
+
+    def _parsed(self, line: str) -> tuple[int, Corners]:
+        """The class, and the corners as shares of the image."""
+        fields = line.split()
+        if self.keypoints and len(fields) == 5 + self.keypoints:
+            fields = fields[:5]
+        is_polygon = len(fields) >= 7 and len(fields) % 2 == 1
+        if len(fields) != 5 and not is_polygon:
+            expected = "class, centre x, y, width, height, or class and the corners x, y of a polygon. Fix the row."
+            raise RowError(f"{len(fields)} values in '{line}'", expected)
+        try:
+            label, shares = int(fields[0]), [float(field) for field in fields[1:]]
+        except ValueError:
+            raise RowError(f"'{line}'", "a whole class number and four numbers. Fix the row.") from None
+        if not 0 <= label < len(self.builder.class_names):
+            raise RowError(f"class {label}", f"0 to {len(self.builder.class_names) - 1}, one per name. Fix either.")
+        if not are_shares(shares) or (not is_polygon and min(shares[2:]) < 0):
+            raise RowError(f"'{line}'", "shares of the image from 0 to 1. Divide pixels by its sides.")
+        if is_polygon:
+            self.polygons += 1
+            return label, (min(shares[::2]), min(shares[1::2]), max(shares[::2]), max(shares[1::2]))
+        x, y, width, height = shares
+        return label, (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
 
 
 YOLO = Format(

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from gapscope.data.readers.folders import SPLIT_FOLDERS, split_of_folder
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 from gapscope.files import write_text
@@ -32,7 +33,29 @@ def write_yolo(table: AnnotationTable, names: Sequence[str], folder: Path) -> No
         path.write_text("".join(f"{row}\n" for row in _rows(scored, i)), encoding="utf-8")
     # Every name in quotes: without them readers of YAML take off, y or 1e3 for something else than text.
     listed = [f"  {i}: {json.dumps(name, ensure_ascii=False)}" for i, name in enumerate(table.class_names)]
-    write_text(folder / "data.yaml", "\n".join(["path: .", "train: images", "val: images", "names:", *listed, ""]))
+    splits = _split_folders(names)
+    write_text(folder / "data.yaml", "\n".join(["path: .", *splits, "names:", *listed, ""]))
+
+
+def _split_folders(names: Sequence[str]) -> list[str]:
+    """The lines of data.yaml that say where the images of each split lie; all of them, where no folder tells.
+
+    Whoever trains needs a val: without a folder for it, it is what there is.
+    """
+    found: dict[str, dict[str, None]] = {split: {} for split in SPLIT_FOLDERS}
+    for name in names:
+        parts = PurePosixPath(name).parts[:-1]
+        at = next((i for i, part in enumerate(parts) if split_of_folder(part)), None)
+        if at is not None:
+            found[split_of_folder(parts[at])]["/".join(("images", *parts[: at + 1]))] = None
+    if not found["train"]:
+        found = {"train": {"images": None}, "val": {"images": None}}
+    found["val"] = found["val"] or found.get("test") or found["train"]
+    return [
+        f"{split}: {next(iter(folders)) if len(folders) == 1 else json.dumps(list(folders))}"
+        for split, folders in found.items()
+        if folders
+    ]
 
 
 def _rows(scored: AnnotationTable, image: int) -> list[str]:
