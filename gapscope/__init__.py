@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from gapscope.errors import InputError as InputError
     from gapscope.evaluation.by_hand import score_network
     from gapscope.experiment_file import read_config as read_config
+    from gapscope.findings.findings import tables_of
     from gapscope.findings.run_reader import read_results as read_results
-    from gapscope.findings.tables import all_tables
     from gapscope.page.page import write_report
     from gapscope.paper.paper_output import write_paper_output
     from gapscope.recording.record import record as record
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gapscope.version import __version__ as __version__
 
     evaluate = score_network
-    tables = all_tables
+    tables = tables_of
     report = write_report
     figures = write_paper_output
 
@@ -57,7 +57,7 @@ __all__ = open_room(
         "similarity.blocks": "find_blocks",
         "page.page": "write_report as report",
         "findings.run_reader": "read_results",
-        "findings.tables": "all_tables as tables",
+        "findings.findings": "tables_of as tables",
         "paper.paper_output": "write_paper_output as figures",
         "": "plot",
     },

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from limits.at_size import AtSize, numbers_at
 from limits.page import write_page
-from limits.pictures import drawn, overview, results_at, write_paper_figures, write_picture
+from limits.pictures import drawn, layers_at, overview, write_paper_figures, write_picture
 from limits.recordings import PAPER_SIZES, record_all
 
 from gapscope.errors import InputError
@@ -20,7 +20,7 @@ from gapscope.files import write_text
 from gapscope.findings.results import Results
 from gapscope.findings.run_reader import read_results
 from gapscope.progress import PlainLines, Progress
-from gapscope.run_folder import RunFolder, RunName
+from gapscope.run_folder import RunFolder
 
 NAME = "what-the-paper-could-not-see"
 
@@ -35,7 +35,7 @@ def main(run: Path, data_root: Path, out: Path, recordings: Path, progress: Prog
         by_size.append(numbers_at(size, networks, results.experiment, recordings))
         progress("comparing", len(by_size), len({*PAPER_SIZES, results.experiment.data.image_size}), f"{size} px")
     pictures = out / NAME
-    shown = {one.size: results_at(results, one.size, one.grids) for one in by_size}
+    shown = {one.size: layers_at(results, one.size, one.grids) for one in by_size}
     names = {size: write_paper_figures(shown[size], size, pictures) for size in PAPER_SIZES}
     write_picture(drawn(overview(shown)), pictures / "overview.png")
     page = out / f"{NAME}.md"
@@ -55,10 +55,9 @@ def check(results: Results) -> None:
     if len(results.seeds) < 2:
         raise InputError(f"{run} has one seed, so there is no ceiling. Run the study with two or more seeds.")
     folder = RunFolder(run)
-    for arm in results.arms:
-        for seed in results.seeds:
-            if not folder.weights(RunName(arm, seed)).is_file():
-                raise InputError(f"{run} has no weights of {arm}, seed {seed}. Finish it with: gapscope run")
+    for name in results.runs():
+        if not folder.weights(name).is_file():
+            raise InputError(f"{run} has no weights of {name.arm}, seed {name.seed}. Finish it with: gapscope run")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,9 @@ from typing import Any
 
 from gapscope.evaluation.error_kinds import KINDS, SPECIAL
 from gapscope.experiment_file import parse_config
+from gapscope.findings.domain_file import parse_summary
+from gapscope.findings.environment_file import RunEnvironment
+from gapscope.findings.evaluation_file import parse_evaluation
 from gapscope.findings.results import Results
 from gapscope.run_folder import RunName
 
@@ -113,13 +116,13 @@ def study(
     """
     names = ", ".join(f"'{name}'" for name in classes)
     text = CONFIG.format(seeds=", ".join(map(str, seeds)), classes=names, more=more)
-    found = {(RunName(arm, seed), domain): one for (arm, seed, domain), one in evaluations.items()}
+    found = {(RunName(arm, seed), domain): parse_evaluation(one) for (arm, seed, domain), one in evaluations.items()}
     nothing: dict[Any, Any] = {}
     return Results(
         folder=Path("nowhere"),
         experiment=parse_config(text, "by hand"),
-        environment={},
-        summaries=dict(summaries or {}),
+        environment=RunEnvironment(),
+        summaries={name: parse_summary(one) for name, one in (summaries or {}).items()},
         trainings={},
         evaluations=found,
         statistics=nothing,
@@ -142,5 +145,11 @@ def summary(*, boxes: Mapping[str, int], ignored: int = 0, **leaks: int) -> dict
         "images": {"train": 80, "val": 10, "test": 40},
         "boxes": {split: dict(boxes) for split in ("train", "val", "test")},
         "ignored": {"train": ignored, "val": 0, "test": 0},
+        "label_map": {},
+        "dropped": {},
+        "ignored_sources": {},
+        "removed": {},
+        "fingerprint": "0" * 64,
+        "split": "by hand",
         "leaks": {"shared_groups": 0, "near_duplicates": 0, "adjacent_frames": 0, "examples": []} | leaks,
     }

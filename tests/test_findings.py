@@ -15,11 +15,12 @@ from matplotlib.image import AxesImage
 from gapscope.detector.layers import YOLO_LAYERS, yolov3_layers
 from gapscope.detector.network_map import BLOCKS, ROUTES, describe_layers
 from gapscope.errors import InputError
-from gapscope.findings.curves import Curve, ceiling_curve, layers_at_floor, pair_curve, ranges
+from gapscope.findings.findings import Findings, find
+from gapscope.findings.layer_curves import PairCurve, ceiling_curve, layers_at_floor, pair_curve, ranges
+from gapscope.findings.result_tables import UNDEFINED, ResultTable
 from gapscope.findings.results import Results
 from gapscope.findings.run_reader import read_results
-from gapscope.findings.tables import UNDEFINED, Table, all_tables
-from gapscope.paper.layer_figures import layer_curves, layer_heatmap
+from gapscope.paper.layer_figures import curves_figure, heatmap_figure
 from gapscope.paper.paper_figures import all_figures, heatmaps
 from gapscope.paper.table_files import to_csv, to_latex, to_markdown, write_tables
 from gapscope.plot.style import write_figure
@@ -42,14 +43,19 @@ def results(run: Path) -> Results:
 
 
 @pytest.fixture(scope="module")
-def tables(results: Results) -> dict[int, Table]:
-    return {table.number: table for table in all_tables(results)}
+def findings(results: Results) -> Findings:
+    return find(results)
 
 
-def curve(value, low, high, floor_high) -> Curve:
+@pytest.fixture(scope="module")
+def tables(findings: Findings) -> dict[int, ResultTable]:
+    return {table.number: table for table in findings.tables}
+
+
+def curve(value, low, high, floor_high) -> PairCurve:
     layers = np.arange(len(value))
     arrays = (np.array(numbers, dtype=float) for numbers in (value, low, high, [0.0] * len(value), floor_high))
-    return Curve("made up", layers, *arrays)
+    return PairCurve("made up", layers, *arrays)
 
 
 def test_a_folder_without_a_config_is_no_run_folder(tmp_path):
@@ -79,9 +85,9 @@ def test_a_broken_file_is_named(run, tmp_path, broken):
 
 def test_a_run_that_has_only_begun_has_no_tables_and_no_figures(run, tmp_path):
     (tmp_path / "experiment.resolved.toml").write_bytes((run / "experiment.resolved.toml").read_bytes())
-    begun = read_results(tmp_path)
-    assert all_tables(begun) == []
-    assert list(all_figures(begun)) == []
+    begun = find(read_results(tmp_path))
+    assert begun.tables == []
+    assert list(all_figures(begun.numbers.layers)) == []
 
 
 def test_table_1_names_what_each_domain_calls_a_label_with_its_boxes(run, tables):
@@ -131,7 +137,7 @@ def test_a_number_that_is_missing_is_a_dash(run, tmp_path):
     for name in ("experiment.resolved.toml", "evaluation/u-real-seed0--camera.json"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes((run / name).read_bytes())
-    (table,) = all_tables(read_results(tmp_path))
+    (table,) = find(read_results(tmp_path)).tables
     assert table.rows[0][1] != UNDEFINED
     assert table.rows[0][2:] == (UNDEFINED,) * 3
     assert table.rows[1][1:] == (UNDEFINED,) * 4
@@ -168,15 +174,15 @@ def test_latex_sets_negative_numbers_with_a_minus_sign(tables):
     assert re.search(r"& \$-\d", to_latex(tables[3]))
 
 
-def test_there_are_seven_figures_and_they_show_what_the_paper_shows(results):
-    assert [number for number, _ in all_figures(results)] == [1, 2, 3, 4, 5, 6, 7]
+def test_there_are_seven_figures_and_they_show_what_the_paper_shows(results, findings):
+    assert [number for number, _ in all_figures(findings.numbers.layers)] == [1, 2, 3, 4, 5, 6, 7]
     shown = {item.number: (item.rows.arm, item.columns.arm, item.size) for item in heatmaps(results)}
     a, b, c = ARMS
     assert shown == {3: (a, a, 160), 4: (a, b, 160), 5: (a, c, 160), 6: (b, c, 160), 7: (a, b, 96)}
 
 
-def test_a_heatmap_shows_the_grid_as_it_is_on_a_scale_from_0_to_1(run, results):
-    figure = dict(all_figures(results))[5]
+def test_a_heatmap_shows_the_grid_as_it_is_on_a_scale_from_0_to_1(run, findings):
+    figure = dict(all_figures(findings.numbers.layers))[5]
     (image,) = [item for item in figure.axes[0].get_children() if isinstance(item, AxesImage)]
     path = run / "similarity" / "u-real-seed0--f-synthetic-seed0--camera-160.nc"
     grid = xr.open_dataset(path, engine="h5netcdf")["value"].sel(measure="cka_debiased")
@@ -185,8 +191,8 @@ def test_a_heatmap_shows_the_grid_as_it_is_on_a_scale_from_0_to_1(run, results):
     assert figure.axes[0].get_ylabel().startswith(EVIL)  # a dollar sign starts no formula
 
 
-def test_a_curve_is_the_diagonal_of_its_grid(results):
-    figure = dict(all_figures(results))[2]
+def test_a_curve_is_the_diagonal_of_its_grid(results, findings):
+    figure = dict(all_figures(findings.numbers.layers))[2]
     (line,) = [
         line for line in figure.axes[0].lines if "vs F-Synthetic" in line.get_label() and "$" in line.get_label()
     ]
@@ -205,7 +211,7 @@ def test_figures_are_written_as_png_and_as_pdf_with_embedded_fonts_and_the_same_
     undefined = curve([0.9, np.nan, 0.5], [0.8, np.nan, 0.4], [1.0, np.nan, 0.6], [0.1, np.nan, 0.1])
 
     def written(folder: Path) -> list[bytes]:
-        drawn = layer_curves([undefined], [undefined], title="one", estimator="CKA")
+        drawn = curves_figure([undefined], [undefined], title="one", estimator="CKA")
         return [path.read_bytes() for path in write_figure(drawn, folder, "figure1")]
 
     png, pdf = written(tmp_path / "a")
@@ -216,7 +222,7 @@ def test_figures_are_written_as_png_and_as_pdf_with_embedded_fonts_and_the_same_
 
 def test_an_undefined_layer_is_left_white():
     values = np.array([[1.0, np.nan], [np.nan, 0.5]])
-    figure = layer_heatmap(values, rows="a", columns="b", title="", estimator="CKA")
+    figure = heatmap_figure(values, rows="a", columns="b", title="", estimator="CKA")
     (image,) = figure.axes[0].images
     assert np.ma.getmaskarray(image.get_array()).tolist() == [[False, True], [True, False]]
 

@@ -8,28 +8,33 @@ import xarray as xr
 from small_evaluations import before_there_were_intervals, evaluation, study, summary, two_arms
 
 from gapscope.findings import checks
-from gapscope.findings.advice import Advice, advice
-from gapscope.findings.gap_parts import class_parts, kind_parts, size_parts
-from gapscope.findings.gap_sentences import class_words, gap_sentence, headline, kind_words, made_of
-from gapscope.findings.gaps import gaps
-from gapscope.findings.headline import headline_estimate, seed_mean
-from gapscope.findings.outcomes import outcome_of, outcome_parts
+from gapscope.findings.advice import Advice
+from gapscope.findings.evaluation_file import parse_evaluation
+from gapscope.findings.findings import find
+from gapscope.findings.gap_sentences import class_words, gap_sentence, kind_words, made_of
+from gapscope.findings.gaps import Gap
+from gapscope.findings.headline import scores_of
+from gapscope.findings.outcomes import outcome_of
 from gapscope.findings.results import Results
-from gapscope.findings.sentences import verdict
+from gapscope.findings.run_numbers import run_numbers
 from gapscope.run_folder import RunName
 
 UPWARDS = [i / 100 for i in range(101)]
 """Draws whose 2.5 and 97.5 % are 0.025 and 0.975, and half of which lie below 0.5."""
 
 
-def the_gap(results: Results):
-    (gap,) = gaps(results)
+def the_gap(results: Results) -> Gap:
+    (gap,) = run_numbers(results).gaps
     return gap
+
+
+def the_sentence(results: Results) -> str:
+    return gap_sentence(results, scores_of(results), the_gap(results))
 
 
 def because(results: Results, words: str) -> str:
     """What speaks for the suggestion with these words; empty where it is not made."""
-    return " ".join(text for item in advice(results) if words in item.do for text in item.because)
+    return " ".join(text for item in find(results).advice if words in item.do for text in item.because)
 
 
 def test_the_interval_of_a_gap_is_that_of_the_differences_draw_by_draw():
@@ -61,9 +66,10 @@ def test_a_draw_in_which_an_arm_has_no_target_counts_for_nothing():
 def test_the_mean_of_the_seeds_has_the_interval_of_its_own_draws():
     home = [evaluation(0.5, draws=UPWARDS), evaluation(0.7, draws=[0.7] * 101)]
     results = two_arms(home, home)
-    mean = seed_mean(results, "real", "photos")
+    score = scores_of(results).of("real", "photos")
+    mean = score.mean
     assert (mean.value, mean.low, mean.high) == pytest.approx((0.6, 0.3625, 0.8375))
-    assert headline_estimate(results, RunName("real", 0), "photos").has_interval
+    assert score.seeds[0].has_interval
 
 
 @pytest.mark.parametrize("draws", [None, [0.4] * 50])
@@ -72,7 +78,7 @@ def test_without_draws_in_common_a_gap_has_no_interval_and_says_so(draws):
     results = two_arms([evaluation(0.6)] * 2, [other] * 2)
     gap = the_gap(results)
     assert gap.mean == pytest.approx(20) and not gap.estimate.has_interval
-    assert "no interval: the evaluation files hold none" in gap_sentence(results, gap)
+    assert "no interval: the evaluation files hold none" in the_sentence(results)
 
 
 def test_the_arm_to_compare_with_is_the_one_trained_on_the_fewest_domains():
@@ -81,7 +87,7 @@ def test_the_arm_to_compare_with_is_the_one_trained_on_the_fewest_domains():
     arms = results.experiment.arms
     turned = {name: arms[name] for name in ("both", "real", "synthetic", "frozen")}
     results = replace(results, experiment=results.experiment.model_copy(update={"arms": turned}))
-    assert [(gap.home, gap.other) for gap in gaps(results)] == [("real", "synthetic"), ("real", "frozen")]
+    assert [(gap.home, gap.other) for gap in run_numbers(results).gaps] == [("real", "synthetic"), ("real", "frozen")]
 
 
 def test_seeds_without_both_arms_are_left_out_of_a_gap():
@@ -91,8 +97,8 @@ def test_seeds_without_both_arms_are_left_out_of_a_gap():
 
 
 def test_there_is_no_gap_where_no_arm_of_the_domain_was_evaluated():
-    assert gaps(study({("synthetic", 0, "photos"): evaluation(0.5)})) == []
-    assert gaps(two_arms([evaluation(None)], [evaluation(0.5)])) == []
+    assert run_numbers(study({("synthetic", 0, "photos"): evaluation(0.5)})).gaps == []
+    assert run_numbers(two_arms([evaluation(None)], [evaluation(0.5)])).gaps == []
 
 
 @pytest.mark.parametrize(
@@ -129,14 +135,14 @@ def test_no_more_is_said_of_a_gap_than_images_and_seeds_allow(home, other, said,
         [evaluation(x, draws=d) for x, d in zip(other, down, strict=True)],
     )
     gap = the_gap(results)
-    assert said in gap_sentence(results, gap)
-    assert in_short in headline(results, gap).sure
+    assert said in the_sentence(results)
+    assert in_short in find(results).headlines[0].sure
     assert gap.estimate.high - gap.estimate.low == pytest.approx(3.8)
 
 
 def test_the_sentence_and_the_headline_hold_the_numbers():
     results = two_arms([evaluation(0.40), evaluation(0.44)], [evaluation(0.10), evaluation(0.12)])
-    sentence, top = gap_sentence(results, the_gap(results)), headline(results, the_gap(results))
+    sentence, top = the_sentence(results), find(results).headlines[0]
     assert "Real (trained there) reaches mAP 0.420 (0.400, 0.440)" in sentence
     assert "a gap of 31.0 AP points (95 % interval 31.0 to 31.0 over 200 test images; by seed 30.0, 32.0)" in sentence
     assert (top.number, top.where) == ("31.0", "AP points lost on photos")
@@ -146,8 +152,8 @@ def test_the_sentence_and_the_headline_hold_the_numbers():
 def test_a_negative_gap_is_no_loss_and_is_not_explained():
     results = two_arms([evaluation(0.3)] * 2, [evaluation(0.5)] * 2)
     assert the_gap(results).mean == pytest.approx(-20)
-    assert "What is it made of?" not in verdict(results)
-    assert advice(results) == []
+    assert "What is it made of?" not in find(results).verdict
+    assert find(results).advice == []
 
 
 def by_class(person: float, car: float, **more):
@@ -156,7 +162,7 @@ def by_class(person: float, car: float, **more):
 
 def test_classes_share_a_gap_by_what_each_of_them_loses():
     results = two_arms([by_class(0.8, 0.5), by_class(0.7, 0.5)], [by_class(0.4, 0.4), by_class(0.5, 0.4)])
-    person, car = class_parts(results, the_gap(results))
+    person, car = the_gap(results).parts.classes
     assert (person.name, person.change, person.share) == ("person", pytest.approx(-30), pytest.approx(0.75))
     assert (car.name, car.change, car.share) == ("car", pytest.approx(-10), pytest.approx(0.25))
     assert sum(part.change for part in (person, car)) / 2 == pytest.approx(-the_gap(results).mean)
@@ -169,27 +175,27 @@ def test_classes_share_a_gap_by_what_each_of_them_loses():
 
 def test_a_class_is_called_apart_only_if_it_is_at_every_seed():
     home, other = [by_class(0.8, 0.5), by_class(0.8, 0.5)], [by_class(0.4, 0.4), by_class(0.79, 0.4)]
-    parts = class_parts(two_arms(home, other), the_gap(two_arms(home, other)))
+    parts = the_gap(two_arms(home, other)).parts.classes
     assert {part.name: part.apart for part in parts} == {"person": False, "car": True}
     wide = [by_class(0.8, 0.5, reach=0.3)] * 2, [by_class(0.5, 0.4, reach=0.3)] * 2
-    parts = class_parts(two_arms(*wide), the_gap(two_arms(*wide)))
+    parts = the_gap(two_arms(*wide)).parts.classes
     assert "For no class by itself are the 95 % intervals apart at every seed." in class_words(parts)
 
 
 def test_of_old_files_nothing_is_said_about_intervals_of_classes():
     old = [before_there_were_intervals(by_class(*ap)) for ap in ((0.8, 0.5), (0.4, 0.4))]
     results = two_arms([old[0]] * 2, [old[1]] * 2)
-    assert all(part.apart is None for part in class_parts(results, the_gap(results)))
+    assert all(part.apart is None for part in the_gap(results).parts.classes)
     (sentence,) = made_of(results, the_gap(results))
     assert "interval" not in sentence and "person" in sentence
-    assert kind_parts(results, the_gap(results)) == [] and outcome_parts(results, the_gap(results)) == {}
-    assert size_parts(results, the_gap(results)) == []
+    assert the_gap(results).parts.kinds == () and the_gap(results).parts.outcomes.parts == {}
+    assert the_gap(results).parts.sizes == ()
 
 
 def test_a_class_that_a_seed_has_no_ap_of_is_left_out():
     home = [evaluation(0.8, classes={"person": 0.8, "car": None})] * 2
     results = two_arms(home, [by_class(0.4, 0.4)] * 2)
-    assert [part.name for part in class_parts(results, the_gap(results))] == ["person"]
+    assert [part.name for part in the_gap(results).parts.classes] == ["person"]
 
 
 def test_mistakes_are_named_where_they_cost_more_at_every_seed():
@@ -199,9 +205,9 @@ def test_mistakes_are_named_where_they_cost_more_at_every_seed():
         evaluation(0.4, kinds={"missed": 0.12, "localization": 0.04, "background": 0.005}),
     ]
     results = two_arms(home, other)
-    missed = kind_parts(results, the_gap(results))[0]
+    missed = the_gap(results).parts.kinds[0]
     assert (missed.name, missed.change) == ("missed", pytest.approx(9))
-    words = kind_words(results, the_gap(results), kind_parts(results, the_gap(results)))
+    words = kind_words(results, the_gap(results), the_gap(results).parts.kinds)
     assert "missed (11.0 AP points if all were mended, Real 2.0)" in words
     assert "localization" not in words  # less at one seed
     assert "background" not in words  # half a point
@@ -215,11 +221,11 @@ COUNTS = {
 
 
 def test_what_becomes_of_labelled_boxes_is_counted_by_hand():
-    outcome = outcome_of(evaluation(0.5, confusion=COUNTS, num_images=4))
+    outcome = outcome_of(parse_evaluation(evaluation(0.5, confusion=COUNTS, num_images=4)))
     assert (outcome.found, outcome.confused, outcome.missed) == pytest.approx((14 / 20, 1 / 20, 5 / 20))
     assert outcome.false == pytest.approx(10 / 4)
-    assert outcome_of(evaluation(0.5)) is None
-    assert outcome_of({"num_images": 4}) is None
+    assert outcome_of(parse_evaluation(evaluation(0.5))) is None
+    assert outcome_of(parse_evaluation(before_there_were_intervals(evaluation(0.5)))) is None
 
 
 MISSES = {"person": {"person": 2, "background": 8}, "car": {"car": 5, "background": 5}, "background": {"car": 2}}
@@ -227,7 +233,7 @@ MISSES = {"person": {"person": 2, "background": 8}, "car": {"car": 5, "backgroun
 
 def test_the_verdict_says_what_is_missed_beside_the_arm_at_home():
     results = two_arms([evaluation(0.8, confusion=COUNTS)] * 2, [evaluation(0.4, confusion=MISSES)] * 2)
-    said = " ".join(verdict(results)["What is it made of?"])
+    said = " ".join(find(results).verdict["What is it made of?"])
     assert "at confidence 0.25 it misses 65% of the labelled boxes (Real 25%)" in said
     assert "takes 0% for another class (5%)" in said
     assert "0.01 objects per image where nothing is labelled (0.05)" in said
@@ -302,7 +308,7 @@ def test_a_gap_within_the_seeds_asks_for_more_seeds():
 def test_leaks_ask_for_another_split_before_anything_else():
     summaries = {"renders": summary(boxes={"car": 90}, near_duplicates=10)}
     results = two_arms([evaluation(0.8)], [evaluation(0.4)], summaries=summaries)
-    assert advice(results)[0] == Advice(
+    assert find(results).advice[0] == Advice(
         "Split renders anew, by whole groups and without repeated images.", ("renders: its splits leak, see above.",)
     )
 
@@ -342,12 +348,12 @@ def test_where_the_arms_part_decides_what_to_train_again(backbone, head, words):
     results = two_arms([evaluation(0.8)] * 2, [evaluation(0.4)] * 2)
     found = {(RunName("real", s), RunName("synthetic", s), 416): effects(backbone, head) for s in (0, 1)}
     results = replace(results, effects=found)
-    said = [item for item in advice(results) if "head" in item.do or "backbone" in item.do]
+    said = [item for item in find(results).advice if "head" in item.do or "backbone" in item.do]
     assert [words in item.do for item in said] == ([True] if words else [])
     assert all(
         f"mean effect {backbone:.2f} in the backbone, {head:.2f} in the head" in item.because[0] for item in said
     )
-    sentence = verdict(results)["Where in the network is it?"][-1]
+    sentence = find(results).verdict["Where in the network is it?"][-1]
     assert f"{backbone:.2f} ({backbone:.2f}, {backbone:.2f}) in the backbone and {head:.2f}" in sentence
 
 
@@ -375,24 +381,25 @@ def test_advice_is_about_real_images_where_something_is_lost_there():
 
 
 def test_a_study_without_evaluations_is_advised_nothing():
-    assert advice(study({})) == [] and verdict(study({})) == {}
+    assert find(study({})).advice == [] and find(study({})).verdict == {}
 
 
 def test_leaks_are_told_as_shares_of_the_held_out_images():
     results = study({}, summaries={"photos": summary(boxes={"car": 9}, near_duplicates=5, shared_groups=2)})
-    said = list(checks.leaks(results))
+    said = list(checks.leaking_splits(run_numbers(results)))
     assert said[0] == "Of 50 held-out images of photos, 5 (10%) have a near-duplicate in an earlier split."
     assert "2 groups" in said[1] and "may be too high" in said[2]
-    assert not list(checks.leaks(study({}, summaries={"photos": summary(boxes={"car": 9})})))
+    assert not list(checks.leaking_splits(run_numbers(study({}, summaries={"photos": summary(boxes={"car": 9})}))))
 
 
 def test_few_images_wide_intervals_and_seeds_are_warned_about():
     home = evaluation(0.5, draws=UPWARDS, num_images=40)
-    results = two_arms([home, evaluation(0.9, num_images=40)], [evaluation(0.4, draws=[0.4] * 101, num_images=40)] * 2)
-    assert list(checks.few_images(results)) == ["photos has 40 test images; intervals over so few are too narrow."]
-    assert not list(checks.wide_intervals(results))  # of the second seed there are other draws, so no interval
-    assert "while seeds of one arm lie up to 40.0 apart" in next(checks.seeds_as_large(results))
-    wide = two_arms([home], [evaluation(0.4, draws=[0.4] * 101)])
+    other = evaluation(0.4, draws=[0.4] * 101, num_images=40)
+    numbers = run_numbers(two_arms([home, evaluation(0.9, num_images=40)], [other] * 2))
+    assert list(checks.few_images(numbers)) == ["photos has 40 test images; intervals over so few are too narrow."]
+    assert not list(checks.wide_intervals(numbers))  # of the second seed there are other draws, so no interval
+    assert "while seeds of one arm lie up to 40.0 apart" in next(checks.seeds_as_large(numbers))
+    wide = run_numbers(two_arms([home], [evaluation(0.4, draws=[0.4] * 101)]))
     assert "a gap of 10.0 AP points, 95 % interval -37.5 to 57.5" in next(checks.wide_intervals(wide))
 
 
@@ -405,11 +412,13 @@ def test_sound_evaluations_are_not_warned_about():
         checks.hardly_learned,
         checks.one_seed,
     ):
-        assert list(check(results)) == []
+        assert list(check(run_numbers(results))) == []
 
 
 def test_domains_that_ignore_other_shares_of_their_boxes_are_warned_about():
     summaries = {"photos": summary(boxes={"car": 30}, ignored=30), "renders": summary(boxes={"car": 30})}
-    (said,) = checks.label_policies(study({}, summaries=summaries))
+    (said,) = checks.label_policies(run_numbers(study({}, summaries=summaries)))
     assert "photos 25%, renders 0%" in said
-    assert not list(checks.label_policies(study({}, summaries={name: summaries["photos"] for name in summaries})))
+    assert not list(
+        checks.label_policies(run_numbers(study({}, summaries={n: summaries["photos"] for n in summaries})))
+    )

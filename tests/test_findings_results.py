@@ -9,23 +9,21 @@ import pytest
 import xarray as xr
 from made_up_run import write_made_up_run
 
-from gapscope.findings.confounds import confounds
-from gapscope.findings.curves import (
+from gapscope.findings.findings import find
+from gapscope.findings.layer_curves import (
     BIASED,
-    Curve,
+    PairCurve,
     average,
     ceiling_curve,
-    ceilings_of,
     largest,
     least,
     pair_curve,
     untrained_by_all,
 )
-from gapscope.findings.differences import by_intervals
+from gapscope.findings.layer_differences import by_intervals
+from gapscope.findings.layer_findings import layer_findings
 from gapscope.findings.results import Results
 from gapscope.findings.run_reader import read_results
-from gapscope.findings.sentences import verdict
-from gapscope.findings.tables import all_tables
 from gapscope.paper.paper_figures import all_figures, heatmaps
 from gapscope.run_folder import RunName
 
@@ -99,14 +97,14 @@ def test_a_broken_effect_is_named(run, tmp_path):
 
 def test_tables_and_figures_of_the_second_size_need_a_second_size(results):
     one = of_one_size(results)
-    assert [table.number for table in all_tables(one)] == [1, 2, 3, 5]
-    assert [number for number, _ in all_figures(one)] == [1, 2, 3, 4, 5, 6]
-    assert [table.number for table in all_tables(results)] == [1, 2, 3, 4, 5]
+    assert [table.number for table in find(one).tables] == [1, 2, 3, 5]
+    assert [number for number, _ in all_figures(layer_findings(one))] == [1, 2, 3, 4, 5, 6]
+    assert [table.number for table in find(results).tables] == [1, 2, 3, 4, 5]
     assert [item.size for item in heatmaps(results) if item.number == 7] == [96]
 
 
 def test_tables_name_the_probe_that_they_are_about(results):
-    (table,) = [table for table in all_tables(results.seen_at("engine")) if table.number == 3]
+    (table,) = [table for table in find(results.seen_at("engine")).tables if table.number == 3]
     assert "from the Engine test set" in table.caption
     expected = [float(results.seen_at("engine").statistics[REAL, 160]["std"].mean())]
     numbers = table.numbers
@@ -132,7 +130,7 @@ def test_frozen_layers_that_an_arm_before_trained_have_that_arms_seeds_as_ceilin
 
 
 def test_the_ceiling_of_a_pair_is_that_of_whichever_arm_trained_the_layer(results):
-    free, frozen = ceilings_of(results, ["u-synthetic", "f-synthetic"], 160)
+    free, frozen = layer_findings(results).ceilings_of(["u-synthetic", "f-synthetic"])
     np.testing.assert_array_equal(least([free, frozen], "value")[BACKBONE], free.value[BACKBONE])
     np.testing.assert_array_equal(average([free, frozen])[BACKBONE], free.value[BACKBONE])
     both = np.array([free.value, frozen.value])[:, ~BACKBONE]
@@ -141,10 +139,10 @@ def test_the_ceiling_of_a_pair_is_that_of_whichever_arm_trained_the_layer(result
     np.testing.assert_allclose(average([free, frozen])[~BACKBONE], both.mean(0))
 
 
-def curve(value: list[float], half: float = 0.05) -> Curve:
+def curve(value: list[float], half: float = 0.05) -> PairCurve:
     middle = np.array(value)
     none = np.zeros(len(value))
-    return Curve("made up", np.arange(len(value)), middle, middle - half, middle + half, none, none)
+    return PairCurve("made up", np.arange(len(value)), middle, middle - half, middle + half, none, none)
 
 
 def test_a_layer_without_any_ceiling_is_not_below_it():
@@ -155,7 +153,7 @@ def test_a_layer_without_any_ceiling_is_not_below_it():
 
 
 def against_ceiling(results: Results, pair: str) -> str:
-    said = verdict(results)["Where in the network is it?"]
+    said = find(results).verdict["Where in the network is it?"]
     (sentence,) = [one for one in said if one.startswith(f"{pair}: mean similarity")]
     return sentence
 
@@ -184,7 +182,7 @@ def test_a_ceiling_is_low_only_against_the_layers_that_it_has(results):
     head = np.arange(75, 107)
     grid["value"].loc[{"measure": "cka_debiased"}].values[head, head] = 0.72
     lowered = replace(results, grids=results.grids | {seeds: grid})
-    assert "The ceiling is no ceiling" not in [item.title for item in confounds(lowered)]
+    assert "The ceiling is no ceiling" not in [item.title for item in find(lowered).confounds]
     grid["value"].loc[{"measure": "cka_debiased"}].values[head, head] = 0.1
-    (item,) = [item for item in confounds(lowered) if item.title == "The ceiling is no ceiling"]
+    (item,) = [item for item in find(lowered).confounds if item.title == "The ceiling is no ceiling"]
     assert "on average over layers 75-106, but two seeds of F-Synthetic only 0.10." in item.texts[0]

@@ -10,10 +10,10 @@ import pytest
 from made_up_run import write_made_up_run
 from page_parts import numbers_of
 
-from gapscope.findings.confounds import confounds
+from gapscope.findings.estimates import Estimate
+from gapscope.findings.findings import find
 from gapscope.findings.results import Results
 from gapscope.findings.run_reader import read_results
-from gapscope.findings.sentences import generated_note, verdict
 from gapscope.page.page import render_page, write_report
 from gapscope.run_folder import RunName
 
@@ -35,7 +35,7 @@ def results(run: Path) -> Results:
 
 @pytest.fixture(scope="module")
 def page(results: Results) -> str:
-    return render_page(results)
+    return render_page(find(results))
 
 
 def with_map50(results: Results, values: dict[tuple[str, int, str], float]) -> Results:
@@ -43,22 +43,23 @@ def with_map50(results: Results, values: dict[tuple[str, int, str], float]) -> R
     evaluations = dict(results.evaluations)
     for (arm, seed, domain), value in values.items():
         old = evaluations[RunName(arm, seed), domain]
-        rules = {"coco": {**old["rules"]["coco"], "headline_map50": value}}
-        evaluations[RunName(arm, seed), domain] = {**old, "rules": rules}
+        coco = old.rules["coco"]
+        rules = {"coco": replace(coco, means={**coco.means, "headline_map50": Estimate(value)})}
+        evaluations[RunName(arm, seed), domain] = replace(old, rules=rules)
     return replace(results, evaluations=evaluations)
 
 
 def with_summary(results: Results, arm: str, **changes: object) -> Results:
     """The same results, with other facts about the trainings of an arm."""
     trainings = {
-        run: replace(training, summary=training.summary | changes) if run.arm == arm else training
+        run: replace(training, summary=replace(training.summary, **changes)) if run.arm == arm else training
         for run, training in results.trainings.items()
     }
     return replace(results, trainings=trainings)
 
 
 def found(results: Results, title: str) -> str:
-    return " ".join(text for item in confounds(results) if item.title == title for text in item.texts)
+    return " ".join(text for item in find(results).confounds if item.title == title for text in item.texts)
 
 
 def test_write_report_leaves_tables_figures_and_page(tmp_path):
@@ -116,7 +117,7 @@ def test_numbers_in_the_page_are_those_of_the_files(run, page):
 
 def test_a_stage_that_has_not_run_is_said_in_its_section(run, tmp_path):
     (tmp_path / "experiment.resolved.toml").write_bytes((run / "experiment.resolved.toml").read_bytes())
-    begun = render_page(read_results(tmp_path))
+    begun = render_page(find(read_results(tmp_path)))
     for stage in ("evaluate", "compare", "record", "data", "train"):
         assert f"once the stage <code>{stage}</code> has run" in begun
     assert "Nothing can be said yet" in begun
@@ -124,18 +125,18 @@ def test_a_stage_that_has_not_run_is_said_in_its_section(run, tmp_path):
 
 def test_generated_images_are_no_finding_about_photographs(results, page):
     sentence = "All images are generated; this shows the method, it is no finding about photographs."
-    assert generated_note(results) == sentence and sentence in page
+    assert find(results).generated_note == sentence and sentence in page
     domains = dict(results.experiment.domains)
     domains["camera"] = domains["camera"].model_copy(update={"generate": None, "root": "photographs"})
     mixed = replace(results, experiment=results.experiment.model_copy(update={"domains": domains}))
-    assert generated_note(mixed) == "Rendered by gapscope, so no photographs: Engine."
+    assert find(mixed).generated_note == "Rendered by gapscope, so no photographs: Engine."
 
 
 def test_layers_are_called_different_only_against_a_ceiling(results):
-    said = verdict(results)["Where in the network is it?"][0]
+    said = find(results).verdict["Where in the network is it?"][0]
     assert re.search(r"At \d+ of \d+ layers the arms are less alike than two seeds", said)
     pairs = {key: grid for key, grid in results.grids.items() if key[0].arm != key[1].arm}
-    assert "There is no second seed" in verdict(replace(results, grids=pairs))["Where in the network is it?"][0]
+    assert "There is no second seed" in find(replace(results, grids=pairs)).verdict["Where in the network is it?"][0]
 
 
 def test_leaks_small_probes_and_thin_test_sets_are_warned_about(results):
@@ -157,8 +158,8 @@ def test_sound_runs_are_not_warned_about(results):
 def test_a_changed_frozen_part_is_warned_about_and_not_called_frozen(results):
     changed = with_summary(results, "f-synthetic", frozen_hash_after="cd" * 32)
     assert "Layers 0-74 of F-Synthetic, seed 1" in found(changed, "A frozen part changed")
-    assert "Did frozen layers stay frozen?" not in verdict(changed)
-    assert "same hash" in verdict(results)["Did frozen layers stay frozen?"][0]
+    assert "Did frozen layers stay frozen?" not in find(changed).verdict
+    assert "same hash" in find(results).verdict["Did frozen layers stay frozen?"][0]
 
 
 def test_unequal_training_sets_are_warned_about(results):
@@ -188,6 +189,6 @@ def test_similarity_that_reaches_the_floor_is_warned_about(results):
 
 
 def test_images_that_are_not_on_this_machine_leave_a_sentence(run, results, tmp_path):
-    summaries = {name: summary | {"root": "elsewhere"} for name, summary in results.summaries.items()}
-    page = render_page(replace(results, summaries=summaries))
+    summaries = {name: replace(summary, root="elsewhere") for name, summary in results.summaries.items()}
+    page = render_page(find(replace(results, summaries=summaries)))
     assert "not on this machine, so none are shown" in page and "No pictures:" in page

@@ -17,15 +17,20 @@ from gapscope.config import Experiment
 from gapscope.data.leak_shares import SEEN
 from gapscope.errors import InputError
 from gapscope.experiment_file import parse_config
-from gapscope.findings.results import Results, Training
+from gapscope.findings.domain_facts import LEAK_WORDS, domain_facts
+from gapscope.findings.domain_file import LeakCounts
+from gapscope.findings.environment_file import RunEnvironment
+from gapscope.findings.findings import find
+from gapscope.findings.result_tables import UNDEFINED
+from gapscope.findings.results import Results
 from gapscope.findings.run_reader import read_results
-from gapscope.findings.tables import UNDEFINED, all_tables
-from gapscope.page.domain_tables import LEAK_WORDS, domain_tables
-from gapscope.page.material_context import material_context
-from gapscope.page.page import _downloads, page_environment
-from gapscope.page.provenance import compressed, provenance, stage_times
+from gapscope.findings.training_files import TrainingRecord, TrainingSummary
+from gapscope.findings.training_rows import CHANGED, UNCHANGED, not_begun, training_rows
+from gapscope.page.page import page_environment, page_names
+from gapscope.page.page_context import material
+from gapscope.page.provenance import compressed_grid, provenance, stage_times
 from gapscope.page.run_files import CONTENTS, file_groups
-from gapscope.page.training_rows import CHANGED, UNCHANGED, not_begun, training_curves, training_rows
+from gapscope.page.training_charts import training_curves
 from gapscope.run_folder import RunFolder, RunName
 from gapscope.study.domain_files import write_domain_files
 from gapscope.study.domains import prepare_domain
@@ -59,20 +64,21 @@ def html(results: Results) -> dict[str, str]:
 
 def sections(results: Results) -> dict[str, str]:
     """The HTML of each of the sections."""
-    environment, tables = page_environment(), {table.number: table for table in all_tables(results)}
-    more = {"tables": tables, "downloads": _downloads, "undefined": UNDEFINED}
-    context = {"results": results, "experiment": results.experiment, **more, **material_context(results)}
+    environment, findings = page_environment(), find(results)
+    context = page_names(findings) | {"material": material(findings)}
     return {name: environment.get_template(f"sections/{name}.html.j2").render(context) for name in SECTIONS}
 
 
 def with_summary(results: Results, domain: str, **changes: object) -> Results:
-    return replace(results, summaries=results.summaries | {domain: results.summaries[domain] | changes})
+    return replace(results, summaries=results.summaries | {domain: replace(results.summaries[domain], **changes)})
 
 
-def with_training(results: Results, arm: str, summary: dict, epochs: list[dict] | None = None) -> Results:
+def with_training(
+    results: Results, arm: str, summary: TrainingSummary | None, epochs: list[dict] | None = None
+) -> Results:
     """The same results with another training of an arm."""
     old = results.trainings[RunName(arm, 0)]
-    new = Training(summary, old.epochs if epochs is None else tuple(epochs))
+    new = TrainingRecord(summary, old.epochs if epochs is None else tuple(epochs))
     return replace(results, trainings=results.trainings | {RunName(arm, 0): new})
 
 
@@ -105,18 +111,18 @@ def test_shares_of_classes_are_of_the_training_boxes(results):
     for domain, (person, car, bus) in counts.items():
         train = {"person": person, "car": car, "bus": bus}
         results = with_summary(results, domain, boxes={"train": train, "val": {}, "test": {}})
-    rows = {row.name: row for row in domain_tables(results).shares}
+    rows = {row.name: row for row in domain_facts(results).shares}
     assert rows["person"].shares == (0.75, 0.5) and rows["person"].factor == pytest.approx(1.5)
     assert rows["car"].shares == (0.25, 0.5) and not rows["car"].marked
     assert rows["bus"].shares == (0, 0) and rows["bus"].factor is None and not rows["bus"].marked
-    assert domain_tables(results).most == 0.75
+    assert domain_facts(results).most == 0.75
 
 
 @pytest.mark.parametrize(("cars", "marked", "said"), [(40, False, "2.0"), (10, True, "8.0"), (0, True, "none in one")])
 def test_a_class_is_marked_where_its_shares_are_far_apart(results, cars, marked, said):
     one = with_summary(results, "camera", boxes={"train": {"person": 20, "car": 80}, "val": {}, "test": {}})
     two = with_summary(one, "engine", boxes={"train": {"person": 100 - cars, "car": cars}, "val": {}, "test": {}})
-    row = next(row for row in domain_tables(two).shares if row.name == "car")
+    row = next(row for row in domain_facts(two).shares if row.name == "car")
     assert row.marked == marked
     line = next(line for line in rows_of(sections(two)["data"]) if "80.0 %" in line)
     assert f"<td>{said}" in line and ("uneven" in line) == marked
@@ -130,7 +136,7 @@ def test_leaks_are_told_as_shares_of_the_held_out_images(html):
 
 
 def test_a_run_of_before_shares_were_noted_tells_its_counts(results):
-    leaks = {"shared_groups": 3, "near_duplicates": 0, "adjacent_frames": 7, "examples": [["a.png", "b.png"]]}
+    leaks = LeakCounts(shared_groups=3, adjacent_frames=7, examples=(("a.png", "b.png"),))
     page = sections(with_summary(results, "camera", leaks=leaks))["data"]
     assert "Camera: 3 shared groups, 0 near-duplicates, 7 adjacent frames across splits." in page
     assert "a.png ~ b.png" in page and "<code>gapscope data leaks --run</code>" in page
@@ -179,7 +185,7 @@ def test_the_data_stage_notes_which_share_of_the_held_out_images_was_seen(tmp_pa
 
 def test_names_that_were_ignored_or_dropped_stand_in_the_label_map(results):
     changed = with_summary(results, "engine", ignored_sources={"crowd": 5})
-    table = all_tables(changed)[0]
+    table = find(changed).tables[0]
     assert table.rows[-2:] == (("(ignored)", UNDEFINED, "crowd (5)"), ("(dropped)", UNDEFINED, "traffic cone (14)"))
     numbers = table.numbers[table.numbers.fate != "label"]
     assert numbers[["fate", "domain", "source", "boxes"]].values.tolist() == [
@@ -209,7 +215,7 @@ def test_a_source_that_is_not_stated_is_asked_for(results):
 def test_quantiles_of_sizes_and_looks_are_those_of_the_summary(results):
     quantiles = {"median": 17.2, "p5": 11.4, "p95": 44.6}
     spread = {"box_side": {"quantiles": quantiles, "counts": [1]}, "boxes_per_image": {"quantiles": {}}}
-    facts = domain_tables(with_summary(results, "camera", distributions=spread)).facts
+    facts = domain_facts(with_summary(results, "camera", distributions=spread)).facts
     assert [fact.values for fact in facts] == [("160 x 120", "160 x 120"), ("17 (11 to 45)", "")]
 
 
@@ -225,7 +231,7 @@ def test_a_finished_training_is_told_as_its_files_tell_it(run, results, html):
 
 def test_a_training_that_stopped_early_or_thawed_says_so(results):
     summary = results.trainings[RunName("f-synthetic", 0)].summary
-    changed = with_training(results, "f-synthetic", summary | {"stopped_early": True, "frozen_hash_after": "cd" * 32})
+    changed = with_training(results, "f-synthetic", replace(summary, stopped_early=True, frozen_hash_after="cd" * 32))
     row = row_of(changed, "f-synthetic")
     assert row.state == "stopped early: no better for 10 epochs" and row.frozen == CHANGED
     assert "hash changed" in sections(changed)["training"]
@@ -233,7 +239,7 @@ def test_a_training_that_stopped_early_or_thawed_says_so(results):
 
 def test_a_training_that_goes_on_is_told_as_far_as_it_is(results):
     lines = [{"epoch": 1, "loss": 9.0, "val_map50": None}, {"epoch": 2, "loss": 8.0, "val_map50": 0.25}]
-    changed = with_training(results, "u-real", {}, [*lines, {"epoch": 3, "loss": 7.0, "val_map50": 0.2}])
+    changed = with_training(results, "u-real", None, [*lines, {"epoch": 3, "loss": 7.0, "val_map50": 0.2}])
     gone = {run: one for run, one in changed.trainings.items() if run.arm != "f-synthetic"}
     changed = replace(changed, trainings=gone)
     row = row_of(changed, "u-real")
@@ -246,7 +252,7 @@ def test_a_training_that_goes_on_is_told_as_far_as_it_is(results):
 
 def test_curves_hold_every_epoch_and_null_where_a_line_says_nothing(results):
     lines = [{"epoch": 1, "loss": 9.0, "val_map50": None}, {"epoch": 2, "loss": 8.0, "val_map50": 0.25, "box": 3.0}]
-    curves = list(training_curves(with_training(results, "u-real", {}, lines)))
+    curves = list(training_curves(find(with_training(results, "u-real", None, lines))))
     curve = next(one for one in curves if one["title"] == "U-Real")
     assert curve["loss"] == [9.0, 8.0] and curve["box"] == [None, 3.0] and curve["val_map50"] == [None, 0.25]
     assert curve["best"] == 2 and json.dumps(curves, allow_nan=False)
@@ -314,7 +320,7 @@ def test_a_grid_that_is_too_large_is_named_instead(results):
     key = (RunName("u-real", 0), RunName("u-synthetic", 0), 160)
     noise = np.random.default_rng(0).normal(size=(9, 107, 107))
     large = xr.Dataset({"value": (("measure", "layer_a", "layer_b"), noise)})
-    assert len(compressed(large)) > 300_000
+    assert len(compressed_grid(large)) > 300_000
     changed = replace(results, grids=results.grids | {key: large})
     assert [grid.uri is None for grid in provenance(changed).grids] == [True, False, False]
     said = "too large for this page; it is in <code>similarity/u-real-seed0--u-synthetic-seed0--camera-160.nc</code>"
@@ -356,8 +362,8 @@ def test_a_run_that_has_just_begun_says_what_is_missing(run, tmp_path):
 def test_hostile_words_of_files_and_configuration_are_shown_and_not_run(run, results, tmp_path):
     changed = with_summary(results, "camera", notes=[EVIL], split=EVIL, dropped={EVIL: 2}, left_out={EVIL: 1})
     summary = results.trainings[RunName("u-real", 0)].summary
-    changed = with_training(changed, "u-real", summary | {"device": EVIL})
-    changed = replace(changed, environment=results.environment | {"command": EVIL, EVIL: EVIL})
+    changed = with_training(changed, "u-real", replace(summary, device=EVIL))
+    changed = replace(changed, environment=RunEnvironment(results.environment.facts | {"command": EVIL, EVIL: EVIL}))
     for name, page in sections(changed).items():
         assert "<script>" not in page, name
         assert "&lt;/td&gt;&lt;script&gt;alert(1)" in page, name

@@ -16,19 +16,15 @@ from made_up_run import write_made_up_run
 from small_evaluations import before_there_were_intervals, evaluation, study, two_arms
 
 from gapscope.evaluation.bootstrap import interval
-from gapscope.findings.advice import advice
-from gapscope.findings.confounds import confounds
-from gapscope.findings.gap_sentences import headline
-from gapscope.findings.gaps import gaps
-from gapscope.findings.paper_numbers import PAPER_TABLES
+from gapscope.findings.findings import find
+from gapscope.findings.result_tables import UNDEFINED, ResultTable, performance_table, printed
 from gapscope.findings.results import Results
+from gapscope.findings.run_numbers import RunNumbers, run_numbers
 from gapscope.findings.run_reader import read_results
-from gapscope.findings.sentences import generated_note, verdict
-from gapscope.findings.tables import UNDEFINED, all_tables, performance, printed
 from gapscope.page.mistake_tables import calibration_table, confusion_tables, error_tables, outcome_tables
-from gapscope.page.page import _downloads, _share
+from gapscope.page.page import _share, page_names
+from gapscope.page.page_context import performance_section
 from gapscope.page.performance_charts import performance_data
-from gapscope.page.performance_context import performance_context
 from gapscope.page.performance_tables import best_tables, class_tables, rule_table, size_tables
 from gapscope.paper.table_files import to_csv, to_latex
 from gapscope.run_folder import RunName
@@ -63,21 +59,19 @@ def sections(results: Results) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"share": _share, "plain": printed}
-    context = {
-        "results": results,
-        "generated": generated_note(results),
-        "headlines": [headline(results, gap) for gap in gaps(results)],
-        "verdict": verdict(results),
-        "confounds": confounds(results),
-        "advice": advice(results),
-        "tables": {table.number: table for table in all_tables(results)},
-        "paper": PAPER_TABLES,
-        "downloads": _downloads,
-        "performance": performance_context(results),
-        "undefined": UNDEFINED,
-    }
+    findings = find(results)
+    context = page_names(findings) | {"performance": performance_section(findings)}
     names = ("verdict", "performance")
     return "".join(environment.get_template(f"sections/{name}.html.j2").render(context) for name in names)
+
+
+def table_2(results: Results) -> ResultTable:
+    return performance_table(run_numbers(results))
+
+
+def numbers_of(*arms: list[dict], **more: object) -> RunNumbers:
+    """Those of two arms by hand."""
+    return run_numbers(two_arms(*arms, **more))
 
 
 def file_of(run: Path, name: str) -> dict:
@@ -93,12 +87,12 @@ def test_table_2_prints_the_interval_of_the_mean_over_the_seeds(run, results):
     files = [file_of(run, f"u-real-seed{seed}--camera")["rules"]["coco"] for seed in (0, 1)]
     mean = fmean(found["headline_map50"] for found in files)
     low, high = interval(np.mean([found["headline_draws"] for found in files], axis=0), mean)
-    assert performance(results).rows[0][4] == f"{low:.3f}\u2013{high:.3f}"
-    assert f"{low:.3f}--{high:.3f}" in to_latex(performance(results))
+    assert table_2(results).rows[0][4] == f"{low:.3f}\u2013{high:.3f}"
+    assert f"{low:.3f}--{high:.3f}" in to_latex(table_2(results))
 
 
 def test_table_2_has_the_intervals_of_single_seeds_and_of_the_mean_in_its_csv(run, results):
-    rows = list(csv.DictReader(io.StringIO(to_csv(performance(results)))))
+    rows = list(csv.DictReader(io.StringIO(to_csv(table_2(results)))))
 
     def row(**wanted):
         (found,) = [row for row in rows if wanted.items() <= row.items()]
@@ -115,7 +109,7 @@ def test_table_2_has_the_intervals_of_single_seeds_and_of_the_mean_in_its_csv(ru
 
 
 def test_with_one_seed_the_interval_stands_beside_its_number():
-    table = performance(two_arms([evaluation(0.5, reach=0.1)], [evaluation(0.4)]))
+    table = table_2(two_arms([evaluation(0.5, reach=0.1)], [evaluation(0.4)]))
     assert [name for _, name in table.columns] == ["Model", "seed 0", "95 %"]
     assert table.rows[0] == ("Real", "0.500", "0.405\u20130.595")
     assert "mean" not in to_csv(table)
@@ -123,7 +117,7 @@ def test_with_one_seed_the_interval_stands_beside_its_number():
 
 def test_table_2_of_old_files_has_dashes_for_intervals():
     old = before_there_were_intervals(evaluation(0.5))
-    assert performance(two_arms([old] * 2, [old] * 2)).rows[0] == ("Real", "0.500", "0.500", "0.500", UNDEFINED)
+    assert table_2(two_arms([old] * 2, [old] * 2)).rows[0] == ("Real", "0.500", "0.500", "0.500", UNDEFINED)
 
 
 def test_numbers_of_every_part_are_on_the_page(run, html):
@@ -142,7 +136,7 @@ def test_numbers_of_every_part_are_on_the_page(run, html):
 
 
 def test_charts_get_the_files_numbers(run, results):
-    data = performance_data(results)
+    data = performance_data(run_numbers(results))
     arm, domain = data["arms"].index("U-Synthetic"), data["domains"].index("Camera")
     found = file_of(run, "u-synthetic-seed1--camera")
     (point,) = [p for p in data["points"] if (p["arm"], p["domain"], p["seed"]) == (arm, domain, 1)]
@@ -164,7 +158,7 @@ def test_charts_get_the_files_numbers(run, results):
 def test_charts_get_shares_in_thousandths_and_null_where_there_is_none():
     one = evaluation(0.5, best={"car": 0.4567})
     one["curves"]["coco"]["car"] |= {"precision": [1.0, 0.6666, 0.0], "confidence": [0.98765, 0.1234, None]}
-    (run,) = performance_data(study({("real", 0, "photos"): one}, seeds=[0]))["runs"]
+    (run,) = performance_data(run_numbers(study({("real", 0, "photos"): one}, seeds=[0])))["runs"]
     car = 1
     assert run["curves"]["coco"][car] == [1000, 667, 0]
     assert run["confidence"][car] == [988, 123, None]
@@ -182,16 +176,16 @@ def test_a_class_shows_how_far_the_intervals_of_its_seeds_reach():
         evaluation(0.7, classes={"person": 0.7, "car": None}),
     ]
     results = two_arms(home, [evaluation(0.4)] * 2)
-    labels, (cell, _) = table_of(class_tables(results), 0)
+    labels, (cell, _) = table_of(class_tables(run_numbers(results)), 0)
     assert labels == ("person", "40")
     assert (cell.text, cell.note, cell.bar) == ("0.600", "0.49\u20130.71", pytest.approx(0.6))
-    assert table_of(class_tables(results), 1)[1][0].text == UNDEFINED
+    assert table_of(class_tables(run_numbers(results)), 1)[1][0].text == UNDEFINED
 
 
 def test_the_other_rule_is_shown_only_where_it_prints_other_numbers():
     same = two_arms([evaluation(0.5, paper=0.5001)], [evaluation(0.4)])
-    assert rule_table(same) is None
-    table = rule_table(two_arms([evaluation(0.5, paper=0.48)], [evaluation(0.4)]))
+    assert rule_table(run_numbers(same)) is None
+    table = rule_table(numbers_of([evaluation(0.5, paper=0.48)], [evaluation(0.4)]))
     assert table is not None and table.rows[0][1][0].text == "0.480"
     assert "No number is further than 2.0 AP points" in table.caption
 
@@ -200,14 +194,14 @@ def test_sizes_without_boxes_have_no_row():
     sizes = {"small": 0.2, "medium": 0.6}
     home = evaluation(0.5, sizes=sizes)
     home["rules"]["coco"]["by_size"]["large"] = {"targets": 0, "map50": None, "map50_95": None, "ap50": {}}
-    (table,) = size_tables(two_arms([home] * 2, [home] * 2)).tables
+    (table,) = size_tables(numbers_of([home] * 2, [home] * 2)).tables
     assert [labels for labels, _ in table.rows] == [("small: up to 32 x 32", "30"), ("medium: up to 96 x 96", "30")]
     assert table.rows[1][1][0].text == "0.600" and table.rows[1][1][0].note == "0.60, 0.60"
 
 
 def test_mistakes_are_shown_in_ap_points_and_their_bars_share_a_scale():
     home, other = evaluation(0.5, kinds={"missed": 0.02}), evaluation(0.4, kinds={"missed": 0.08, "both": -0.01})
-    (table,) = error_tables(two_arms([home], [other])).tables
+    (table,) = error_tables(numbers_of([home], [other])).tables
     rows = {labels[0]: cells for labels, cells in table.rows}
     assert [cell.text for cell in rows["missed"]] == ["+2.0", "+8.0"]
     assert [cell.bar for cell in rows["missed"]] == pytest.approx([0.25, 1])
@@ -220,16 +214,16 @@ COUNTS = {"person": {"person": 6, "car": 3, "background": 1}, "car": {"car": 4},
 def test_confusions_are_shares_of_the_true_class_and_the_largest_come_first():
     more = {"person": {"person": 9, "car": 1}, "car": {"car": 1, "person": 3}}
     results = two_arms([evaluation(0.5, confusion=COUNTS)], [evaluation(0.4, confusion=more)])
-    assert table_of(confusion_tables(results), 0)[0] == ("car", "person")
-    assert [cell.text for cell in table_of(confusion_tables(results), 0)[1]] == ["0.0%", "75.0%"]
-    assert [cell.text for cell in table_of(confusion_tables(results), 1)[1]] == ["30.0%", "10.0%"]
-    found, confused, missed, false = (cells[0].text for _, cells in outcome_tables(results).tables[0].rows)
+    assert table_of(confusion_tables(run_numbers(results)), 0)[0] == ("car", "person")
+    assert [cell.text for cell in table_of(confusion_tables(run_numbers(results)), 0)[1]] == ["0.0%", "75.0%"]
+    assert [cell.text for cell in table_of(confusion_tables(run_numbers(results)), 1)[1]] == ["30.0%", "10.0%"]
+    found, confused, missed, false = (cells[0].text for _, cells in outcome_tables(run_numbers(results)).tables[0].rows)
     assert (found, confused, missed, false) == ("71%", "21%", "7%", "0.04")
 
 
 def test_the_best_confidence_is_told_seed_by_seed():
     home = [evaluation(0.5, best={"car": at}) for at in (0.3, 0.45)]
-    (table,) = best_tables(two_arms(home, [evaluation(0.4)] * 2)).tables
+    (table,) = best_tables(numbers_of(home, [evaluation(0.4)] * 2)).tables
     rows = {labels[0]: cells for labels, cells in table.rows}
     assert (rows["car"][0].text, rows["car"][0].note) == ("0.50", "from 0.30, 0.45")
     assert rows["person"][0].text == UNDEFINED
@@ -238,7 +232,7 @@ def test_the_best_confidence_is_told_seed_by_seed():
 def test_calibration_errors_are_averaged_over_the_seeds():
     home = [evaluation(0.5), evaluation(0.5)]
     home[1]["calibration"] = home[1]["calibration"] | {"error_from": 0.4, "error": None}
-    table = calibration_table(two_arms(home, [evaluation(0.4)] * 2))
+    table = calibration_table(numbers_of(home, [evaluation(0.4)] * 2))
     assert table is not None
     assert (table.rows[0][1][0].text, table.rows[0][1][0].note) == ("0.300", "of all: 0.100")
     assert "from confidence 0.25 on" in table.caption
@@ -303,7 +297,7 @@ def test_the_biased_estimators_floor_is_warned_about_where_it_makes_up_most_of_t
     share = np.where(np.isin(np.arange(107), [80, 81, 82]), 0.51, 0.49)  # of the value that shuffled images give too
     for name in ("floor_low", "floor_high"):
         grid[name].loc[{"measure": "cka_biased"}] = share * biased
-    found = confounds(replace(results, grids=results.grids | {key: grid}))
+    found = find(replace(results, grids=results.grids | {key: grid})).confounds
     (warned,) = [item for item in found if item.title == "Much of the biased CKA is its floor"]
     assert warned.texts[0].startswith("U-Real vs U-Synthetic: at 3 of 107 layers more than half")
     assert "layers 80-82" in warned.texts[0]

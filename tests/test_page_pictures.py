@@ -17,12 +17,13 @@ from gapscope.errors import InputError
 from gapscope.evaluation.columns import Boxes
 from gapscope.evaluation.error_kinds import KINDS, error_kinds
 from gapscope.evaluation.matching import coco_candidates, match_coco
+from gapscope.findings.findings import find
 from gapscope.findings.judged import Judged, f1_per_image, judge
 from gapscope.findings.run_reader import read_results
-from gapscope.page.material_context import material_context
-from gapscope.page.page import page_environment
+from gapscope.page.galleries import galleries, sample_pictures
+from gapscope.page.page import page_environment, page_names
+from gapscope.page.page_context import material
 from gapscope.page.picture_choice import DISPUTED, EXAMPLE, SAMPLE, choose, evenly, uncovered
-from gapscope.page.pictures import galleries, sample_pictures
 from gapscope.page.thumbnails import thumbnails
 
 pytestmark = pytest.mark.slow
@@ -49,7 +50,8 @@ def cars(count):
 def pictures_html(results):
     environment = page_environment()
     template = environment.get_template("sections/pictures.html.j2")
-    return template.render(results=results, experiment=results.experiment, **material_context(results))
+    findings = find(results)
+    return template.render(material=material(findings), **page_names(findings))
 
 
 def kinds(marks, confidence=0.25):

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from small_run import write_small_run
 
+from gapscope.findings.findings import find
 from gapscope.findings.run_reader import read_results
-from gapscope.page.material_context import material_context
-from gapscope.page.page import page_environment
+from gapscope.page.page import page_environment, page_names
+from gapscope.page.page_context import material
 
 CAR, VAN = (10.0, 10.0, 30.0, 30.0), (60.0, 10.0, 90.0, 40.0)
 LABELS = [[("car", *CAR)], [("car", *CAR)], [("van", *VAN)]]
@@ -28,7 +29,8 @@ document.documentElement.dataset.ready = "yes";</script></body></html>"""
 def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The section alone, as the page has it."""
     results = read_results(write_small_run(tmp_path_factory.mktemp("pictures") / "run", LABELS, FOUND))
-    context = {"results": results, "experiment": results.experiment, **material_context(results)}
+    findings = find(results)
+    context = page_names(findings) | {"material": material(findings)}
     path = results.folder / "page.html"
     path.write_text(page_environment().from_string(PAGE).render(context), encoding="utf-8")
     return path

@@ -12,19 +12,22 @@ from made_up_similarity import NOTHING_SHARED
 
 from gapscope.detector.network_map import BLOCKS
 from gapscope.errors import InputError
-from gapscope.findings.curves import Curve
-from gapscope.findings.differences import INTERVALS, SHORTFALL, above_floor, by_intervals, difference
+from gapscope.findings.findings import find
+from gapscope.findings.image_influence import extremes
+from gapscope.findings.layer_blocks import block_rows, in_words
+from gapscope.findings.layer_curves import PairCurve
+from gapscope.findings.layer_differences import INTERVALS, SHORTFALL, LayerDifference, above_floor, by_intervals
+from gapscope.findings.layer_findings import layer_findings
+from gapscope.findings.layer_rows import part_rows, seed_rows, untrained_rows
 from gapscope.findings.results import Results
+from gapscope.findings.run_numbers import run_numbers
 from gapscope.findings.run_reader import read_results
-from gapscope.findings.tables import UNDEFINED
-from gapscope.page.block_tables import block_rows, in_words
 from gapscope.page.grid_packing import pack_cells, unpack_cells
-from gapscope.page.influential_images import MOST_THUMBNAILS, extremes, influence_data
-from gapscope.page.network_strip import network_strip
-from gapscope.page.page import page_environment
-from gapscope.page.page_data import page_data
+from gapscope.page.influential_images import MOST_THUMBNAILS, influence_data
+from gapscope.page.page import page_environment, page_names
+from gapscope.page.page_context import where_section
+from gapscope.page.page_data import network_strip, page_data
 from gapscope.page.where_charts import where_data
-from gapscope.page.where_tables import part_rows, seed_rows, untrained, where_tables
 from gapscope.run_folder import RunName
 from gapscope.similarity.blocks import YOLOV3_BLOCKS
 
@@ -49,7 +52,7 @@ def results(run: Path) -> Results:
 
 @pytest.fixture(scope="module")
 def data(results: Results) -> dict:
-    return page_data(results)
+    return page_data(find(results))
 
 
 def with_grid(results: Results, change) -> Results:
@@ -69,9 +72,12 @@ def of_one_seed(results: Results) -> Results:
 def section(results: Results) -> str:
     """The section "Where" alone."""
     template = page_environment().get_template("sections/where.html.j2")
-    return template.render(
-        results=results, experiment=results.experiment, where=where_tables(results), undefined=UNDEFINED
-    )
+    findings = find(results)
+    return template.render(where=where_section(findings), **page_names(findings))
+
+
+def difference_of(results: Results, measure: str = "cka_debiased") -> LayerDifference | None:
+    return layer_findings(results).difference(REAL, SYNTHETIC, SIZE, measure)
 
 
 def curve_of(data: dict, measure: str = "cka_debiased", probe: int = 0) -> dict:
@@ -131,7 +137,7 @@ def test_effects_on_the_page_are_those_of_the_files_and_say_why_one_is_undefined
 
 
 def test_most_wanted_maps_are_sent_first_and_the_rest_is_named(results):
-    whole, few = where_data(results)["maps"], where_data(results, most_maps=8)["maps"]
+    whole, few = where_data(run_numbers(results))["maps"], where_data(run_numbers(results), most_maps=8)["maps"]
     assert len(whole) == len(few) == 2 * (2 * 6 + 3)
     sent = [(m["probe"], m["a"], m["b"], name) for m in few for name in m["values"]]
     assert len(sent) == 8 and {name for *_, name in sent} == {"cka_debiased"} and {probe for probe, *_ in sent} == {0}
@@ -145,7 +151,7 @@ def test_a_layer_that_is_undefined_is_named_with_its_reason_and_not_drawn(result
         grid["reason_a"] = (("measure", "layer_a"), np.full((len(grid.measure), 107), "", dtype=object))
         grid["reason_a"][:, 82] = "its outputs are the same for all images"
 
-    data = page_data(with_grid(results, constant))
+    data = page_data(find(with_grid(results, constant)))
     sent = map_of(data, "u-real-seed0", "u-synthetic-seed0")
     assert sent["undefined"]["cka_debiased"] == [{"82": "its outputs are the same for all images"}, {}]
     assert np.isnan(unpack_cells(sent["values"]["cka_debiased"], 107)[82]).all()
@@ -168,14 +174,14 @@ def test_a_layer_differs_where_the_shortfall_is_sure_and_no_pair_of_seeds_is_as_
     effect["shortfall_low"][3] = -0.01  # the interval of the shortfall holds 0
     effect["ceiling_min"][4] = 0.4  # one pair of seeds is less alike still
     effect["ceiling"][5:8] = np.nan  # no arm trained these layers
-    found = difference(replace(results, effects={PAIR: effect}), REAL, SYNTHETIC, SIZE)
+    found = difference_of(replace(results, effects={PAIR: effect}))
     assert found.rule == SHORTFALL and found.looked == 104
     assert set(range(107)) - set(found.layers.tolist()) == {3, 4, 5, 6, 7}
 
 
-def flat_curve(low: float, high: float) -> Curve:
+def flat_curve(low: float, high: float) -> PairCurve:
     row = np.array([low, low])
-    return Curve("", np.arange(2), (row + high) / 2, row, np.array([high, high]), row, row)
+    return PairCurve("", np.arange(2), (row + high) / 2, row, np.array([high, high]), row, row)
 
 
 @pytest.mark.parametrize(
@@ -197,14 +203,14 @@ def test_without_effects_whole_intervals_must_lie_on_the_less_alike_side(measure
 
 def test_without_intervals_no_layer_is_looked_at(results):
     assert np.isnan(results.grids[PAIR]["interval_low"].sel(measure="rsa")).all()
-    assert difference(results, REAL, SYNTHETIC, SIZE, "rsa") is None
+    assert difference_of(results, "rsa") is None
 
 
 def test_a_distance_is_sent_as_one_with_its_largest_value(results):
     def as_distance(grid: xr.Dataset) -> xr.Dataset:
         return grid.assign_coords(measure=["cka_debiased", *grid.measure.values[1:-1], "procrustes"])
 
-    measures = {m["key"]: m for m in where_data(with_grid(results, as_distance))["measures"]}
+    measures = {m["key"]: m for m in where_data(run_numbers(with_grid(results, as_distance)))["measures"]}
     assert measures["procrustes"]["distance"] and measures["procrustes"]["high"] == pytest.approx(math.sqrt(2))
     assert not measures["cka_debiased"]["distance"] and next(iter(measures)) == "cka_debiased"
 
@@ -214,11 +220,11 @@ def test_a_measure_that_nobody_knows_is_refused_by_name(results):
         return grid.assign_coords(measure=[*grid.measure.values[:-1], "cka_debiazed"])
 
     with pytest.raises(InputError, match="there is no measure 'cka_debiazed'"):
-        where_data(with_grid(results, renamed))
+        where_data(run_numbers(with_grid(results, renamed)))
 
 
 def test_means_by_part_are_means_over_seeds_of_the_layers_there(results):
-    row = part_rows(results)[0]
+    row = part_rows(layer_findings(results))[0]
     grids = [results.grids[RunName("u-real", s), RunName("u-synthetic", s), SIZE] for s in (0, 1)]
     values = [np.diagonal(grid["value"].sel(measure="cka_debiased").values) for grid in grids]
     stage = BLOCKS.index(next(block for block in BLOCKS if block.name == "stage 4"))
@@ -230,16 +236,19 @@ def test_a_part_that_no_arm_of_a_pair_trained_has_no_ceiling(results):
     arms = results.experiment.arms
     frozen = {name: arm.model_copy(update={"start": "scratch", "freeze": "0-74"}) for name, arm in arms.items()}
     changed = replace(results, experiment=results.experiment.model_copy(update={"arms": frozen}))
-    in_backbone, in_head = part_rows(changed)[0].cells[0], part_rows(changed)[0].cells[-1]
+    in_backbone, in_head = (
+        part_rows(layer_findings(changed))[0].cells[0],
+        part_rows(layer_findings(changed))[0].cells[-1],
+    )
     assert in_backbone[1] is None and in_head[1] is not None
-    assert [layers for _, layers in untrained(changed)] == ["0-74"] * 3
-    assert not untrained(results)
+    assert [row.layers for row in untrained_rows(layer_findings(changed))] == ["0-74"] * 3
+    assert not untrained_rows(layer_findings(results))
 
 
 def test_layers_that_differ_are_counted_among_those_looked_at(results):
-    rows = seed_rows(results)
+    rows = seed_rows(layer_findings(results))
     assert [(row.seed, row.looked) for row in rows] == [(0, 107), (1, 107)] * 3
-    expected = difference(results, REAL, SYNTHETIC, SIZE)
+    expected = difference_of(results)
     assert rows[0].count == len(expected.layers) > 0 and rows[0].above_floor == rows[0].defined == 107
 
 
@@ -247,13 +256,13 @@ def test_layers_above_the_floor_are_those_whose_q_is_below_a_twentieth(results):
     def partly(grid: xr.Dataset) -> None:
         grid["floor_q"][:, 75:] = 0.05
 
-    assert above_floor(with_grid(results, partly), REAL, SYNTHETIC, SIZE) == 75
+    assert above_floor(with_grid(results, partly).grids[PAIR]) == 75
 
 
 def test_with_one_seed_nothing_is_said_to_differ(results):
     single = of_one_seed(results)
-    assert all(row.count is None and row.beyond == "" for row in seed_rows(single))
-    data = page_data(single)
+    assert all(row.count is None and row.beyond == "" for row in seed_rows(layer_findings(single)))
+    data = page_data(find(single))
     assert not data["ceilings"] and not data["effects"]
     assert all(curve["rule"] is None and not curve["beyond"] for curve in data["curves"])
     page = section(single)
@@ -290,13 +299,13 @@ def test_no_image_has_an_influence_on_an_undefined_layer(results):
     def undefined(grid: xr.Dataset) -> None:
         grid["influence"][82] = np.nan
 
-    changed = influence_data(with_grid(results, undefined))["pairs"][0]
+    changed = influence_data(run_numbers(with_grid(results, undefined)))["pairs"][0]
     assert changed["layers"][82] is None and len(changed["layers"][81]) == 16 and len(changed["mean"]) == 16
 
 
 def test_images_that_are_elsewhere_leave_their_names_and_numbers(results):
-    summaries = {name: summary | {"root": "elsewhere"} for name, summary in results.summaries.items()}
-    sent = influence_data(replace(results, summaries=summaries))
+    summaries = {name: replace(summary, root="elsewhere") for name, summary in results.summaries.items()}
+    sent = influence_data(run_numbers(replace(results, summaries=summaries)))
     assert not sent["here"] and sent["images"] and all(image["picture"] is None for image in sent["images"])
 
 
@@ -326,8 +335,8 @@ def test_a_run_of_before_is_shown_with_what_it_has(results):
     old = replace(results, grids={key: as_before(grid) for key, grid in results.grids.items()}, effects={})
     page = section(old)
     assert "No blocks were found in this run" in page and "did not compute it" in page
-    assert all(row.above_floor is None and row.rule == INTERVALS for row in seed_rows(old))
-    assert not [p for p in page_data(old)["influence"]["pairs"] if p["probe"] == 0]
+    assert all(row.above_floor is None and row.rule == INTERVALS for row in seed_rows(layer_findings(old)))
+    assert not [p for p in page_data(find(old))["influence"]["pairs"] if p["probe"] == 0]
 
 
 def test_before_the_networks_were_compared_the_section_says_so(results):

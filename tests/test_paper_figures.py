@@ -16,12 +16,11 @@ from made_up_run import write_made_up_run
 from pypdf import PdfReader
 
 from gapscope.errors import InputError
-from gapscope.findings.curves import BIASED, DEBIASED
+from gapscope.findings.beside_paper import paper_model
+from gapscope.findings.findings import find
+from gapscope.findings.layer_curves import BIASED, DEBIASED
 from gapscope.findings.results import Results
 from gapscope.findings.run_reader import read_results
-from gapscope.findings.tables import all_tables
-from gapscope.paper.beside_paper import paper_model, tables_beside_paper
-from gapscope.paper.more_figures import seed_grid
 from gapscope.paper.paper_output import latex_floats, planned_figures, write_paper_output
 from gapscope.paper.planned import Planned
 from gapscope.paper.table_files import to_latex
@@ -46,7 +45,7 @@ def results(run: Path) -> Results:
 
 @pytest.fixture(scope="module")
 def planned(results: Results) -> dict[str, Planned]:
-    return {one.name: one for one in planned_figures(results)}
+    return {one.name: one for one in planned_figures(find(results))}
 
 
 def without(run: Path, folder: Path, *parts: str) -> Path:
@@ -85,7 +84,7 @@ def test_a_run_with_one_seed_has_no_ceiling_and_its_captions_say_so(run, tmp_pat
     one_seed = without(run, tmp_path / "run", "*seed1*", "effect--*")
     config = one_seed / "experiment.resolved.toml"
     config.write_text(config.read_text().replace("seeds = [0, 1]", "seeds = [0]"))
-    planned = {one.name: one for one in planned_figures(read_results(one_seed))}
+    planned = {one.name: one for one in planned_figures(find(read_results(one_seed)))}
     assert {"figure2", "effect", "difference"}.isdisjoint(planned)
     assert "There is no ceiling, since there is one seed." in planned["figure1"].caption
     assert "Black marks" not in planned["curves"].caption
@@ -118,7 +117,7 @@ def test_the_difference_is_the_pairs_grid_minus_that_of_its_arms_seeds(results, 
 
 
 def test_layers_that_an_arm_keeps_frozen_are_no_ceiling_of_the_difference(results):
-    frozen = seed_grid(results, ["f-synthetic"], 160, DEBIASED)
+    frozen = find(results).numbers.layers.seed_cells(["f-synthetic"], 160, DEBIASED)
     assert frozen is not None
     assert np.isnan(frozen[:75, :75]).all()
     assert np.isfinite(frozen[75:, :]).all() and np.isfinite(frozen[:, 75:]).all()
@@ -140,7 +139,7 @@ def test_arms_are_the_papers_models_by_what_they_were_trained_on(results):
 
 
 def test_table_2_beside_the_papers_has_the_papers_row_above_the_runs(run, results):
-    table = next(table for table in tables_beside_paper(results) if table.number == 2)
+    table = next(table for table in find(results).tables_beside_paper if table.number == 2)
     assert table.rows[0] == ("U-Real", "paper", "0.429 (0.428, 0.430)", "0.440 (0.440, 0.439)")
     files = [run / "evaluation" / f"u-real-seed{seed}--camera.json" for seed in (0, 1)]
     values = [json.loads(file.read_text())["rules"]["paper"]["headline_map50"] for file in files]
@@ -149,7 +148,7 @@ def test_table_2_beside_the_papers_has_the_papers_row_above_the_runs(run, result
 
 
 def test_table_5_beside_the_papers_has_both_estimators(results):
-    table = next(table for table in tables_beside_paper(results) if table.number == 5)
+    table = next(table for table in find(results).tables_beside_paper if table.number == 5)
     assert [row[1] for row in table.rows[:3]] == ["paper, biased", "this run, biased", "this run, debiased"]
     assert table.rows[0][2] == "0.5880 (0.5865, 0.5895)"
     grid = results.grids[RunName("u-real", 0), RunName("u-synthetic", 0), 160]
@@ -160,7 +159,7 @@ def test_table_5_beside_the_papers_has_both_estimators(results):
 
 
 def test_what_differs_from_the_paper_is_said_in_every_caption(results):
-    tables = tables_beside_paper(results)
+    tables = find(results).tables_beside_paper
     assert [table.name for table in tables] == [f"table{n}-beside-paper" for n in (2, 3, 4, 5)]
     for table in tables:
         assert "differs from the paper in data, classes and training, network width (0.25; paper: 1)" in table.caption
@@ -172,11 +171,11 @@ def test_a_run_without_the_papers_models_has_no_table_beside_it(run, tmp_path):
     other = without(run, tmp_path / "run")
     config = other / "experiment.resolved.toml"
     config.write_text(re.sub(r'role = "\w+"', 'role = "control"', config.read_text()))
-    assert tables_beside_paper(read_results(other)) == []
+    assert find(read_results(other)).tables_beside_paper == []
 
 
 def test_every_table_is_latex_that_compiles(results):
-    for table in [*all_tables(results), *tables_beside_paper(results)]:
+    for table in [*find(results).tables, *find(results).tables_beside_paper]:
         check_latex(to_latex(table))
 
 
@@ -282,6 +281,6 @@ def test_evaluations_of_before_there_were_errors_leave_that_figure_out(run, tmp_
         kept = json.loads(path.read_text())
         if isinstance(kept, dict):
             path.write_text(json.dumps({key: value for key, value in kept.items() if key != "errors"}))
-    (gap,) = planned_figures(read_results(old))
+    (gap,) = planned_figures(find(read_results(old)))
     assert gap.name == "gap"
     check_readable(gap.draw(ONE_COLUMN), ONE_COLUMN)

@@ -19,20 +19,22 @@ from several_runs import SIZE, copied, features_of, other_networks, write_record
 
 from gapscope.errors import InputError
 from gapscope.evaluation.bootstrap import interval
-from gapscope.findings.headline import Estimate
+from gapscope.findings.estimates import Estimate
+from gapscope.findings.evaluation_file import RuleScores
+from gapscope.findings.findings import find
 from gapscope.run_folder import RunName
+from gapscope.several.csv_files import csv_files
 from gapscope.several.dots import axis_of, dots
-from gapscope.several.files import csv_files
-from gapscope.several.gaps import comparables, run_gaps
-from gapscope.several.layers import RunCurve, held, part_means, run_curve
 from gapscope.several.limits import limits
 from gapscope.several.line_up import SideBySide, line_up
-from gapscope.several.networks import Recorded, across, recorded
-from gapscope.several.page import render_several
 from gapscope.several.ranks import rank, rank_agreements
+from gapscope.several.recorded_networks import Recorded, across, recorded_networks
+from gapscope.several.run_curves import RunCurve, held, part_means, run_curve
+from gapscope.several.run_gaps import comparables, run_gaps
 from gapscope.several.runs import Run, read_runs
 from gapscope.several.settings import differing, settings, side_by_side
-from gapscope.several.words import in_short
+from gapscope.several.several_page import render_several
+from gapscope.several.several_sentences import in_short
 from gapscope.similarity.cka import linear_cka
 
 pytestmark = pytest.mark.slow
@@ -78,6 +80,11 @@ def side(runs: list[Run]) -> SideBySide:
 @pytest.fixture(scope="module")
 def page(side: SideBySide) -> str:
     return render_several(side)
+
+
+def with_results(run: Run, **changes: object) -> Run:
+    """The same run with other contents of its folder."""
+    return replace(run, findings=find(replace(run.results, **changes)))
 
 
 def headline(run: Path, arm: str, seed: int, domain: str) -> dict:
@@ -175,10 +182,10 @@ def test_a_network_that_is_part_of_two_runs_counts_once(bare, tmp_path):
 
 def test_old_evaluations_without_draws_give_gaps_without_intervals(runs, tmp_path):
     old = {
-        key: one | {"rules": {"coco": {"headline_map50": one["rules"]["coco"]["headline_map50"], "ap50": {}}}}
+        key: replace(one, rules={"coco": RuleScores({"headline_map50": Estimate(one.rules["coco"].headline.value)})})
         for key, one in runs[0].results.evaluations.items()
     }
-    side = line_up([replace(runs[0], results=replace(runs[0].results, folder=tmp_path, evaluations=old, grids={}))])
+    side = line_up([with_results(runs[0], folder=tmp_path, evaluations=old, grids={})])
     assert not any(gap.gap.estimate.has_interval for gap in side.gaps)
     assert "A: evaluation files without draws of the test images" in " ".join(limits(side))
 
@@ -275,7 +282,7 @@ def test_maps_across_runs_hold_every_layer_pair_of_the_same_arm(side):
 
 
 def test_networks_with_other_layers_have_a_map_and_no_same_index_value(runs):
-    one, other = (recorded(run, 160, draws=False) for run in runs[:2])
+    one, other = (recorded_networks(run, 160, draws=False) for run in runs[:2])
     shorter = tuple(replace(n, layers=n.layers[:50], vectors=n.vectors[:50]) for n in other.networks)
     same = across({runs[0]: one, runs[1]: replace(other, networks=shorter)})[0]
     assert np.isnan(same.same_index[0, len(one.networks)]).all()
@@ -288,10 +295,10 @@ def test_runs_with_other_main_sizes_are_compared_at_a_size_that_both_recorded(ru
         write_recordings(tmp_path / name, name, seeds=(2,), size=96)
         experiment = runs[2].results.experiment
         record = experiment.record.model_copy(update={"sizes": sizes})
-        results = replace(
-            runs[2].results, folder=tmp_path / name, experiment=experiment.model_copy(update={"record": record})
+        other = with_results(
+            runs[2], folder=tmp_path / name, experiment=experiment.model_copy(update={"record": record})
         )
-        found.append(replace(runs[2], letter=letter, results=results))
+        found.append(replace(other, letter=letter))
     write_recordings(tmp_path / "x", "x", seeds=(2,), pixels="larger")
     side = line_up(found)
     assert [(one.size, [run.letter for run in one.runs]) for one in side.across] == [(96, ["A", "B"])]
@@ -299,7 +306,7 @@ def test_runs_with_other_main_sizes_are_compared_at_a_size_that_both_recorded(ru
 
 
 def test_runs_without_recordings_have_curves_and_no_intervals_of_means(runs, tmp_path):
-    without = replace(runs[1], results=replace(runs[1].results, folder=tmp_path))
+    without = with_results(runs[1], folder=tmp_path)
     found = line_up([runs[2], without])
     assert found.across == () and [run.letter for run in found.without_draws] == ["B"]
     assert all(not mean.has_interval for pair in found.pairs for mean in pair.means[1].values())
@@ -469,7 +476,7 @@ def test_hashes_and_versions_of_every_run_are_on_the_page(folders, page):
 
 def test_an_unfinished_run_shows_what_is_there_and_says_what_is_not(runs, tmp_path):
     there = {key: one for key, one in runs[1].results.evaluations.items() if key[1] == "camera"}
-    half = replace(runs[1], results=replace(runs[1].results, folder=tmp_path, grids={}, evaluations=there))
+    half = with_results(runs[1], folder=tmp_path, grids={}, evaluations=there)
     found = line_up([runs[2], half])
     assert {gap.run.letter for gap in found.gaps if gap.kind == REAL} == {"B", "C"}
     assert {gap.run.letter for gap in found.gaps if gap.kind[0] == "synthetic"} == {"C"}
@@ -492,7 +499,7 @@ def test_an_arm_that_only_one_run_has_is_named(runs):
     experiment = runs[1].results.experiment
     arms = {name.replace("f-", "g-"): arm for name, arm in experiment.arms.items()}
     other = replace(runs[1].results, experiment=experiment.model_copy(update={"arms": arms}))
-    found = line_up([runs[2], replace(runs[1], results=other)])
+    found = line_up([runs[2], replace(runs[1], findings=find(other))])
     said = " ".join(limits(found))
     assert "The arm f-synthetic (F-Synthetic) is part of C only" in said
     assert "The arm g-synthetic (F-Synthetic) is part of B only" in said
@@ -557,7 +564,7 @@ def test_a_broken_recording_is_named(folders, runs, tmp_path):
     broken = tmp_path / "recordings" / "u-synthetic-seed1--camera-160.nc"
     broken.write_bytes(broken.read_bytes()[:500])
     with pytest.raises(InputError, match=re.escape(str(broken))):
-        recorded(replace(runs[1], results=replace(runs[1].results, folder=tmp_path)), SIZE)
+        recorded_networks(with_results(runs[1], folder=tmp_path), SIZE)
 
 
 def test_a_test_list_that_does_not_fit_its_table_is_named(bare, tmp_path):

@@ -126,7 +126,7 @@ def report(
     from gapscope.progress import for_terminal
 
     if len(runs) > 1:
-        from gapscope.several.page import write_several
+        from gapscope.several.several_page import write_several
 
         page = write_several(runs, out or Path("several.html"), titles=title or (), progress=for_terminal())
         print(f"{len(runs)} runs side by side: {page.resolve()}")

@@ -7,6 +7,7 @@ Source:
 """
 
 import re
+from collections.abc import Sequence
 
 from gapscope.detector.stack import (
     BOX_CHANNELS,
@@ -27,6 +28,11 @@ ANCHORS = ((10, 13), (16, 30), (33, 23), (30, 61), (62, 45), (59, 119), (116, 90
 ANCHORS_PER_LAYER = 3
 RESIDUAL_BLOCKS = (1, 2, 8, 8, 4)
 """Residual blocks after each halving of the resolution."""
+
+
+def is_yolov3(layers: Sequence[int | str]) -> bool:
+    """Whether layers are the 107 that the paper numbers: backbone 0-74, head 75-106."""
+    return list(layers) == list(range(NUM_LAYERS))
 
 
 def yolov3_layers(classes: int, width: float = 1.0) -> tuple[Layer, ...]:

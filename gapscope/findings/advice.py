@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from gapscope.findings.advice_losses import LOSS_RULES, Found, gap_name
 from gapscope.findings.gap_sentences import interval_words
-from gapscope.findings.gaps import Gap, gaps
+from gapscope.findings.gaps import Gap
 from gapscope.findings.headline import headline_classes
-from gapscope.findings.results import Results
+from gapscope.findings.run_numbers import RunNumbers
 
 RARE = 0.1
 """A class with less than this share of what another training domain has of it is called rare."""
@@ -27,18 +27,19 @@ class Advice:
     because: tuple[str, ...]
 
 
-def advice(results: Results) -> list[Advice]:
+def suggestions(numbers: RunNumbers) -> list[Advice]:
     """Suggestions: first those without which the others rest on little."""
     reasons: dict[str, list[str]] = {}
     for rule in RULES:
-        for do, because in rule(results):
+        for do, because in rule(numbers):
             reasons.setdefault(do, []).append(because)
     return [Advice(do, tuple(because)) for do, because in reasons.items()]
 
 
-def _leaks(results: Results) -> Found:
+def _leaks(numbers: RunNumbers) -> Found:
+    results = numbers.results
     for name, summary in results.summaries.items():
-        if any(summary["leaks"].get(key) for key in ("shared_groups", "near_duplicates", "adjacent_frames")):
+        if summary.leaks.any:
             title = results.domain_title(name)
             yield (
                 f"Split {title} anew, by whole groups and without repeated images.",
@@ -46,11 +47,11 @@ def _leaks(results: Results) -> Found:
             )
 
 
-def _images(results: Results) -> Found:
-    for gap in (gap for gap in gaps(results) if gap.spans_zero and gap.estimate.low < gap.estimate.high):
+def _images(numbers: RunNumbers) -> Found:
+    for gap in (gap for gap in numbers.gaps if gap.spans_zero and gap.estimate.low < gap.estimate.high):
         yield (
             "Test on more images.",
-            f"{gap_name(results, gap)}: {gap.mean:z.1f} AP points, {interval_words(gap)}{_enough(gap)}.",
+            f"{gap_name(numbers.results, gap)}: {gap.mean:z.1f} AP points, {interval_words(gap)}{_enough(gap)}.",
         )
 
 
@@ -64,23 +65,24 @@ def _enough(gap: Gap) -> str:
     return f"; if the gap is of this size, about {math.ceil(needed / digits) * digits:,} would tell it from none"
 
 
-def _seeds(results: Results) -> Found:
-    if len(results.seeds) == 1:
+def _seeds(numbers: RunNumbers) -> Found:
+    if len(numbers.results.seeds) == 1:
         yield "Train every arm with at least one more seed.", "With one seed no difference can be told from a seed's."
         return
-    for gap in gaps(results):
+    for gap in numbers.gaps:
         if gap.within_seeds or gap.seeds_disagree:
             yield (
                 "Train every arm with more seeds.",
-                f"{gap_name(results, gap)}: {gap.mean:z.1f} AP points, while seeds of one arm lie up to "
+                f"{gap_name(numbers.results, gap)}: {gap.mean:z.1f} AP points, while seeds of one arm lie up to "
                 f"{gap.spread:.1f} apart.",
             )
 
 
-def _classes(results: Results) -> Found:
+def _classes(numbers: RunNumbers) -> Found:
     """Classes that one training domain lacks and another has."""
+    results = numbers.results
     domains = {domain for arm in results.arms for domain in results.experiment.arms[arm].domains}
-    boxes = {name: results.summaries[name]["boxes"]["train"] for name in results.summaries if name in domains}
+    boxes = {name: results.summaries[name].boxes["train"] for name in results.summaries if name in domains}
     for name in headline_classes(results):
         counts = {domain: found.get(name, 0) for domain, found in boxes.items()}
         most = max(counts.values(), default=0)
@@ -93,4 +95,4 @@ def _classes(results: Results) -> Found:
                 )
 
 
-RULES: tuple[Callable[[Results], Found], ...] = (_leaks, _images, _seeds, _classes, *LOSS_RULES)
+RULES: tuple[Callable[[RunNumbers], Found], ...] = (_leaks, _images, _seeds, _classes, *LOSS_RULES)

@@ -4,13 +4,10 @@ import math
 from collections.abc import Callable, Iterator
 from statistics import fmean
 
-from gapscope.findings.effects import part_effects
-from gapscope.findings.gap_parts import kind_parts, size_parts
 from gapscope.findings.gap_sentences import LEAST, interval_words, listed
-from gapscope.findings.gaps import Gap, gap_between, gaps
-from gapscope.findings.headline import headline_classes
-from gapscope.findings.outcomes import confusion_shares, outcome_parts
-from gapscope.findings.results import Results, details_of
+from gapscope.findings.gaps import Gap, gap_between
+from gapscope.findings.results import Results
+from gapscope.findings.run_numbers import RunNumbers
 
 MISSED, CONFUSED, FALSE = 0.05, 0.02, 0.25
 """So much more has to be missed or taken for another class (shares of the labelled boxes), or detected where nothing is
@@ -26,12 +23,6 @@ Found = Iterator[tuple[str, str]]
 """(what to do, because)"""
 
 
-def losses(results: Results) -> list[Gap]:
-    """Gaps to explain: those on domains that play the real part, if something is lost there at all."""
-    found = [gap for gap in gaps(results) if gap.is_loss]
-    return [gap for gap in found if results.experiment.domains[gap.domain].role == "real"] or found
-
-
 def gap_name(results: Results, gap: Gap) -> str:
     """The arm that loses, and where."""
     return f"{results.arm_title(gap.other)} on {results.domain_title(gap.domain)}"
@@ -41,61 +32,64 @@ def _trained_on(results: Results, arm: str) -> str:
     return listed([results.domain_title(domain) for domain in results.experiment.arms[arm].domains])
 
 
-def _missed(results: Results) -> Found:
-    for gap in losses(results):
-        part = outcome_parts(results, gap).get("missed")
+def _missed(numbers: RunNumbers) -> Found:
+    results = numbers.results
+    for gap in numbers.losses:
+        part = gap.parts.outcomes.parts.get("missed")
         if part and part.grows_at_every_seed and part.change >= MISSED:
             yield (
                 f"Make the training images of {_trained_on(results, gap.other)} more varied in what is missed: "
                 "looks, light, distance, occlusion, viewpoints; or try stronger changes of colour and size "
                 "([train.augment]).",
-                f"{gap_name(results, gap)}: {fmean(part.other):.0%} of the labelled boxes are missed, "
-                f"{fmean(part.home):.0%} by {results.arm_title(gap.home)}.",
+                f"{gap_name(results, gap)}: {part.other_mean:.0%} of the labelled boxes are missed, "
+                f"{part.home_mean:.0%} by {results.arm_title(gap.home)}.",
             )
 
 
-def _confused(results: Results) -> Found:
-    for gap in losses(results):
-        part = outcome_parts(results, gap).get("confused")
+def _confused(numbers: RunNumbers) -> Found:
+    results = numbers.results
+    for gap in numbers.losses:
+        part = gap.parts.outcomes.parts.get("confused")
         if part and part.grows_at_every_seed and part.change >= CONFUSED:
-            shares = confusion_shares(results, gap.other, gap.domain)
+            shares = numbers.arms[gap.other, gap.domain].confusions
             (true, taken_for), share = max(shares.items(), key=lambda item: item[1])
             yield (
                 "Compare the label maps of the domains: does one word mean the same objects in both?",
-                f"{gap_name(results, gap)}: {fmean(part.other):.0%} of the labelled boxes are taken for another class, "
-                f"{fmean(part.home):.0%} by {results.arm_title(gap.home)}; above all {true} for {taken_for} "
+                f"{gap_name(results, gap)}: {part.other_mean:.0%} of the labelled boxes are taken for another class, "
+                f"{part.home_mean:.0%} by {results.arm_title(gap.home)}; above all {true} for {taken_for} "
                 f"({share:.0%}).",
             )
 
 
-def _placed(results: Results) -> Found:
-    for gap in losses(results):
-        part = next((part for part in kind_parts(results, gap) if part.name == "localization"), None)
+def _placed(numbers: RunNumbers) -> Found:
+    results = numbers.results
+    for gap in numbers.losses:
+        part = next((part for part in gap.parts.kinds if part.name == "localization"), None)
         if part and part.grows_at_every_seed and part.change >= LEAST:
             yield (
                 "Compare how boxes are drawn in the domains: hidden parts, mirrors, riders, how tightly.",
-                f"{gap_name(results, gap)}: mending badly placed boxes would add {fmean(part.other):.1f} AP points, "
-                f"{fmean(part.home):.1f} in {results.arm_title(gap.home)}.",
+                f"{gap_name(results, gap)}: mending badly placed boxes would add {part.other_mean:.1f} AP points, "
+                f"{part.home_mean:.1f} in {results.arm_title(gap.home)}.",
             )
 
 
-def _imagined(results: Results) -> Found:
-    for gap in losses(results):
-        part = outcome_parts(results, gap).get("false")
-        if part and part.grows_at_every_seed and part.change >= FALSE * fmean(part.home):
+def _imagined(numbers: RunNumbers) -> Found:
+    results = numbers.results
+    for gap in numbers.losses:
+        part = gap.parts.outcomes.parts.get("false")
+        if part and part.grows_at_every_seed and part.change >= FALSE * part.home_mean:
             yield (
                 f"Look at what {results.arm_title(gap.other)} sees where nothing is labelled: objects without a label, "
                 "or backgrounds that its training images lack.",
-                f"{gap_name(results, gap)}: {fmean(part.other):.2f} such detections per image, {fmean(part.home):.2f} "
+                f"{gap_name(results, gap)}: {part.other_mean:.2f} such detections per image, {part.home_mean:.2f} "
                 f"by {results.arm_title(gap.home)}.",
             )
 
 
-def _small(results: Results) -> Found:
-    for gap in losses(results):
-        kept = {
-            part.name: fmean(part.other) / fmean(part.home) for part in size_parts(results, gap) if min(part.home) > 1
-        }
+def _small(numbers: RunNumbers) -> Found:
+    results = numbers.results
+    for gap in numbers.losses:
+        kept = {part.name: part.other_mean / part.home_mean for part in gap.parts.sizes if min(part.home) > 1}
         larger = [kept[size] for size in ("medium", "large") if size in kept]
         if "small" in kept and larger and kept["small"] < FEWER * min(larger):
             yield (
@@ -105,14 +99,15 @@ def _small(results: Results) -> Found:
             )
 
 
-def _parts(results: Results) -> Found:
-    for gap in losses(results):
+def _parts(numbers: RunNumbers) -> Found:
+    results = numbers.results
+    for gap in numbers.losses:
         a, b = sorted((gap.home, gap.other), key=results.arms.index)
-        found = {part: fmean(values) for part, values in part_effects(results, a, b).items() if values}
+        found = {part: fmean(values) for part, values in numbers.layers.part_effects[a, b].items() if values}
         if len(found) < 2:
             continue
         evidence = (
-            f"{results.arm_title(a)} vs {results.arm_title(b)}: mean effect {found['backbone']:.2f} in the backbone, "
+            f"{results.pair_title(a, b)}: mean effect {found['backbone']:.2f} in the backbone, "
             f"{found['head']:.2f} in the head (1: as alike as two seeds)."
         )
         if found["backbone"] >= ALIKE and found["head"] <= found["backbone"] - UNLIKE:
@@ -128,14 +123,15 @@ def _parts(results: Results) -> Found:
             )
 
 
-def _frozen(results: Results) -> Found:
+def _frozen(numbers: RunNumbers) -> Found:
     """Arms that differ in what is frozen, on a domain that plays the real part and that neither was trained on."""
+    results = numbers.results
     arms = results.experiment.arms
     for domain in (name for name in results.test_domains if results.experiment.domains[name].role == "real"):
         away = [arm for arm in results.arms if domain not in arms[arm].domains]
         for frozen in (arm for arm in away if arms[arm].freeze):
             for free in (arm for arm in away if not arms[arm].freeze and arms[arm].domains == arms[frozen].domains):
-                gap = gap_between(results, domain, frozen, free)
+                gap = gap_between(results, numbers.scores, domain, frozen, free)
                 if gap is None or gap.spans_zero or gap.seeds_disagree or len(gap.points) < 2 or gap.within_seeds:
                     continue
                 better, worse = (frozen, free) if gap.mean > 0 else (free, frozen)
@@ -146,11 +142,13 @@ def _frozen(results: Results) -> Found:
                 )
 
 
-def _threshold(results: Results) -> Found:
-    for gap in losses(results):
-        away = _best_confidence(results, gap.other, gap.domain)
+def _threshold(numbers: RunNumbers) -> Found:
+    results = numbers.results
+    for gap in numbers.losses:
+        away = numbers.arms[gap.other, gap.domain].best_confidence
         for own in (domain for domain in results.test_domains if domain in results.experiment.arms[gap.other].domains):
-            best = _best_confidence(results, gap.other, own)
+            at_home = numbers.arms.get((gap.other, own))
+            best = at_home.best_confidence if at_home else math.nan
             if abs(best - away) >= OTHER_THRESHOLD:
                 yield (
                     f"Choose the least confidence to believe on images of {results.domain_title(gap.domain)} itself.",
@@ -159,14 +157,7 @@ def _threshold(results: Results) -> Found:
                 )
 
 
-def _best_confidence(results: Results, arm: str, domain: str) -> float:
-    found = [curves["coco"] for curves in details_of(results, arm, domain, "curves")]
-    best = [of_run[name]["best"] for of_run in found for name in headline_classes(results) if name in of_run]
-    known = [one["confidence"] for one in best if one]
-    return fmean(known) if known else math.nan
-
-
-LOSS_RULES: tuple[Callable[[Results], Found], ...] = (
+LOSS_RULES: tuple[Callable[[RunNumbers], Found], ...] = (
     _missed,
     _confused,
     _placed,

@@ -7,9 +7,8 @@ from statistics import fmean
 import numpy as np
 
 from gapscope.findings import checks
-from gapscope.findings.curves import BIASED, ceiling_curve, layers_at_floor, ranges
-from gapscope.findings.results import Results
-from gapscope.findings.sentences import pair_curves
+from gapscope.findings.layer_curves import BIASED, DEBIASED, layers_at_floor, ranges
+from gapscope.findings.run_numbers import RunNumbers
 
 FEW_IMAGES = 100
 """A probe with fewer images is warned about; the paper used 200."""
@@ -25,33 +24,35 @@ class Confound:
     advice: str
 
 
-def confounds(results: Results) -> list[Confound]:
+def confounds(numbers: RunNumbers) -> list[Confound]:
     """Everything found that weakens the verdict, gravest first."""
     found = []
     for title, advice, check in CHECKS:
-        texts = tuple(check(results))
+        texts = tuple(check(numbers))
         if texts:
             found.append(Confound(title, texts, advice))
     return found
 
 
-def _changed_frozen(results: Results) -> Iterator[str]:
+def _changed_frozen(numbers: RunNumbers) -> Iterator[str]:
+    results = numbers.results
     for run, training in results.trainings.items():
-        before, after = (training.summary.get(f"frozen_hash_{when}") for when in ("before", "after"))
-        if before != after:
-            layers = training.summary["freeze"]
-            yield f"Layers {layers} of {results.run_title(run)} were to stay frozen, but their hash changed."
+        if training.summary and training.summary.frozen_part_changed:
+            layers, title = training.summary.freeze, results.run_title(run)
+            yield f"Layers {layers} of {title} were to stay frozen, but their hash changed."
 
 
-def _few_probe_images(results: Results) -> Iterator[str]:
+def _few_probe_images(numbers: RunNumbers) -> Iterator[str]:
+    results = numbers.results
     counts = {int(grid.attrs["n"]) for grid in results.grids.values() if "n" in grid.attrs}
     if counts and min(counts) < FEW_IMAGES:
         yield f"Layers are compared over {min(counts)} images; intervals are wide, and the paper used 200."
 
 
-def _at_floor(results: Results) -> Iterator[str]:
-    for a, b in results.pairs:
-        curves = pair_curves(results, a, b)
+def _at_floor(numbers: RunNumbers) -> Iterator[str]:
+    results = numbers.results
+    for pair in results.pairs:
+        curves = list(numbers.layers.by_seed(pair).values())
         layers = layers_at_floor(curves)
         if len(layers):
             yield (
@@ -60,17 +61,22 @@ def _at_floor(results: Results) -> Iterator[str]:
             )
 
 
-def _undefined_layers(results: Results) -> Iterator[str]:
-    for a, b in results.pairs:
-        undefined = sorted({int(i) for c in pair_curves(results, a, b) for i in c.layers[~np.isfinite(c.value)]})
+def _undefined_layers(numbers: RunNumbers) -> Iterator[str]:
+    results = numbers.results
+    for pair in results.pairs:
+        curves = numbers.layers.by_seed(pair).values()
+        undefined = sorted({int(i) for curve in curves for i in curve.layers[~np.isfinite(curve.value)]})
         if undefined:
-            names = f"{results.arm_title(a)} vs {results.arm_title(b)}"
-            yield f"{names}: layers {ranges(undefined)} tell no images apart in one of the networks and are left out."
+            yield (
+                f"{results.pair_title(*pair)}: layers {ranges(undefined)} tell no images apart in one of the networks "
+                "and are left out."
+            )
 
 
-def _biased_floor(results: Results) -> Iterator[str]:
-    for a, b in results.pairs:
-        for curve in pair_curves(results, a, b, BIASED)[:1]:
+def _biased_floor(numbers: RunNumbers) -> Iterator[str]:
+    results = numbers.results
+    for pair in results.pairs:
+        for curve in list(numbers.layers.by_seed(pair, measure=BIASED).values())[:1]:
             floor = (curve.floor_low + curve.floor_high) / 2
             mostly = curve.layers[floor > curve.value - floor]
             if len(mostly):
@@ -80,28 +86,31 @@ def _biased_floor(results: Results) -> Iterator[str]:
                 )
 
 
-def _low_ceiling(results: Results) -> Iterator[str]:
-    for a, b in results.pairs:
-        curves = pair_curves(results, a, b)
-        for arm, ceiling in ((arm, ceiling_curve(results, arm, results.sizes[0])) for arm in (a, b)):
-            if not curves or ceiling is None:
+def _low_ceiling(numbers: RunNumbers) -> Iterator[str]:
+    results = numbers.results
+    found = numbers.layers
+    for pair in results.pairs:
+        curves = list(found.by_seed(pair).values())
+        for arm in pair if curves else ():
+            ceiling = found.ceilings.get((arm, found.main_size, DEBIASED))
+            if ceiling is None:
                 continue
             there = np.isfinite(ceiling.value)  # layers that the arm trained
-            pair, seeds = fmean(curve.where(there).mean("all") for curve in curves), ceiling.mean("all")
-            if pair > seeds:
+            ours, seeds = fmean(curve.where(there).mean("all") for curve in curves), ceiling.mean("all")
+            if ours > seeds:
                 where = "" if there.all() else f" over layers {ranges(ceiling.layers[there])}"
                 name = results.arm_title(arm)
-                yield f"{curves[0].label}: {pair:.2f} on average{where}, but two seeds of {name} only {seeds:.2f}."
+                yield f"{curves[0].label}: {ours:.2f} on average{where}, but two seeds of {name} only {seeds:.2f}."
 
 
-CHECKS: tuple[tuple[str, str, Callable[[Results], Iterator[str]]], ...] = (
+CHECKS: tuple[tuple[str, str, Callable[[RunNumbers], Iterator[str]]], ...] = (
     ("A frozen part changed", "Do not read this arm as a frozen one.", _changed_frozen),
     (
         "An arm hardly learned",
         "Train for longer: likeness of untrained networks says nothing about data.",
         checks.hardly_learned,
     ),
-    ("Splits leak", "Split by whole groups, or remove the duplicates.", checks.leaks),
+    ("Splits leak", "Split by whole groups, or remove the duplicates.", checks.leaking_splits),
     ("One seed only", "Give at least two seeds.", checks.one_seed),
     ("A gap no larger than a change of seed", "Give more seeds.", checks.seeds_as_large),
     ("An interval wider than the gap", "Test on more images.", checks.wide_intervals),

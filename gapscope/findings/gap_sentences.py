@@ -5,12 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from gapscope.findings.gap_parts import ClassPart, KindPart, Part, class_parts, kind_parts
+from gapscope.findings.gap_parts import ClassPart, KindPart, Outcomes
 from gapscope.findings.gaps import Gap
-from gapscope.findings.headline import map50s
-from gapscope.findings.outcomes import outcome_parts
+from gapscope.findings.headline import HeadlineScores
 from gapscope.findings.results import Results
-from gapscope.run_folder import RunName
 
 NAMED = 3
 """So many classes are named at most as those that carry a gap."""
@@ -21,7 +19,7 @@ ENOUGH = 0.6
 
 
 @dataclass(frozen=True)
-class Headline:
+class GapHeadline:
     """A gap in one big number and three short lines."""
 
     number: str
@@ -30,20 +28,16 @@ class Headline:
     sure: str
 
 
-def headline(results: Results, gap: Gap) -> Headline:
+def gap_headline(results: Results, gap: Gap) -> GapHeadline:
     """What stands at the very top of the page."""
-    means = [f"{results.arm_title(arm)} {_mean(results, gap, arm):.3f}" for arm in (gap.home, gap.other)]
-    return Headline(
+    both = ((gap.home, gap.home_map50s), (gap.other, gap.other_map50s))
+    means = [f"{results.arm_title(arm)} {fmean(values):.3f}" for arm, values in both]
+    return GapHeadline(
         f"{gap.mean:z.1f}",
         f"AP points lost on {results.domain_title(gap.domain)}",
         f"{means[0]} (trained there), {means[1]}",
         f"{interval_words(gap)}; {_sure_in_short(gap)}",
     )
-
-
-def _mean(results: Results, gap: Gap, arm: str) -> float:
-    of_seed = dict(zip(results.seeds, map50s(results, arm, gap.domain), strict=True))
-    return fmean(of_seed[seed] for seed in gap.seeds)
 
 
 def interval_words(gap: Gap) -> str:
@@ -66,10 +60,10 @@ def _sure_in_short(gap: Gap) -> str:
     return f"larger than a change of seed ({gap.spread:.1f} at most, {len(gap.points)} seeds)"
 
 
-def gap_sentence(results: Results, gap: Gap) -> str:
+def gap_sentence(results: Results, scores: HeadlineScores, gap: Gap) -> str:
     """How big a gap is, and whether images or seeds could have made it."""
     home, other = results.arm_title(gap.home), results.arm_title(gap.other)
-    values = [by_seed(map50s(results, arm, gap.domain), "{:.3f}") for arm in (gap.home, gap.other)]
+    values = [by_seed(scores.of(arm, gap.domain).values, "{:.3f}") for arm in (gap.home, gap.other)]
     seeds = f"; by seed {', '.join(f'{points:z.1f}' for points in gap.points)}" if len(gap.points) > 1 else ""
     return (
         f"On {results.domain_title(gap.domain)}, {home} (trained there) reaches mAP {values[0]} and {other} (trained "
@@ -106,11 +100,10 @@ def made_of(results: Results, gap: Gap) -> Iterator[str]:
     if not gap.is_loss:
         return
     start = f"{results.arm_title(gap.other)} on {results.domain_title(gap.domain)}"
-    classes, kinds = class_parts(results, gap), kind_parts(results, gap)
+    classes, kinds, outcomes = gap.parts.classes, gap.parts.kinds, gap.parts.outcomes
     if len(classes) > 1:
         yield f"{start}: {class_words(classes)}"
-    outcomes = outcome_parts(results, gap)
-    if outcomes and kinds:
+    if outcomes.parts and kinds:
         yield f"{start}: {outcome_words(results, gap, outcomes)} {kind_words(results, gap, kinds)}"
 
 
@@ -136,15 +129,14 @@ def _apart(every: str) -> str:
     return f"apart {every}" if every == "at every seed" else f"{every} apart"
 
 
-def outcome_words(results: Results, gap: Gap, parts: dict[str, Part]) -> str:
+def outcome_words(results: Results, gap: Gap, outcomes: Outcomes) -> str:
     """What becomes of labelled boxes, beside the arm that was trained there."""
     home = results.arm_title(gap.home)
-    confidence = results.evaluations[RunName(gap.other, gap.seeds[0]), gap.domain]["confusion"]["confidence"]
+    missed, confused, false = (outcomes.parts[name] for name in ("missed", "confused", "false"))
     return (
-        f"at confidence {confidence:g} it misses {fmean(parts['missed'].other):.0%} of the labelled boxes ({home} "
-        f"{fmean(parts['missed'].home):.0%}), takes {fmean(parts['confused'].other):.0%} for another class "
-        f"({fmean(parts['confused'].home):.0%}) and sees {fmean(parts['false'].other):.2f} objects per image where "
-        f"nothing is labelled ({fmean(parts['false'].home):.2f})."
+        f"at confidence {outcomes.confidence:g} it misses {missed.other_mean:.0%} of the labelled boxes ({home} "
+        f"{missed.home_mean:.0%}), takes {confused.other_mean:.0%} for another class ({confused.home_mean:.0%}) and "
+        f"sees {false.other_mean:.2f} objects per image where nothing is labelled ({false.home_mean:.2f})."
     )
 
 
@@ -152,7 +144,7 @@ def kind_words(results: Results, gap: Gap, parts: Sequence[KindPart]) -> str:
     """Which kinds of mistakes cost more than at home; they do not add up to the gap."""
     home, seeds = results.arm_title(gap.home), " at every seed" if len(gap.points) > 1 else ""
     costs = [
-        f"{part.name} ({fmean(part.other):.1f} AP points if all were mended, {home} {fmean(part.home):.1f})"
+        f"{part.name} ({part.other_mean:.1f} AP points if all were mended, {home} {part.home_mean:.1f})"
         for part in parts
         if part.grows_at_every_seed and part.change >= LEAST
     ]

@@ -1,12 +1,12 @@
-"""How much does an arm lose on a domain that it was not trained on, and how sure is that?"""
+"""How much does an arm lose on a domain that it was not trained on, how sure is that, and what is it made of?"""
 
 import math
 from dataclasses import dataclass
-from statistics import fmean
 
-from gapscope.findings.headline import Estimate, headline_draws, headline_map50, map50s, mean_estimate
+from gapscope.findings.estimates import Estimate, mean_estimate
+from gapscope.findings.gap_parts import GapParts, gap_parts
+from gapscope.findings.headline import HeadlineScores, headline_draws, headline_map50
 from gapscope.findings.results import Results
-from gapscope.run_folder import RunName
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,9 @@ class Gap:
     other: str
     seeds: tuple[int, ...]
     """Those at which both arms have been evaluated."""
+    home_map50s: tuple[float, ...]
+    """mAP@0.5 of `home`, one per seed."""
+    other_map50s: tuple[float, ...]
     points: tuple[float, ...]
     """AP points (100 times mAP@0.5 of `home` minus that of `other`), one per seed."""
     spread: float
@@ -25,6 +28,7 @@ class Gap:
     estimate: Estimate
     """Mean over the seeds, AP points; its interval is over the test images, which both arms share in every draw."""
     num_images: int
+    parts: GapParts
 
     @property
     def mean(self) -> float:
@@ -51,7 +55,7 @@ class Gap:
         return self.mean > 0 and not self.spans_zero and not self.seeds_disagree
 
 
-def gaps(results: Results) -> list[Gap]:
+def find_gaps(results: Results, scores: HeadlineScores) -> list[Gap]:
     """For every test domain that a reported arm was trained on: the gap of every arm that was not.
 
     Of several arms that were, the one with the fewest domains is the one to compare with, of these the first.
@@ -63,40 +67,37 @@ def gaps(results: Results) -> list[Gap]:
             (arm for arm in results.arms if domain in trained_on[arm]), key=lambda a: len(trained_on[a]), default=""
         )
         for other in (arm for arm in results.arms if home and domain not in trained_on[arm]):
-            gap = gap_between(results, domain, home, other)
+            gap = gap_between(results, scores, domain, home, other)
             if gap is not None:
                 found.append(gap)
     return found
 
 
-def gap_between(results: Results, domain: str, home: str, other: str) -> Gap | None:
+def gap_between(results: Results, scores: HeadlineScores, domain: str, home: str, other: str) -> Gap | None:
     """One arm's mAP minus another's on a domain; None where no seed has both."""
-    pairs = {seed: (RunName(home, seed), RunName(other, seed)) for seed in results.seeds}
-    points = {
-        seed: 100 * (headline_map50(results, a, domain) - headline_map50(results, b, domain))
-        for seed, (a, b) in pairs.items()
-    }
-    seeds = tuple(seed for seed, value in points.items() if math.isfinite(value))
-    if not seeds:
+    both = [
+        (a, b, headline_map50(results, a, domain), headline_map50(results, b, domain))
+        for a, b in results.run_pairs(home, other)
+    ]
+    known = [(a, b, one, two, 100 * (one - two)) for a, b, one, two in both if math.isfinite(one - two)]
+    if not known:
         return None
     draws = []
-    for a, b in (pairs[seed] for seed in seeds):
-        one, two = headline_draws(results, a, domain), headline_draws(results, b, domain)
-        draws.append(None if one is None or two is None or len(one) != len(two) else 100 * (one - two))
-    values = [points[seed] for seed in seeds]
-    spreads = [seed_spread(results, arm, domain) for arm in (home, other)]
-    spread = max((value for value in spreads if math.isfinite(value)), default=math.nan)
-    num_images = results.evaluations[pairs[seeds[0]][0], domain]["num_images"]
-    return Gap(domain, home, other, seeds, tuple(values), spread, mean_estimate(values, draws), num_images)
-
-
-def seed_spread(results: Results, arm: str, domain: str) -> float:
-    """Largest minus smallest headline mAP@0.5 over an arm's seeds, AP points; NaN with one."""
-    values = [value for value in map50s(results, arm, domain) if math.isfinite(value)]
-    return 100 * (max(values) - min(values)) if len(values) > 1 else math.nan
-
-
-def mean_over(values: list[float]) -> float:
-    """The mean of the defined values; NaN if none is."""
-    known = [value for value in values if math.isfinite(value)]
-    return fmean(known) if known else math.nan
+    for a, b, *_ in known:
+        mine, theirs = headline_draws(results, a, domain), headline_draws(results, b, domain)
+        draws.append(None if mine is None or theirs is None or len(mine) != len(theirs) else 100 * (mine - theirs))
+    points = tuple(value for *_, value in known)
+    spreads = [scores.of(arm, domain).spread for arm in (home, other)]
+    return Gap(
+        domain,
+        home,
+        other,
+        seeds=tuple(a.seed for a, *_ in known),
+        home_map50s=tuple(one for _, _, one, _, _ in known),
+        other_map50s=tuple(two for _, _, _, two, _ in known),
+        points=points,
+        spread=max((value for value in spreads if math.isfinite(value)), default=math.nan),
+        estimate=mean_estimate(points, draws),
+        num_images=results.evaluations[known[0][0], domain].num_images,
+        parts=gap_parts(results, domain, [a for a, *_ in known], [b for _, b, *_ in known]),
+    )

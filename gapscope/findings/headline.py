@@ -1,33 +1,86 @@
-"""The headline number: mAP@0.5 over the headline classes of one training on one domain, and how sure it is."""
+"""The headline number: mAP@0.5 over the headline classes of every arm on every domain, and how sure it is."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
-from typing import Any
 
-import numpy as np
-
-from gapscope.evaluation.bootstrap import interval
+from gapscope.evaluation.average_precision import RULES
 from gapscope.evaluation.columns import Array
+from gapscope.findings.estimates import Estimate, mean_estimate, mean_over
+from gapscope.findings.evaluation_file import RuleScores
 from gapscope.findings.results import Results
 from gapscope.run_folder import RunName
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A number with its 95 % interval; NaN where one is not known."""
+class ArmScore:
+    """An arm's headline mAP@0.5 on one domain by one rule."""
 
-    value: float
-    low: float = math.nan
-    high: float = math.nan
+    seeds: tuple[Estimate, ...]
+    """One per seed of the study, with the interval over test images that its evaluation file holds."""
+    mean: Estimate
+    """Over the seeds, with a 95 % interval over the test images; undefined where a seed has no number.
+
+    Every draw takes the same images for all seeds, and their mean is one draw of the mean. The interval does not hold
+    what other seeds would change."""
 
     @property
-    def has_interval(self) -> bool:
-        return math.isfinite(self.low) and math.isfinite(self.high)
+    def values(self) -> tuple[float, ...]:
+        """One per seed; NaN where undefined or not evaluated."""
+        return tuple(one.value for one in self.seeds)
 
-    def times(self, factor: float) -> "Estimate":
-        """The same in another unit, such as AP points."""
-        return Estimate(factor * self.value, factor * self.low, factor * self.high)
+    @property
+    def known_mean(self) -> float:
+        """Over the seeds that have a number; NaN if none has."""
+        return mean_over(self.values)
+
+    @property
+    def spread(self) -> float:
+        """Largest minus smallest over the seeds, AP points; NaN with one."""
+        values = [value for value in self.values if math.isfinite(value)]
+        return 100 * (max(values) - min(values)) if len(values) > 1 else math.nan
+
+
+@dataclass(frozen=True)
+class HeadlineScores:
+    """The headline numbers of a whole run."""
+
+    rule: str
+    """The one that the study leads with."""
+    found: Mapping[tuple[str, str, str], ArmScore]
+    """By reported arm, test domain and rule."""
+
+    def of(self, arm: str, domain: str, rule: str | None = None) -> ArmScore:
+        """An arm on a domain, by the study's own rule unless another is named."""
+        return self.found[arm, domain, rule or self.rule]
+
+    def most_between_rules(self, arms: Sequence[str], domains: Sequence[str]) -> float:
+        """How far the rules' numbers of one training lie apart at most, AP points; 0 where none has both."""
+        first, second = RULES
+        pairs = [
+            (one, other)
+            for arm in arms
+            for domain in domains
+            for one, other in zip(self.of(arm, domain, first).values, self.of(arm, domain, second).values, strict=True)
+        ]
+        return 100 * max((abs(a - b) for a, b in pairs if math.isfinite(a - b)), default=0.0)
+
+
+def scores_of(results: Results) -> HeadlineScores:
+    """The headline numbers of every reported arm on every test domain by every rule."""
+    found = {
+        (arm, domain, rule): _arm_score(results, arm, domain, rule)
+        for arm in results.arms
+        for domain in results.test_domains
+        for rule in RULES
+    }
+    return HeadlineScores(results.experiment.evaluate.rule, found)
+
+
+def _arm_score(results: Results, arm: str, domain: str, rule: str) -> ArmScore:
+    found = [rule_scores(results, run, domain, rule) for run in results.runs(arm)]
+    mean = mean_estimate([one.headline.value for one in found], [one.headline_draws for one in found])
+    return ArmScore(tuple(one.headline for one in found), mean)
 
 
 def headline_classes(results: Results) -> list[str]:
@@ -35,63 +88,18 @@ def headline_classes(results: Results) -> list[str]:
     return results.experiment.headline_classes
 
 
-def rule_scores(results: Results, run: RunName, domain: str, rule: str | None = None) -> dict[str, Any]:
+def rule_scores(results: Results, run: RunName, domain: str, rule: str | None = None) -> RuleScores:
     """What an evaluation file holds under one rule, the study's own unless named; empty where not evaluated."""
     evaluation = results.evaluations.get((run, domain))
-    found: dict[str, Any] = evaluation["rules"].get(rule or results.experiment.evaluate.rule, {}) if evaluation else {}
-    return found
+    nothing = RuleScores()
+    return evaluation.rules.get(rule or results.experiment.evaluate.rule, nothing) if evaluation else nothing
 
 
-def headline_map50(results: Results, run: RunName, domain: str, rule: str | None = None) -> float:
+def headline_map50(results: Results, run: RunName, domain: str) -> float:
     """mAP@0.5 over the headline classes on a domain's test images; NaN where it is undefined or not evaluated."""
-    return number(rule_scores(results, run, domain, rule).get("headline_map50"))
+    return rule_scores(results, run, domain).headline.value
 
 
-def map50s(results: Results, arm: str, domain: str, rule: str | None = None) -> list[float]:
-    """An arm's headline mAP@0.5 on a domain, one per seed; NaN where undefined."""
-    return [headline_map50(results, RunName(arm, seed), domain, rule) for seed in results.seeds]
-
-
-def headline_estimate(results: Results, run: RunName, domain: str, rule: str | None = None) -> Estimate:
-    """The headline mAP@0.5 of one training, with the interval over test images that its evaluation file holds."""
-    found = rule_scores(results, run, domain, rule)
-    return estimate(found.get("headline_map50"), found.get("interval", {}).get("headline_map50"))
-
-
-def estimate(value: float | None, interval_of_it: list[float] | None) -> Estimate:
-    """As evaluation files hold them: null where undefined."""
-    return Estimate(number(value), *(map(float, interval_of_it) if interval_of_it else ()))
-
-
-def number(value: float | None) -> float:
-    """As evaluation files hold it, null where undefined."""
-    return math.nan if value is None else float(value)
-
-
-def headline_draws(results: Results, run: RunName, domain: str, rule: str | None = None) -> Array | None:
-    """(draws,) the headline mAP@0.5 over images drawn anew; NaN in draws where it is undefined.
-
-    Draw i takes the same images for every network on a domain. None in evaluation files of before there were draws.
-    """
-    draws = rule_scores(results, run, domain, rule).get("headline_draws")
-    return np.array([math.nan if value is None else value for value in draws]) if draws else None
-
-
-def seed_mean(results: Results, arm: str, domain: str, rule: str | None = None) -> Estimate:
-    """An arm's mean over the seeds, with a 95 % interval over the test images; undefined where a seed has no number.
-
-    Every draw takes the same images for all seeds, and their mean is one draw of the mean. The interval does not hold
-    what other seeds would change.
-    """
-    values = map50s(results, arm, domain, rule)
-    draws = [headline_draws(results, RunName(arm, seed), domain, rule) for seed in results.seeds]
-    return mean_estimate(values, draws)
-
-
-def mean_estimate(values: list[float], draws: list[Array | None]) -> Estimate:
-    """The mean of values with the bias-corrected interval of the mean of their draws."""
-    mean = fmean(values)
-    known = [one for one in draws if one is not None]
-    if math.isnan(mean) or len(known) < len(values) or len({len(one) for one in known}) > 1:
-        return Estimate(mean)
-    return Estimate(mean, *(interval(np.mean(known, axis=0), mean) or ()))
+def headline_draws(results: Results, run: RunName, domain: str) -> Array | None:
+    """Its draws; None in evaluation files of before there were any."""
+    return rule_scores(results, run, domain).headline_draws

@@ -3,23 +3,17 @@
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import xarray as xr
 
 from gapscope.config import Experiment
 from gapscope.errors import InputError
-from gapscope.run_folder import RunName
+from gapscope.findings.domain_file import DomainSummary
+from gapscope.findings.environment_file import RunEnvironment
+from gapscope.findings.evaluation_file import EvaluationFile
+from gapscope.findings.training_files import TrainingRecord
+from gapscope.run_folder import RunFolder, RunName
 from gapscope.showing import html_table
-
-
-@dataclass(frozen=True)
-class Training:
-    """One training: its summary (empty while it runs) and one dict per finished epoch."""
-
-    summary: dict[str, Any]
-    epochs: tuple[dict[str, Any], ...]
-
 
 Grids = dict[tuple[RunName, RunName, int], xr.Dataset]
 """By run, other run and image size."""
@@ -40,11 +34,11 @@ class Results:
 
     folder: Path
     experiment: Experiment
-    environment: dict[str, Any]
-    summaries: dict[str, dict[str, Any]]
+    environment: RunEnvironment
+    summaries: dict[str, DomainSummary]
     """By domain: `data/<domain>/summary.json`."""
-    trainings: dict[RunName, Training]
-    evaluations: dict[tuple[RunName, str], dict[str, Any]]
+    trainings: dict[RunName, TrainingRecord]
+    evaluations: dict[tuple[RunName, str], EvaluationFile]
     """By run and test domain."""
     statistics: dict[tuple[RunName, int], xr.Dataset]
     """By run and image size: the recording without its Grams (p, mean, median, std, min, max per layer)."""
@@ -57,6 +51,11 @@ class Results:
     """The domain whose test images statistics, grids and effects are about: the experiment's, or see `seen_at`."""
     others: dict[str, Seen] = field(default_factory=dict)
     """The same about further domains, by domain."""
+
+    @property
+    def run_folder(self) -> RunFolder:
+        """Where each of its files is."""
+        return RunFolder(self.folder)
 
     @property
     def title(self) -> str:
@@ -75,6 +74,27 @@ class Results:
     def pairs(self) -> list[tuple[str, str]]:
         """All pairs of reported arms, in order: (1, 2), (1, 3), (2, 3), ..."""
         return list(combinations(self.arms, 2))
+
+    def runs(self, *arms: str) -> list[RunName]:
+        """Every seed of these arms, arm after arm; of all reported arms if none is named."""
+        return [RunName(arm, seed) for arm in arms or self.arms for seed in self.seeds]
+
+    def run_pairs(self, a: str, b: str) -> list[tuple[RunName, RunName]]:
+        """Two arms seed by seed."""
+        return list(zip(self.runs(a), self.runs(b), strict=True))
+
+    def evaluations_of(self, arm: str, domain: str) -> list[EvaluationFile]:
+        """An arm's evaluations on a domain, one per seed that has one."""
+        found = (self.evaluations.get((run, domain)) for run in self.runs(arm))
+        return [evaluation for evaluation in found if evaluation is not None]
+
+    def evaluated_arms(self, domain: str) -> list[str]:
+        """Reported arms that have been evaluated on a domain, with some seed."""
+        return [arm for arm in self.arms if self.evaluations_of(arm, domain)]
+
+    def pair_title(self, a: str, b: str) -> str:
+        """Two arms side by side."""
+        return f"{self.arm_title(a)} vs {self.arm_title(b)}"
 
     @property
     def test_domains(self) -> list[str]:
@@ -107,6 +127,11 @@ class Results:
 
     def run_title(self, run: RunName) -> str:
         return f"{self.arm_title(run.arm)}, seed {run.seed}"
+
+    def image_folder(self, domain: str) -> Path:
+        """Where a domain's images should be; they may be on another machine."""
+        root = self.summaries[domain].root if domain in self.summaries else "."
+        return self.run_folder.domain(domain) / root
 
     def grid(self, a: str, b: str, *, seed: int | tuple[int, int] | None = None, size: int | None = None) -> xr.Dataset:
         """The grid of two arms.
@@ -151,7 +176,7 @@ class Results:
 
     def _facts(self) -> list[tuple[str, str]]:
         """What was asked for, and how much of it is there."""
-        trained = sum(bool(training.summary) for training in self.trainings.values())
+        trained = sum(training.summary is not None for training in self.trainings.values())
         counts = (
             f"{trained} of {len(self.experiment.arms) * len(self.seeds)} trainings, {len(self.evaluations)} "
             f"evaluations, {len(self.statistics)} recordings, {len(self.grids)} grids, {len(self.effects)} effects"
@@ -163,19 +188,3 @@ class Results:
             ("probe", f"{self.probe}, at {', '.join(map(str, self.sizes))} pixels"),
             ("done", counts),
         ]
-
-
-def evaluations_of(results: Results, arm: str, domain: str) -> list[dict[str, Any]]:
-    """An arm's evaluation files on a domain, one per seed that has one."""
-    found = (results.evaluations.get((RunName(arm, seed), domain)) for seed in results.seeds)
-    return [evaluation for evaluation in found if evaluation]
-
-
-def details_of(results: Results, arm: str, domain: str, key: str) -> list[dict[str, Any]]:
-    """What these files hold under a key, without files of before there was one."""
-    return [evaluation[key] for evaluation in evaluations_of(results, arm, domain) if key in evaluation]
-
-
-def evaluated_arms(results: Results, domain: str, key: str = "rules") -> list[str]:
-    """Reported arms of which some evaluation on a domain holds this key."""
-    return [arm for arm in results.arms if details_of(results, arm, domain, key)]

@@ -6,7 +6,7 @@ A stage that has not run leaves its part empty; a file that is there but broken 
 import json
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import xarray as xr
 
@@ -14,9 +14,15 @@ from gapscope.config import Experiment
 from gapscope.errors import InputError
 from gapscope.experiment_file import read_config
 from gapscope.files import read_text
-from gapscope.findings.results import Grids, Results, Seen, Training
+from gapscope.findings.domain_file import DomainSummary, parse_summary
+from gapscope.findings.environment_file import RunEnvironment, parse_environment
+from gapscope.findings.evaluation_file import EvaluationFile, parse_evaluation
+from gapscope.findings.results import Grids, Results, Seen
+from gapscope.findings.training_files import EpochLine, TrainingRecord, TrainingSummary, parse_training
 from gapscope.recording.netcdf import read_netcdf
 from gapscope.run_folder import RunFolder, RunName
+
+Parsed = TypeVar("Parsed")
 
 
 def read_results(run: Path | str) -> Results:
@@ -37,7 +43,7 @@ def read_results(run: Path | str) -> Results:
     return Results(
         folder=folder.root,
         experiment=experiment,
-        environment=_parsed(folder.environment, json.loads) or {},
+        environment=_parsed(folder.environment, _json(parse_environment)) or RunEnvironment(),
         summaries=dict(_read_summaries(folder, experiment)),
         trainings=dict(_read_trainings(folder, names)),
         evaluations=dict(_read_evaluations(folder, experiment, names)),
@@ -47,45 +53,57 @@ def read_results(run: Path | str) -> Results:
     )
 
 
-def _parsed(path: Path, parse: Callable[[str], Any]) -> Any:
+def _parsed(path: Path, parse: Callable[[str], Parsed | None]) -> Parsed | None:
     """The parsed file, None where there is none yet."""
     if not path.is_file():
         return None
     try:
         return parse(read_text(path))
-    except ValueError as error:
+    except KeyError as error:
+        raise InputError(_broken(path, f"it holds no {error}")) from error
+    except (ValueError, TypeError, AttributeError, IndexError) as error:
         raise InputError(_broken(path, str(error))) from error
+
+
+def _json(parse: Callable[[Any], Parsed]) -> Callable[[str], Parsed | None]:
+    """A parser of JSON text; None where the text holds nothing, such as `{}`."""
+
+    def parse_text(text: str) -> Parsed | None:
+        found = json.loads(text)
+        return parse(found) if found else None
+
+    return parse_text
 
 
 def _broken(path: Path, reason: str) -> str:
     return f"{path} cannot be read: {reason}. Delete it and run the study again: only what is missing is repeated."
 
 
-def _read_summaries(folder: RunFolder, experiment: Experiment) -> Iterator[tuple[str, dict[str, Any]]]:
+def _read_summaries(folder: RunFolder, experiment: Experiment) -> Iterator[tuple[str, DomainSummary]]:
     for domain in experiment.domains:
-        summary = _parsed(folder.summary(domain), json.loads)
+        summary = _parsed(folder.summary(domain), _json(parse_summary))
         if summary:
             yield domain, summary
 
 
-def _read_trainings(folder: RunFolder, names: list[RunName]) -> Iterator[tuple[RunName, Training]]:
+def _read_trainings(folder: RunFolder, names: list[RunName]) -> Iterator[tuple[RunName, TrainingRecord]]:
     for name in names:
         epochs = _parsed(folder.metrics(name), _parse_lines)
-        summary = _parsed(folder.training_summary(name), json.loads)
+        summary: TrainingSummary | None = _parsed(folder.training_summary(name), _json(parse_training))
         if epochs or summary:
-            yield name, Training(summary or {}, tuple(epochs or ()))
+            yield name, TrainingRecord(summary, tuple(epochs or ()))
 
 
-def _parse_lines(text: str) -> list[dict[str, Any]]:
+def _parse_lines(text: str) -> list[EpochLine]:
     return [json.loads(line) for line in text.splitlines() if line.strip()]
 
 
 def _read_evaluations(
     folder: RunFolder, experiment: Experiment, names: list[RunName]
-) -> Iterator[tuple[tuple[RunName, str], dict[str, Any]]]:
+) -> Iterator[tuple[tuple[RunName, str], EvaluationFile]]:
     for name in names:
         for domain in experiment.domains:
-            evaluation = _parsed(folder.evaluation(name, domain), json.loads)
+            evaluation = _parsed(folder.evaluation(name, domain), _json(parse_evaluation))
             if evaluation:
                 yield (name, domain), evaluation
 

@@ -1,46 +1,44 @@
 """Which mistakes does every arm make, which class does it take for which, and is its confidence right? As tables."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
-from statistics import fmean
 
 from gapscope.evaluation.error_kinds import KINDS, SPECIAL
-from gapscope.findings.gaps import mean_over
-from gapscope.findings.headline import number
-from gapscope.findings.outcomes import OUTCOMES, confusion_shares, outcome_of
-from gapscope.findings.results import Results, details_of, evaluated_arms, evaluations_of
-from gapscope.findings.tables import printed
-from gapscope.page.cells import Cell, CellTable, DomainTables, Rows, mean_cell
+from gapscope.findings.arm_numbers import ArmNumbers, CalibrationNumbers
+from gapscope.findings.outcomes import OUTCOMES
+from gapscope.findings.result_tables import UNDEFINED, printed
+from gapscope.findings.run_numbers import RunNumbers
+from gapscope.page.cell_tables import Cell, CellTable, Rows, TablesByDomain, mean_cell
 
 TOP_CONFUSIONS = 6
 """So many confusions are listed per domain."""
 
 
-def outcome_tables(results: Results) -> DomainTables:
+def outcome_tables(numbers: RunNumbers) -> TablesByDomain:
     """What becomes of the labelled boxes."""
     about = (
-        f"Labelled boxes at confidence {_confidence(results)} and IoU 0.5, as the confusion matrices below count them, "
+        f"Labelled boxes at confidence {_confidence(numbers)} and IoU 0.5, as the confusion matrices below count them, "
         "mean over seeds, the seeds below. False detections are those where nothing is labelled."
     )
 
-    def rows_of(domain: str, arms: list[str]) -> Rows:
-        outcomes = {arm: [outcome_of(one) for one in evaluations_of(results, arm, domain)] for arm in arms}
+    def rows_of(domain: str, arms: Sequence[ArmNumbers]) -> Rows:
         rows = []
-        for name, (words, number_of) in OUTCOMES.items():
-            values = {arm: [number_of(one) if one else math.nan for one in outcomes[arm]] for arm in arms}
-            cells = (mean_cell(values[arm], "{:.0%}" if name != "false" else "{:.2f}") for arm in arms)
+        for name, (words, _) in OUTCOMES.items():
+            form = "{:.0%}" if name != "false" else "{:.2f}"
+            cells = (mean_cell(arm.outcomes[name], form) for arm in arms)
             rows.append(((words,), tuple(cells if name != "false" else (replace(cell, bar=None) for cell in cells))))
         return rows
 
-    return DomainTables.of(results, about, ("labelled boxes",), rows_of, "confusion")
+    return TablesByDomain.of(numbers, about, ("labelled boxes",), rows_of, lambda arm: arm.has_confusion)
 
 
-def _confidence(results: Results) -> str:
-    found = {one["confusion"]["confidence"] for one in results.evaluations.values() if "confusion" in one}
+def _confidence(numbers: RunNumbers) -> str:
+    found = {one.confusion.confidence for one in numbers.results.evaluations.values() if one.confusion}
     return ", ".join(f"{value:g}" for value in sorted(found))
 
 
-def error_tables(results: Results) -> DomainTables:
+def error_tables(numbers: RunNumbers) -> TablesByDomain:
     """What every kind of mistake costs."""
     about = (
         "Kinds of mistakes: AP points that mending all of a kind, and no other, would add to mAP@0.5 (all classes, "
@@ -48,62 +46,60 @@ def error_tables(results: Results) -> DomainTables:
         "at the end of the ranking and cost nothing."
     )
 
-    def rows_of(domain: str, arms: list[str]) -> Rows:
-        kinds = {arm: [one["kinds"] for one in details_of(results, arm, domain, "errors")] for arm in arms}
-        names = list(KINDS | SPECIAL)
-        costs = {
-            (kind, arm): mean_over([100 * number(one[kind]["delta_map50"]) for one in kinds[arm]])
-            for kind in names
-            for arm in arms
-        }
-        most = max((cost for cost in costs.values() if math.isfinite(cost)), default=0.0)
+    def rows_of(domain: str, arms: Sequence[ArmNumbers]) -> Rows:
+        costs = [one.cost for arm in arms for one in arm.kinds.values()]
+        most = max((cost for cost in costs if math.isfinite(cost)), default=0.0)
 
-        def cell(kind: str, arm: str) -> Cell:
-            cost, count = costs[kind, arm], fmean(one[kind]["count"] for one in kinds[arm])
-            return Cell(printed(cost, "{:+.1f}"), f"{count:,.0f} of them", max(cost, 0) / most if most > 0 else None)
+        def cell(arm: ArmNumbers, kind: str) -> Cell:
+            one = arm.kinds[kind]
+            bar = max(one.cost, 0) / most if most > 0 else None
+            return Cell(printed(one.cost, "{:+.1f}"), f"{one.count:,.0f} of them", bar)
 
-        return [((kind.replace("_", " "),), tuple(cell(kind, arm) for arm in arms)) for kind in names]
+        return [((kind.replace("_", " "),), tuple(cell(arm, kind) for arm in arms)) for kind in KINDS | SPECIAL]
 
-    return DomainTables.of(results, about, ("kind",), rows_of, "errors")
+    return TablesByDomain.of(numbers, about, ("kind",), rows_of, lambda arm: bool(arm.kinds))
 
 
-def confusion_tables(results: Results) -> DomainTables:
+def confusion_tables(numbers: RunNumbers) -> TablesByDomain:
     """The most frequent confusions."""
     about = (
         "What labelled boxes are most often taken for, as a share of all boxes of the class, mean over seeds. How many "
         "are missed stands in the matrices."
     )
 
-    def rows_of(domain: str, arms: list[str]) -> Rows:
-        shares = {arm: confusion_shares(results, arm, domain) for arm in arms}
-        pairs = {pair for of_arm in shares.values() for pair in of_arm}
-        by_share = sorted(pairs, key=lambda pair: (-max(of_arm.get(pair, 0.0) for of_arm in shares.values()), pair))
+    def rows_of(domain: str, arms: Sequence[ArmNumbers]) -> Rows:
+        shares = [arm.confusions for arm in arms]
+        pairs = {pair for of_arm in shares for pair in of_arm}
+        by_share = sorted(pairs, key=lambda pair: (-max(of_arm.get(pair, 0.0) for of_arm in shares), pair))
         return [
-            (pair, tuple(Cell(f"{shares[arm].get(pair, 0.0):.1%}", "", shares[arm].get(pair, 0.0)) for arm in arms))
+            (pair, tuple(Cell(f"{of_arm.get(pair, 0.0):.1%}", "", of_arm.get(pair, 0.0)) for of_arm in shares))
             for pair in by_share[:TOP_CONFUSIONS]
         ]
 
-    return DomainTables.of(results, about, ("true class", "taken for"), rows_of, "confusion")
+    return TablesByDomain.of(numbers, about, ("true class", "taken for"), rows_of, lambda arm: arm.has_confusion)
 
 
-def calibration_table(results: Results) -> CellTable | None:
+def calibration_table(numbers: RunNumbers) -> CellTable | None:
     """Expected calibration error of every arm on every domain; None where no evaluation file holds it."""
-    domains = [domain for domain in results.test_domains if evaluated_arms(results, domain, "calibration")]
-    found = {
-        (arm, domain): details_of(results, arm, domain, "calibration") for arm in results.arms for domain in domains
-    }
-    begin = sorted({one["from_confidence"] for of_arm in found.values() for one in of_arm})
-    if not begin:
+    results = numbers.results
+    found = {key: arm.calibration for key, arm in numbers.arms.items() if arm.calibration is not None}
+    domains = [domain for domain in results.test_domains if any((arm, domain) in found for arm in results.arms)]
+    if not domains:
         return None
 
-    def cell(arm: str, domain: str) -> Cell:
-        sure, every = ([number(one[key]) for one in found[arm, domain]] for key in ("error_from", "error"))
-        return replace(mean_cell(sure, "{:.3f}"), note=f"of all: {printed(mean_over(every), '{:.3f}')}")
+    def cell(calibration: CalibrationNumbers | None) -> Cell:
+        if calibration is None:
+            return Cell(UNDEFINED, f"of all: {UNDEFINED}")
+        note = f"of all: {printed(calibration.every.mean, '{:.3f}')}"
+        return replace(mean_cell(calibration.sure, "{:.3f}"), note=note)
 
+    begin = sorted({value for one in found.values() for value in one.from_confidence})
     caption = (
         "Expected calibration error: how far confidence lies from precision on average, in detections from confidence "
         f"{', '.join(f'{value:g}' for value in begin)} on, mean over seeds. Below it that of all detections, most of "
         "which are hardly believed, and rightly so."
     )
-    rows = [((results.arm_title(arm),), tuple(cell(arm, domain) for domain in domains)) for arm in results.arms]
+    rows = [
+        ((results.arm_title(arm),), tuple(cell(found.get((arm, domain))) for domain in domains)) for arm in results.arms
+    ]
     return CellTable(caption, ("arm",), tuple(results.domain_title(domain) for domain in domains), tuple(rows))

@@ -5,24 +5,22 @@ The page is a single HTML file that asks nothing of a network: plotly.js, number
 
 import base64
 from pathlib import Path
+from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from gapscope.files import write_text
-from gapscope.findings.advice import advice
-from gapscope.findings.confounds import confounds
-from gapscope.findings.gap_sentences import headline
-from gapscope.findings.gaps import gaps
+from gapscope.findings.domain_facts import LEAK_WORDS
+from gapscope.findings.findings import Findings, find
 from gapscope.findings.paper_numbers import PAPER_TABLES
-from gapscope.findings.results import Results
+from gapscope.findings.result_tables import UNDEFINED, ResultTable, printed
 from gapscope.findings.run_reader import read_results
-from gapscope.findings.sentences import generated_note, verdict
-from gapscope.findings.tables import UNDEFINED, Table, all_tables, printed
+from gapscope.page.box_marks import BOX_KINDS
 from gapscope.page.embedding import embed
-from gapscope.page.material_context import material_context
+from gapscope.page.page_context import material, performance_section, where_section
 from gapscope.page.page_data import page_data
-from gapscope.page.performance_context import performance_context
-from gapscope.page.where_tables import where_tables
+from gapscope.page.provenance import MOST_LISTED
+from gapscope.page.training_charts import QUANTITIES
 from gapscope.paper.domain_figures import domain_figures
 from gapscope.paper.paper_figures import write_figures
 from gapscope.paper.table_files import to_csv, to_latex, to_markdown, write_tables
@@ -48,40 +46,51 @@ def write_report(run: Path | str, progress: Progress = silent) -> Path:
     Raises:
         InputError: If `run` is no run folder or one of its files is broken.
     """
-    results, folder = read_results(run), RunFolder(Path(run))
-    write_tables(all_tables(results), folder.tables)
-    write_figures(results, folder.figures, progress)
-    for name, figure in domain_figures(results).items():
+    findings, folder = find(read_results(run)), RunFolder(Path(run))
+    write_tables(findings.tables, folder.tables)
+    write_figures(findings.numbers.layers, folder.figures, progress)
+    for name, figure in domain_figures(findings.results).items():
         write_figure(figure, folder.figures, name)
     progress("page", 0, 1)
     page = folder.report
-    write_text(page, render_page(results))
+    write_text(page, render_page(findings))
     progress("page", 1, 1)
     return page
 
 
-def render_page(results: Results) -> str:
-    """The page's HTML."""
+def render_page(findings: Findings) -> str:
+    """The page's HTML.
+
+    Raises:
+        InputError: If a file of the run folder, or an image, is broken.
+    """
     environment = page_environment()
     html = environment.get_template("page.html.j2").render(
-        results=results,
-        experiment=results.experiment,
         sections=[(name.lower(), name) for name in SECTIONS],
-        embedded=embed(environment.get_template("page.js.j2").render(), page_data(results)),
-        generated=generated_note(results),
-        verdict=verdict(results),
-        headlines=[headline(results, gap) for gap in gaps(results)],
-        advice=advice(results),
-        confounds=confounds(results),
-        tables={table.number: table for table in all_tables(results)},
-        paper=PAPER_TABLES,
-        downloads=_downloads,
-        performance=performance_context(results),
-        where=where_tables(results),
-        **material_context(results),
-        undefined=UNDEFINED,
+        embedded=embed(environment.get_template("page.js.j2").render(), page_data(findings)),
+        performance=performance_section(findings),
+        where=where_section(findings),
+        material=material(findings),
+        **page_names(findings),
     )
     return html.strip() + "\n"
+
+
+def page_names(findings: Findings) -> dict[str, Any]:
+    """What every section's template may use, by name."""
+    return {
+        "findings": findings,
+        "results": findings.results,
+        "experiment": findings.results.experiment,
+        "tables": {table.number: table for table in findings.tables},
+        "paper": PAPER_TABLES,
+        "box_kinds": BOX_KINDS,
+        "downloads": _downloads,
+        "leak_words": LEAK_WORDS,
+        "training_quantities": QUANTITIES,
+        "most_listed": MOST_LISTED,
+        "undefined": UNDEFINED,
+    }
 
 
 def page_environment(*rooms: str) -> Environment:
@@ -106,7 +115,7 @@ def _share(cell: str) -> float | None:
     return value if 0 <= value <= 1 else None
 
 
-def _downloads(table: Table) -> list[tuple[str, str, str]]:
+def _downloads(table: ResultTable) -> list[tuple[str, str, str]]:
     """(title, file name, data URI) of a table in each format."""
     kinds = (("CSV", "csv", to_csv), ("Markdown", "md", to_markdown), ("LaTeX", "tex", to_latex))
     return [(title, f"{table.name}.{suffix}", _data_uri(convert(table))) for title, suffix, convert in kinds]

@@ -3,30 +3,32 @@
 from collections.abc import Iterator
 from typing import Any
 
-from gapscope.detector.network_map import describe_layers
+from gapscope.detector.layers import BACKBONE_LAST, YOLO_LAYERS, yolov3_layers
+from gapscope.detector.network_map import BLOCKS, ROUTES, describe_layers
+from gapscope.findings.findings import Findings
+from gapscope.findings.result_tables import STATISTICS
 from gapscope.findings.results import Results
-from gapscope.findings.tables import STATISTICS
 from gapscope.page.influential_images import influence_data
-from gapscope.page.network_strip import network_strip
 from gapscope.page.performance_charts import performance_data
-from gapscope.page.training_rows import training_curves
+from gapscope.page.training_charts import training_curves
 from gapscope.page.where_charts import rounded, where_data
-from gapscope.run_folder import RunName
+from gapscope.similarity.blocks import PAPER_BLOCKS
 
 
-def page_data(results: Results) -> dict[str, Any]:
+def page_data(findings: Findings) -> dict[str, Any]:
     """Everything the page draws: the network, curves, maps, images, statistics, training, performance."""
+    results = findings.results
     classes, width = len(results.experiment.data.classes), results.experiment.model.width
     return {
         "layers": describe_layers(classes, width),
         "network": network_strip(classes, width),
         "sizes": list(results.sizes),
         "seeds": results.seeds,
-        **where_data(results),
-        "influence": influence_data(results),
+        **where_data(findings.numbers),
+        "influence": influence_data(findings.numbers),
         "statistics": list(_statistics(results)),
-        "training": list(training_curves(results)),
-        "performance": performance_data(results),
+        "training": list(training_curves(findings)),
+        "performance": performance_data(findings.numbers),
     }
 
 
@@ -34,10 +36,34 @@ def _statistics(results: Results) -> Iterator[dict[str, Any]]:
     """One per probe, run and size, with a column per statistic of the layers' outputs."""
     for probe, domain in enumerate(results.probes):
         seen = results.seen_at(domain)
-        for arm_index, arm in enumerate(results.arms):
-            for seed in results.seeds:
-                for size in results.sizes:
-                    recording = seen.statistics.get((RunName(arm, seed), size))
-                    if recording is not None:
-                        columns = {name: rounded(recording[name].values) for name in ("p", *STATISTICS)}
-                        yield {"probe": probe, "arm": arm_index, "seed": seed, "size": size, **columns}
+        for run in results.runs():
+            for size in results.sizes:
+                recording = seen.statistics.get((run, size))
+                if recording is not None:
+                    columns = {name: rounded(recording[name].values) for name in ("p", *STATISTICS)}
+                    arm = results.arms.index(run.arm)
+                    yield {"probe": probe, "arm": arm, "seed": run.seed, "size": size, **columns}
+
+
+def network_strip(classes: int, width: float) -> dict[str, Any]:
+    """What is drawn below a layer's curve, so that layers have a place in YOLOv3: its parts and connections.
+
+    Returns:
+        `blocks` (name, first, last, backbone) and `paper`, the blocks that the paper saw; `kinds` and `inputs` per
+        layer (-1 is the image); `shortcuts` and `routes` as (layer that is read, layer that reads it), where a layer
+        reads another than the one before it; `joins`, the routes that join a backbone map to the head; `detections`.
+    """
+    layers = yolov3_layers(classes, width)
+    skips = [(layer.kind, source, layer.index) for layer in layers for source in layer.inputs]
+    skips = [(kind, source, at) for kind, source, at in skips if source != at - 1]
+    return {
+        "blocks": [{"name": b.name, "first": b.first, "last": b.last, "backbone": b.in_backbone} for b in BLOCKS],
+        "paper": [list(block) for block in PAPER_BLOCKS],
+        "kinds": [f"conv {layer.size}x{layer.size}" if layer.kind == "conv" else layer.kind for layer in layers],
+        "inputs": [list(layer.inputs) for layer in layers],
+        "shortcuts": [[source, at] for kind, source, at in skips if kind == "shortcut"],
+        "routes": [[source, at] for kind, source, at in skips if kind == "route"],
+        "joins": list(ROUTES),
+        "detections": list(YOLO_LAYERS),
+        "backboneLast": BACKBONE_LAST,
+    }

@@ -45,7 +45,7 @@ class GridFile:
     path: str
     """In the run folder."""
     uri: str | None
-    """What `compressed` makes of it, as a data URI; None if that is too large."""
+    """What `compressed_grid` makes of it, as a data URI; None if that is too large."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def provenance(results: Results) -> Provenance:
     Raises:
         InputError: If a stage record or a probe list is broken.
     """
-    folder = RunFolder(results.folder)
+    folder = results.run_folder
     resolved = folder.config.read_text(encoding="utf-8-sig", errors="replace")
     path = folder.given_config
     given = path.read_text(encoding="utf-8-sig", errors="replace") if path.is_file() else resolved
@@ -134,31 +134,31 @@ def _command(results: Results) -> str:
 
 def _hashes(results: Results) -> Iterator[tuple[str, str]]:
     for name, summary in results.summaries.items():
-        yield f"data {name}", summary["fingerprint"]
+        yield f"data {name}", summary.fingerprint
     for domain in results.probes:
-        path = RunFolder(results.folder).probe(domain)
+        path = results.run_folder.probe(domain)
         if path.is_file():
             first = path.read_text(encoding="utf-8", errors="replace").partition("\n")[0]
             yield f"probe {domain}", first.removeprefix("# sha256 ").strip()
     for run, training in results.trainings.items():
         if training.summary:
-            yield f"weights {run}", training.summary["weights_sha256"]
+            yield f"weights {run}", training.summary.weights_sha256
 
 
 def _grids(results: Results) -> Iterator[GridFile]:
     """Every pair of reported arms at the main size: the first seed's files."""
-    folder, seed, size = RunFolder(results.folder), results.seeds[0], results.sizes[0]
+    folder, seed, size = results.run_folder, results.seeds[0], results.sizes[0]
     for a, b in results.pairs:
         one, other = RunName(a, seed), RunName(b, seed)
         grid = results.grids.get((one, other, size))
         if grid is not None:
-            small = compressed(grid)
+            small = compressed_grid(grid)
             uri = data_uri(small, "application/x-netcdf") if len(small) <= MOST_GRID_BYTES else None
-            title = f"{results.arm_title(a)} vs {results.arm_title(b)}, seed {seed}, {size} pixels"
+            title = f"{results.pair_title(a, b)}, seed {seed}, {size} pixels"
             yield GridFile(title, folder.grid(one, other, results.probe, size).relative_to(folder.root).as_posix(), uri)
 
 
-def compressed(grid: xr.Dataset) -> bytes:
+def compressed_grid(grid: xr.Dataset) -> bytes:
     """A grid as a compressed netCDF file in single precision (7 digits), without the images' influence."""
     grid = grid.drop_vars(["influence", "image"], errors="ignore").drop_encoding()
     encoding = {

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from gapscope.findings.curves import DEBIASED, Curve, ceiling_curve, pair_curve
-from gapscope.findings.differences import difference
+from gapscope.findings.layer_curves import DEBIASED, PairCurve
+from gapscope.findings.layer_findings import LayerFindings
 from gapscope.findings.results import Results
+from gapscope.findings.run_numbers import RunNumbers
 from gapscope.page.grid_packing import MOST_MAPS, pack_cells
 from gapscope.run_folder import RunName
 from gapscope.similarity.measures import find_measure
@@ -25,16 +26,16 @@ EFFECTS = (
 )
 
 
-def where_data(results: Results, most_maps: int = MOST_MAPS) -> dict[str, Any]:
+def where_data(numbers: RunNumbers, most_maps: int = MOST_MAPS) -> dict[str, Any]:
     """Measures, networks, probes; curves with ceilings and effects; maps.
 
     Args:
-        results: The run.
+        numbers: Of the run.
         most_maps: How many maps are sent with all their cells; the others are named only.
     """
-    seen = [results.seen_at(domain) for domain in results.probes]
-    runs = [RunName(arm, seed) for arm in results.arms for seed in results.seeds]
-    measures = _measures(seen)
+    results, runs = numbers.results, numbers.results.runs()
+    found = [numbers.by_probe[domain] for domain in results.probes]
+    measures = sorted(dict.fromkeys(name for one in found for name in one.measures), key=lambda name: name != DEBIASED)
     return {
         "measures": [_describe(name) for name in measures],
         "probes": [{"name": domain, "title": results.domain_title(domain)} for domain in results.probes],
@@ -44,17 +45,11 @@ def where_data(results: Results, most_maps: int = MOST_MAPS) -> dict[str, Any]:
             {"name": str(run), "title": results.run_title(run), "arm": results.arms.index(run.arm), "seed": run.seed}
             for run in runs
         ],
-        "curves": [curve for probe, one in enumerate(seen) for curve in _curves(one, probe, measures)],
-        "ceilings": [curve for probe, one in enumerate(seen) for curve in _ceilings(one, probe, measures)],
-        "effects": [effect for probe, one in enumerate(seen) for effect in _effects(one, probe)],
-        "maps": _maps(seen, runs, measures, most_maps),
+        "curves": [curve for probe, one in enumerate(found) for curve in _curves(one, probe, measures)],
+        "ceilings": [curve for probe, one in enumerate(found) for curve in _ceilings(one, probe, measures)],
+        "effects": [effect for probe, one in enumerate(found) for effect in _effects(one.seen, probe)],
+        "maps": _maps([one.seen for one in found], runs, measures, most_maps),
     }
-
-
-def _measures(seen: list[Results]) -> list[str]:
-    """In the order of the first grid that has them; debiased CKA, the one to read, first."""
-    found = dict.fromkeys(str(name) for one in seen for grid in one.grids.values() for name in grid["measure"].values)
-    return sorted(found, key=lambda name: name != DEBIASED)
 
 
 def _describe(name: str) -> dict[str, Any]:
@@ -64,44 +59,38 @@ def _describe(name: str) -> dict[str, Any]:
     return {"key": name, "title": title, "distance": not measure.larger_is_more_similar, "high": high}
 
 
-def _describe_run(results: Results, run: RunName) -> dict[str, Any]:
-    arm = results.arms.index(run.arm)
-    return {"name": str(run), "title": results.run_title(run), "arm": arm, "seed": run.seed}
-
-
-def _curves(results: Results, probe: int, measures: list[str]) -> Iterator[dict[str, Any]]:
+def _curves(found: LayerFindings, probe: int, measures: list[str]) -> Iterator[dict[str, Any]]:
     """One per size, measure, pair of arms and seed."""
-    for size in results.sizes:
+    for size in found.seen.sizes:
         for measure in measures:
-            for pair, (one, other) in enumerate(results.pairs):
-                for seed in results.seeds:
-                    a, b = RunName(one, seed), RunName(other, seed)
-                    curve = pair_curve(results, a, b, size, measure)
+            for pair, arms in enumerate(found.seen.pairs):
+                for a, b in found.seen.run_pairs(*arms):
+                    curve = found.curve(a, b, size, measure)
                     if curve is None:
                         continue
-                    found = difference(results, a, b, size, measure)
+                    differs = found.difference(a, b, size, measure)
                     yield {
-                        **{"probe": probe, "size": size, "measure": measure, "pair": pair, "seed": seed},
+                        **{"probe": probe, "size": size, "measure": measure, "pair": pair, "seed": a.seed},
                         **{"label": curve.label, **_columns(curve)},
-                        **_chances(results.grids[a, b, size].sel(measure=measure)),
-                        "beyond": found.layers.tolist() if found else [],
-                        "looked": found.looked if found else 0,
-                        "rule": found.rule if found else None,
+                        **_chances(found.seen.grids[a, b, size].sel(measure=measure)),
+                        "beyond": differs.layers.tolist() if differs else [],
+                        "looked": differs.looked if differs else 0,
+                        "rule": differs.rule if differs else None,
                     }
 
 
-def _ceilings(results: Results, probe: int, measures: list[str]) -> Iterator[dict[str, Any]]:
+def _ceilings(found: LayerFindings, probe: int, measures: list[str]) -> Iterator[dict[str, Any]]:
     """One per size, measure and arm."""
-    for size in results.sizes:
+    for size in found.seen.sizes:
         for measure in measures:
-            for index, arm in enumerate(results.arms):
-                curve = ceiling_curve(results, arm, size, measure)
+            for index, arm in enumerate(found.seen.arms):
+                curve = found.ceilings.get((arm, size, measure))
                 if curve is not None:
                     facts = {"probe": probe, "size": size, "measure": measure, "arm": index, "label": curve.label}
                     yield {**facts, **{name: rounded(getattr(curve, name)) for name in CURVES[:3]}}
 
 
-def _columns(curve: Curve) -> dict[str, list[float | None]]:
+def _columns(curve: PairCurve) -> dict[str, list[float | None]]:
     return {name: rounded(getattr(curve, name)) for name in CURVES}
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from gapscope.arms import trained_layers
-from gapscope.findings.curves import BIASED, DEBIASED, ranges
+from gapscope.findings.layer_curves import BIASED, DEBIASED, ranges
 from gapscope.findings.results import Results
 
 ESTIMATOR_WORDS = {

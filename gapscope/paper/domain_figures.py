@@ -68,9 +68,9 @@ def places_figure(domains: Domains) -> Figure:
 def domain_figures(results: Results) -> dict[str, Figure]:
     """File name -> figure, over the images that a study uses; none where the data stage has not run."""
     found = {
-        results.domain_title(name): summary["distributions"]
+        results.domain_title(name): summary.distributions
         for name, summary in results.summaries.items()
-        if "distributions" in summary
+        if summary.distributions
     }
     return {"domains": spread_figure(found), "places": places_figure(found)} if found else {}
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gapscope.findings.curves import ESTIMATORS, Curve
+from gapscope.findings.layer_curves import ESTIMATORS, PairCurve
 from gapscope.plot import lines, maps
 from gapscope.plot.grids import SHORT
 from gapscope.plot.style import TWO_COLUMNS, Plot
@@ -14,9 +14,9 @@ ON_PAGE = 4.4
 """Inches across a map in the report's figures."""
 
 
-def layer_curves(
-    curves: Sequence[Curve],
-    ceilings: Sequence[Curve] = (),
+def curves_figure(
+    curves: Sequence[PairCurve],
+    ceilings: Sequence[PairCurve] = (),
     *,
     title: str,
     estimator: str,
@@ -31,7 +31,7 @@ def layer_curves(
     return lines.layer_curves(curves, ceilings, title=title, estimator=estimator, width=width)
 
 
-def layer_heatmap(
+def heatmap_figure(
     values: NDArray[np.float64],
     *,
     rows: str,
@@ -39,7 +39,7 @@ def layer_heatmap(
     title: str,
     estimator: str,
     width: float = ON_PAGE,
-    beside: Curve | None = None,
+    beside: PairCurve | None = None,
 ) -> Plot:
     """Similarity of every layer of one network (rows) with every layer of another (columns) (Figures 3-7).
 
@@ -47,11 +47,11 @@ def layer_heatmap(
     an undefined one is left white. White lines outline the blocks of the architecture. A wide figure shows the
     diagonal at the right.
     """
-    one = layer_map(values, f"{rows}: layer", f"{columns}: layer", title)
+    one = stage_map(values, f"{rows}: layer", f"{columns}: layer", title)
     return maps.layer_map(one, maps.Scale(estimator), width=width, beside=beside)
 
 
-def layer_map(values: NDArray[np.float64], rows: str, columns: str, title: str = "") -> maps.LayerMap:
+def stage_map(values: NDArray[np.float64], rows: str, columns: str, title: str = "") -> maps.LayerMap:
     """A map of all layers of two networks, with the blocks of the architecture."""
     down, across = (list(range(count)) for count in values.shape)
     starts = maps.architecture(down), maps.architecture(across)

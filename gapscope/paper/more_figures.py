@@ -3,14 +3,12 @@
 from collections.abc import Iterator, Sequence
 
 import matplotlib as mpl
-import numpy as np
 from matplotlib.axes import Axes
 
-from gapscope.arms import trained_layers
 from gapscope.detector.layers import NUM_LAYERS
-from gapscope.findings.curves import DEBIASED, Values, ceilings_of, pair_curve
-from gapscope.findings.differences import RULES, Difference, difference
-from gapscope.findings.results import Results
+from gapscope.findings.layer_curves import DEBIASED, Values
+from gapscope.findings.layer_differences import RULES
+from gapscope.findings.layer_findings import ArmPair, LayerFindings
 from gapscope.paper.captions import (
     ESTIMATOR_WORDS,
     INTERVAL_WORDS,
@@ -20,8 +18,8 @@ from gapscope.paper.captions import (
     images_words,
     seed_words,
 )
-from gapscope.paper.layer_figures import estimator_axis, layer_map
-from gapscope.paper.paper_figures import grid_values, heatmaps
+from gapscope.paper.layer_figures import estimator_axis, stage_map
+from gapscope.paper.paper_figures import heatmaps
 from gapscope.paper.planned import Planned
 from gapscope.plot.comparisons import difference_scale
 from gapscope.plot.lines import along_layers, draw_curve, draw_references, layer_effects, lower_limit
@@ -31,91 +29,67 @@ from gapscope.run_folder import RunName
 
 MOST_PANELS = 6
 """Pairs of arms on one page."""
-Pair = tuple[str, str]
 
 
-def more_figures(results: Results, estimator: str = DEBIASED) -> Iterator[Planned]:
+def more_figures(layers: LayerFindings, estimator: str = DEBIASED) -> Iterator[Planned]:
     """Those whose numbers are there; effects exist for the debiased estimator alone."""
-    yield from _planned_pairs(results, estimator)
+    yield from _planned_pairs(layers, estimator)
     if estimator == DEBIASED:
-        yield from _planned_effects(results)
-    yield from _planned_panels(results, estimator)
-    yield from _planned_differences(results, estimator)
+        yield from _planned_effects(layers)
+    yield from _planned_panels(layers, estimator)
+    yield from _planned_differences(layers, estimator)
 
 
-def _planned_pairs(results: Results, estimator: str) -> Iterator[Planned]:
-    size = results.sizes[0]
-    pairs = [pair for pair in results.pairs if _seeds_of(results, pair, estimator)][:MOST_PANELS]
+def _planned_pairs(layers: LayerFindings, estimator: str) -> Iterator[Planned]:
+    results, size = layers.seen, layers.main_size
+    pairs = [pair for pair in results.pairs if layers.by_seed(pair, measure=estimator)][:MOST_PANELS]
     if not pairs:
         return
     grid = results.grids[RunName(pairs[0][0], results.seeds[0]), RunName(pairs[0][1], results.seeds[0]), size]
     caption = curves_caption(results, results.seeds, grid, size, estimator)
     marks = ""
     if len(results.seeds) > 1:
-        rules = {found.rule for pair in pairs for found in _differences(results, pair, estimator)}
+        rules = {found.rule for pair in pairs for found in layers.differences_of(pair, estimator)}
         which = " or ".join(RULES[rule] for rule in sorted(rules))
         marks = (
             " Each panel has the ceiling of its two arms alone. Black marks along its lower edge: layers that differ "
             f"by more than a change of seed, whichever the seed: {which}; not corrected for the number of layers."
         )
     left_out = f" The first {MOST_PANELS} pairs of arms." if len(results.pairs) > MOST_PANELS else ""
-    yield Planned("curves", lambda width: _pair_panels(results, pairs, estimator, width), caption + marks + left_out)
+    yield Planned("curves", lambda width: _pair_panels(layers, pairs, estimator, width), caption + marks + left_out)
 
 
-def _seeds_of(results: Results, pair: Pair, estimator: str) -> list[int]:
-    size = results.sizes[0]
-    a, b = pair
-    return [s for s in results.seeds if pair_curve(results, RunName(a, s), RunName(b, s), size, estimator)]
-
-
-def _differences(results: Results, pair: Pair, estimator: str) -> list[Difference]:
-    a, b = pair
-    found = (
-        difference(results, RunName(a, seed), RunName(b, seed), results.sizes[0], estimator)
-        for seed in _seeds_of(results, pair, estimator)
-    )
-    return [one for one in found if one is not None]
-
-
-def _pair_panels(results: Results, pairs: Sequence[Pair], estimator: str, width: float) -> Plot:
+def _pair_panels(layers: LayerFindings, pairs: Sequence[ArmPair], estimator: str, width: float) -> Plot:
     """One panel per pair: a line per seed, the pair's floor, the ceiling of its two arms, where they differ by more."""
-    size = results.sizes[0]
     high = (1.35 if width < 5 else 1.6) * len(pairs)
     figure, panels, _ = along_layers(list(range(NUM_LAYERS)), width, high + 1.1, panels=len(pairs))
     with mpl.rc_context(style_of(width)):
         for axes, pair in zip(panels, pairs, strict=True):
-            a, b = pair
-            seeds = _seeds_of(results, pair, estimator)
-            curves = [pair_curve(results, RunName(a, seed), RunName(b, seed), size, estimator) for seed in seeds]
-            known = [curve for curve in curves if curve is not None]
-            for i, (seed, curve) in enumerate(zip(seeds, known, strict=True)):
+            by_seed = layers.by_seed(pair, measure=estimator)
+            curves = list(by_seed.values())
+            for i, (seed, curve) in enumerate(by_seed.items()):
                 draw_curve(axes, curve, i, f"seed {seed}")
-            draw_references(axes, known, ceilings_of(results, pair, size, estimator))
-            bottom = lower_limit(known)
+            draw_references(axes, curves, layers.ceilings_of(pair, measure=estimator))
+            bottom = lower_limit(curves)
             axes.set(ylim=(bottom - 0.06, 1.02), yticks=[0, 0.5, 1], ylabel=estimator_axis(estimator).split(" (")[0])
-            _mark(axes, _beyond_a_seed(results, pair, estimator), bottom - 0.06)
-            names = fitted(known[0].label, mpl.rcParams["font.size"], width - 0.8, 1)
+            differs = layers.that_differ(pair, estimator)
+            _mark(axes, differs.layers.tolist() if differs else [], bottom - 0.06)
+            names = fitted(curves[0].label, mpl.rcParams["font.size"], width - 0.8, 1)
             axes.set_title(names, loc="left", fontsize=mpl.rcParams["font.size"])
         legend_below(figure, *panels[0].get_legend_handles_labels())
     return figure
-
-
-def _beyond_a_seed(results: Results, pair: Pair, estimator: str) -> list[int]:
-    """Layers that differ by more than a change of seed, whichever the seed."""
-    found = [set(one.layers.tolist()) for one in _differences(results, pair, estimator)]
-    return sorted(set.intersection(*found)) if found else []
 
 
 def _mark(axes: Axes, layers: Sequence[int], bottom: float) -> None:
     axes.vlines(layers, bottom, bottom + 0.055, color="black", linewidth=1.2)
 
 
-def _planned_effects(results: Results) -> Iterator[Planned]:
-    size, panels = results.sizes[0], []
+def _planned_effects(layers: LayerFindings) -> Iterator[Planned]:
+    results, size, panels = layers.seen, layers.main_size, []
     for seed in results.seeds:
         runs = [(RunName(a, seed), RunName(b, seed)) for a, b in results.pairs[:MOST_PANELS]]
         found = [
-            (f"{results.arm_title(a.arm)} vs {results.arm_title(b.arm)}", results.effects[a, b, size])
+            (results.pair_title(a.arm, b.arm), results.effects[a, b, size])
             for a, b in runs
             if (a, b, size) in results.effects
         ]
@@ -135,7 +109,8 @@ def _planned_effects(results: Results) -> Iterator[Planned]:
     yield Planned("effect", lambda width: layer_effects(panels, width=width), caption)
 
 
-def _planned_panels(results: Results, estimator: str) -> Iterator[Planned]:
+def _planned_panels(layers: LayerFindings, estimator: str) -> Iterator[Planned]:
+    results = layers.seen
     items = [one for one in heatmaps(results) if estimator in results.grids[one.rows, one.columns, one.size].measure]
     if len(items) < 2:
         return
@@ -143,7 +118,7 @@ def _planned_panels(results: Results, estimator: str) -> Iterator[Planned]:
     maps = []
     for letter, one in zip(letters, items, strict=True):
         names = results.run_title(one.rows), results.run_title(one.columns)
-        maps.append(_panel(grid_values(results, one.rows, one.columns, one.size, estimator), names, letter))
+        maps.append(_panel(layers.cells(one.rows, one.columns, one.size, estimator), names, letter))
     grid = results.grids[items[0].rows, items[0].columns, items[0].size]
     parts = "; ".join(
         f"({letter}) {results.run_title(one.rows)} and {results.run_title(one.columns)}, {one.size} x {one.size} pixels"
@@ -160,16 +135,16 @@ def _planned_panels(results: Results, estimator: str) -> Iterator[Planned]:
 
 def _panel(values: Values, names: Sequence[str], letter: str) -> LayerMap:
     rows, columns = names
-    return layer_map(values, rows, columns, f"({letter})")
+    return stage_map(values, rows, columns, f"({letter})")
 
 
-def _planned_differences(results: Results, estimator: str) -> Iterator[Planned]:
-    size, seed, found = results.sizes[0], results.seeds[0], []
+def _planned_differences(layers: LayerFindings, estimator: str) -> Iterator[Planned]:
+    results, size, seed, found = layers.seen, layers.main_size, layers.seen.seeds[0], []
     for a, b in results.pairs[:3]:
         key = RunName(a, seed), RunName(b, seed), size
-        base = seed_grid(results, (a, b), size, estimator)
-        if base is not None and key in results.grids and estimator in results.grids[key].measure:
-            found.append((key, grid_values(results, *key, estimator) - base))
+        values = layers.less_than_seeds(*key, estimator)
+        if values is not None:
+            found.append((key, values))
     if not found:
         return
     letters = "abc"[: len(found)]
@@ -190,22 +165,3 @@ def _planned_differences(results: Results, estimator: str) -> Iterator[Planned]:
     )
     scale = difference_scale([values for _, values in found], f"difference, {estimator_axis(estimator)}")
     yield Planned("difference", lambda width: map_panels(maps, scale, width=width), caption)
-
-
-def seed_grid(results: Results, arms: Sequence[str], size: int, estimator: str) -> Values | None:
-    """Mean over the arms' pairs of seeds, cell by cell; NaN where both layers are ones that an arm did not train.
-
-    None where no two seeds were compared.
-    """
-    grids = []
-    for a, b, of_size in results.grids:
-        if of_size == size and a.arm == b.arm and a.arm in arms and a.seed != b.seed:
-            if estimator in results.grids[a, b, size].measure:
-                trained = trained_layers(results.experiment, a.arm)
-                values = grid_values(results, a, b, size, estimator)
-                grids.append(np.where(trained[:, None] | trained, values, np.nan))
-    if not grids:
-        return None
-    stacked = np.ma.masked_invalid(np.stack(grids))
-    mean: Values = stacked.mean(0).filled(np.nan)
-    return mean

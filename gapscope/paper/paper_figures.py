@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from gapscope.findings.curves import BIASED, DEBIASED, Curve, Values, ceiling_curves, pair_curve, seed_curves
+from gapscope.findings.layer_curves import BIASED, DEBIASED, PairCurve
+from gapscope.findings.layer_findings import LayerFindings
 from gapscope.findings.results import Results
 from gapscope.paper.captions import curves_caption, diagonal_words, heatmap_caption
-from gapscope.paper.layer_figures import ON_PAGE, estimator_axis, layer_curves, layer_heatmap
+from gapscope.paper.layer_figures import ON_PAGE, curves_figure, estimator_axis, heatmap_figure
 from gapscope.paper.planned import Planned
 from gapscope.plot.style import TWO_COLUMNS, Plot, write_figure
 from gapscope.progress import Progress, silent
@@ -41,74 +40,70 @@ def heatmaps(results: Results) -> list[Heatmap]:
     return [item for item in plan if (item.rows, item.columns, item.size) in results.grids]
 
 
-def all_figures(results: Results, estimator: str = DEBIASED) -> Iterator[tuple[int, Plot]]:
+def all_figures(layers: LayerFindings, estimator: str = DEBIASED) -> Iterator[tuple[int, Plot]]:
     """The figures by number, with titles, without those whose numbers are not there yet."""
-    for number, seed in zip((1, 2), results.seeds[:2], strict=False):
-        if seed_curves(results, seed, results.sizes[0], estimator):
-            yield number, _curves_figure(results, seed, estimator, TWO_COLUMNS, titled=True)
-    for item in heatmaps(results):
-        if estimator in results.grids[item.rows, item.columns, item.size].measure:
-            yield item.number, _heatmap_figure(results, item, estimator, ON_PAGE, titled=True)
+    for number, seed in zip((1, 2), layers.seen.seeds[:2], strict=False):
+        if layers.of_seed(seed, measure=estimator):
+            yield number, _curves_figure(layers, seed, estimator, TWO_COLUMNS, titled=True)
+    for item in heatmaps(layers.seen):
+        if estimator in layers.seen.grids[item.rows, item.columns, item.size].measure:
+            yield item.number, _heatmap_figure(layers, item, estimator, ON_PAGE, titled=True)
 
 
-def planned_paper_figures(results: Results, estimator: str = DEBIASED) -> Iterator[Planned]:
+def planned_paper_figures(layers: LayerFindings, estimator: str = DEBIASED) -> Iterator[Planned]:
     """The same, to be drawn at any width; with more than two seeds also the curves of the others."""
-    size = results.sizes[0]
+    results, size = layers.seen, layers.main_size
     for place, seed in enumerate(results.seeds):
         pairs = [(RunName(a, seed), RunName(b, seed), size) for a, b in results.pairs]
         grid = next((results.grids[key] for key in pairs if key in results.grids), None)
-        if grid is not None and seed_curves(results, seed, size, estimator):
+        if grid is not None and layers.of_seed(seed, measure=estimator):
             name = f"figure{place + 1}" if place < 2 else f"curves-seed{seed}"
             caption = curves_caption(results, [seed], grid, size, estimator)
-            yield Planned(name, partial(_curves_figure, results, seed, estimator), caption)
+            yield Planned(name, partial(_curves_figure, layers, seed, estimator), caption)
     for item in heatmaps(results):
         grid = results.grids[item.rows, item.columns, item.size]
         if estimator in grid.measure:
             rows, columns = results.run_title(item.rows), results.run_title(item.columns)
             caption = heatmap_caption(results, rows, columns, grid, item.size, estimator)
-            beside = diagonal_words(grid) if _diagonal(results, item, estimator) else ""
+            beside = diagonal_words(grid) if _diagonal(layers, item, estimator) else ""
             name = f"figure{item.number}"
-            yield Planned(name, partial(_heatmap_figure, results, item, estimator), caption, beside)
+            yield Planned(name, partial(_heatmap_figure, layers, item, estimator), caption, beside)
 
 
-def _curves_figure(results: Results, seed: int, estimator: str, width: float, *, titled: bool = False) -> Plot:
-    size = results.sizes[0]
+def _curves_figure(layers: LayerFindings, seed: int, estimator: str, width: float, *, titled: bool = False) -> Plot:
+    size = layers.main_size
     title = f"Similarity of same-index layers, seed {seed}, {size} x {size} pixels" if titled else ""
-    ceilings = ceiling_curves(results, size, estimator)
-    curves = seed_curves(results, seed, size, estimator)
-    return layer_curves(curves, ceilings, title=title, estimator=estimator_axis(estimator), width=width)
+    ceilings = layers.ceilings_of(layers.seen.arms, measure=estimator)
+    curves = layers.of_seed(seed, measure=estimator)
+    return curves_figure(curves, ceilings, title=title, estimator=estimator_axis(estimator), width=width)
 
 
-def _heatmap_figure(results: Results, item: Heatmap, estimator: str, width: float, *, titled: bool = False) -> Plot:
-    return layer_heatmap(
-        grid_values(results, item.rows, item.columns, item.size, estimator),
-        rows=results.run_title(item.rows),
-        columns=results.run_title(item.columns),
+def _heatmap_figure(
+    layers: LayerFindings, item: Heatmap, estimator: str, width: float, *, titled: bool = False
+) -> Plot:
+    return heatmap_figure(
+        layers.cells(item.rows, item.columns, item.size, estimator),
+        rows=layers.seen.run_title(item.rows),
+        columns=layers.seen.run_title(item.columns),
         title=f"Layer against layer, {item.size} x {item.size} pixels" if titled else "",
         estimator=estimator_axis(estimator),
         width=width,
-        beside=_diagonal(results, item, estimator),
+        beside=_diagonal(layers, item, estimator),
     )
 
 
-def _diagonal(results: Results, item: Heatmap, estimator: str) -> Curve | None:
+def _diagonal(layers: LayerFindings, item: Heatmap, estimator: str) -> PairCurve | None:
     """What a wide map shows beside it; nothing of a network and itself, whose diagonal is 1."""
     itself = item.rows == item.columns
-    return None if itself else pair_curve(results, item.rows, item.columns, item.size, estimator)
+    return None if itself else layers.curve(item.rows, item.columns, item.size, estimator)
 
 
-def grid_values(results: Results, a: RunName, b: RunName, size: int, estimator: str) -> Values:
-    """All cells of a grid (layers of a, layers of b)."""
-    grid = results.grids[a, b, size]
-    return np.asarray(grid["value"].sel(measure=estimator).values, dtype=np.float64)
-
-
-def write_figures(results: Results, folder: Path, progress: Progress = silent) -> list[Path]:
+def write_figures(layers: LayerFindings, folder: Path, progress: Progress = silent) -> list[Path]:
     """Write every figure with both estimators as PNG and PDF."""
     figures = [
         (f"figure{number}{suffix}", figure)
         for estimator, suffix in SUFFIXES.items()
-        for number, figure in all_figures(results, estimator)
+        for number, figure in all_figures(layers, estimator)
     ]
     written = []
     for done, (name, figure) in enumerate(figures, 1):

@@ -7,11 +7,9 @@ from typing import Literal
 
 from gapscope.errors import InputError
 from gapscope.files import write_text
-from gapscope.findings.curves import BIASED, DEBIASED
-from gapscope.findings.results import Results
+from gapscope.findings.findings import Findings, find
+from gapscope.findings.layer_curves import BIASED, DEBIASED
 from gapscope.findings.run_reader import read_results
-from gapscope.findings.tables import all_tables
-from gapscope.paper.beside_paper import tables_beside_paper
 from gapscope.paper.more_figures import more_figures
 from gapscope.paper.paper_figures import SUFFIXES, planned_paper_figures
 from gapscope.paper.performance_figures import performance_figures
@@ -19,7 +17,6 @@ from gapscope.paper.planned import Planned
 from gapscope.paper.table_files import escape_latex, write_tables
 from gapscope.plot.style import DOTS_PER_INCH, FORMATS, ONE_COLUMN, TWO_COLUMNS, write_figure
 from gapscope.progress import Progress, silent
-from gapscope.run_folder import RunFolder
 
 Columns = Literal["one", "two", "both"]
 Estimator = Literal["debiased", "biased", "both"]
@@ -71,13 +68,13 @@ def write_paper_output(
     if unknown or not formats:
         named = f"there is no format {unknown[0]!r}" if unknown else "no format is given"
         raise InputError(f"{named}. Choose from {', '.join(FORMATS)}.")
-    results = read_results(run)
-    out = Path(out or RunFolder(results.folder).paper)
-    planned = list(planned_figures(results, ESTIMATOR_KEYS[estimator]))
-    tables = [*all_tables(results), *tables_beside_paper(results)]
+    findings = find(read_results(run))
+    out = Path(out or findings.results.run_folder.paper)
+    planned = list(planned_figures(findings, ESTIMATOR_KEYS[estimator]))
+    tables = [*findings.tables, *findings.tables_beside_paper]
     if not planned and not tables:
         raise InputError(f"{run} has nothing to show yet. See how far it is: gapscope status {run}")
-    chosen = _chosen(planned, only, results.folder)
+    chosen = _chosen(planned, only, findings.results.folder)
     widths = ["one", "two"] if columns == "both" else [columns]
     done = 0
     for width in widths if chosen else []:
@@ -94,12 +91,13 @@ def write_paper_output(
     return Written(out, len(chosen), len(tables) if with_tables else 0)
 
 
-def planned_figures(results: Results, estimators: Sequence[str] = (DEBIASED,)) -> Iterator[Planned]:
+def planned_figures(findings: Findings, estimators: Sequence[str] = (DEBIASED,)) -> Iterator[Planned]:
     """Every figure that this run can fill, those of the paper first; names of biased ones end in `-paper`."""
+    layers = findings.numbers.layers
     for estimator in estimators:
-        for one in (*planned_paper_figures(results, estimator), *more_figures(results, estimator)):
+        for one in (*planned_paper_figures(layers, estimator), *more_figures(layers, estimator)):
             yield Planned(one.name + SUFFIXES[estimator], one.draw, one.caption, one.beside)
-    yield from performance_figures(results)
+    yield from performance_figures(findings.numbers)
 
 
 def _chosen(planned: Sequence[Planned], only: Sequence[str], run: Path) -> list[Planned]:

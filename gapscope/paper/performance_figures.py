@@ -12,9 +12,12 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from gapscope.evaluation.error_kinds import KINDS
-from gapscope.findings.gaps import Gap, gaps, mean_over
-from gapscope.findings.headline import Estimate, headline_classes, map50s, number, seed_mean
-from gapscope.findings.results import Results, details_of, evaluated_arms
+from gapscope.findings.arm_numbers import ArmNumbers
+from gapscope.findings.estimates import Estimate
+from gapscope.findings.gaps import Gap
+from gapscope.findings.headline import headline_classes
+from gapscope.findings.results import Results
+from gapscope.findings.run_numbers import RunNumbers
 from gapscope.paper.captions import seed_words
 from gapscope.paper.planned import Planned
 from gapscope.plot.style import COLORS, HATCHES, Plot, fitted, legend_below, style_of, text_width
@@ -23,22 +26,27 @@ MARKERS = "osD^vP"
 """One per seed."""
 
 
-def performance_figures(results: Results) -> Iterator[Planned]:
+def performance_figures(numbers: RunNumbers) -> Iterator[Planned]:
     """mAP with the gaps, and the kinds of errors; those whose numbers are there."""
-    domains = [domain for domain in results.test_domains if evaluated_arms(results, domain)]
+    domains = [domain for domain in numbers.results.test_domains if numbers.evaluated_arms(domain)]
     if domains:
-        yield Planned("gap", lambda width: _gap_figure(results, domains, width), _gap_caption(results, domains))
-    with_errors = [domain for domain in domains if evaluated_arms(results, domain, "errors")]
+        yield Planned("gap", lambda width: _gap_figure(numbers, domains, width), _gap_caption(numbers, domains))
+    with_errors = [domain for domain in domains if any(arm.kinds for arm in _arms_on(numbers, domain))]
     if with_errors:
         yield Planned(
-            "errors", lambda width: _error_figure(results, with_errors, width), _error_caption(results, with_errors)
+            "errors", lambda width: _error_figure(numbers, with_errors, width), _error_caption(numbers, with_errors)
         )
 
 
-def _gap_caption(results: Results, domains: Sequence[str]) -> str:
+def _arms_on(numbers: RunNumbers, domain: str) -> list[ArmNumbers]:
+    return [numbers.arms[arm, domain] for arm in numbers.evaluated_arms(domain)]
+
+
+def _gap_caption(numbers: RunNumbers, domains: Sequence[str]) -> str:
+    results = numbers.results
     images = ", ".join(f"{_num_images(results, domain)} of {results.domain_title(domain)}" for domain in domains)
     rule, classes = results.experiment.evaluate.rule, ", ".join(headline_classes(results))
-    below = " Below: AP points that an arm loses on a domain against the arm trained there." if gaps(results) else ""
+    below = " Below: AP points that an arm loses on a domain against the arm trained there." if numbers.gaps else ""
     return (
         f"mAP@0.5 (rule {rule}; classes: {classes}) on test images ({images}).{below} Bars: means over "
         f"{seed_words(results.seeds)} with 95 % intervals over the test images, which both arms of a gap share in "
@@ -47,15 +55,15 @@ def _gap_caption(results: Results, domains: Sequence[str]) -> str:
 
 
 def _num_images(results: Results, domain: str) -> int:
-    return next(int(found["num_images"]) for (_, of), found in results.evaluations.items() if of == domain)
+    return next(found.num_images for (_, of), found in results.evaluations.items() if of == domain)
 
 
-def _gap_figure(results: Results, domains: Sequence[str], width: float) -> Plot:
+def _gap_figure(numbers: RunNumbers, domains: Sequence[str], width: float) -> Plot:
     """A panel of mAP per domain, and below them the gaps."""
     across = min(len(domains), 2 if width < 5 else 3)
     down = -(-len(domains) // across)
-    found = gaps(results)
-    means = [seed_mean(results, arm, domain) for arm in results.arms for domain in domains]
+    results, found = numbers.results, numbers.gaps
+    means = [numbers.scores.of(arm, domain).mean for arm in results.arms for domain in domains]
     arms, row = results.arms, 0.17 if width < 5 else 0.2
     lines = 2 if any(_gap_name(results, gap, width).count("\n") for gap in found) else 1
     heights = [row * len(arms) + 0.55] * down + ([row * (0.4 + 0.6 * lines) * len(found) + 0.5] if found else [])
@@ -72,8 +80,8 @@ def _gap_figure(results: Results, domains: Sequence[str], width: float) -> Plot:
         )
         for place, domain in enumerate(domains):
             axes = figure.add_subplot(grid[place // across, place % across])
-            values = [(seed_mean(results, arm, domain), map50s(results, arm, domain)) for arm in arms]
-            _bars(axes, values, [COLORS[i % len(COLORS)] for i in range(len(arms))])
+            scores = [numbers.scores.of(arm, domain) for arm in arms]
+            _bars(axes, [(one.mean, one.values) for one in scores], [COLORS[i % len(COLORS)] for i in range(len(arms))])
             axes.set_yticks(_places(len(arms)), names if place % across == 0 else [""] * len(arms))
             axes.set(xlim=(0, most), xlabel="mAP@0.5")
             title = fitted(f"on {results.domain_title(domain)}", mpl.rcParams["font.size"], width / across - 0.7)
@@ -130,28 +138,30 @@ def _seed_legend(figure: Plot, seeds: Sequence[int]) -> None:
         legend_below(figure, signs, [f"seed {seed}" for seed in seeds])
 
 
-def _error_caption(results: Results, domains: Sequence[str]) -> str:
-    first = details_of(results, evaluated_arms(results, domains[0], "errors")[0], domains[0], "errors")[0]
+def _error_caption(numbers: RunNumbers, domains: Sequence[str]) -> str:
+    results = numbers.results
+    files = (one.errors for arm in results.arms for one in results.evaluations_of(arm, domains[0]))
+    iou = next(errors.iou for errors in files if errors is not None)
     kinds = "; ".join(f"{kind}: {meaning}" for kind, meaning in KINDS.items())
     return (
-        f"Mistakes by kind, after TIDE (Bolya et al., 2020), at IoU {first['iou']}: AP points that mending all of a "
+        f"Mistakes by kind, after TIDE (Bolya et al., 2020), at IoU {iou}: AP points that mending all of a "
         "kind, and no other, would add to mAP@0.5 (all classes, rule coco), mean over "
         f"{seed_words(results.seeds)}. {kinds[0].upper()}{kinds[1:]}."
     )
 
 
-def _error_figure(results: Results, domains: Sequence[str], width: float) -> Plot:
+def _error_figure(numbers: RunNumbers, domains: Sequence[str], width: float) -> Plot:
     """A panel per domain: for every kind a bar per arm."""
     across = min(len(domains), 2 if width < 5 else 3)
     down = -(-len(domains) // across)
-    arms = results.arms
+    results, arms = numbers.results, numbers.results.arms
     with mpl.rc_context(style_of(width)):
         figure = Plot(width, down * (0.12 * len(arms) + 0.14) * len(KINDS) + down * 0.6 + 0.3)
         panels = figure.subplots(down, across, squeeze=False, sharey=True, sharex=True).ravel()
         for axes in panels[len(domains) :]:
             axes.set_axis_off()
         for axes, domain in zip(panels, domains, strict=False):
-            _draw_errors(axes, results, domain, arms)
+            _draw_errors(axes, numbers, domain)
             title = fitted(f"on {results.domain_title(domain)}", mpl.rcParams["font.size"], width / across - 0.7)
             axes.set_title(title, fontsize=mpl.rcParams["font.size"])
             axes.set_xlabel("AP points")
@@ -164,11 +174,12 @@ def _error_figure(results: Results, domains: Sequence[str], width: float) -> Plo
         return figure
 
 
-def _draw_errors(axes: Axes, results: Results, domain: str, arms: Sequence[str]) -> None:
+def _draw_errors(axes: Axes, numbers: RunNumbers, domain: str) -> None:
+    arms = numbers.results.arms
     places, thick = np.array(_places(len(KINDS))), 0.8 / len(arms)
     for i, arm in enumerate(arms):
-        found = [one["kinds"] for one in details_of(results, arm, domain, "errors")]
-        costs = [mean_over([100 * number(kinds[kind]["delta_map50"]) for kinds in found]) for kind in KINDS]
+        found = numbers.arms.get((arm, domain))
+        costs = [found.kinds[kind].cost if found and found.kinds else math.nan for kind in KINDS]
         style: Any = {"color": COLORS[i % len(COLORS)], "hatch": HATCHES[i % len(HATCHES)], "edgecolor": "white"}
         axes.barh(places + 0.4 - thick * (i + 0.5), costs, height=thick, linewidth=0.3, **style)
     axes.set_yticks(places, list(KINDS))

@@ -1,21 +1,21 @@
 """How is a table written? As CSV for programs, Markdown for pages, LaTeX (booktabs) for papers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gapscope.files import write_text
-from gapscope.findings.tables import UNDEFINED, Table
+from gapscope.findings.result_tables import UNDEFINED, ResultTable
 
 WIDE = 6
 """Columns beyond which a table needs the whole width of a page."""
 
 
-def to_csv(table: Table) -> str:
+def to_csv(table: ResultTable) -> str:
     """The unrounded numbers in long form."""
     return table.numbers.to_csv(index=False, lineterminator="\n")
 
 
-def to_markdown(table: Table) -> str:
+def to_markdown(table: ResultTable) -> str:
     """GitHub's pipe table; a column's group is written before its name."""
     names = [f"{group}, {name}" if group else name for group, name in table.columns]
     rules = ["---" if i < table.num_labels else "---:" for i in range(len(names))]
@@ -31,7 +31,7 @@ def _escape_markdown(text: str) -> str:
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
-def to_latex(table: Table) -> str:
+def to_latex(table: ResultTable) -> str:
     """A LaTeX table in booktabs style, over both columns of a page if it is wide; needs \\usepackage{booktabs}."""
     align = "l" * table.num_labels + "r" * (len(table.columns) - table.num_labels)
     place = "table*" if len(table.columns) > WIDE else "table"
@@ -42,7 +42,7 @@ def to_latex(table: Table) -> str:
     return "\n".join(lines)
 
 
-def _latex_heading(table: Table) -> list[str]:
+def _latex_heading(table: ResultTable) -> list[str]:
     names = _ampersands([name for _, name in table.columns])
     if not any(group for group, _ in table.groups):
         return [names]
@@ -54,7 +54,7 @@ def _latex_heading(table: Table) -> list[str]:
     return [" & ".join(heads) + r" \\", " ".join(lines), names]
 
 
-def _latex_rows(table: Table) -> Iterator[str]:
+def _latex_rows(table: ResultTable) -> Iterator[str]:
     """Rows, with a rule where the first of several row labels changes: the estimators of Table 5, models elsewhere."""
     before = table.rows[0][0]
     for row in table.rows:
@@ -92,7 +92,7 @@ def _is_negative_number(text: str) -> bool:
     return text.startswith("-") and text[1:].replace(".", "", 1).replace("e-", "", 1).replace("e+", "", 1).isdigit()
 
 
-def write_tables(tables: list[Table], folder: Path) -> list[Path]:
+def write_tables(tables: Sequence[ResultTable], folder: Path) -> list[Path]:
     """Write every table as `<name>.csv`, `.md` and `.tex`."""
     written = []
     for table in tables:

@@ -9,7 +9,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from gapscope.detector.layers import BACKBONE_LAST, NUM_LAYERS, YOLO_LAYERS
+from gapscope.detector.layers import BACKBONE_LAST, NUM_LAYERS, YOLO_LAYERS, is_yolov3
 from gapscope.detector.network_map import BLOCKS, ROUTES, Block
 from gapscope.plot.style import SMALLEST_TEXT, text_width
 
@@ -26,11 +26,6 @@ STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 def labels_of(layers: NDArray[Any]) -> list[int | str]:
     """A coordinate's labels as numbers or texts."""
     return layers.tolist()
-
-
-def is_yolov3(labels: Labels) -> bool:
-    """Whether these are all the layers of YOLOv3, so that a map of the network can be drawn."""
-    return list(labels) == list(range(NUM_LAYERS))
 
 
 def set_layer_ticks(axes: Axes, labels: Labels, which: Literal["x", "y"], inches: float) -> None:

@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from gapscope.plot.layer_axis import Labels, draw_network_map, is_yolov3, mark_layers, name_layer_axis
+from gapscope.detector.layers import is_yolov3
+from gapscope.plot.layer_axis import Labels, draw_network_map, mark_layers, name_layer_axis
 from gapscope.plot.style import BANDS, COLORS, DASHES, SMALLEST_TEXT, Plot, fitted, legend_below, style_of
 
 Values = NDArray[np.float64]

@@ -12,8 +12,9 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from gapscope.detector.layers import is_yolov3
 from gapscope.detector.network_map import BLOCKS
-from gapscope.plot.layer_axis import Labels, is_yolov3, names_room, readable_name, set_layer_ticks
+from gapscope.plot.layer_axis import Labels, names_room, readable_name, set_layer_ticks
 from gapscope.plot.lines import LayerCurve
 from gapscope.plot.style import BANDS, COLORS, SMALLEST_TEXT, Plot, fitted, style_of, text_width
 

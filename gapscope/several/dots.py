@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from gapscope.findings.headline import Estimate
+from gapscope.findings.estimates import Estimate
 
 MOST_TICKS = 6
 

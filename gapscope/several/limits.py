@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator
 
+from gapscope.detector.layers import is_yolov3
 from gapscope.several.line_up import SideBySide
-from gapscope.several.runs import Run, arm_title, groups_of, is_yolov3, stages_of
-from gapscope.several.words import letters
+from gapscope.several.runs import Run, arm_title, groups_of, stages_of
+from gapscope.several.several_sentences import letters
 
 
 def limits(side: SideBySide) -> list[str]:

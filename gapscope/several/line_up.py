@@ -4,11 +4,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gapscope.findings.headline import Estimate
+from gapscope.findings.estimates import Estimate
+from gapscope.findings.layer_findings import ArmPair
 from gapscope.progress import Progress, silent
-from gapscope.several.gaps import Comparable, RunGap, comparables, run_gaps
-from gapscope.several.layers import (
-    ArmPair,
+from gapscope.several.ranks import RankAgreement, rank_agreements
+from gapscope.several.recorded_networks import Across, Recorded, across, recorded_networks
+from gapscope.several.run_curves import (
     Held,
     RunCurve,
     arm_pairs,
@@ -17,8 +18,7 @@ from gapscope.several.layers import (
     run_curve,
     same_network,
 )
-from gapscope.several.networks import Across, Recorded, across, recorded
-from gapscope.several.ranks import RankAgreement, rank_agreements
+from gapscope.several.run_gaps import Comparable, RunGap, comparables, run_gaps
 from gapscope.several.runs import Run
 from gapscope.several.settings import Setting, side_by_side
 
@@ -76,7 +76,7 @@ def line_up(runs: Sequence[Run], progress: Progress = silent) -> SideBySide:
     """
     gaps = run_gaps(runs)
     sizes = {run: run.results.sizes[0] for run in runs}
-    found = {run: recorded(run, size, progress=progress) for run, size in sizes.items()}
+    found = {run: recorded_networks(run, size, progress=progress) for run, size in sizes.items()}
     return SideBySide(
         tuple(runs),
         tuple(side_by_side([run.results.experiment for run in runs])),
@@ -108,7 +108,7 @@ def _across(runs: Sequence[Run], found: dict[Run, Recorded | None]) -> list[Acro
         or {one.size for one in _known(found)} <= {max(shared)}
     ):
         return sets
-    more = across({run: recorded(run, max(shared), draws=False) for run in runs})
+    more = across({run: recorded_networks(run, max(shared), draws=False) for run in runs})
     return sets + [one for one in more if not any(set(one.runs) <= set(other.runs) for other in sets)]
 
 
@@ -118,8 +118,5 @@ def _known(found: dict[Run, Recorded | None]) -> list[Recorded]:
 
 def _repeated(runs: Sequence[Run]) -> list[str]:
     """A network of one run that is a network of another too, by the hash of its weights."""
-    shas = [
-        {str(t.summary["weights_sha256"]) for t in run.results.trainings.values() if t.summary.get("weights_sha256")}
-        for run in runs
-    ]
+    shas = [{one.summary.weights_sha256 for one in run.results.trainings.values() if one.summary} for run in runs]
     return [sha for sha, count in Counter(sha for found in shas for sha in found).items() if count > 1]

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 from scipy.stats import rankdata
 
-from gapscope.several.layers import RunCurve
+from gapscope.several.run_curves import RunCurve
 from gapscope.several.statements import Array
 
 LEAST_LAYERS = 10

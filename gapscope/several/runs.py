@@ -9,12 +9,11 @@ import numpy as np
 
 from gapscope.data.splits import read_list
 from gapscope.data.table import AnnotationTable
-from gapscope.detector.layers import NUM_LAYERS
 from gapscope.errors import InputError
 from gapscope.files import hash_value
+from gapscope.findings.findings import Findings, find
 from gapscope.findings.results import Results
 from gapscope.findings.run_reader import read_results
-from gapscope.run_folder import RunFolder, RunName
 from gapscope.several.settings import moves_numbers, settings
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -27,9 +26,14 @@ class Run:
 
     letter: str
     title: str
-    results: Results
+    findings: Findings
     group: int
     """Runs with the same number are one study: the same data and settings, whatever their names and seeds."""
+
+    @property
+    def results(self) -> Results:
+        """What its folder holds."""
+        return self.findings.results
 
     @property
     def at(self) -> int:
@@ -58,7 +62,7 @@ def read_runs(folders: Sequence[Path], titles: Sequence[str] = ()) -> list[Run]:
     groups: dict[str, int] = {}
     keys = [_study_key(results) for results in found]
     numbers = [groups.setdefault(key, len(groups)) for key in keys]
-    return [Run(*facts) for facts in zip(LETTERS, names, found, numbers, strict=False)]
+    return [Run(*facts) for facts in zip(LETTERS, names, map(find, found), numbers, strict=False)]
 
 
 def _check(folders: Sequence[Path], titles: Sequence[str]) -> None:
@@ -96,18 +100,13 @@ def _distinct_titles(found: Sequence[Results]) -> list[str]:
 def _study_key(results: Results) -> str:
     """A hash of all that is to be the same for runs to be one study: settings that move numbers, and the data."""
     kept = {key: value for key, value in settings(results.experiment).items() if moves_numbers(key)}
-    prints = {name: summary.get("fingerprint") for name, summary in results.summaries.items()}
+    prints = {name: summary.fingerprint for name, summary in results.summaries.items()}
     return hash_value([kept, prints])
 
 
 def groups_of(runs: Sequence[Run]) -> list[list[Run]]:
     """The runs of each study, in order."""
     return [[run for run in runs if run.group == number] for number in range(1 + max(run.group for run in runs))]
-
-
-def is_yolov3(layers: Sequence[int | str]) -> bool:
-    """Whether the layers are the 107 that the paper numbers: backbone 0-74, head 75-106."""
-    return tuple(layers) == tuple(range(NUM_LAYERS))
 
 
 def arm_title(runs: Sequence[Run], arm: str) -> str:
@@ -121,7 +120,7 @@ def test_images_hash(results: Results, domain: str) -> str | None:
     Equal for two runs that test on the same images with the same boxes, whatever they train on. Pixels are not looked
     at, so that the images need not be here; of rendered domains the settings of the renderer are part of it.
     """
-    folder = RunFolder(results.folder)
+    folder = results.run_folder
     annotations, tests = folder.annotations(domain), folder.split(domain, "test")
     if not annotations.is_file() or not tests.is_file():
         return None
@@ -152,7 +151,7 @@ def scored_alike(results: Results, domain: str) -> tuple[object, ...] | None:
 
 
 @dataclass(frozen=True)
-class Progress:
+class StageProgress:
     """How much of a stage is there."""
 
     stage: str
@@ -160,20 +159,19 @@ class Progress:
     of: int
 
 
-def stages_of(results: Results) -> list[Progress]:
+def stages_of(results: Results) -> list[StageProgress]:
     """Of every stage that the page reads, in order."""
     experiment, sizes = results.experiment, len(results.sizes)
-    names = [RunName(arm, seed) for arm in experiment.arms for seed in results.seeds]
-    shown = [name for name in names if name.arm in results.arms]
-    pairs = [(RunName(a, seed), RunName(b, seed)) for a, b in results.pairs for seed in results.seeds]
+    names, shown = results.runs(*experiment.arms), results.runs()
+    pairs = [both for pair in results.pairs for both in results.run_pairs(*pair)]
     trained = [name for name in names if name in results.trainings and results.trainings[name].summary]
     scored = [(name, domain) for name in shown for domain in results.test_domains]
     recorded = [(name, size) for name in shown for size in results.sizes]
     compared = [(*pair, size) for pair in pairs for size in results.sizes]
     return [
-        Progress("data", len(results.summaries), len(experiment.domains)),
-        Progress("train", len(trained), len(names)),
-        Progress("evaluate", sum(one in results.evaluations for one in scored), len(scored)),
-        Progress("record", sum(one in results.statistics for one in recorded), len(shown) * sizes),
-        Progress("compare", sum(one in results.grids for one in compared), len(pairs) * sizes),
+        StageProgress("data", len(results.summaries), len(experiment.domains)),
+        StageProgress("train", len(trained), len(names)),
+        StageProgress("evaluate", sum(one in results.evaluations for one in scored), len(scored)),
+        StageProgress("record", sum(one in results.statistics for one in recorded), len(shown) * sizes),
+        StageProgress("compare", sum(one in results.grids for one in compared), len(pairs) * sizes),
     ]

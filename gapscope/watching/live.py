@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gapscope.errors import InputError
+from gapscope.findings.findings import find
 from gapscope.findings.run_reader import read_results
 from gapscope.page.embedding import embed, policy, source_hash
 from gapscope.page.page import page_environment, render_page
@@ -83,7 +84,7 @@ class LiveView:
                 with self._looking:
                     version = report_version(self._watched.state())
                 if self._report[1] != version:
-                    self._report = render_page(read_results(self.run)), version
+                    self._report = render_page(find(read_results(self.run))), version
                 return self._report[0]
             except InputError as error:
                 return self._no_report(str(error))

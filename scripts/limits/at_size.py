@@ -23,7 +23,7 @@ from limits.numbers import (
 )
 
 from gapscope.config import Experiment
-from gapscope.findings.curves import DEBIASED
+from gapscope.findings.layer_curves import DEBIASED
 from gapscope.run_folder import RunName
 from gapscope.several.statements import Array
 from gapscope.similarity.blocks import PAPER_BLOCKS, Agreement, Blocks, agreement, find_blocks

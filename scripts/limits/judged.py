@@ -7,7 +7,7 @@ import numpy as np
 from limits.numbers import DrawnCurve
 from limits.statements import verdict
 
-from gapscope.findings.curves import BIASED, DEBIASED
+from gapscope.findings.layer_curves import BIASED, DEBIASED
 from gapscope.several.statements import STATEMENTS, Answer, Array, Statement, certainty, in_all
 
 ByEstimator = dict[str, DrawnCurve]

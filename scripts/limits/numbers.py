@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gapscope.config import Experiment
 from gapscope.errors import InputError
-from gapscope.findings.curves import BIASED, DEBIASED
+from gapscope.findings.layer_curves import BIASED, DEBIASED
 from gapscope.recording.recording import Recording, read_dataset, write_dataset
 from gapscope.run_folder import RunName
 from gapscope.several.statements import defined_mean

@@ -68,7 +68,7 @@ def facts(results: Results, by_size: Sequence[AtSize]) -> dict[str, str]:
     arms = ", ".join(results.arm_title(arm) for arm in results.arms)
     domains = dict.fromkeys(domain for arm in results.arms for domain in experiment.arms[arm].domains)
     trained = " or ".join(
-        f"{results.summaries[name]['images']['train']} images of {results.domain_title(name)}" for name in domains
+        f"{results.summaries[name].images['train']} images of {results.domain_title(name)}" for name in domains
     )
     sizes = ", ".join(f"{one.size}{' (training size)' if one.size == size else ''}" for one in by_size)
     return {
@@ -82,7 +82,7 @@ def facts(results: Results, by_size: Sequence[AtSize]) -> dict[str, str]:
         "hold what other trainings would change",
         "floor": f"mean of {PERMUTATIONS} orders of shuffled images",
         "ceiling": "two seeds of one arm, of arms without frozen layers",
-        "device": f"{results.environment.get('device', 'unknown')} for training, {by_size[0].device} for recording",
+        "device": f"{results.environment.get('device') or 'unknown'} for training, {by_size[0].device} for recording",
     }
 
 
@@ -90,7 +90,7 @@ def scale(results: Results) -> dict[str, str]:
     """How small the study is beside the paper's."""
     experiment = results.experiment
     domains = dict.fromkeys(domain for arm in results.arms for domain in experiment.arms[arm].domains)
-    counts = [f"{results.summaries[name]['images']['train']:,}" for name in domains]
+    counts = [f"{results.summaries[name].images['train']:,}" for name in domains]
     return {
         "thin": "thin " if experiment.model.width < 1 else "",
         "width": f"{experiment.model.width:g}",

@@ -16,7 +16,9 @@ from gapscope.config import Experiment
 from gapscope.detector.layers import NUM_LAYERS, YOLO_LAYERS
 from gapscope.detector.network_map import ROUTES
 from gapscope.files import atomic_path
-from gapscope.findings.curves import BIASED, DEBIASED, Curve, ceiling_curve, seed_curves
+from gapscope.findings.environment_file import RunEnvironment
+from gapscope.findings.layer_curves import BIASED, DEBIASED, PairCurve
+from gapscope.findings.layer_findings import LayerFindings, layer_findings
 from gapscope.findings.results import Results
 from gapscope.paper.layer_figures import estimator_axis
 from gapscope.paper.paper_figures import all_figures
@@ -29,20 +31,23 @@ PAPER_FILL = ("#d7dde4", "#f3dcc4")
 """Blocks of the backbone, and of the head."""
 
 
-def results_at(results: Results, size: int, grids: dict[tuple[RunName, RunName, int], xr.Dataset]) -> Results:
-    """The run's results with all figures at one size, from grids that are not in its folder."""
+def layers_at(results: Results, size: int, grids: dict[tuple[RunName, RunName, int], xr.Dataset]) -> LayerFindings:
+    """What the run's figures show at one size, from grids that are not in its folder."""
     record = results.experiment.record.model_copy(update={"sizes": (size, size)})
     experiment: Experiment = results.experiment.model_copy(update={"record": record})
-    return Results(results.folder, experiment, {}, {}, {}, {}, {}, grids, effects={}, probe=results.probe)
+    nothing = RunEnvironment()
+    return layer_findings(
+        Results(results.folder, experiment, nothing, {}, {}, {}, {}, grids, effects={}, probe=results.probe)
+    )
 
 
-def write_paper_figures(results: Results, size: int, folder: Path) -> list[str]:
+def write_paper_figures(layers: LayerFindings, size: int, folder: Path) -> list[str]:
     """Figures 1-6 of the paper at one size, the paper's estimator left or above, the debiased one right or below.
 
     Figure 7 of the paper is Figure 4 at 128 pixels. Returns the names of the files.
     """
     names = []
-    both = zip(all_figures(results, BIASED), all_figures(results, DEBIASED), strict=True)
+    both = zip(all_figures(layers, BIASED), all_figures(layers, DEBIASED), strict=True)
     for (number, biased), (_, debiased) in both:
         if number > 6:
             continue
@@ -74,14 +79,14 @@ def write_picture(picture: Image.Image, path: Path, method: Image.Quantize = Ima
         picture.quantize(256, method, dither=Image.Dither.NONE).save(temporary, format="PNG", optimize=True)
 
 
-def overview(by_size: dict[int, Results]) -> Figure:
+def overview(by_size: dict[int, LayerFindings]) -> Figure:
     """A row per size, a column per estimator: the first arm against the others, between floor and ceiling."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10, 2.3 * len(by_size) + 1), layout="constrained")
         panels = figure.subplots(len(by_size), 2, sharex=True, sharey=True, squeeze=False)
-        for row, (size, results) in enumerate(by_size.items()):
+        for row, (size, layers) in enumerate(by_size.items()):
             for axes, estimator in zip(panels[row], (BIASED, DEBIASED), strict=True):
-                _draw_panel(axes, results, size, estimator)
+                _draw_panel(axes, layers, estimator)
             panels[row][0].set_ylabel(f"{size} x {size} pixels\nCKA")
         for axes, estimator in zip(panels[0], (BIASED, DEBIASED), strict=True):
             axes.set_title(estimator_axis(estimator))
@@ -92,14 +97,15 @@ def overview(by_size: dict[int, Results]) -> Figure:
         return figure
 
 
-def _draw_panel(axes: Axes, results: Results, size: int, estimator: str) -> None:
+def _draw_panel(axes: Axes, layers: LayerFindings, estimator: str) -> None:
+    results = layers.seen
     first = results.arm_title(results.arms[0])
     by_seed = [
-        [curve for curve in seed_curves(results, seed, size, estimator) if curve.label.startswith(f"{first} vs ")]
+        [curve for curve in layers.of_seed(seed, measure=estimator) if curve.label.startswith(f"{first} vs ")]
         for seed in results.seeds
     ]
     _draw_blocks(axes)
-    _draw_ceiling(axes, _ceilings(results, size, estimator))
+    _draw_ceiling(axes, _ceilings(layers, estimator))
     _draw_floor(axes, [curve for curves in by_seed for curve in curves])
     for place, (seed, curves) in enumerate(zip(results.seeds, by_seed, strict=True)):
         for curve, color, dashes in zip(curves, COLORS, DASHES, strict=False):
@@ -124,15 +130,14 @@ def _draw_blocks(axes: Axes) -> None:
         axes.axvline(layer, color="#888888", linewidth=0.6, linestyle=":")
 
 
-def _ceilings(results: Results, size: int, estimator: str) -> list[Curve]:
+def _ceilings(layers: LayerFindings, estimator: str) -> list[PairCurve]:
     """Of the arms without frozen layers, if there is one: frozen layers are the same with every seed."""
-    arms = results.experiment.arms
-    trained = [arm for arm in results.arms if not arms[arm].freeze] or results.arms
-    curves = (ceiling_curve(results, arm, size, estimator) for arm in trained)
-    return [curve for curve in curves if curve is not None]
+    arms = layers.seen.experiment.arms
+    trained = [arm for arm in layers.seen.arms if not arms[arm].freeze] or layers.seen.arms
+    return layers.ceilings_of(trained, measure=estimator)
 
 
-def _draw_ceiling(axes: Axes, ceilings: Sequence[Curve]) -> None:
+def _draw_ceiling(axes: Axes, ceilings: Sequence[PairCurve]) -> None:
     if not ceilings:
         return
     values = np.array([ceiling.value for ceiling in ceilings])
@@ -140,7 +145,7 @@ def _draw_ceiling(axes: Axes, ceilings: Sequence[Curve]) -> None:
     axes.plot(ceilings[0].layers, values.mean(0), color="#555555", linewidth=0.9, label="ceiling: same arm, other seed")
 
 
-def _draw_floor(axes: Axes, curves: Sequence[Curve]) -> None:
+def _draw_floor(axes: Axes, curves: Sequence[PairCurve]) -> None:
     low = np.min([curve.floor_low for curve in curves], axis=0)
     high = np.max([curve.floor_high for curve in curves], axis=0)
     label = "floor: images shuffled"

@@ -8,7 +8,7 @@ from limits.judged import Compared, both, with_interval
 from limits.statements import beyond_seeds, size_verdict
 from scipy.stats import rankdata
 
-from gapscope.findings.curves import BIASED, DEBIASED
+from gapscope.findings.layer_curves import BIASED, DEBIASED
 from gapscope.findings.results import Results
 from gapscope.several.statements import STATEMENTS, Answer, Array, Statement, defined_mean, lowest, mean_of
 from gapscope.similarity.blocks import PAPER_BLOCKS

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from gapscope.data.appearance import LOOKS
-from gapscope.findings.checks import SKEWED
+from gapscope.findings.domain_file import DomainSummary, LeakCounts
 from gapscope.findings.results import Results
 
+SKEWED = 3.0
+"""Classes whose share of the training boxes differs by more than this factor are warned about."""
 LEAK_WORDS = {
     "same_name": "in both splits",
     "same_group": "share a group (ride, sequence)",
@@ -73,7 +74,7 @@ class LeakRow:
 
 
 @dataclass(frozen=True)
-class DomainTables:
+class DomainFacts:
     """Everything about the domains that is shown side by side."""
 
     domains: tuple[str, ...]
@@ -83,7 +84,7 @@ class DomainTables:
     facts: tuple[Fact, ...]
     leaks: tuple[LeakRow, ...]
     """Of the domains whose summary has them."""
-    without_shares: Mapping[str, Mapping[str, Any]]
+    without_shares: Mapping[str, LeakCounts]
     """Domains of runs of older versions, which only noted counts: `leaks` of their summaries."""
 
     @property
@@ -92,32 +93,30 @@ class DomainTables:
         return max((share for row in self.shares for share in row.shares), default=0.0) or 1.0
 
 
-def domain_tables(results: Results) -> DomainTables:
+def domain_facts(results: Results) -> DomainFacts:
     """What the data stage left, of all domains together."""
     found = {results.domain_title(name): summary for name, summary in results.summaries.items()}
-    return DomainTables(
+    return DomainFacts(
         domains=tuple(found),
         splits=tuple(_splits(found, results.experiment.data.classes)),
         shares=tuple(_shares(found, results.experiment.data.classes)),
         facts=tuple(_facts(found)),
         leaks=tuple(row for title, summary in found.items() for row in _leaks(title, summary)),
-        without_shares={
-            title: summary["leaks"] for title, summary in found.items() if "overlaps" not in summary["leaks"]
-        },
+        without_shares={title: summary.leaks for title, summary in found.items() if summary.leaks.overlaps is None},
     )
 
 
-def _splits(found: Mapping[str, Any], classes: list[str]) -> Iterator[SplitRow]:
+def _splits(found: Mapping[str, DomainSummary], classes: list[str]) -> Iterator[SplitRow]:
     for title, summary in found.items():
-        for split, images in summary["images"].items():
-            boxes = summary["boxes"][split]
+        for split, images in summary.images.items():
+            boxes = summary.boxes[split]
             counts = tuple(boxes.get(name, 0) for name in classes)
             shown = counts if len(classes) <= MOST_CLASSES else ()
-            yield SplitRow(title, split, images, sum(counts), shown, summary["ignored"].get(split, 0))
+            yield SplitRow(title, split, images, sum(counts), shown, summary.ignored.get(split, 0))
 
 
-def _shares(found: Mapping[str, Any], classes: list[str]) -> Iterator[ShareRow]:
-    trained = [summary["boxes"].get("train", {}) for summary in found.values()]
+def _shares(found: Mapping[str, DomainSummary], classes: list[str]) -> Iterator[ShareRow]:
+    trained = [summary.boxes.get("train", {}) for summary in found.values()]
     totals = [sum(boxes.values()) for boxes in trained]
     for name in classes:
         counts = tuple(boxes.get(name, 0) for boxes in trained)
@@ -125,9 +124,9 @@ def _shares(found: Mapping[str, Any], classes: list[str]) -> Iterator[ShareRow]:
         yield ShareRow(name, shares, counts, max(shares) / min(shares) if shares and all(shares) else None)
 
 
-def _facts(found: Mapping[str, Any]) -> Iterator[Fact]:
-    spreads = [summary.get("distributions", {}) for summary in found.values()]
-    sizes = [summary.get("image_size") for summary in found.values()]
+def _facts(found: Mapping[str, DomainSummary]) -> Iterator[Fact]:
+    spreads = [summary.distributions for summary in found.values()]
+    sizes = [summary.image_size for summary in found.values()]
     if any(sizes):
         words = tuple(f"{size[0]:.0f} x {size[1]:.0f}" if size else "" for size in sizes)
         yield Fact("image size, pixels (median of each side)", words)
@@ -151,12 +150,11 @@ def _printed_spread(quantiles: Mapping[str, float], form: str) -> str:
     return f"{middle} ({low} to {high})"
 
 
-def _leaks(title: str, summary: Mapping[str, Any]) -> Iterator[LeakRow]:
-    for one in summary["leaks"].get("overlaps", []):
-        counts, images = one["counts"], one["images"]
+def _leaks(title: str, summary: DomainSummary) -> Iterator[LeakRow]:
+    for one in summary.leaks.overlaps or ():
         found = {
-            key: f"{counts[key]} ({counts[key] / images:.1%})" if key in counts else "not looked for"
+            key: f"{one.counts[key]} ({one.counts[key] / one.images:.1%})" if key in one.counts else "not looked for"
             for key in LEAK_WORDS
         }
-        example = next((tuple(one["examples"][key]) for key in LEAK_WORDS if key in one["examples"]), None)
-        yield LeakRow(title, one["held_out"], one["seen_in"], images, found, any(counts.values()), example)
+        example = next((one.examples[key] for key in LEAK_WORDS if key in one.examples), None)
+        yield LeakRow(title, one.held_out, one.seen_in, one.images, found, any(one.counts.values()), example)

@@ -33,7 +33,7 @@ BOX_KINDS = {
 
 
 @dataclass(frozen=True)
-class Mark:
+class BoxMark:
     """One box to draw, in pixels of the original image."""
 
     xyxy: tuple[float, float, float, float]
@@ -51,15 +51,16 @@ class Mark:
         return self.confidence < confidence if self.kind == "missed" else self.confidence >= confidence
 
 
-def label_marks(table: AnnotationTable, targets: Boxes, image: int) -> tuple[Mark, ...]:
+def label_marks(table: AnnotationTable, targets: Boxes, image: int) -> tuple[BoxMark, ...]:
     """An image's labels."""
     rows = np.flatnonzero(targets.image == image).tolist()
     return tuple(
-        Mark(_corners(targets, i), _name(table, targets, i), "ignore" if targets.ignore[i] else "label") for i in rows
+        BoxMark(_corners(targets, i), _name(table, targets, i), "ignore" if targets.ignore[i] else "label")
+        for i in rows
     )
 
 
-def found_marks(table: AnnotationTable, targets: Boxes, one: Judged, image: int) -> Iterator[Mark]:
+def found_marks(table: AnnotationTable, targets: Boxes, one: Judged, image: int) -> Iterator[BoxMark]:
     """What an arm found in an image, the most confident last, so that they are drawn over the others."""
     rows = np.flatnonzero(one.detections.image == image)
     best = rows[np.argsort(-one.detections.confidence[rows], kind="stable")][:MOST_BOXES]
@@ -67,13 +68,13 @@ def found_marks(table: AnnotationTable, targets: Boxes, one: Judged, image: int)
         name = table.class_names[one.detections.label[i]]
         target = _name(table, targets, int(one.target[i])) if one.target[i] >= 0 and one.verdict[i] != "right" else ""
         confidence = float(one.detections.confidence[i])
-        yield Mark(_corners(one.detections, i), name, str(one.verdict[i]), confidence, target)
+        yield BoxMark(_corners(one.detections, i), name, str(one.verdict[i]), confidence, target)
 
 
-def missed_marks(table: AnnotationTable, targets: Boxes, one: Judged, image: int) -> Iterator[Mark]:
+def missed_marks(table: AnnotationTable, targets: Boxes, one: Judged, image: int) -> Iterator[BoxMark]:
     """An image's targets that an arm misses, if one only looks at detections of high enough confidence."""
     for i in np.flatnonzero((targets.image == image) & one.missed(targets, 1.0)).tolist():
-        yield Mark(_corners(targets, i), _name(table, targets, i), "missed", float(one.noticed[i]))
+        yield BoxMark(_corners(targets, i), _name(table, targets, i), "missed", float(one.noticed[i]))
 
 
 def _name(table: AnnotationTable, boxes: Boxes, row: int) -> str:

@@ -8,13 +8,14 @@ from statistics import fmean
 import numpy as np
 
 from gapscope.evaluation.columns import Array
-from gapscope.findings.gaps import Gap, gaps
-from gapscope.findings.headline import Estimate, headline_draws, mean_estimate
+from gapscope.findings.estimates import Estimate, mean_estimate
+from gapscope.findings.gaps import Gap
+from gapscope.findings.headline import headline_draws
 from gapscope.findings.results import Results
 from gapscope.run_folder import RunName
 from gapscope.several.runs import Run, scored_alike
 
-Kind = tuple[str, str, str]
+GapKey = tuple[str, str, str]
 """The role of the test domain (real, synthetic, control), the arm trained there, the arm that was not. Gaps of several
 runs are lined up by it: other data sets have other names, but the same part to play."""
 
@@ -42,7 +43,7 @@ class RunGap:
     """Equal for gaps that were measured on the same images by the same rules; None where that is not known."""
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> GapKey:
         return self.run.results.experiment.domains[self.gap.domain].role, self.gap.home, self.gap.other
 
     @property
@@ -57,7 +58,7 @@ class Comparable:
     gaps: tuple[RunGap, ...]
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> GapKey:
         return self.gaps[0].kind
 
     @property
@@ -106,14 +107,14 @@ def comparables(found: Sequence[RunGap]) -> list[Comparable]:
 
 
 def _of_run(run: Run) -> Iterator[RunGap]:
-    for gap in gaps(run.results):
+    for gap in run.findings.numbers.gaps:
         networks = tuple(_networks(run.results, gap, seed, at) for at, seed in enumerate(gap.seeds))
         yield RunGap(run, gap, networks, scored_alike(run.results, gap.domain))
 
 
 def _networks(results: Results, gap: Gap, seed: int, at: int) -> NetworkPair:
     names = RunName(gap.home, seed), RunName(gap.other, seed)
-    sha = [results.evaluations[name, gap.domain].get("weights_sha256") for name in names]
+    sha = [results.evaluations[name, gap.domain].weights_sha256 for name in names]
     home, other = (str(one or f"{results.folder.resolve()}/{name}") for one, name in zip(sha, names, strict=True))
     drawn = [headline_draws(results, name, gap.domain) for name in names]
     return NetworkPair((home, other), gap.points[at], _difference(drawn[0], drawn[1], 100))

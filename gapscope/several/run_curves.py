@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gapscope.findings.curves import DEBIASED, PARTS, Curve, average, ceilings_of, pair_curve, part_mask
-from gapscope.findings.headline import Estimate
+from gapscope.detector.layers import is_yolov3
+from gapscope.findings.estimates import Estimate
+from gapscope.findings.layer_curves import DEBIASED, PARTS, PairCurve, average, part_mask
+from gapscope.findings.layer_findings import ArmPair, LayerFindings
 from gapscope.run_folder import RunName
-from gapscope.several.networks import Recorded
-from gapscope.several.runs import Run, is_yolov3
+from gapscope.several.recorded_networks import Recorded
+from gapscope.several.runs import Run
 from gapscope.several.statements import STATEMENTS, Answer, Array, Statement, certainty, defined_mean, in_all
-
-ArmPair = tuple[str, str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,14 +50,12 @@ def arm_pairs(runs: Sequence[Run]) -> dict[ArmPair, list[Run]]:
 
 def run_curve(run: Run, arms: ArmPair, size: int, estimator: str = DEBIASED) -> RunCurve | None:
     """The curve of one run, or None where nothing has been compared at this size."""
-    results = run.results
-    a, b = arms if arms in results.pairs else arms[::-1]
-    found = {s: pair_curve(results, RunName(a, s), RunName(b, s), size, estimator) for s in results.seeds}
-    curves = {seed: curve for seed, curve in found.items() if curve is not None}
+    layers = run.findings.numbers.layers
+    curves = layers.by_seed(_in_order(layers, arms), size, estimator)
     if not curves:
         return None
     first = next(iter(curves.values()))
-    ceilings = ceilings_of(results, arms, size, estimator)
+    ceilings = layers.ceilings_of(arms, size, estimator)
     return RunCurve(
         run,
         arms,
@@ -71,7 +69,13 @@ def run_curve(run: Run, arms: ArmPair, size: int, estimator: str = DEBIASED) -> 
     )
 
 
-def _mean(curves: Sequence[Curve], name: str) -> Array:
+def _in_order(layers: LayerFindings, arms: ArmPair) -> ArmPair:
+    """Two arms as their own run orders them."""
+    a, b = arms
+    return (a, b) if (a, b) in layers.seen.pairs else (b, a)
+
+
+def _mean(curves: Sequence[PairCurve], name: str) -> Array:
     return np.asarray(np.mean([getattr(curve, name) for curve in curves], axis=0))
 
 
@@ -100,8 +104,7 @@ def part_means(curve: RunCurve, found: Recorded | None) -> dict[str, Estimate]:
 
 def _seed_draws(curve: RunCurve, found: Recorded) -> list[Array]:
     """(draws, layers) of every seed of a curve."""
-    results = curve.run.results
-    a, b = curve.arms if curve.arms in results.pairs else curve.arms[::-1]
+    a, b = _in_order(curve.run.findings.numbers.layers, curve.arms)
     return [found.draws[RunName(a, seed), RunName(b, seed)] for seed in curve.seeds]
 
 
@@ -143,7 +146,5 @@ def _held(statement: Statement, run: Run, curves: Sequence[RunCurve], found: Rec
 
 
 def _seed_values(curve: RunCurve) -> list[Array]:
-    results = curve.run.results
-    a, b = curve.arms if curve.arms in results.pairs else curve.arms[::-1]
-    found = (pair_curve(results, RunName(a, s), RunName(b, s), curve.size) for s in curve.seeds)
-    return [curve.value for curve in found if curve is not None]
+    layers = curve.run.findings.numbers.layers
+    return [one.value for one in layers.by_seed(_in_order(layers, curve.arms), curve.size).values()]

@@ -4,9 +4,10 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from gapscope.findings.gaps import mean_over
-from gapscope.findings.results import Results, evaluated_arms, evaluations_of
-from gapscope.findings.tables import printed
+from gapscope.findings.arm_numbers import ArmNumbers
+from gapscope.findings.estimates import BySeed
+from gapscope.findings.result_tables import printed
+from gapscope.findings.run_numbers import RunNumbers
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ Rows = Sequence[tuple[tuple[str, ...], tuple[Cell, ...]]]
 
 
 @dataclass(frozen=True)
-class DomainTables:
+class TablesByDomain:
     """The same table for each test domain that has its numbers."""
 
     about: str
@@ -44,35 +45,35 @@ class DomainTables:
     @classmethod
     def of(
         cls,
-        results: Results,
+        numbers: RunNumbers,
         about: str,
         labels: tuple[str, ...],
-        rows_of: Callable[[str, list[str]], Rows],
-        key: str = "rules",
-    ) -> "DomainTables":
+        rows_of: Callable[[str, Sequence[ArmNumbers]], Rows],
+        has: Callable[[ArmNumbers], bool] = lambda arm: True,
+    ) -> "TablesByDomain":
         """A table per domain with a column per arm.
 
         Args:
             about: What all of them show.
             labels: What stands above the rows' labels.
-            rows_of: Domain and arms -> rows.
-            key: What an evaluation file has to hold for its arm to have a column.
+            rows_of: Domain and what its arms do there -> rows.
+            has: Whether an arm has the numbers that a column needs.
         """
-        tables = []
+        results, tables = numbers.results, []
         for domain in results.test_domains:
-            arms = evaluated_arms(results, domain, key)
-            rows = tuple(rows_of(domain, arms)) if arms else ()
-            images = {one["num_images"] for arm in arms for one in evaluations_of(results, arm, domain)}
+            arms = [arm for arm in numbers.evaluated_arms(domain) if has(numbers.arms[arm, domain])]
+            found = [numbers.arms[arm, domain] for arm in arms]
+            rows = tuple(rows_of(domain, found)) if found else ()
+            images = {count for one in found for count in one.num_images}
             caption = f"On {results.domain_title(domain)} ({', '.join(map(str, sorted(images)))} test images)"
             if rows:
                 tables.append(CellTable(caption, labels, tuple(results.arm_title(arm) for arm in arms), rows))
         return cls(about, tuple(tables))
 
 
-def mean_cell(values: Sequence[float], form: str, note_form: str = "") -> Cell:
+def mean_cell(found: BySeed, form: str, note_form: str = "") -> Cell:
     """The mean of the seeds' values, itself the bar, with the values below it if there are several."""
-    mean = mean_over(list(values))
-    return Cell(printed(mean, form), by_seed(values, note_form or form), bar_of(mean))
+    return Cell(printed(found.mean, form), seeds_below(found.values, note_form or form), bar_of(found.mean))
 
 
 def bar_of(value: float) -> float | None:
@@ -80,6 +81,6 @@ def bar_of(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def by_seed(values: Sequence[float], form: str) -> str:
+def seeds_below(values: Sequence[float], form: str) -> str:
     """The seeds' values, if there are several."""
     return ", ".join(printed(value, form) for value in values) if len(values) > 1 else ""

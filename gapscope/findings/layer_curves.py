@@ -20,7 +20,7 @@ Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Curve:
+class PairCurve:
     """Similarity of same-index layers of two networks; every array is (layers,), NaN where undefined."""
 
     label: str
@@ -33,7 +33,7 @@ class Curve:
     floor_high: Values
     """2.5 and 97.5 % of the similarity when the images of one network are shuffled."""
 
-    def where(self, kept: NDArray[np.bool_]) -> "Curve":
+    def where(self, kept: NDArray[np.bool_]) -> "PairCurve":
         """The same curve, undefined at all other layers."""
         names = ("value", "interval_low", "interval_high", "floor_low", "floor_high")
         masked: dict[str, Any] = {name: np.where(kept, getattr(self, name), np.nan) for name in names}
@@ -54,20 +54,20 @@ def part_mask(layers: NDArray[np.int64], part: str) -> NDArray[np.bool_]:
     return {"all": np.ones_like(backbone), "backbone": backbone, "head": ~backbone}[part]
 
 
-def pair_curve(results: Results, a: RunName, b: RunName, size: int, estimator: str = DEBIASED) -> Curve | None:
+def pair_curve(results: Results, a: RunName, b: RunName, size: int, estimator: str = DEBIASED) -> PairCurve | None:
     """The diagonal of a grid, or None where the grid is missing or the networks have other layers."""
     grid = results.grids.get((a, b, size))
     if grid is None or "interval_low" not in grid or estimator not in grid.measure:
         return None
-    label = f"{results.arm_title(a.arm)} vs {results.arm_title(b.arm)}"
+    label = results.pair_title(a.arm, b.arm)
     return _curve(label, grid.sel(measure=estimator))
 
 
-def _curve(label: str, grid: xr.Dataset) -> Curve:
+def _curve(label: str, grid: xr.Dataset) -> PairCurve:
     def array(name: str) -> Values:
         return np.asarray(grid[name].values, dtype=np.float64)
 
-    return Curve(
+    return PairCurve(
         label=label,
         layers=np.asarray(grid["layer_a"].values, dtype=np.int64),
         value=np.diagonal(array("value")).copy(),
@@ -78,13 +78,7 @@ def _curve(label: str, grid: xr.Dataset) -> Curve:
     )
 
 
-def seed_curves(results: Results, seed: int, size: int, estimator: str = DEBIASED) -> list[Curve]:
-    """One curve per pair of reported arms, both trained with this seed."""
-    curves = (pair_curve(results, RunName(a, seed), RunName(b, seed), size, estimator) for a, b in results.pairs)
-    return [curve for curve in curves if curve is not None]
-
-
-def ceiling_curve(results: Results, arm: str, size: int, estimator: str = DEBIASED) -> Curve | None:
+def ceiling_curve(results: Results, arm: str, size: int, estimator: str = DEBIASED) -> PairCurve | None:
     """The same arm with another seed, averaged over the seed pairs that were compared; None with one seed.
 
     NaN at layers that the arm did not train (`trained_layers`): two seeds have them from one file, alike by
@@ -102,34 +96,23 @@ def ceiling_curve(results: Results, arm: str, size: int, estimator: str = DEBIAS
     return _mean_curve(f"{results.arm_title(arm)}, two seeds", curves).where(trained)
 
 
-def ceiling_curves(results: Results, size: int, estimator: str = DEBIASED) -> list[Curve]:
-    """The ceilings of all reported arms that have one."""
-    return ceilings_of(results, results.arms, size, estimator)
-
-
-def ceilings_of(results: Results, arms: Sequence[str], size: int, estimator: str = DEBIASED) -> list[Curve]:
-    """The ceilings of some arms, without those that have none."""
-    curves = (ceiling_curve(results, arm, size, estimator) for arm in arms)
-    return [curve for curve in curves if curve is not None]
-
-
 def untrained_by_all(results: Results, arms: Sequence[str]) -> NDArray[np.int64]:
     """Layers that none of these arms trained: they have no ceiling, and of arms with one start they are the same."""
     trained = np.any([trained_layers(results.experiment, arm) for arm in arms], axis=0)
     return np.flatnonzero(~trained)
 
 
-def least(curves: Sequence[Curve], name: str) -> Values:
+def least(curves: Sequence[PairCurve], name: str) -> Values:
     """The smallest of the curves' values (or of another of their arrays) per layer; NaN only where all are."""
     return np.fmin.reduce([getattr(curve, name) for curve in curves])
 
 
-def largest(curves: Sequence[Curve], name: str) -> Values:
+def largest(curves: Sequence[PairCurve], name: str) -> Values:
     """The largest, likewise."""
     return np.fmax.reduce([getattr(curve, name) for curve in curves])
 
 
-def average(curves: Sequence[Curve], name: str = "value") -> Values:
+def average(curves: Sequence[PairCurve], name: str = "value") -> Values:
     """The mean, likewise."""
     arrays = np.array([getattr(curve, name) for curve in curves])
     known = np.isfinite(arrays)
@@ -137,15 +120,15 @@ def average(curves: Sequence[Curve], name: str = "value") -> Values:
     return np.divide(sums, counts, out=np.full(arrays.shape[1], np.nan), where=counts > 0)
 
 
-def _mean_curve(label: str, curves: Sequence[Curve]) -> Curve:
+def _mean_curve(label: str, curves: Sequence[PairCurve]) -> PairCurve:
     def mean(name: str) -> Values:
         return np.mean([getattr(curve, name) for curve in curves], axis=0)
 
     names = ("value", "interval_low", "interval_high", "floor_low", "floor_high")
-    return Curve(label, curves[0].layers, *(mean(name) for name in names))
+    return PairCurve(label, curves[0].layers, *(mean(name) for name in names))
 
 
-def layers_at_floor(curves: Sequence[Curve]) -> NDArray[np.int64]:
+def layers_at_floor(curves: Sequence[PairCurve]) -> NDArray[np.int64]:
     """Layers where some curve's interval reaches down to what shuffled images give: nothing shared can be claimed."""
     if not curves:
         return np.array([], dtype=np.int64)

@@ -4,13 +4,13 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from gapscope.detector.layers import BACKBONE_LAST, YOLO_LAYERS
+from gapscope.detector.layers import BACKBONE_LAST, YOLO_LAYERS, is_yolov3
 from gapscope.detector.network_map import ROUTES
-from gapscope.findings.curves import ESTIMATORS
+from gapscope.findings.layer_curves import ESTIMATORS
 from gapscope.page.grid_packing import pack_cells
-from gapscope.several.layers import RunCurve, arm_pairs, run_curve
 from gapscope.several.line_up import SideBySide
-from gapscope.several.runs import arm_title, is_yolov3
+from gapscope.several.run_curves import RunCurve, arm_pairs, run_curve
+from gapscope.several.runs import arm_title
 
 
 def several_data(side: SideBySide) -> dict[str, Any]:
@@ -57,10 +57,10 @@ def _curve(estimator: str, curve: RunCurve) -> dict[str, Any]:
         "estimator": estimator,
         "seeds": list(curve.seeds),
         "layers": list(curve.layers),
-        "value": rounded(curve.value),
-        "low": rounded(curve.low),
-        "high": rounded(curve.high),
-        "ceiling": None if curve.ceiling is None else rounded(curve.ceiling),
+        "value": four_digits(curve.value),
+        "low": four_digits(curve.low),
+        "high": four_digits(curve.high),
+        "ceiling": None if curve.ceiling is None else four_digits(curve.ceiling),
     }
 
 
@@ -71,6 +71,6 @@ def _maps(side: SideBySide) -> Iterator[dict[str, Any]]:
             yield {**names, "layersA": list(one.a.layers), "layersB": list(one.b.layers), **pack_cells(one.value)}
 
 
-def rounded(values: Iterable[float]) -> list[float | None]:
+def four_digits(values: Iterable[float]) -> list[float | None]:
     """Four digits; None where undefined, since JSON has no NaN."""
     return [float(f"{value:.4g}") if math.isfinite(value) else None for value in map(float, values)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from gapscope.findings.curves import ranges
+from gapscope.findings.layer_curves import ranges
 from gapscope.findings.results import Results
 from gapscope.run_folder import RunName
 from gapscope.similarity.blocks import PAPER_BLOCKS, YOLOV3_BLOCKS, Agreement, Blocks, agreement
@@ -35,30 +35,32 @@ def block_rows(results: Results) -> list[BlockRow]:
 
 def without_blocks(results: Results) -> list[tuple[str, str]]:
     """(networks, reason) of the pairs that could not be cut into blocks."""
-    size = results.sizes[0]
-    keys = [(RunName(a, seed), RunName(b, seed), size) for seed in results.seeds for a, b in results.pairs]
+    keys = [(*both[at], results.sizes[0]) for at in range(len(results.seeds)) for both in _compared(results)]
     found = [(key, results.grids[key].attrs.get("no_blocks")) for key in keys if key in results.grids]
     return [(f"{results.run_title(a)} vs {results.run_title(b)}", str(why)) for (a, b, _), why in found if why]
 
 
+def _compared(results: Results) -> list[list[tuple[RunName, RunName]]]:
+    """Every pair of arms, seed by seed."""
+    return [results.run_pairs(*pair) for pair in results.pairs]
+
+
 def _block_rows(results: Results) -> Iterator[BlockRow]:
-    for seed in results.seeds:
-        for pair in results.pairs:
-            a, b = (RunName(arm, seed) for arm in pair)
-            grid = results.grids.get((a, b, results.sizes[0]))
-            if grid is None or "block_a" not in grid:
-                continue
-            for own, other, side in ((a, b, "a"), (b, a, "b")):
-                found = _blocks(grid, side)
-                yield BlockRow(
-                    network=results.arm_title(own.arm),
-                    against=results.arm_title(other.arm),
-                    seed=seed,
-                    blocks=in_words(found.ranges),
-                    count=len(found.ranges),
-                    stages=agreement(found, YOLOV3_BLOCKS, draws=RANDOM_CUTS),
-                    paper=agreement(found, PAPER_BLOCKS, draws=RANDOM_CUTS),
-                )
+    for a, b in (both[at] for at in range(len(results.seeds)) for both in _compared(results)):
+        grid = results.grids.get((a, b, results.sizes[0]))
+        if grid is None or "block_a" not in grid:
+            continue
+        for own, other, side in ((a, b, "a"), (b, a, "b")):
+            found = _blocks(grid, side)
+            yield BlockRow(
+                network=results.arm_title(own.arm),
+                against=results.arm_title(other.arm),
+                seed=own.seed,
+                blocks=in_words(found.ranges),
+                count=len(found.ranges),
+                stages=agreement(found, YOLOV3_BLOCKS, draws=RANDOM_CUTS),
+                paper=agreement(found, PAPER_BLOCKS, draws=RANDOM_CUTS),
+            )
 
 
 def _blocks(grid: xr.Dataset, side: str) -> Blocks:
@@ -67,5 +69,5 @@ def _blocks(grid: xr.Dataset, side: str) -> Blocks:
 
 
 def in_words(blocks: Sequence[tuple[int | str, int | str]]) -> str:
-    """Blocks as the page spells them: `0-4, 5-12, 13`."""
+    """Blocks as ranges: `0-4, 5-12, 13`."""
     return ", ".join(ranges(range(int(first), int(last) + 1)) for first, last in blocks)

@@ -16,10 +16,10 @@ from gapscope.evaluation.detection_files import read_detections
 from gapscope.evaluation.error_kinds import KINDS
 from gapscope.findings.judged import Judged, f1_per_image, judge, target_boxes
 from gapscope.findings.results import Results
-from gapscope.page.marks import Mark, found_marks, label_marks, missed_marks
+from gapscope.page.box_marks import BoxMark, found_marks, label_marks, missed_marks
 from gapscope.page.picture_choice import REASONS, Alike, Choice, Things, choose, evenly, uncovered
 from gapscope.page.thumbnails import thumbnails
-from gapscope.run_folder import RunFolder, RunName
+from gapscope.run_folder import RunName
 
 ON_THE_PAGE = 30
 """Test images of all domains together."""
@@ -42,8 +42,8 @@ class Picture:
     height: int
     uri: str
     """The image, small, as a data URI."""
-    truth: tuple[Mark, ...]
-    found: Mapping[str, tuple[Mark, ...]] = field(default_factory=dict)
+    truth: tuple[BoxMark, ...]
+    found: Mapping[str, tuple[BoxMark, ...]] = field(default_factory=dict)
     """By arm: detections from `Gallery.least` on and targets that some confidence leaves missed."""
     f1: Mapping[str, float] = field(default_factory=dict)
     """By arm, at `Gallery.confidence`."""
@@ -91,15 +91,13 @@ class Gallery:
 
 def read_table(results: Results, domain: str) -> AnnotationTable | None:
     """A domain's annotations if both they and the images are on this machine."""
-    folder = RunFolder(results.folder)
-    images = folder.domain(domain) / results.summaries.get(domain, {}).get("root", ".")
-    path = folder.annotations(domain)
+    images, path = results.image_folder(domain), results.run_folder.annotations(domain)
     return AnnotationTable.load(path, images) if images.is_dir() and path.is_file() else None
 
 
 def split_images(results: Results, table: AnnotationTable, domain: str, split: str) -> NDArray[np.int64]:
     """Indices in the table of a split's images, in the order of its list."""
-    path = RunFolder(results.folder).split(domain, split)
+    path = results.run_folder.split(domain, split)
     index = {str(name): i for i, name in enumerate(table.paths)}
     names = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     return np.array([index[name] for name in names if name in index], np.int64)
@@ -129,7 +127,7 @@ def galleries(results: Results) -> list[Gallery]:
 
 def _gallery(results: Results, domain: str, count: int) -> Gallery | None:
     runs = {arm: RunName(arm, results.seeds[0]) for arm in results.arms}
-    files = {arm: RunFolder(results.folder).detections(run, domain) for arm, run in runs.items()}
+    files = {arm: results.run_folder.detections(run, domain) for arm, run in runs.items()}
     there = {arm: path for arm, path in files.items() if path.is_file()}
     whole = read_table(results, domain) if there else None
     if whole is None:
@@ -223,8 +221,8 @@ def _picture(
     table: AnnotationTable,
     image: int,
     uri: str,
-    truth: tuple[Mark, ...],
-    found: Mapping[str, tuple[Mark, ...]] | None = None,
+    truth: tuple[BoxMark, ...],
+    found: Mapping[str, tuple[BoxMark, ...]] | None = None,
     f1: Mapping[str, float] | None = None,
     reason: str = "",
 ) -> Picture:

@@ -1,10 +1,11 @@
 """Tables 1-5, row by row and column by column: numbered as in the paper, filled from a run folder.
 
-A `Table` keeps what is printed (strings) apart from the numbers (a long-form frame, one number per row) that go to CSV.
+A `ResultTable` keeps what is printed (strings) apart from the numbers (a long-form frame, one number per row) that go
+to CSV.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from statistics import fmean
@@ -13,10 +14,14 @@ from typing import Any
 import pandas as pd
 
 from gapscope.evaluation.average_precision import RULES
-from gapscope.findings.curves import DEBIASED, ESTIMATORS, PARTS, pair_curve
-from gapscope.findings.headline import Estimate, estimate, headline_classes, map50s, seed_mean
+from gapscope.findings.domain_file import Counts, DomainSummary
+from gapscope.findings.estimates import Estimate
+from gapscope.findings.evaluation_file import METRICS
+from gapscope.findings.headline import headline_classes
+from gapscope.findings.layer_curves import DEBIASED, ESTIMATORS, PARTS
+from gapscope.findings.layer_findings import LayerFindings
 from gapscope.findings.results import Results
-from gapscope.run_folder import RunName
+from gapscope.findings.run_numbers import RunNumbers
 from gapscope.showing import html_table
 
 UNDEFINED = "–"  # noqa: RUF001 - the printed sign for a number that does not exist
@@ -24,7 +29,7 @@ STATISTICS = ("mean", "median", "std", "min", "max")
 
 
 @dataclass(frozen=True)
-class Table:
+class ResultTable:
     """One table as printed."""
 
     number: int
@@ -43,7 +48,7 @@ class Table:
     def _repr_html_(self) -> str:
         """What a notebook shows."""
         heading = [f"{group}, {name}" if group else name for group, name in self.columns]
-        return html_table(f"Table {self.number}. {self.caption}", self.rows, heading)
+        return html_table(f"ResultTable {self.number}. {self.caption}", self.rows, heading)
 
     @property
     def name(self) -> str:
@@ -55,14 +60,20 @@ class Table:
         return [(group, len(list(columns))) for group, columns in groupby(column[0] for column in self.columns)]
 
 
-def all_tables(results: Results) -> list[Table]:
+def five_tables(numbers: RunNumbers) -> list[ResultTable]:
     """The five tables, without those whose numbers are not there yet."""
-    makers: list[Callable[[Results], Table]] = [label_map, performance, statistics_first, statistics_second, similarity]
-    tables = (make(results) for make in makers)
+    results = numbers.results
+    tables = [
+        label_map_table(results),
+        performance_table(numbers),
+        statistics_table(results, 3, results.sizes[0]),
+        statistics_table(results, 4, results.sizes[1] if len(results.sizes) > 1 else None),
+        similarity_table(numbers.layers),
+    ]
     return [table for table in tables if table.rows]
 
 
-def label_map(results: Results) -> Table:
+def label_map_table(results: Results) -> ResultTable:
     """Table 1: which of a domain's own names stand behind each common label, and what became of its other names."""
     experiment = results.experiment
     domains = [name for name in experiment.domains if name in results.summaries]
@@ -80,67 +91,69 @@ def label_map(results: Results) -> Table:
     caption = "The common labels, and the names that each domain gives them, with its boxes of that name."
     if len(rows) > len(experiment.data.classes):
         caption += " Ignored names are neither trained on nor scored; what dropped names hold counts as background."
-    return Table(1, caption, columns, tuple(rows) if domains else (), pd.DataFrame(numbers), len(columns))
+    return ResultTable(1, caption, columns, tuple(rows) if domains else (), pd.DataFrame(numbers), len(columns))
 
 
-def _sources(summary: dict[str, Any], fate: str, label: str) -> dict[str, int]:
+def _sources(summary: DomainSummary, fate: str, label: str) -> Counts:
     """A domain's own names with their boxes."""
     if fate == "label":
-        return summary["label_map"].get(label, {})
-    return summary["ignored_sources" if fate == "ignored" else "dropped"]
+        return summary.label_map.get(label, {})
+    return summary.ignored_sources if fate == "ignored" else summary.dropped
 
 
-def _with_counts(sources: dict[str, int]) -> str:
+def _with_counts(sources: Counts) -> str:
     return ", ".join(f"{name} ({boxes})" for name, boxes in sources.items()) or UNDEFINED
 
 
-def performance(results: Results) -> Table:
+def performance_table(numbers: RunNumbers) -> ResultTable:
     """Table 2: mAP of every arm on every domain's test images: per seed, their mean, and the interval of that."""
+    results = numbers.results
     domains = [d for d in results.test_domains if any(domain == d for _, domain in results.evaluations)]
     columns = [("", "Model")]
     for domain in domains:
         columns += [(f"mAP on {results.domain_title(domain)}", name) for name in (*_seed_columns(results), "95 %")]
-    rows = [(results.arm_title(arm), *_performance_cells(results, arm, domains)) for arm in results.arms]
+    rows = [(results.arm_title(arm), *_performance_cells(numbers, arm, domains)) for arm in results.arms]
     classes, rule = ", ".join(headline_classes(results)), results.experiment.evaluate.rule
-    numbers = pd.DataFrame(list(_performance_rows(results)))
     of = "the mean over the seeds" if len(results.seeds) > 1 else "the number before it"
     caption = (
         f"mAP@0.5 of each model on the test images of each domain (classes: {classes}; rule: {rule}). 95 %: interval "
         f"of {of} over test images drawn anew; what another seed would change is not in it."
     )
-    return Table(2, caption, tuple(columns), tuple(rows) if domains else (), numbers)
+    return ResultTable(
+        2, caption, tuple(columns), tuple(rows) if domains else (), pd.DataFrame(list(_performance_rows(numbers)))
+    )
 
 
 def _seed_columns(results: Results) -> list[str]:
     return [f"seed {seed}" for seed in results.seeds] + (["mean"] if len(results.seeds) > 1 else [])
 
 
-def _performance_cells(results: Results, arm: str, domains: list[str]) -> Iterator[str]:
+def _performance_cells(numbers: RunNumbers, arm: str, domains: list[str]) -> Iterator[str]:
     for domain in domains:
-        yield from _with_mean(map50s(results, arm, domain), "{:.3f}")
-        yield printed_range(seed_mean(results, arm, domain), "{:.3f}")
+        score = numbers.scores.of(arm, domain)
+        yield from _with_mean(score.values, "{:.3f}")
+        yield printed_range(score.mean, "{:.3f}")
 
 
-def _with_mean(values: list[float], form: str) -> list[str]:
+def _with_mean(values: Sequence[float], form: str) -> list[str]:
     """The printed values, and their mean if there are several."""
     return [printed(value, form) for value in ([*values, fmean(values)] if len(values) > 1 else values)]
 
 
-def _performance_rows(results: Results) -> Iterator[dict[str, object]]:
+def _performance_rows(numbers: RunNumbers) -> Iterator[dict[str, object]]:
+    results = numbers.results
     for (run, domain), evaluation in results.evaluations.items():
-        for rule, metrics in evaluation["rules"].items():
+        for rule, scores in evaluation.rules.items():
             start = {"arm": run.arm, "seed": run.seed, "domain": domain, "rule": rule}
-            intervals = metrics.get("interval", {})
-            for metric in ("headline_map50", "map50", "map50_95"):
-                if metric in metrics:
-                    yield {**start, "metric": metric, **_columns(estimate(metrics[metric], intervals.get(metric)))}
-            for name, value in metrics["ap50"].items():
-                of_class = estimate(value, intervals.get("ap50", {}).get(name))
+            for metric in METRICS:
+                if metric in scores.means:
+                    yield {**start, "metric": metric, **_columns(scores.means[metric])}
+            for name, of_class in scores.ap50.items():
                 yield {**start, "metric": f"ap50 {name}", **_columns(of_class)}
     for arm in results.arms if len(results.seeds) > 1 else []:
         for domain in results.test_domains:
             for rule in RULES:
-                mean = seed_mean(results, arm, domain, rule)
+                mean = numbers.scores.of(arm, domain, rule).mean
                 if math.isfinite(mean.value):
                     start = {"arm": arm, "seed": "mean", "domain": domain, "rule": rule}
                     yield {**start, "metric": "headline_map50", **_columns(mean)}
@@ -150,19 +163,10 @@ def _columns(found: Estimate) -> dict[str, float]:
     return {"value": found.value, "low": found.low, "high": found.high}
 
 
-def statistics_first(results: Results) -> Table:
-    """Table 3: the layers' activations at the first recorded size."""
-    return _layer_statistics(results, 3, results.sizes[0])
-
-
-def statistics_second(results: Results) -> Table:
-    """Table 4: the layers' activations at the second recorded size; empty if there is one size only."""
-    return _layer_statistics(results, 4, results.sizes[1] if len(results.sizes) > 1 else None)
-
-
-def _layer_statistics(results: Results, number: int, size: int | None) -> Table:
+def statistics_table(results: Results, number: int, size: int | None) -> ResultTable:
+    """Tables 3 and 4: the layers' activations at one recorded size; empty where there is none."""
     rows, numbers = [], []
-    for run in (RunName(arm, seed) for arm in results.arms for seed in results.seeds):
+    for run in results.runs():
         recording = None if size is None else results.statistics.get((run, size))
         if recording is None:
             continue
@@ -178,15 +182,15 @@ def _layer_statistics(results: Results, number: int, size: int | None) -> Table:
         f"Summary statistics of all layer outputs for images of {size} x {size} pixels from the "
         f"{results.domain_title(results.probe)} test set: each averaged over all layers."
     )
-    return Table(number, caption, columns, tuple(rows), pd.DataFrame(numbers), num_labels=2)
+    return ResultTable(number, caption, columns, tuple(rows), pd.DataFrame(numbers), num_labels=2)
 
 
-def similarity(results: Results) -> Table:
+def similarity_table(found: LayerFindings) -> ResultTable:
     """Table 5: mean CKA of same-index layers over all layers, the backbone and the head, by estimator and seed."""
-    size = results.sizes[0]
+    results, size = found.seen, found.main_size
     columns = [("", "Estimator"), ("", "Models")]
     columns += [(part, name) for part in PARTS for name in _seed_columns(results)]
-    numbers = list(_similarity_rows(results, size))
+    numbers = list(_similarity_rows(found))
     rows = []
     for estimator, title in ESTIMATORS.items():
         for a, b in results.pairs:
@@ -200,23 +204,20 @@ def similarity(results: Results) -> Table:
                 for part in PARTS
                 for cell in _with_mean([chosen.get((part, seed), math.nan) for seed in results.seeds], "{:.4f}")
             ]
-            rows.append((title, f"{results.arm_title(a)} vs {results.arm_title(b)}", *cells))
+            rows.append((title, results.pair_title(a, b), *cells))
     caption = (
         f"Mean CKA similarity of same-index layers at {size} x {size} pixels: all layers, backbone (0-74) and head "
         f"(75-106). The {ESTIMATORS[DEBIASED]} is the one to read; the biased one is there to compare with the paper."
     )
-    return Table(5, caption, tuple(columns), tuple(rows) if numbers else (), pd.DataFrame(numbers), num_labels=2)
+    return ResultTable(5, caption, tuple(columns), tuple(rows) if numbers else (), pd.DataFrame(numbers), num_labels=2)
 
 
-def _similarity_rows(results: Results, size: int) -> Iterator[dict[str, Any]]:
+def _similarity_rows(found: LayerFindings) -> Iterator[dict[str, Any]]:
     for estimator in ESTIMATORS:
-        for a, b in results.pairs:
-            for seed in results.seeds:
-                curve = pair_curve(results, RunName(a, seed), RunName(b, seed), size, estimator)
-                if curve is None:
-                    continue
+        for a, b in found.seen.pairs:
+            for seed, curve in found.by_seed((a, b), measure=estimator).items():
                 for part in PARTS:
-                    start = {"estimator": estimator, "a": a, "b": b, "seed": seed, "size": size}
+                    start = {"estimator": estimator, "a": a, "b": b, "seed": seed, "size": found.main_size}
                     yield {**start, "part": part, "value": curve.mean(part)}
 
 

@@ -8,23 +8,21 @@ from typing import Any
 
 from gapscope.errors import InputError
 from gapscope.files import write_text
-from gapscope.findings.confounds import confounds
-from gapscope.findings.headline import Estimate
-from gapscope.findings.sentences import generated_note
-from gapscope.findings.tables import UNDEFINED
+from gapscope.findings.estimates import Estimate
+from gapscope.findings.result_tables import UNDEFINED
 from gapscope.page.embedding import embed
 from gapscope.page.page import page_environment
 from gapscope.progress import Progress, silent
-from gapscope.several.data import several_data, shared_sizes
+from gapscope.several.chart_numbers import several_data, shared_sizes
+from gapscope.several.csv_files import csv_files
 from gapscope.several.dots import Axis, Dots, axis_of, dots
-from gapscope.several.files import csv_files
-from gapscope.several.gaps import RunGap, by_kind
 from gapscope.several.limits import limits
 from gapscope.several.line_up import SideBySide, line_up
+from gapscope.several.run_gaps import RunGap, by_kind
 from gapscope.several.runs import Run, arm_title, read_runs, stages_of
 from gapscope.several.settings import differing
+from gapscope.several.several_sentences import holds_in, in_short, judged_runs, letters, shown
 from gapscope.several.statements import STATEMENTS
-from gapscope.several.words import holds_in, in_short, judged_runs, letters, shown
 
 SECTIONS = (
     ("short", "In short"),
@@ -107,7 +105,7 @@ def _notes(side: SideBySide) -> list[tuple[list[Run], str]]:
     """What has to be known of the images first, each note with the runs that it is about."""
     found: dict[str, list[Run]] = {}
     for run in side.runs:
-        found.setdefault(generated_note(run.results), []).append(run)
+        found.setdefault(run.findings.generated_note, []).append(run)
     return [(runs, note) for note, runs in found.items() if note]
 
 
@@ -178,7 +176,7 @@ def _stages(side: SideBySide) -> list[tuple[int, Any]]:
 
 def _warnings(side: SideBySide) -> list[tuple[str, str, list[tuple[str, ...]]]]:
     """(title, advice, what was found in each run) of every confound that some run has."""
-    found = [{one.title: one for one in confounds(run.results)} for run in side.runs]
+    found = [{one.title: one for one in run.findings.confounds} for run in side.runs]
     advice = {title: one.advice for of_run in found for title, one in of_run.items()}
     return [
         (title, text, [of_run[title].texts if title in of_run else () for of_run in found])

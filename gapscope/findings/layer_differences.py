@@ -1,14 +1,14 @@
 """At which layers do two arms differ by more than a change of seed does, and how many layers were looked at?"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
-from gapscope.findings.curves import DEBIASED, Curve, ceilings_of, largest, least, pair_curve
-from gapscope.findings.results import Results
-from gapscope.run_folder import RunName
+from gapscope.findings.layer_curves import DEBIASED, PairCurve, largest, least
 from gapscope.similarity.measures import find_measure
 
 SHORTFALL, INTERVALS = "shortfall", "intervals"
@@ -21,7 +21,7 @@ FALSE_DISCOVERIES = 0.05
 
 
 @dataclass(frozen=True)
-class Difference:
+class LayerDifference:
     """Same-index layers of two arms of one seed, against two seeds of these arms."""
 
     layers: NDArray[np.int64]
@@ -32,34 +32,31 @@ class Difference:
     """Which of `RULES` was asked."""
 
 
-def difference(results: Results, a: RunName, b: RunName, size: int, measure: str = DEBIASED) -> Difference | None:
+def beyond_seeds(
+    effect: xr.Dataset | None, curve: PairCurve, ceilings: Sequence[PairCurve], measure: str
+) -> LayerDifference | None:
     """Where two networks are less alike than two seeds; None without a ceiling.
 
     For debiased CKA the stage `compare` took value and ceiling over the same draws of images (`layer_summary`), and the
     interval of their difference decides. Other measures are judged by whether two intervals overlap, which is stricter.
     Neither is corrected for the number of layers.
     """
-    effect = results.effects.get((a, b, size))
     if measure == DEBIASED and effect is not None:
         known = np.isfinite(effect["similarity"].values) & np.isfinite(effect["ceiling"].values)
         less = (effect["shortfall_low"].values > 0) & (effect["similarity"].values < effect["ceiling_min"].values)
-        return Difference(effect["layer"].values[known & less], int(known.sum()), SHORTFALL)
-    curve = pair_curve(results, a, b, size, measure)
-    ceilings = ceilings_of(results, (a.arm, b.arm), size, measure)
-    return by_intervals(curve, ceilings, measure) if curve and ceilings else None
+        return LayerDifference(effect["layer"].values[known & less], int(known.sum()), SHORTFALL)
+    return by_intervals(curve, ceilings, measure) if ceilings else None
 
 
-def layers_that_differ(results: Results, a: str, b: str) -> Difference | None:
-    """Where two arms are less alike than two seeds whichever seed one looks at, at the main size."""
-    found = [difference(results, RunName(a, seed), RunName(b, seed), results.sizes[0]) for seed in results.seeds]
-    known = [one for one in found if one is not None]
-    if not known:
+def at_every_seed(found: Sequence[LayerDifference]) -> LayerDifference | None:
+    """Where two arms are less alike than two seeds whichever seed one looks at; None without a ceiling."""
+    if not found:
         return None
-    layers = reduce(np.intersect1d, [one.layers for one in known])
-    return Difference(layers, min(one.looked for one in known), known[0].rule)
+    layers = reduce(np.intersect1d, [one.layers for one in found])
+    return LayerDifference(layers, min(one.looked for one in found), found[0].rule)
 
 
-def by_intervals(curve: Curve, ceilings: list[Curve], measure: str) -> Difference | None:
+def by_intervals(curve: PairCurve, ceilings: Sequence[PairCurve], measure: str) -> LayerDifference | None:
     """Where the pair's interval lies on the less alike side of all ceilings'; None if nowhere both are known."""
     if find_measure(measure).larger_is_more_similar:
         near, far = curve.interval_high, least(ceilings, "interval_low")
@@ -68,12 +65,11 @@ def by_intervals(curve: Curve, ceilings: list[Curve], measure: str) -> Differenc
         near, far = curve.interval_low, largest(ceilings, "interval_high")
         less = near > far
     known = np.isfinite(near) & np.isfinite(far)
-    return Difference(curve.layers[known & less], int(known.sum()), INTERVALS) if known.any() else None
+    return LayerDifference(curve.layers[known & less], int(known.sum()), INTERVALS) if known.any() else None
 
 
-def above_floor(results: Results, a: RunName, b: RunName, size: int, measure: str = DEBIASED) -> int | None:
-    """How many layers share more than shuffled images do, at a false discovery rate of 5 %."""
-    grid = results.grids[a, b, size]
+def above_floor(grid: xr.Dataset, measure: str = DEBIASED) -> int | None:
+    """How many layers share more than shuffled images do, at a false discovery rate of 5 %; None in grids of before."""
     if "floor_q" not in grid:
         return None
     return int((grid["floor_q"].sel(measure=measure).values < FALSE_DISCOVERIES).sum())

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from gapscope.findings.headline import Estimate
-from gapscope.findings.tables import UNDEFINED
-from gapscope.several.gaps import Comparable, RunGap, by_kind
-from gapscope.several.layers import Held
+from gapscope.findings.estimates import Estimate
+from gapscope.findings.result_tables import UNDEFINED
 from gapscope.several.line_up import LinedUp, SideBySide
+from gapscope.several.run_curves import Held
+from gapscope.several.run_gaps import Comparable, RunGap, by_kind
 from gapscope.several.runs import Run, arm_title
 from gapscope.several.statements import STATEMENTS
 

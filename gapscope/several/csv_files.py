@@ -5,8 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from gapscope.findings.confounds import confounds
-from gapscope.findings.headline import Estimate
+from gapscope.findings.estimates import Estimate
 from gapscope.several.line_up import SideBySide
 from gapscope.several.runs import Run
 
@@ -50,9 +49,12 @@ def _runs(side: SideBySide) -> Rows:
         facts |= {key: environment.get(key) for key in ("gapscope", "commit", "torch", "device", "started")}
         start = _start(run) | facts
         for domain, summary in run.results.summaries.items():
-            yield start | {"of": f"data {domain}", "sha256": summary.get("fingerprint")}
+            yield start | {"of": f"data {domain}", "sha256": summary.fingerprint}
         for name, training in run.results.trainings.items():
-            yield start | {"of": f"weights {name}", "sha256": training.summary.get("weights_sha256")}
+            yield start | {
+                "of": f"weights {name}",
+                "sha256": training.summary.weights_sha256 if training.summary else None,
+            }
 
 
 def _settings(side: SideBySide) -> Rows:
@@ -127,6 +129,6 @@ def _networks(side: SideBySide) -> Rows:
 
 def _warnings(side: SideBySide) -> Rows:
     for run in side.runs:
-        for found in confounds(run.results):
+        for found in run.findings.confounds:
             for text in found.texts:
                 yield _start(run) | {"warning": found.title, "found": text, "advice": found.advice}

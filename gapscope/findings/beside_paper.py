@@ -1,18 +1,18 @@
 """The paper's own numbers beside a run's: Tables 2-5 with both, where an arm was trained as one of the paper's was."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from statistics import fmean
 from typing import Any
 
 import pandas as pd
 
-from gapscope.findings.curves import BIASED, DEBIASED, ESTIMATORS, PARTS, pair_curve
-from gapscope.findings.headline import map50s
+from gapscope.findings.layer_curves import BIASED, DEBIASED, ESTIMATORS, PARTS
+from gapscope.findings.layer_findings import LayerFindings
 from gapscope.findings.paper_numbers import PAPER_TABLES
+from gapscope.findings.result_tables import STATISTICS, UNDEFINED, ResultTable, printed
 from gapscope.findings.results import Results
-from gapscope.findings.tables import STATISTICS, UNDEFINED, Table, printed
-from gapscope.run_folder import RunName
+from gapscope.findings.run_numbers import RunNumbers
 
 MODELS = ("U-Real", "U-Synthetic", "F-Synthetic")
 SUFFIX = "-beside-paper"
@@ -21,10 +21,16 @@ PAPER_SIZE, PAPER_SMALL_SIZE = 416, 32
 Rows = list[dict[str, Any]]
 
 
-def tables_beside_paper(results: Results) -> list[Table]:
+def tables_beside_paper(numbers: RunNumbers) -> list[ResultTable]:
     """Tables 2-5 with the paper's rows and the run's, without those whose numbers are not there."""
-    makers: Sequence[Callable[[Results], Table | None]] = (_performance, _first_statistics, _second_statistics, _cka)
-    return [table for make in makers if (table := make(results)) is not None]
+    results = numbers.results
+    found = [
+        _performance(numbers),
+        _statistics(results, 3, results.sizes[0], PAPER_SIZE),
+        _statistics(results, 4, results.sizes[1], PAPER_SMALL_SIZE) if len(results.sizes) > 1 else None,
+        _cka(numbers.layers),
+    ]
+    return [table for table in found if table is not None]
 
 
 def paper_model(results: Results, arm: str) -> str | None:
@@ -74,7 +80,8 @@ def _paper_values(number: int, model: str, columns: Sequence[str]) -> list[float
     return [float(row[table["columns"].index(name)]) for name in columns]
 
 
-def _performance(results: Results) -> Table | None:
+def _performance(run: RunNumbers) -> ResultTable | None:
+    results = run.results
     by_role = {
         role: next((d for d in results.test_domains if results.experiment.domains[d].role == role), None)
         for role in ("real", "synthetic")
@@ -85,7 +92,7 @@ def _performance(results: Results) -> Table | None:
         found = [(model, "paper", dict(zip((0, 1), zip(*paper, strict=True), strict=True)))]
         for arm in _arms_of(results, model):
             both = [
-                map50s(results, arm, domain, "paper") if domain else [math.nan] * len(results.seeds)
+                run.scores.of(arm, domain, "paper").values if domain else (math.nan,) * len(results.seeds)
                 for domain in by_role.values()
             ]
             if any(math.isfinite(value) for values in both for value in values):
@@ -112,32 +119,24 @@ def _performance(results: Results) -> Table | None:
     return _table(2, caption, columns, rows, numbers)
 
 
-def _first_statistics(results: Results) -> Table | None:
-    return _statistics(results, 3, results.sizes[0], PAPER_SIZE)
-
-
-def _second_statistics(results: Results) -> Table | None:
-    return _statistics(results, 4, results.sizes[1], PAPER_SMALL_SIZE) if len(results.sizes) > 1 else None
-
-
-def _statistics(results: Results, number: int, size: int, paper_size: int) -> Table | None:
+def _statistics(results: Results, number: int, size: int, paper_size: int) -> ResultTable | None:
     rows: list[tuple[str, ...]] = []
     numbers: Rows = []
     for model in MODELS:
         recorded = [
-            (arm, seed, results.statistics[RunName(arm, seed), size])
+            (run, results.statistics[run, size])
             for arm in _arms_of(results, model)
-            for seed in results.seeds
-            if (RunName(arm, seed), size) in results.statistics
+            for run in results.runs(arm)
+            if (run, size) in results.statistics
         ]
         found = [
             (row[0], "paper", row[1], [float(v) for v in row[2:]])
             for row in PAPER_TABLES[number]["rows"]
             if row[0] == model
         ]
-        for arm, seed, recording in recorded:
+        for run, recording in recorded:
             means = [float(recording[name].mean("layer")) for name in STATISTICS]
-            found.append((results.arm_title(arm), "this run", str(seed), means))
+            found.append((results.arm_title(run.arm), "this run", str(run.seed), means))
         for name, source, seed_text, values in found if recorded else []:
             rows.append((name, source, seed_text, *(printed(value, "{:#.3g}") for value in values)))
             start = {"model": name, "source": source, "seed": int(seed_text)}
@@ -151,13 +150,14 @@ def _statistics(results: Results, number: int, size: int, paper_size: int) -> Ta
     return _table(number, caption, columns, rows, numbers, num_labels=3)
 
 
-def _cka(results: Results) -> Table | None:
+def _cka(layers: LayerFindings) -> ResultTable | None:
+    results = layers.seen
     size = PAPER_SMALL_SIZE if PAPER_SMALL_SIZE in results.sizes else results.sizes[0]
     rows: list[tuple[str, ...]] = []
     numbers: Rows = []
     for a, b in ((0, 1), (0, 2), (1, 2)):
         name = f"{MODELS[a]} vs {MODELS[b]}"
-        own = list(_own_cka(results, MODELS[a], MODELS[b], size))
+        own = list(_own_cka(layers, MODELS[a], MODELS[b], size))
         paper = {part: _paper_values(5, name, [f"{part}, seed 0", f"{part}, seed 1"]) for part in PARTS}
         found = [(name, "paper, biased", (0, 1), paper), *own] if own else []
         for title, source, seeds, by_part in found:
@@ -179,18 +179,18 @@ def _cka(results: Results) -> Table | None:
 
 
 def _own_cka(
-    results: Results, first: str, second: str, size: int
+    layers: LayerFindings, first: str, second: str, size: int
 ) -> Iterator[tuple[str, str, tuple[int, ...], dict[str, list[float]]]]:
     """The run's rows for a pair of the paper's models: titles, estimator, seeds, values by part."""
+    results = layers.seen
     wanted = [(a, b) for a in _arms_of(results, first) for b in _arms_of(results, second)]
     for a, b in [pair for pair in results.pairs if pair in wanted or pair[::-1] in wanted]:
         for estimator in (BIASED, DEBIASED):
-            curves = {s: pair_curve(results, RunName(a, s), RunName(b, s), size, estimator) for s in results.seeds}
-            known = {seed: curve for seed, curve in curves.items() if curve is not None}
+            known = layers.by_seed((a, b), size, estimator)
             if known:
                 source = f"this run, {ESTIMATORS[estimator].split()[0]}"
                 by_part = {part: [curve.mean(part) for curve in known.values()] for part in PARTS}
-                yield f"{results.arm_title(a)} vs {results.arm_title(b)}", source, tuple(known), by_part
+                yield results.pair_title(a, b), source, tuple(known), by_part
 
 
 def _table(
@@ -201,7 +201,7 @@ def _table(
     numbers: Rows,
     *,
     num_labels: int = 2,
-) -> Table | None:
+) -> ResultTable | None:
     if not rows:
         return None
-    return Table(number, caption, tuple(columns), tuple(rows), pd.DataFrame(numbers), num_labels, SUFFIX)
+    return ResultTable(number, caption, tuple(columns), tuple(rows), pd.DataFrame(numbers), num_labels, SUFFIX)

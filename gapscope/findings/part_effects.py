@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from gapscope.findings.curves import part_mask
+from gapscope.findings.layer_curves import part_mask
 from gapscope.findings.results import Results
-from gapscope.run_folder import RunName
 
 PARTS = ("backbone", "head")
 
@@ -15,8 +14,8 @@ def part_effects(results: Results, a: str, b: str) -> dict[str, list[float]]:
     Of debiased CKA at the first size on the main probe; see gapscope.similarity.layer_summary.
     """
     found: dict[str, list[float]] = {part: [] for part in PARTS}
-    for seed in results.seeds:
-        summary = results.effects.get((RunName(a, seed), RunName(b, seed), results.sizes[0]))
+    for one, other in results.run_pairs(a, b):
+        summary = results.effects.get((one, other, results.sizes[0]))
         if summary is None:
             continue
         layers, effect = np.asarray(summary["layer"].values, np.int64), np.asarray(summary["effect"].values, float)

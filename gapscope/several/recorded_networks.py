@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from gapscope.findings.curves import DEBIASED, PARTS, part_mask
+from gapscope.detector.layers import is_yolov3
+from gapscope.findings.layer_curves import DEBIASED, PARTS, part_mask
+from gapscope.findings.layer_findings import RunPair
 from gapscope.progress import Progress, silent
 from gapscope.recording.recording import Recording, read_recording
-from gapscope.run_folder import RunFolder, RunName
-from gapscope.several.runs import Run, is_yolov3
+from gapscope.run_folder import RunName
+from gapscope.several.runs import Run
 from gapscope.several.statements import defined_mean
 from gapscope.similarity.gram import Array
 from gapscope.similarity.intervals import bootstrap_cka, draw_images
@@ -22,7 +24,6 @@ DRAWS = 500
 """Of the probe images, behind the intervals of means and of contrasts."""
 MOST_MAPS = 12
 """Layer-by-layer maps on a page."""
-Pair = tuple[RunName, RunName]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,11 +51,11 @@ class Recorded:
     """Probe images."""
     size: int
     networks: tuple[Network, ...]
-    draws: Mapping[Pair, Array]
+    draws: Mapping[RunPair, Array]
     """By pair: (draws, layers) debiased CKA of same-index layers, over the same draws of images for all pairs."""
 
 
-def recorded(run: Run, size: int, *, draws: bool = True, progress: Progress = silent) -> Recorded | None:
+def recorded_networks(run: Run, size: int, *, draws: bool = True, progress: Progress = silent) -> Recorded | None:
     """Read a run's recordings of its main probe; None where not all reported networks have been recorded at this size.
 
     Args:
@@ -67,7 +68,7 @@ def recorded(run: Run, size: int, *, draws: bool = True, progress: Progress = si
         InputError: If a recording is broken.
     """
     results = run.results
-    names = [RunName(arm, seed) for arm in results.arms for seed in results.seeds]
+    names = results.runs()
     paths = [_path(run, name, size) for name in names]
     if not all(path.is_file() for path in paths):
         return None
@@ -83,7 +84,7 @@ def recorded(run: Run, size: int, *, draws: bool = True, progress: Progress = si
 
 
 def _path(run: Run, name: RunName, size: int) -> Path:
-    return RunFolder(run.results.folder).recording(name, run.results.probe, size)
+    return run.results.run_folder.recording(name, run.results.probe, size)
 
 
 def _draws(a: Recording, b: Recording) -> Array:

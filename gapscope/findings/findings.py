@@ -1,0 +1,97 @@
+"""All that may be said of a run, computed once: its numbers, tables and sentences. Looks print and draw it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from gapscope.findings.advice import Advice, suggestions
+from gapscope.findings.beside_paper import tables_beside_paper
+from gapscope.findings.confounds import Confound, confounds
+from gapscope.findings.domain_facts import DomainFacts, domain_facts
+from gapscope.findings.gap_sentences import GapHeadline, gap_headline
+from gapscope.findings.layer_blocks import BlockRow, block_rows, without_blocks
+from gapscope.findings.layer_rows import PartRow, SeedRow, UntrainedRow, part_rows, seed_rows, untrained_rows
+from gapscope.findings.result_tables import ResultTable, five_tables
+from gapscope.findings.results import Results
+from gapscope.findings.run_numbers import RunNumbers, run_numbers
+from gapscope.findings.sentences import generated_note, verdict
+from gapscope.findings.training_rows import TrainingRow, not_begun, training_rows
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """One run: what was measured, and what may be said of it."""
+
+    numbers: RunNumbers
+    tables: Sequence[ResultTable]
+    """Tables 1-5, without those whose numbers are not there yet."""
+    generated_note: str
+    """Which domains are rendered by gapscope itself; empty where none is."""
+    headlines: Sequence[GapHeadline]
+    """Every gap in one big number and three short lines."""
+    verdict: dict[str, list[str]]
+    """A few sentences under each question that can be answered so far."""
+    confounds: Sequence[Confound]
+    """What weakens that, gravest first."""
+    advice: Sequence[Advice]
+    """What to do next."""
+    part_rows: Sequence[PartRow]
+    """Likeness by part of the network."""
+    seed_rows: Sequence[SeedRow]
+    """Layers that differ."""
+    untrained_rows: Sequence[UntrainedRow]
+    """Layers that no arm of a pair trained."""
+    domains: DomainFacts
+    trainings: Sequence[TrainingRow]
+    """Those that have finished an epoch."""
+    not_begun: Sequence[str]
+    """Titles of the others."""
+
+    @property
+    def results(self) -> Results:
+        """The files that all of it rests on."""
+        return self.numbers.results
+
+    @cached_property
+    def tables_beside_paper(self) -> list[ResultTable]:
+        """Tables 2-5 with the paper's rows and the run's."""
+        return tables_beside_paper(self.numbers)
+
+    @cached_property
+    def blocks(self) -> list[BlockRow]:
+        """Blocks of layers of every pair of networks; takes some seconds, since chance is tried out."""
+        return block_rows(self.results)
+
+    @cached_property
+    def without_blocks(self) -> list[tuple[str, str]]:
+        """(networks, reason) of the pairs that could not be cut into blocks."""
+        return without_blocks(self.results)
+
+
+def find(results: Results) -> Findings:
+    """All that may be said of a run so far.
+
+    Raises:
+        InputError: If a grid holds a measure that nobody knows.
+    """
+    numbers = run_numbers(results)
+    return Findings(
+        numbers=numbers,
+        tables=five_tables(numbers),
+        generated_note=generated_note(results),
+        headlines=[gap_headline(results, gap) for gap in numbers.gaps],
+        verdict=verdict(numbers),
+        confounds=confounds(numbers),
+        advice=suggestions(numbers),
+        part_rows=part_rows(numbers.layers),
+        seed_rows=seed_rows(numbers.layers),
+        untrained_rows=untrained_rows(numbers.layers),
+        domains=domain_facts(results),
+        trainings=training_rows(results),
+        not_begun=not_begun(results),
+    )
+
+
+def tables_of(results: Results) -> list[ResultTable]:
+    """Tables 1-5 of a run, without those whose numbers are not there yet."""
+    return five_tables(run_numbers(results))

@@ -1,0 +1,129 @@
+"""What each section of the page is given, by the names that its template uses."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gapscope.detector.network_map import BLOCKS, Block
+from gapscope.evaluation.error_kinds import KINDS, SPECIAL
+from gapscope.findings.findings import Findings
+from gapscope.findings.gaps import Gap
+from gapscope.findings.layer_blocks import BlockRow, in_words
+from gapscope.findings.layer_differences import RULES
+from gapscope.findings.layer_rows import PartRow, SeedRow, UntrainedRow
+from gapscope.page.cell_tables import CellTable, TablesByDomain
+from gapscope.page.galleries import Gallery, Picture, galleries, sample_pictures
+from gapscope.page.mistake_tables import calibration_table, confusion_tables, error_tables, outcome_tables
+from gapscope.page.performance_tables import best_tables, class_tables, old_evaluations, rule_table, size_tables
+from gapscope.page.provenance import Provenance, provenance
+from gapscope.paper.domain_figures import as_data_uri, domain_figures
+from gapscope.similarity.blocks import PAPER_BLOCKS, YOLOV3_BLOCKS
+
+
+@dataclass(frozen=True)
+class PerformanceSection:
+    """Tables, and what the controls begin with."""
+
+    arms: Sequence[str]
+    """Titles."""
+    domains: Sequence[str]
+    """Titles."""
+    gaps: Sequence[Gap]
+    old: Sequence[str]
+    """Evaluation files of before there were intervals and curves."""
+    has_details: bool
+    by_class: TablesByDomain
+    by_rule: CellTable | None
+    by_size: TablesByDomain
+    best: TablesByDomain
+    outcomes: TablesByDomain
+    errors: TablesByDomain
+    kinds: Mapping[str, str]
+    """What each kind of mistake is."""
+    confusions: TablesByDomain
+    calibration: CellTable | None
+    pair: tuple[int, int]
+    """The arms whose confusion matrices are shown first."""
+
+
+def performance_section(findings: Findings) -> PerformanceSection:
+    """From the findings of a run."""
+    numbers, results = findings.numbers, findings.results
+    first = numbers.gaps[0] if numbers.gaps else None
+    return PerformanceSection(
+        arms=[results.arm_title(arm) for arm in results.arms],
+        domains=[results.domain_title(domain) for domain in results.test_domains],
+        gaps=numbers.gaps,
+        old=old_evaluations(results),
+        has_details=any(evaluation.curves is not None for evaluation in results.evaluations.values()),
+        by_class=class_tables(numbers),
+        by_rule=rule_table(numbers),
+        by_size=size_tables(numbers),
+        best=best_tables(numbers),
+        outcomes=outcome_tables(numbers),
+        errors=error_tables(numbers),
+        kinds=KINDS | SPECIAL,
+        confusions=confusion_tables(numbers),
+        calibration=calibration_table(numbers),
+        pair=(results.arms.index(first.home), results.arms.index(first.other)) if first else (0, 0),
+    )
+
+
+@dataclass(frozen=True)
+class WhereSection:
+    """What it prints besides its charts: the main probe at the main size, debiased CKA."""
+
+    blocks: Sequence[Block]
+    parts: Sequence[PartRow]
+    seeds: Sequence[SeedRow]
+    rules: Sequence[str]
+    """By which layers were said to differ, in words."""
+    untrained: Sequence[UntrainedRow]
+    found: Sequence[BlockRow]
+    without_blocks: Sequence[tuple[str, str]]
+    stages: str
+    """The architecture's blocks, as ranges of layers."""
+    paper: str
+    """Those that the paper saw."""
+
+
+def where_section(findings: Findings) -> WhereSection:
+    """From the findings of a run."""
+    rules = {row.rule for row in findings.seed_rows}
+    return WhereSection(
+        blocks=BLOCKS,
+        parts=findings.part_rows,
+        seeds=findings.seed_rows,
+        rules=[text for rule, text in RULES.items() if rule in rules],
+        untrained=findings.untrained_rows,
+        found=findings.blocks,
+        without_blocks=findings.without_blocks,
+        stages=in_words(YOLOV3_BLOCKS),
+        paper=in_words(PAPER_BLOCKS),
+    )
+
+
+@dataclass(frozen=True)
+class FolderMaterial:
+    """What the sections on pictures, data and provenance show of the run folder's own files."""
+
+    galleries: Sequence[Gallery]
+    domain_figures: Mapping[str, str]
+    """By name, as data URIs."""
+    samples: Mapping[str, Sequence[Picture]]
+    """Training images by domain."""
+    provenance: Provenance
+
+
+def material(findings: Findings) -> FolderMaterial:
+    """Images, figures of the domains, files and times.
+
+    Raises:
+        InputError: If a file of the run folder, or an image, is broken.
+    """
+    results = findings.results
+    return FolderMaterial(
+        galleries=galleries(results),
+        domain_figures={name: as_data_uri(figure) for name, figure in domain_figures(results).items()},
+        samples={domain: sample_pictures(results, domain) for domain in results.experiment.domains},
+        provenance=provenance(results),
+    )
