@@ -1,11 +1,12 @@
 """What hangs on what: data that come out the same keep what was made from them, wherever they lie and however old."""
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 from small_data import noise
-from two_domains import TEXT, study_of, write_two_domains
+from two_domains import TEXT, noted_as_done, study_of, write_two_domains
 
 from gapscope.errors import InputError
 from gapscope.experiment_file import parse_config
@@ -15,7 +16,7 @@ from gapscope.study.stages import units_of
 from gapscope.study.state import Watched
 from gapscope.study.status import again_lines
 from gapscope.study.study import Study
-from gapscope.study.units import keys_of, pending
+from gapscope.study.units import ledger, note_done, pending
 
 EXPERIMENT = parse_config(TEXT)
 
@@ -32,13 +33,7 @@ def done(tmp_path: Path) -> Study:
     write_settings(study, TEXT)
     units = units_of(study)
     do(units, study, only="data")
-    for unit in units:
-        if unit.stage != "data":
-            for path in unit.outputs:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_json(path, {})
-            key = keys_of(units, study.folder)[unit.name]
-            study.folder.write_record(unit.name, key, unit.outputs, 0.0)
+    noted_as_done(study)
     assert waiting(study) == set()
     return study
 
@@ -60,23 +55,54 @@ def test_copied_data_are_read_again_and_nothing_is_trained_again(done, tmp_path)
 
 def test_until_copied_data_are_read_status_says_that_nothing_else_may_be_made_again(done, tmp_path):
     shutil.copytree(tmp_path / "data", tmp_path / "elsewhere", copy_function=shutil.copyfile)
-    data, train, *_ = again_lines(Watched(done.folder.root, tmp_path / "elsewhere").state())
-    assert data.startswith("data: 3 made before") and data.endswith("; they are made again")
-    assert train.startswith("train: 4 made before")
-    assert train.endswith("; they are made again unless the data, once they are read again, are what they were")
+    lines = again_lines(Watched(done.folder.root, tmp_path / "elsewhere").state(), done.folder)
+    unless = "unless the data, once they are read again, are what they were"
+    assert [line.partition(" (took")[0] for line in lines[1:5]] == [
+        "  data/real, data/game: 61 files changed or newly dated (data.yaml, images/000.png, images/001.png, ...)",
+        f"  probe/game: {unless}",
+        f"  train/u-real/seed0, train/u-real/seed1, train/f-game/seed0 and 1 more: {unless}",
+        f"  evaluate: 8: {unless}",
+    ]
 
 
-def test_another_pixel_trains_again_what_has_seen_it_and_nothing_else(done, tmp_path):
-    image = tmp_path / "data/game" / (done.folder.domain("game") / "train.txt").read_text().splitlines()[0]
+def other_pixels(done: Study, domain: str, split: str) -> None:
+    """Another first image of a split, of the same name and size."""
+    image = done.data_root / domain / done.folder.split(domain, split).read_text().splitlines()[0]
     length = image.stat().st_size
     noise(image, (48, 32), seed=999)
     image.write_bytes(image.read_bytes().ljust(length, b"\0"))  # as long as before, if PNG packed it no worse
+
+
+def test_another_pixel_trains_again_what_has_seen_it_and_measures_no_other_network_again(done):
+    other_pixels(done, "game", "train")
     again = made_again(done)
-    assert "train/f-game/seed0" in again and "train/u-real/seed0" not in again
-    assert {name for name in again if name.startswith("evaluate")} >= {
-        "evaluate/f-game/seed0/real",
-        "evaluate/u-real/seed0/game",
-    }
+    assert {name for name in again if name.startswith("train")} == {"train/f-game/seed0", "train/f-game/seed1"}
+    assert again - {"report"} == {name for name in again if "f-game" in name}
+
+
+def test_another_test_image_trains_nothing_again_and_is_looked_at_by_all_networks(done):
+    other_pixels(done, "game", "test")
+    again = made_again(done)
+    assert {name for name in again if name.startswith(("train", "data"))} == set()
+    runs = [f"{arm}/seed{seed}" for arm in ("u-real", "f-game") for seed in (0, 1)]
+    assert {name for name in again if name.startswith("evaluate")} == {f"evaluate/{run}/game" for run in runs}
+    assert {name for name in again if name.startswith("record")} == {f"record/{run}/game-32" for run in runs}
+
+
+def test_what_went_by_a_whole_domain_stays_done_when_its_parts_are_known(done, tmp_path):
+    """As a version left it that noted no parts; then the data are read again and come out the same."""
+    for name in ("real", "game"):
+        path = done.folder.summary(name)
+        write_json(path, {key: value for key, value in json.loads(path.read_text()).items() if key != "parts_sha256"})
+    for unit in units_of(done):
+        done.folder.forget(unit.name)
+    for unit in units_of(done):
+        note_done(ledger(units_of(done), done.folder)[unit.name], done.folder, 0.0)
+    assert not done.folder.read_record("data/real")["parts"] and waiting(done) == set()
+    shutil.copytree(tmp_path / "data", tmp_path / "elsewhere", copy_function=shutil.copyfile)
+    assert made_again(done, tmp_path / "elsewhere") == {"report"}
+    parts = done.folder.read_record("data/real")["parts"]
+    assert done.folder.read_record("evaluate/u-real/seed0/real")["needs"]["data/real"] == parts["test"]
 
 
 def test_another_label_trains_again_what_has_seen_it(done, tmp_path):
@@ -91,8 +117,8 @@ def test_a_record_that_does_not_say_what_was_left_goes_by_what_it_was_made_from(
     for unit in units:
         done.folder.forget(unit.name)
     for unit in units:
-        key = keys_of(units, done.folder)[unit.name]
-        done.folder.write_record(unit.name, key, unit.outputs, 0.0)
+        one = ledger(units, done.folder)[unit.name]
+        done.folder.write_record(unit.name, {"unit": unit.name, "key": one.keys.former, "seconds": 0.0})
     assert waiting(done) == set()
     (tmp_path / "data/real/labels/003.txt").touch()
     assert "train/u-real/seed0" in made_again(done)
