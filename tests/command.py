@@ -42,4 +42,4 @@ def gapscope(*arguments: str | Path, cwd: Path | None = None) -> Done:
 def gapscope_process(*arguments: str | Path, cwd: Path | None = None) -> Done:
     """The same in a process of its own."""
     command = [*COMMAND, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=ONE_THREAD, timeout=900)
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=ONE_THREAD, timeout=3600)

@@ -1,5 +1,7 @@
 """Scores over images drawn anew: against sets that really hold the images so often, and in known cases."""
 
+from importlib import import_module
+
 import numpy as np
 import pytest
 from detections import CLASSES, random_case
@@ -84,7 +86,7 @@ def test_counting_in_blocks_changes_nothing(monkeypatch):
     matches = matched("coco", *case)
     whole = bootstrap("coco", matches, 30, seed=1)
     assert BLOCK > 30 * case[2] * 10
-    monkeypatch.setattr("gapscope.evaluation.bootstrap.BLOCK", 100)
+    monkeypatch.setattr(import_module("gapscope.evaluation.bootstrap"), "BLOCK", 100)
     parts = bootstrap("coco", matches, 30, seed=1)
     assert (parts.ap50 == whole.ap50).all() and (parts.ap50_95 == whole.ap50_95).all()
 
