@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
+from torch.jit import ScriptModule
 
 from gapscope.recording.probe_images import Arguments
 
@@ -24,16 +25,34 @@ class EnoughError(BaseException):
     """Ends a forward pass when everything that was wanted of it has been seen; no model catches it by accident."""
 
 
-OnOutput = Callable[[Call, Any, bool], None]
-"""Told of every call that has ended: which, what it put out, and whether no other watched module was called in it."""
+OnOutput = Callable[[Call, Any, bool, Any], None]
+"""Told of every call that has ended: which, what it put out, whether no other watched module was called in it, and what
+it was given."""
+OnInput = Callable[[Any], None]
+"""Told of what every call is given, before it begins."""
 
 
 def module_names(model: nn.Module) -> dict[str, nn.Module]:
-    """All modules of a model by name, in order of definition; one that is shared has its first name."""
-    return dict(model.named_modules())
+    """All modules of a model by name, in order of definition; one that is shared has its first name.
+
+    Parts that are TorchScript are not among them: they cannot be watched.
+    """
+    return {name: module for name, module in model.named_modules() if not isinstance(module, ScriptModule)}
 
 
-def run_watched(model: nn.Module, arguments: Arguments, watched: Mapping[str, nn.Module], on_output: OnOutput) -> None:
+def scripted_parts(model: nn.Module) -> list[str]:
+    """Names of the parts that are TorchScript, without the parts of these."""
+    scripted = [name for name, module in model.named_modules() if isinstance(module, ScriptModule)]
+    return [name for name in scripted if name.rpartition(".")[0] not in scripted]
+
+
+def run_watched(
+    model: nn.Module,
+    arguments: Arguments,
+    watched: Mapping[str, nn.Module],
+    on_output: OnOutput,
+    on_input: OnInput | None = None,
+) -> None:
     """One forward pass, in which `on_output` is told of the end of each call of the watched modules.
 
     The output is handed over before anything after the module can change it in place. The hooks are gone afterwards,
@@ -42,24 +61,27 @@ def run_watched(model: nn.Module, arguments: Arguments, watched: Mapping[str, nn
     counts: Counter[str] = Counter()
     running: list[tuple[nn.Module, bool]] = []  # the calls that have begun, the innermost last, and if they called any
 
-    def begin(module: nn.Module, _: Any) -> None:
+    def begin(module: nn.Module, args: Any, kwargs: Any) -> None:
         if running:
             running[-1] = (running[-1][0], True)
         running.append((module, False))
+        if on_input is not None:
+            on_input((args, kwargs))
 
-    def end(module: nn.Module, _: Any, output: Any) -> None:
+    def end(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         inner, called_others = running.pop()
         while inner is not module:  # a call inside failed, and the model went on
             inner, called_others = running.pop()
         call = Call(names[module], counts[names[module]])
         counts[names[module]] += 1
-        on_output(call, output, not called_others)
+        on_output(call, output, not called_others, (args, kwargs))
 
     names = {module: name for name, module in watched.items()}
     handles = []
     try:
         for module in watched.values():
-            handles += [module.register_forward_pre_hook(begin), module.register_forward_hook(end)]
+            handles.append(module.register_forward_pre_hook(begin, with_kwargs=True))
+            handles.append(module.register_forward_hook(end, with_kwargs=True))
         model(*arguments.positional, **arguments.named)
     except EnoughError:
         pass

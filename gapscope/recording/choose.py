@@ -23,7 +23,7 @@ def choose_outputs(plan: RecordingPlan, layers: Layers | None) -> list[Output]:
     Raises:
         InputError: If nothing matches a pattern, or only what cannot be recorded does.
     """
-    usual = [output for output in plan.outputs if output.usual]
+    usual = [output for output in plan.outputs if output.usual] or list(plan.outputs)
     if layers is None:
         if not usual:
             raise InputError(f"the model puts out nothing that can be recorded: {_some_reasons(plan.skipped)}.")

@@ -1,41 +1,66 @@
 """A model in evaluation mode while it is looked at, and handed back as it was."""
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+
+from gapscope.recording.handed_back import Remembered
 
 
 @contextmanager
 def evaluating(model: nn.Module, device: torch.device) -> Iterator[None]:
     """Evaluation mode, no gradients, on a device; afterwards everything is as before, also after an error.
 
-    What a forward pass leaves behind in the model's attributes (a cache, say) is undone too, and so is its use of the
-    global random numbers.
+    What a forward pass leaves behind in the model is undone too (a cache, a list that grows, parts that it makes or
+    replaces, a buffer that it counts in), and so is its use of the global random numbers of torch, numpy and Python.
     """
-    before = [(module, dict(vars(module)), dict(module._buffers)) for module in model.modules()]
+    before = Remembered(model)
+    drawn = random.getstate(), np.random.get_state()
     home = home_of(model)
     try:
         if device != home:
             model.to(device)
-        for module, _, _ in before:
+        for module in model.modules():
             module.training = False
-        # TF32 would make the numbers depend on the batch size
         with (
             torch.random.fork_rng([device] if device.type == "cuda" else []),
             torch.no_grad(),
-            torch.backends.cudnn.flags(enabled=True, allow_tf32=False),
+            full_precision(),
         ):
             yield
     finally:
-        if device != home:
-            model.to(home)
-        for module, attributes, buffers in before:
-            vars(module).clear()
-            vars(module).update(attributes)
-            module._buffers.clear()
-            module._buffers.update(buffers)
+        random.setstate(drawn[0])
+        np.random.set_state(drawn[1])
+        try:
+            if device != home:
+                model.to(home)
+        finally:
+            before.put_back()
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Products and convolutions of float32 in float32: with TF32 the numbers would depend on the batch size."""
+    before, finer = torch.get_float32_matmul_precision(), _fine_precisions()
+    try:
+        torch.set_float32_matmul_precision("highest")
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+        for place, precision in finer:
+            place.fp32_precision = precision
+
+
+def _fine_precisions() -> list[tuple[Any, str]]:
+    """The newer switches beside the one of old, which sets them; older releases of torch have none."""
+    places: list[Any] = [torch.backends.cuda.matmul, getattr(torch.backends.mkldnn, "matmul", None)]
+    return [(place, place.fp32_precision) for place in places if hasattr(place, "fp32_precision")]
 
 
 def home_of(model: nn.Module) -> torch.device:

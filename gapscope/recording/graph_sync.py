@@ -22,7 +22,7 @@ from gapscope.recording.measured import (
     measure,
     working_bytes,
 )
-from gapscope.recording.outputs import named_tensors
+from gapscope.recording.outputs import as_values, named_tensors
 from gapscope.recording.plan import Output
 from gapscope.recording.probe_images import ProbeImages
 from gapscope.recording.trace import CannotFollowError, Traced
@@ -151,8 +151,8 @@ class _Keeper:
     def keep_layer(self, output: Output, value: Any) -> int:
         """Keep the tensor that is a layer, and say in which slot."""
         for path, tensor in named_tensors(value):
-            if path == output.key[1] and tuple(tensor.shape[1:]) == output.shape:
-                kept = self._keep(f"layer {output.name}", 0, tensor)
+            if path == output.key[1] and output.fits(tensor, self.rows.stop - self.rows.start):
+                kept = self._keep(f"layer {output.name}", 0, as_values(tensor), output.rows)
                 if isinstance(kept, _Kept):
                     return kept.slot
                 raise CannotFollowError(f"layer {output.name} is {tensor.dtype}, which float32 cannot keep for others")
@@ -167,10 +167,10 @@ class _Keeper:
 
         return fx.node.map_aggregate(value, keep)
 
-    def _keep(self, name: str, number: int, tensor: Tensor) -> "_Kept | Tensor":
-        """One row per image and nothing lost in float32: it is kept; any other tensor stays what it is."""
+    def _keep(self, name: str, number: int, tensor: Tensor, rows: int = 1) -> "_Kept | Tensor":
+        """As many rows per image and nothing lost in float32: it is kept; any other tensor stays what it is."""
         num_rows = self.rows.stop - self.rows.start
-        if tensor.dtype not in KEEPABLE or tensor.shape[:1] != (num_rows,) or not tensor.numel():
+        if tensor.dtype not in KEEPABLE or tensor.shape[:1] != (num_rows * rows,) or not tensor.numel():
             return tensor
         if id(tensor) not in self.met:
             features = tensor.numel() // num_rows

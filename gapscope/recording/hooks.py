@@ -13,7 +13,7 @@ from gapscope.progress import Progress
 from gapscope.recording.calls import Call, EnoughError, module_names, run_watched
 from gapscope.recording.live_tensors import FLOAT_BYTES, LiveTensors
 from gapscope.recording.measured import Measured, allocate, is_as_planned, measure, usual_working_bytes
-from gapscope.recording.outputs import named_tensors
+from gapscope.recording.outputs import as_values, named_tensors
 from gapscope.recording.plan import Output
 from gapscope.recording.probe_images import ProbeImages
 
@@ -95,7 +95,7 @@ class _Taker:
         missing = set(self.features)
         last_calls = set(self.wanted)
 
-        def keep(call: Call, value: Any, _: bool) -> None:
+        def keep(call: Call, value: Any, _: bool, __: Any) -> None:
             if call not in self.wanted:
                 return
             for path, tensor in named_tensors(value):
@@ -108,15 +108,15 @@ class _Taker:
                 raise EnoughError
 
         modules = module_names(model)
-        watched = {call.module: modules[call.module] for call in self.wanted}
+        watched = {call.module: modules[call.module] for call in self.wanted if call.module in modules}
         run_watched(model, self.probe.arguments(rows), watched, keep)
         for key in missing:
             self.dropped[self.group[key].name] = "is missing for some batches"
 
     def _store(self, key: int, rows: slice, tensor: Tensor) -> None:
         output = self.group[key]
-        if tuple(tensor.shape) == (rows.stop - rows.start, *output.shape):
-            self.features[key][rows] = tensor.reshape(len(tensor), -1)
+        if output.fits(tensor, rows.stop - rows.start):
+            self.features[key][rows] = as_values(tensor).reshape(rows.stop - rows.start, -1)
         else:
-            expected = ("images", *output.shape)
+            expected = ("images" if output.rows == 1 else f"{output.rows} x images", *output.row_shape)
             self.dropped[output.name] = f"changes its shape from batch to batch: {tuple(tensor.shape)}, not {expected}"

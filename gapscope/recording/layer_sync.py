@@ -7,9 +7,8 @@ still needs takes 6, and a memory budget bounds that. The work is one forward pa
 import hashlib
 import math
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -22,6 +21,7 @@ from gapscope.detector.layers import IMAGE, Layer
 from gapscope.detector.network import Darknet, check_images, fingerprint
 from gapscope.errors import InputError
 from gapscope.progress import Progress, silent
+from gapscope.recording.evaluating import evaluating
 from gapscope.recording.input_gram import input_gram
 from gapscope.recording.into import run_into, writes_directly
 from gapscope.recording.layer_numbers import LayerNumbers, start_numbers
@@ -81,7 +81,7 @@ def record_by_layers(
     wanted = list(range(len(network.table))) if layers is None else list(layers)
     recorder = _Recorder(network, images, wanted, batch_size, precision, budget, torch.device(device))
     with (
-        _evaluating(network, recorder.device),
+        evaluating(network, recorder.device),
         tempfile.TemporaryDirectory(prefix="gapscope-record-") as folder,
         ThreadPoolExecutor(1) as beside,
     ):
@@ -220,21 +220,3 @@ class _Recorder:
         side = self.images.shape[-1] // layer.stride if layer.stride else 1
         shape = (len(self.images), layer.filters, side, side)
         return live.allocate(layer.index, shape, channels_last=self.channels_last, reserve=0)
-
-
-@contextmanager
-def _evaluating(network: Darknet, device: torch.device) -> Iterator[None]:
-    """The network on a device in evaluation mode without gradients; every part as it was afterwards."""
-    modes = {module: module.training for module in network.modules()}
-    home = next((tensor.device for tensor in network.state_dict().values()), device)
-    try:
-        network.to(device)
-        for module in modes:
-            module.training = False
-        # TF32 would make the numbers depend on the batch size
-        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            yield
-    finally:
-        network.to(home)
-        for module, training in modes.items():
-            module.training = training

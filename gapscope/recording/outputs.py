@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 
@@ -25,6 +26,16 @@ def named_tensors(value: Any, name: str = "", inside: frozenset[int] = frozenset
         return
     for step, part in _parts(value):
         yield from named_tensors(part, name + step, inside | {id(value)})
+
+
+def is_dense(tensor: Tensor) -> bool:
+    """Whether all of a tensor's values lie in memory: it is neither sparse nor nested."""
+    return tensor.layout == torch.strided and not tensor.is_nested
+
+
+def as_values(tensor: Tensor) -> Tensor:
+    """The tensor, or of a quantized one the values that it stands for."""
+    return tensor.dequantize() if tensor.is_quantized else tensor
 
 
 def _parts(value: Any) -> Iterator[tuple[str, Any]]:

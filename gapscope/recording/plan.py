@@ -2,7 +2,8 @@
 
 Three passes are made: two over the first two images, which must agree, and one over the first three. An output is a
 layer if its first axis follows the number of images, its other axes stay, and an image's values do not depend on
-which other images are in the batch.
+which other images are in the batch. Of an output that has several rows for each image, such as windows, the rows of an
+image are put together, if its values show that they stand together.
 """
 
 import weakref
@@ -16,14 +17,18 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gapscope.errors import InputError
-from gapscope.recording.calls import Call, module_names, run_watched
-from gapscope.recording.outputs import named_tensors
+from gapscope.recording.calls import Call, module_names, run_watched, scripted_parts
+from gapscope.recording.channels import ChannelAxes
+from gapscope.recording.outputs import as_values, is_dense, named_tensors
 from gapscope.recording.probe_images import ProbeImages
 
 SAME = 1e-5
 """How far two passes over one batch may be apart, as a share of the mean absolute value."""
 ALIKE = 1e-3
 """The same for two batches that share images: kernels round differently with the batch size, and layers add to it."""
+
+HANDING_ON = ("Identity", "Drop", "StochasticDepth")
+"""In the names of classes that hand on what they are given when they are not in training."""
 
 Digest = NDArray[np.float64]
 """(up to 2 images, 3): mean, mean absolute value and a weighted sum of an image's values."""
@@ -41,17 +46,28 @@ class Output:
     kind: str
     """The module's class."""
     shape: tuple[int, ...]
-    """Of one image."""
+    """Of one image; (k, ...) where an image has k rows."""
     channel_axis: int
-    """Which axis of the batch's tensor counts the channels; the others, but for the first, are places."""
+    """Which axis of (images, *shape) counts the channels; the others, but for the first, are places."""
     usual: bool
     """Recorded unless asked otherwise: no other module is called inside, or the tensor is none that one inside made."""
     digest: Digest
+    rows: int = 1
+    """Of the tensor for each image."""
 
     @property
     def num_features(self) -> int:
         """Numbers per image."""
         return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """Of one row of the tensor that the model puts out."""
+        return self.shape if self.rows == 1 else self.shape[1:]
+
+    def fits(self, tensor: Tensor, num_images: int) -> bool:
+        """Whether a tensor is this output for so many images."""
+        return tuple(tensor.shape) == (num_images * self.rows, *self.row_shape)
 
 
 @dataclass(frozen=True)
@@ -73,7 +89,11 @@ class _Sighting:
     dtype: torch.dtype
     dense: bool
     new: bool
+    handed_on: bool
+    """It is what the module was given, as it was."""
     digest: Digest
+    """Of each image, where its rows can be told; otherwise of the first two rows."""
+    channel_axis: int
 
 
 @dataclass
@@ -83,14 +103,21 @@ class _Pass:
     calling_others: set[str]
 
 
-def explore(model: nn.Module, probe: ProbeImages) -> RecordingPlan:
+def explore(model: nn.Module, probe: ProbeImages, *, copies: bool = False) -> RecordingPlan:
     """Find the layers of a model that is in evaluation mode.
+
+    Args:
+        copies: Record identities and dropout, which hand on what they were given, without being asked for them.
 
     Raises:
         InputError: If the model cannot take the images, or two passes over the same images differ.
     """
     modules = module_names(model)
-    first, again, larger = (_look(model, modules, probe, num) for num in (2, 2, 3))
+    first = _look(model, modules, probe, 2, axes=ChannelAxes())
+    if module_names(model) != modules:  # it builds or replaces parts when it is first called
+        modules = module_names(model)
+        first = _look(model, modules, probe, 2, axes=ChannelAxes())
+    again, larger = (_look(model, modules, probe, num) for num in (2, 3))
     keys = [*first.seen, *(key for key in larger.seen if key not in first.seen)]
     labels = _labels(keys, modules)
     _refuse_randomness(first, again, labels)
@@ -104,12 +131,19 @@ def explore(model: nn.Module, probe: ProbeImages) -> RecordingPlan:
         if reason or one is None:
             skipped[name] = reason
             continue
-        shape = one.shape[1:]
-        axis, usual = _channel_axis(module, shape, outputs), one.new or key[0].module in leaves
-        outputs.append(Output(key, name, type(module).__name__, shape, axis, usual, one.digest))
+        kind = type(module).__name__
+        copy = one.handed_on and any(word in kind for word in HANDING_ON) and not copies
+        rows, shape, axis = one.shape[0] // 2, one.shape[1:], one.channel_axis
+        if rows > 1:
+            shape, axis = (rows, *shape), axis + 1
+        usual = one.new or (key[0].module in leaves and not copy)
+        outputs.append(Output(key, name, kind, shape, axis, usual, one.digest, rows))
+    skipped |= dict.fromkeys(scripted_parts(model), "is TorchScript, which does not show what its layers put out")
+    now = module_names(model)
     for name, module in modules.items():
         if name not in first.called and not any(module.children()):
-            skipped[name] = "is never called"
+            same = now.get(name) is module
+            skipped[name] = "is never called" if same else "is made anew whenever the model is called"
     return RecordingPlan(tuple(outputs), skipped, frozenset(leaves))
 
 
@@ -132,31 +166,49 @@ def alike(one: Digest, other: Digest, tolerance: float) -> bool:
     return bool((near | (one == other) | (np.isnan(one) & np.isnan(other))).all())
 
 
-def _look(model: nn.Module, modules: dict[str, nn.Module], probe: ProbeImages, num_images: int) -> _Pass:
-    """One pass over the first images."""
+def _look(
+    model: nn.Module,
+    modules: dict[str, nn.Module],
+    probe: ProbeImages,
+    num_images: int,
+    axes: ChannelAxes | None = None,
+) -> _Pass:
+    """One pass over the first images; `axes` follows their channels."""
     found = _Pass({}, set(), set())
     made: dict[int, tuple[weakref.ref[Tensor], int]] = {}  # the tensors seen so far, by identity, and their versions
+    given_first: dict[int, tuple[weakref.ref[Tensor], int]] = {}  # and those that no watched module had put out
 
-    def look(call: Call, output: Any, alone: bool) -> None:
+    def given(inputs: Any) -> None:
+        for _, tensor in named_tensors(inputs):
+            if not _is_same(made.get(id(tensor)), tensor):
+                given_first[id(tensor)] = weakref.ref(tensor), _version(tensor)
+
+    def look(call: Call, output: Any, alone: bool, inputs: Any) -> None:
         found.called.add(call.module)
         if not alone:
             found.calling_others.add(call.module)
+        taken = {id(tensor) for _, tensor in named_tensors(inputs)}
         for path, tensor in named_tensors(output):
-            version = 0 if tensor.is_inference() else tensor._version  # counts changes in place
-            known, then = made.get(id(tensor), (lambda: None, -1))
-            dense = tensor.layout == torch.strided and not tensor.is_nested
+            dense, module, values = is_dense(tensor), modules[call.module], as_values(tensor)
+            known = _is_same(made.get(id(tensor)), tensor)
             found.seen[call, path] = _Sighting(
                 shape=tuple(tensor.shape) if dense else (),
-                dtype=tensor.dtype,
+                dtype=values.dtype,
                 dense=dense,
-                new=known() is not tensor or then != version,
-                digest=digest_of(tensor) if dense else np.zeros((2, 3)),
+                new=not known,
+                handed_on=id(tensor) in taken and (known or _is_same(given_first.get(id(tensor)), tensor)),
+                digest=digest_of(_by_image(values, num_images)) if dense else np.zeros((2, 3)),
+                channel_axis=axes.axis_of(call.module, module, tensor, inputs, alone=alone) if axes and dense else 1,
             )
-            made[id(tensor)] = weakref.ref(tensor), version
+            made[id(tensor)] = weakref.ref(tensor), _version(tensor)
 
     arguments = probe.arguments(slice(0, num_images))
+    for _, tensor in named_tensors([arguments.positional, arguments.named]):
+        made[id(tensor)] = weakref.ref(tensor), _version(tensor)
+    if axes:
+        axes.images([arguments.positional, arguments.named])
     try:
-        run_watched(model, arguments, modules, look)
+        run_watched(model, arguments, modules, look, given)
     except InputError:
         raise
     except Exception as error:  # whatever a model does with arguments that it was not made for
@@ -166,6 +218,22 @@ def _look(model: nn.Module, modules: dict[str, nn.Module], probe: ProbeImages, n
             "Check the size, and say by `preprocess` and `inputs` how the model is called."
         ) from error
     return found
+
+
+def _version(tensor: Tensor) -> int:
+    """How often a tensor was changed in place."""
+    return 0 if tensor.is_inference() else tensor._version
+
+
+def _is_same(known: tuple[weakref.ref[Tensor], int] | None, tensor: Tensor) -> bool:
+    """Whether it is the tensor that was noted, and was not changed since."""
+    return known is not None and known[0]() is tensor and known[1] == _version(tensor)
+
+
+def _by_image(tensor: Tensor, num_images: int) -> Tensor:
+    """The rows of each image put together, where there are several for each."""
+    several = tensor.ndim > 1 and len(tensor) > num_images and len(tensor) % num_images == 0
+    return tensor.reshape(num_images, -1) if several else tensor
 
 
 def _labels(keys: Sequence[Key], modules: dict[str, nn.Module]) -> dict[Key, str]:
@@ -207,7 +275,7 @@ def _reason_against(one: _Sighting | None, other: _Sighting | None) -> str:
         return "is sparse or nested"
     if not one.dtype.is_floating_point:
         return f"holds {str(one.dtype).removeprefix('torch.')} values, which are no activations"
-    if one.shape[:1] != (2,) or other.shape[:1] != (3,):
+    if not one.shape or not _rows_follow(one, other):
         return f"has the shapes {one.shape} for 2 images and {other.shape} for 3: its rows are not the images"
     if one.shape[1:] != other.shape[1:]:
         return f"has the shapes {one.shape} for 2 images and {other.shape} for 3: its features vary"
@@ -218,11 +286,19 @@ def _reason_against(one: _Sighting | None, other: _Sighting | None) -> str:
     return ""
 
 
-def _channel_axis(module: nn.Module, shape: tuple[int, ...], earlier: list[Output]) -> int:
-    """Where the channels are: modules that mix or scale channels know; others keep what came before in that shape."""
-    if hasattr(module, "out_features") or hasattr(module, "normalized_shape"):
-        return len(shape)
-    if hasattr(module, "out_channels") or hasattr(module, "num_features") or len(shape) < 2:
-        return 1
-    known = (output.channel_axis for output in reversed(earlier) if output.shape == shape)
-    return next(known, len(shape) if len(shape) == 2 else 1)
+def _rows_follow(one: _Sighting, other: _Sighting) -> bool:
+    """Whether the rows are the images, or as many for each image, one image's after the other's.
+
+    Of several rows the values must say so: those of an image are the same whichever images come with it, and differ
+    from another image's. Rows that are sorted otherwise, or are not of images at all (anchors), are neither.
+    """
+    rows = one.shape[0] // 2
+    if (one.shape[0], other.shape[:1]) != (2 * rows, (3 * rows,)) or not rows:
+        return False
+    if rows == 1:
+        return True
+    return (
+        len(one.shape) > 1
+        and alike(one.digest, other.digest, ALIKE)
+        and not alike(one.digest[:1], one.digest[1:], ALIKE)
+    )

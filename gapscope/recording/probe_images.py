@@ -4,7 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.transforms.v2 import functional as tv
@@ -110,6 +112,29 @@ def find_preprocessing(preprocess: Preprocess) -> Callable[[Tensor], Tensor]:
 def usual_inputs(model: torch.nn.Module) -> Inputs | None:
     """How a model is known to be called: torchvision's detectors take a list of images (3, s, s)."""
     return list if isinstance(getattr(model, "transform", None), GeneralizedRCNNTransform) else None
+
+
+Images = Tensor | NDArray[np.uint8] | Sequence[Tensor | NDArray[np.uint8]]
+"""uint8 (n, 3, s, s), as a tensor or an array, or a list of n images (3, s, s)."""
+
+
+def as_tensor(images: Images) -> Tensor:
+    """Images as one tensor, whichever way they are given.
+
+    Raises:
+        InputError: If they are something else, or a list of images of different shapes.
+    """
+    if isinstance(images, Tensor):
+        return images
+    try:
+        if isinstance(images, np.ndarray):
+            return torch.from_numpy(np.ascontiguousarray(images))
+        return torch.stack([torch.as_tensor(image) for image in images])
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"images are a {type(images).__name__} that makes no tensor ({str(error).splitlines()[0]}) - expected "
+            "uint8 of shape (n, 3, size, size), or a list of images of one shape. Letterbox them first."
+        ) from error
 
 
 def check_probe_images(images: Tensor, size: int, paths: Sequence[str] | None) -> tuple[str, ...]:

@@ -26,8 +26,17 @@ from gapscope.recording.input_gram import input_gram
 from gapscope.recording.layer_sync import Precision, check_precision
 from gapscope.recording.live_tensors import LiveTensors, parse_memory
 from gapscope.recording.measured import Measured, check_budget, usual_working_bytes
+from gapscope.recording.outputs import is_dense, named_tensors
 from gapscope.recording.plan import RecordingPlan, explore
-from gapscope.recording.probe_images import Inputs, Preprocess, ProbeImages, check_probe_images, usual_inputs
+from gapscope.recording.probe_images import (
+    Images,
+    Inputs,
+    Preprocess,
+    ProbeImages,
+    as_tensor,
+    check_probe_images,
+    usual_inputs,
+)
 from gapscope.recording.recording import STATISTICS, Recording
 from gapscope.recording.trace import CannotFollowError, trace
 
@@ -36,7 +45,7 @@ Method = Literal["auto", "graph", "hooks"]
 
 def record(
     model: nn.Module,
-    images: Tensor,
+    images: Images,
     *,
     size: int = 416,
     layers: Layers | None = None,
@@ -60,7 +69,7 @@ def record(
         model: Any module. Of gapscope's own networks the layers are recorded by Darknet index, unless preprocess,
             inputs or method is given; of any other model every call of a module that calls no others, and every
             output that other modules compute themselves.
-        images: uint8 (n, 3, size, size), RGB, letterboxed; n at least 4.
+        images: uint8 (n, 3, size, size), RGB, letterboxed; n at least 4. A tensor, an array, or a list of n images.
         size: Side of the images, pixels.
         layers: Which layers: of gapscope's own networks indices such as 82, "0-74" or range(75), of others names and
             patterns such as "layer1.*"; or a list of them; None: all.
@@ -84,6 +93,7 @@ def record(
         InputError: For images that do not fit, a model that cannot take them or computes something else each time,
             layers that it does not have, a precision that there is not, or a budget too small for one step.
     """
+    images = as_tensor(images)
     if isinstance(model, Darknet) and (preprocess, inputs, method) == ("0-1", None, "auto"):
         return layer_sync.record_by_layers(
             model,
@@ -115,7 +125,7 @@ def record(
     )
     what = f"recording {(provenance or {}).get('arm', '')} at {size} px".replace("  ", " ")
     with evaluating(model, probe.device):
-        plan = explore(model, probe)
+        plan = explore(model, probe, copies=isinstance(model, Darknet))
         measured, skipped, how = _measure(model, probe, plan, layers, method, parse_memory(memory), progress, what)
     if not measured:
         raise InputError(f"no layer could be recorded: {'; '.join(f'{name} {why}' for name, why in skipped.items())}.")
@@ -193,11 +203,20 @@ def model_fingerprint(model: nn.Module) -> str:
     """
     digest = hashlib.sha256(f"{type(model).__module__}.{type(model).__qualname__}\n".encode())
     for name, value in model.state_dict().items():
-        if isinstance(value, Tensor):
-            digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
-            flat = value.detach().cpu().contiguous().reshape(-1)
-            digest.update(flat.view(torch.uint8).numpy().data)
+        for path, tensor in named_tensors(value, name):  # quantized layers keep their weights in tuples
+            digest.update(f"{path} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+            for part in _dense_parts(tensor.detach().cpu()):
+                digest.update(part.contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
+
+
+def _dense_parts(tensor: Tensor) -> list[Tensor]:
+    """What decides a tensor's values, in tensors that lie in memory as they are."""
+    if not tensor.is_quantized:
+        return [tensor if is_dense(tensor) else tensor.to_dense()]
+    if tensor.qscheme() in (torch.per_tensor_affine, torch.per_tensor_symmetric):
+        return [tensor.int_repr(), torch.tensor([tensor.q_scale(), tensor.q_zero_point()], dtype=torch.float64)]
+    return [tensor.int_repr(), tensor.q_per_channel_scales(), tensor.q_per_channel_zero_points()]
 
 
 def _unwrapped(model: nn.Module) -> nn.Module:

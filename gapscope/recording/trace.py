@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from torch import fx, nn
+from torch.jit import ScriptModule
 
 from gapscope.recording.calls import Call, module_names
 
@@ -49,7 +50,7 @@ class _Tracer(fx.Tracer):
         self.ends = _Ends({id(module): name for name, module in module_names(model).items()})
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return self.ends.names.get(id(m)) in self.leaves
+        return isinstance(m, ScriptModule) or self.ends.names.get(id(m)) in self.leaves
 
     def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
         output = super().call_module(m, forward, args, kwargs)
