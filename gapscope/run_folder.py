@@ -18,6 +18,9 @@ from filelock import FileLock, Timeout
 from gapscope.errors import InputError
 from gapscope.files import read_text, write_json
 
+STAGES = ("data", "train", "evaluate", "record", "compare", "report")
+"""Of a study, in the order in which they run; `--only` takes one of them."""
+
 
 class RunName(NamedTuple):
     """One arm trained with one seed; prints as files and figures spell it, `u-real-seed0`."""
@@ -84,6 +87,10 @@ class RunFolder:
         """The list of a split's images."""
         return self.domain(domain) / f"{split}.txt"
 
+    def source_files(self, domain: str) -> Path:
+        """Names, sizes and dates of the files that a domain of the user's was read from."""
+        return self.domain(domain) / "source-files.jsonl"
+
     def probe(self, domain: str) -> Path:
         return self.root / "probe" / f"{domain}.txt"
 
@@ -97,6 +104,10 @@ class RunFolder:
 
     def last_weights(self, run: RunName) -> Path:
         return self.training(run) / "last.safetensors"
+
+    def end_state(self, run: RunName) -> Path:
+        """Where the training stood when it ended: what it needs to go on for more epochs."""
+        return self.training(run) / "end.pt"
 
     def metrics(self, run: RunName) -> Path:
         """A line per epoch."""
@@ -130,39 +141,33 @@ class RunFolder:
     def record_of(self, unit: str) -> Path:
         return self.records / f"{unit.replace('/', '--')}.json"
 
-    def read_record(self, unit: str) -> dict[str, Any] | None:
+    def before(self, unit: str) -> Path:
+        """Where results of a unit are kept that others have replaced."""
+        return self.root / "before" / unit.replace("/", "--")
+
+    def read_record(self, unit: str, path: Path | None = None) -> dict[str, Any] | None:
         """What is on record about a unit, or None.
+
+        Args:
+            unit: Its name.
+            path: Of the record, if it is not the one in `stages/`.
 
         Raises:
             InputError: If the record is there but cannot be read.
         """
-        path = self.record_of(unit)
-        if not path.exists():
-            return None
+        path = path or self.record_of(unit)
         try:
-            return json.loads(read_text(path))
-        except (OSError, ValueError):
+            return dict(json.loads(read_text(path)))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError):
             raise InputError(
                 f"{path}: cannot be read as a stage record. Delete it, and the stage runs again."
             ) from None
 
-    def is_done(self, unit: str, key: str, outputs: tuple[Path, ...]) -> bool:
-        """Whether the unit was finished from the same inputs and all its files still stand."""
-        record = self.read_record(unit)
-        return record is not None and record.get("key") == key and all(path.exists() for path in outputs)
-
-    def left_by(self, unit: str, key: str) -> str | None:
-        """The hash of what a finished unit left for others, if there is one on record."""
-        record = self.read_record(unit)
-        return record.get("left") if record is not None and record.get("key") == key else None
-
-    def write_record(
-        self, unit: str, key: str, outputs: tuple[Path, ...], seconds: float, left: str | None = None
-    ) -> None:
-        """Note that the unit is finished, and the hash of what it left for others; call it last."""
-        files = [str(path.relative_to(self.root)) for path in outputs]
-        record = {"unit": unit, "key": key, "files": files, "seconds": round(seconds, 2)}
-        write_json(self.record_of(unit), record | ({} if left is None else {"left": left}))
+    def write_record(self, unit: str, record: dict[str, Any]) -> None:
+        """Note that a unit is finished; to be called last."""
+        write_json(self.record_of(unit), record)
 
     def forget(self, unit: str) -> None:
         """Drop the record before the unit's files are replaced, so that a kill cannot leave a record of old files."""

@@ -12,8 +12,7 @@ from pathlib import Path
 
 from gapscope.config import Experiment
 from gapscope.experiment_file import read_config
-from gapscope.run_folder import RunFolder, RunName
-from gapscope.study.units import STAGES
+from gapscope.run_folder import STAGES, RunFolder, RunName
 
 FIGURES = ("figure1", "figure1-paper", "figure2", "figure3", "figure4", "figure5", "figure6", "figure7")
 

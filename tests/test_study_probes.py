@@ -14,14 +14,14 @@ from gapscope.detector.network import yolov3
 from gapscope.detector.weights import save_weights
 from gapscope.errors import InputError
 from gapscope.experiment_file import parse_config
-from gapscope.files import write_json
+from gapscope.files import hash_file, write_json
 from gapscope.findings.run_reader import read_results
 from gapscope.run_folder import RunName
 from gapscope.study.run import do, run, write_settings
 from gapscope.study.stages import units_of
 from gapscope.study.state import Watched
 from gapscope.study.status import again_lines
-from gapscope.study.units import keys_of
+from gapscope.study.units import keys_of, ledger, note_done
 
 pytestmark = pytest.mark.slow
 
@@ -53,12 +53,12 @@ def recorded_run(tmp_path_factory: pytest.TempPathFactory, data_root: Path) -> P
     units = units_of(study)
     do(units, study, only="data")
     for unit in [unit for unit in units if unit.stage == "train"]:
-        _, arm, seed = unit.name.split("/")
-        drawn = yolov3(["car", "bus"], 0.0625, 0.1, torch.Generator().manual_seed(len(arm) + int(seed[4:])))
+        number = len(unit.run.arm) + unit.run.seed
+        drawn = yolov3(["car", "bus"], 0.0625, 0.1, torch.Generator().manual_seed(number))
         save_weights(drawn, unit.outputs[0], {})
-        for path in unit.outputs[1:]:
-            write_json(path, {})
-        study.folder.write_record(unit.name, keys_of(units, study.folder)[unit.name], unit.outputs, 0.0)
+        study.folder.metrics(unit.run).touch()
+        write_json(study.folder.training_summary(unit.run), {"weights_sha256": hash_file(unit.outputs[0])})
+        note_done(ledger(units, study.folder)[unit.name], study.folder, 0.0)
     do(units, study, only="record")
     do(units, study, only="compare")
     return folder

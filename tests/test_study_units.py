@@ -5,17 +5,16 @@ from pathlib import Path
 
 import pytest
 from small_data import noise
-from two_domains import TEXT, study_of, write_two_domains
+from two_domains import TEXT, noted_as_done, study_of, write_two_domains
 
 from gapscope.errors import InputError
 from gapscope.experiment_file import parse_config
-from gapscope.files import write_json
 from gapscope.study.run import do, write_settings
 from gapscope.study.stages import units_of
 from gapscope.study.state import Watched
 from gapscope.study.status import again_lines
 from gapscope.study.study import Study
-from gapscope.study.units import keys_of, pending
+from gapscope.study.units import ledger, pending
 
 EXPERIMENT = parse_config(TEXT)
 
@@ -32,13 +31,7 @@ def done(tmp_path: Path) -> Study:
     write_settings(study, TEXT)
     units = units_of(study)
     do(units, study, only="data")
-    for unit in units:
-        if unit.stage != "data":
-            for path in unit.outputs:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_json(path, {})
-            key = keys_of(units, study.folder)[unit.name]
-            study.folder.write_record(unit.name, key, unit.outputs, 0.0)
+    noted_as_done(study)
     assert waiting(study) == set()
     return study
 
@@ -60,10 +53,14 @@ def test_copied_data_are_read_again_and_nothing_is_trained_again(done, tmp_path)
 
 def test_until_copied_data_are_read_status_says_that_nothing_else_may_be_made_again(done, tmp_path):
     shutil.copytree(tmp_path / "data", tmp_path / "elsewhere", copy_function=shutil.copyfile)
-    data, train, *_ = again_lines(Watched(done.folder.root, tmp_path / "elsewhere").state())
-    assert data.startswith("data: 3 made before") and data.endswith("; they are made again")
-    assert train.startswith("train: 4 made before")
-    assert train.endswith("; they are made again unless the data, once they are read again, are what they were")
+    lines = again_lines(Watched(done.folder.root, tmp_path / "elsewhere").state(), done.folder)
+    unless = "unless the data, once they are read again, are what they were"
+    assert [line.partition(" (took")[0] for line in lines[1:5]] == [
+        "  data/real, data/game: 61 files changed or newly dated (data.yaml, images/000.png, images/001.png, ...)",
+        f"  probe/game: {unless}",
+        f"  train/u-real/seed0, train/u-real/seed1, train/f-game/seed0 and 1 more: {unless}",
+        f"  evaluate: 8: {unless}",
+    ]
 
 
 def test_another_pixel_trains_again_what_has_seen_it_and_nothing_else(done, tmp_path):
@@ -91,8 +88,8 @@ def test_a_record_that_does_not_say_what_was_left_goes_by_what_it_was_made_from(
     for unit in units:
         done.folder.forget(unit.name)
     for unit in units:
-        key = keys_of(units, done.folder)[unit.name]
-        done.folder.write_record(unit.name, key, unit.outputs, 0.0)
+        one = ledger(units, done.folder)[unit.name]
+        done.folder.write_record(unit.name, {"unit": unit.name, "key": one.keys.former, "seconds": 0.0})
     assert waiting(done) == set()
     (tmp_path / "data/real/labels/003.txt").touch()
     assert "train/u-real/seed0" in made_again(done)

@@ -50,7 +50,7 @@ def test_it_does_the_data_it_needs_and_one_training(place):
         "train--f-synthetic--seed0.json",
     ]
     names = {path.name for path in (run / "arms/f-synthetic/seed0").iterdir() if not path.name.startswith(".")}
-    assert names == {"weights.safetensors", "last.safetensors", "metrics.jsonl", "summary.json"}
+    assert names == {"weights.safetensors", "last.safetensors", "end.pt", "metrics.jsonl", "summary.json"}
     summary = json.loads((run / "arms/f-synthetic/seed0/summary.json").read_text())
     assert summary["frozen_hash_before"] == summary["frozen_hash_after"]
     assert summary["frozen_hash_covers"] == "weights and batch statistics"

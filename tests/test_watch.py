@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ from in_browser import draw_all, serious, text_of
 from made_up_run import write_made_up_run
 
 from gapscope.errors import InputError
-from gapscope.study.state import TrainingState, Watched, read_epochs, seconds_left, training_state
-from gapscope.study.units import keys_of
+from gapscope.study.state import TrainingState, Watched, seconds_left, training_state
+from gapscope.study.units import ledger, note_done
+from gapscope.training.metrics import read_epochs
 from gapscope.watching.live import LiveView
 from gapscope.watching.watch import LiveServer, has_screen, make_server, watch
 from gapscope.words import duration
@@ -67,14 +69,14 @@ def record_as_done(run: Path) -> None:
     """Records of all units whose files stand, as the run itself leaves them; what a made-up run lacks is left empty."""
     watched = Watched(run)
     _, units = watched._units()
-    keys = keys_of(units, watched.folder)
     for unit in units:
         lacking = [path for path in unit.outputs if not path.exists()]
         if all(path.suffix == ".safetensors" or path.parent.name == "probe" for path in lacking):
             for path in lacking:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.touch()
-            watched.folder.write_record(unit.name, keys[unit.name], unit.outputs, 1.0)
+            standing = ledger(units, watched.folder)[unit.name]
+            note_done(replace(standing, unit=replace(unit, left=None)), watched.folder, 1.0)  # nothing is read there
 
 
 @pytest.fixture

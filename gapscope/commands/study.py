@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from gapscope.commands.announced import announced_in
 from gapscope.commands.app import DataRoot, app
 
 Jobs = Annotated[int, typer.Option(help="Trainings at a time, each with its share of the cores.", min=1)]
@@ -32,7 +33,15 @@ def demo(
     from gapscope.study.run import run
 
     text = demo_text(quick=quick)
-    report = run(demo_experiment(quick=quick), out, config_text=text, only=only, jobs=jobs, progress=for_terminal())
+    report = run(
+        demo_experiment(quick=quick),
+        out,
+        config_text=text,
+        only=only,
+        jobs=jobs,
+        progress=for_terminal(),
+        announce=announced_in(out),
+    )
     _say_done(report, out, only)
 
 
@@ -43,23 +52,37 @@ def run(
     only: Annotated[str | None, typer.Option(help="One stage: data train evaluate record compare report.")] = None,
     jobs: Jobs = 1,
     data_root: DataRoot = None,
+    dry: Annotated[bool, typer.Option("--dry", help="Say what would be done and why, and do nothing.")] = False,
 ) -> None:
     """Run a study, or go on with it where it stopped.
 
+    Says first which finished work is done again, which setting or file
+    changed, and what it took. What is replaced is kept in the run folder.
+
     Example: gapscope run configs/road-vs-carla.toml --data-root ~/data
+    Example: gapscope run study.toml --dry
     """
     from gapscope.experiment_file import parse_config, read_config_text
     from gapscope.progress import for_terminal
 
     text = read_config_text(config)
     experiment = parse_config(text, str(config))
-    from gapscope.study.run import (
-        run as run_study,
-    )  # imports torch: a mistake in the file does not wait for it
+    from gapscope.study.plan import everything  # imports torch: a mistake in the file does not wait for it
+    from gapscope.study.run import planned, run as run_study
 
     out = out or Path("runs") / experiment.name
+    if dry:
+        print("\n".join(everything(planned(experiment, out, data_root, only))))
+        return
     report = run_study(
-        experiment, out, config_text=text, data_root=data_root, only=only, jobs=jobs, progress=for_terminal()
+        experiment,
+        out,
+        config_text=text,
+        data_root=data_root,
+        only=only,
+        jobs=jobs,
+        progress=for_terminal(),
+        announce=announced_in(out),
     )
     _say_done(report, out, only)
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from gapscope.commands.announced import announced_in
 from gapscope.commands.app import DataRoot, app
 
 
@@ -32,5 +33,14 @@ def train(
     from gapscope.study.run import train_one  # imports torch: a mistake in the file does not wait for it
 
     out = out or Path("runs") / experiment.name
-    weights = train_one(experiment, out, arm, seed, config_text=text, data_root=data_root, progress=for_terminal())
+    weights = train_one(
+        experiment,
+        out,
+        arm,
+        seed,
+        config_text=text,
+        data_root=data_root,
+        progress=for_terminal(),
+        announce=announced_in(out),
+    )
     print(f"weights: {weights}; what is left of the study: gapscope run {config} --out {out}")

@@ -121,6 +121,38 @@ class AnnotationTable:
         """The same images with only the boxes where `keep` (m,) is true."""
         return replace(self, **{name: getattr(self, name)[keep] for name in _BOX_COLUMNS})
 
+    @classmethod
+    def joined(cls, tables: Sequence[Self]) -> Self:
+        """The images of several tables of the same classes as one table; where there are several, paths are absolute.
+
+        An attribute that some tables do not have is "" for their images.
+
+        Raises:
+            InputError: Their classes are not the same.
+        """
+        if len(tables) == 1:
+            return tables[0]
+        if len({table.class_names for table in tables}) > 1:
+            raise InputError("domains of one arm have different classes; map them to the same ones.")
+        starts = np.cumsum([0] + [len(table) for table in tables[:-1]])
+        columns = {name: np.concatenate([getattr(table, name) for table in tables]) for name in _COLUMNS}
+        shifted = [table.box_image + start for table, start in zip(tables, starts, strict=True)]
+        columns["box_image"] = np.concatenate(shifted).astype(np.int32)
+        columns["paths"] = np.array([str(table.path(i)) for table in tables for i in range(len(table))], np.str_)
+        empty = [np.zeros(len(table), np.str_) for table in tables]
+        stated = dict.fromkeys(name for table in tables for name in table.attributes)
+        return cls(
+            root=tables[0].root,
+            class_names=tables[0].class_names,
+            attributes={
+                name: np.concatenate([t.attributes.get(name, none) for t, none in zip(tables, empty, strict=True)])
+                for name in stated
+            },
+            no_area=sum(table.no_area for table in tables),
+            notes=tuple(dict.fromkeys(note for table in tables for note in table.notes)),
+            **columns,
+        )
+
     def save(self, path: Path) -> None:
         """Write all columns but `root` as one .npz file, without pickles."""
         columns = {name: getattr(self, name) for name in _COLUMNS}

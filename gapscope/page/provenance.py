@@ -14,13 +14,12 @@ from gapscope.errors import InputError
 from gapscope.files import read_text
 from gapscope.findings.results import Results
 from gapscope.page.run_files import FileGroup, file_groups
-from gapscope.run_folder import RunFolder, RunName
+from gapscope.run_folder import STAGES, RunFolder, RunName
 
 MOST_GRID_BYTES = 300_000
 """A grid that takes more as a compressed file is not put on the page."""
 MOST_LISTED = 300
 """Files of one kind that are listed one by one."""
-STAGES = ("data", "train", "evaluate", "record", "compare", "report")
 
 
 @dataclass(frozen=True)

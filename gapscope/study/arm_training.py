@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import torch
 from lightning_fabric import Fabric
 
@@ -17,12 +16,12 @@ from gapscope.detector.network import YOLOv3, freeze, yolov3
 from gapscope.detector.weights import load_backbone, save_weights
 from gapscope.errors import InputError
 from gapscope.evaluation.evaluate import evaluate
-from gapscope.files import hash_file, write_json
+from gapscope.files import hash_file, read_text, write_json
 from gapscope.progress import Progress
-from gapscope.run_folder import RunName
+from gapscope.run_folder import RunFolder, RunName
 from gapscope.study.domain_files import load_domain, load_split
 from gapscope.study.study import Study, weights_file
-from gapscope.training.checkpoint import remove_checkpoints
+from gapscope.study.units import UnitKeys
 from gapscope.training.freezing import frozen_hash
 from gapscope.training.logs import MetricLogs
 from gapscope.training.optimization import num_parameters
@@ -30,7 +29,7 @@ from gapscope.training.processes import launch, make_fabric
 from gapscope.training.train import Trained, Training
 
 
-def train_run(study: Study, key: str, *, run: RunName) -> None:
+def train_run(study: Study, keys: UnitKeys, *, run: RunName) -> None:
     """Train on as many devices as the experiment asks for.
 
     Raises:
@@ -39,12 +38,12 @@ def train_run(study: Study, key: str, *, run: RunName) -> None:
     with study.folder.locked(study.folder.training(run)):
         fabric = make_fabric(study.experiment.train)
         if fabric.world_size > 1:
-            launch(fabric, train_arm, study, key, run, report=study.progress)
+            launch(fabric, train_arm, study, keys, run, report=study.progress)
         else:
-            train_arm(fabric, study.progress, study, key, run)
+            train_arm(fabric, study.progress, study, keys, run)
 
 
-def train_arm(fabric: Fabric, report: Progress, study: Study, key: str, run: RunName) -> None:
+def train_arm(fabric: Fabric, report: Progress, study: Study, keys: UnitKeys, run: RunName) -> None:
     """Train in this process, alone or as one of several; the first one writes."""
     experiment, arm, config = study.experiment, study.experiment.arms[run.arm], study.experiment.train
     here = study.folder.training(run)
@@ -82,7 +81,7 @@ def train_arm(fabric: Fabric, report: Progress, study: Study, key: str, run: Run
 
     title = f"{experiment.name}/{run.arm}/seed{run.seed}"
     settings = {"arm": run.arm, "seed": run.seed} | config.model_dump()
-    with MetricLogs(config.loggers, here, title, key, settings) as logs:
+    with MetricLogs(config.loggers, here, title, keys.now, settings) as logs:
         training = Training(
             fabric,
             network,
@@ -91,18 +90,19 @@ def train_arm(fabric: Fabric, report: Progress, study: Study, key: str, run: Run
             validate,
             config,
             folder=here,
-            key=key,
+            key=keys.going_on,
+            other_keys={keys.former} if keys.former else (),
             what=f"training {run.arm} seed {run.seed}",
             report=report,
             logs=logs,
         )
         trained = training.run()
     if fabric.is_global_zero:
-        keep(study, key, run, trained)
+        keep(study, keys.now, run, trained)
         hashes = (frozen_before, frozen_hash(trained.network, *frozen, config) if frozen else None)
         summary = training_summary(study, run, trained, len(samples), hashes, fabric)
         write_json(study.folder.training_summary(run), summary)
-        remove_checkpoints(training.checkpoint)
+        training.keep_end()
 
 
 def keep(study: Study, key: str, run: RunName, trained: Trained) -> None:
@@ -135,6 +135,19 @@ def start_network(study: Study, run: RunName) -> YOLOv3:
         return network
     load_backbone(network, weights_file(start))
     return network
+
+
+def training_left(folder: RunFolder, run: RunName) -> str:
+    """What of a training decides all that is made from it: the bytes of its weights.
+
+    Raises:
+        InputError: If the summary that it left is broken.
+    """
+    path = folder.training_summary(run)
+    try:
+        return str(json.loads(read_text(path))["weights_sha256"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} cannot be read as a training's summary: {error}. Delete it and run again.") from error
 
 
 def training_summary(
@@ -182,23 +195,4 @@ def arm_samples(study: Study, name: str, split: str) -> Samples:
         table = load_domain(domain, experiment.domains[domain], study.folder, study.data_root)
         parts.append(table.select(load_split(table, domain, split, study.folder)))
     cache = study.image_cache or experiment.data.cache == "memory"
-    return Samples(joined(parts), size=size, cache=cache)
-
-
-def joined(tables: list[AnnotationTable]) -> AnnotationTable:
-    """Several tables of the same classes as one, with absolute paths where there are several."""
-    if len(tables) == 1:
-        return tables[0]
-    if len({table.class_names for table in tables}) > 1:
-        raise InputError("domains of one arm have different classes; map them to the same ones.")
-    starts = np.cumsum([0] + [len(table) for table in tables[:-1]])
-    box_image = [table.box_image + start for table, start in zip(tables, starts, strict=True)]
-    names = ("widths", "heights", "groups", "box_class", "xyxy", "ignore", "crowd", "occlusion", "truncation")
-    columns: dict[str, Any] = {name: np.concatenate([getattr(table, name) for table in tables]) for name in names}
-    return AnnotationTable(
-        root=tables[0].root,
-        class_names=tables[0].class_names,
-        paths=np.array([str(table.path(i)) for table in tables for i in range(len(table))], np.str_),
-        box_image=np.concatenate(box_image).astype(np.int32),
-        **columns,
-    )
+    return Samples(AnnotationTable.joined(parts), size=size, cache=cache)

@@ -1,6 +1,7 @@
 """Run a study, or one training of it: check everything first, then do what is still to be done."""
 
 import time
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -9,16 +10,21 @@ import tomli_w
 from gapscope.config import Experiment
 from gapscope.data.splits import read_list
 from gapscope.errors import InputError
-from gapscope.files import hash_value, read_text, write_json, write_text
+from gapscope.files import read_text, write_json, write_text
 from gapscope.progress import Progress, silent
-from gapscope.run_folder import RunFolder, RunName
+from gapscope.run_folder import STAGES, RunFolder, RunName
 from gapscope.study.environment import environment
+from gapscope.study.kept import STAGES_KEPT, keep_aside, take_back
+from gapscope.study.plan import Todo, plan
 from gapscope.study.probe import check_probe
 from gapscope.study.side_by_side import do_side_by_side
 from gapscope.study.stages import training_unit, units_of
 from gapscope.study.study import Study
-from gapscope.study.units import STAGES, Unit, keys_of, pending, with_needs
+from gapscope.study.units import Unit, UnitKeys, adopt, ledger, note_done, pending, with_needs
 from gapscope.words import did_you_mean
+
+Announce = Callable[[Sequence[Todo]], None]
+"""Told what is to be done, before anything is done or replaced, and again once data have been read."""
 
 
 def run(
@@ -30,6 +36,7 @@ def run(
     only: str | None = None,
     jobs: int = 1,
     progress: Progress = silent,
+    announce: Announce | None = None,
 ) -> Path:
     """Run a study, or go on with it where it stopped.
 
@@ -42,6 +49,7 @@ def run(
         jobs: Trainings at a time, each with its share of the cores. Results of another number may differ in the last
             digits, since sums are split among threads in another way.
         progress: Told how far the stages are.
+        announce: Told what is to be done, before it is.
 
     Returns:
         The path of the report.
@@ -57,9 +65,23 @@ def run(
     units = units_of(study)
     check(pending(units, study.folder), study, only=only, jobs=jobs)
     with study.folder.locked():
+        tell(announce, study, units, only)
         write_settings(study, config_text)
-        do(units, study, only=only, jobs=jobs)
+        adopt(units, study.folder)
+        do(units, study, only=only, jobs=jobs, announce=announce)
     return study.folder.report
+
+
+def planned(experiment: Experiment, out: Path, data_root: Path | None = None, only: str | None = None) -> list[Todo]:
+    """What `run` would do; nothing is written."""
+    study = Study(experiment, RunFolder(out), data_root)
+    return [one for one in plan(study, units_of(study)) if only in (None, one.unit.stage)]
+
+
+def tell(announce: Announce | None, study: Study, units: Sequence[Unit], only: str | None = None) -> None:
+    """Announce what is to be done."""
+    if announce is not None:
+        announce([one for one in plan(study, units) if only in (None, one.unit.stage)])
 
 
 def train_one(
@@ -71,6 +93,7 @@ def train_one(
     config_text: str | None = None,
     data_root: Path | None = None,
     progress: Progress = silent,
+    announce: Announce | None = None,
 ) -> Path:
     """Train one arm with one seed in a run folder, after what it needs; `run` then finds it done.
 
@@ -87,13 +110,16 @@ def train_one(
     if seed not in experiment.seeds:
         raise InputError(f"there is no seed {seed}: the experiment's seeds are {experiment.seeds}. Add it there.")
     study = Study(experiment, RunFolder(out), data_root, progress)
-    units = with_needs(training_unit(RunName(arm, seed)), units_of(study))
+    every = units_of(study)
+    units = with_needs(training_unit(RunName(arm, seed)), every)
     waiting = pending(units, study.folder)
     check(waiting, study)
     writes = any(unit.stage == "data" for unit in waiting) or not has_settings(study)
+    tell(announce, study, units)
     with study.folder.locked() if writes else nullcontext():  # trainings beside this one hold only their own folders
         if writes:
             write_settings(study, config_text)
+            adopt(every, study.folder)
         do([unit for unit in units if unit.stage == "data"], study)
     do(units, study)
     return study.folder.weights(RunName(arm, seed))
@@ -105,7 +131,8 @@ def check(waiting: list[Unit], study: Study, *, only: str | None = None, jobs: i
     Raises:
         InputError: Naming what is wrong with each domain, or else with probes or trainings.
     """
-    domains = [unit.name.removeprefix("data/") for unit in waiting if unit.name.startswith("data/")]
+    drawn = {f"probe/{name}" for name in study.experiment.probe.also}
+    domains = [unit.domain for unit in waiting if unit.stage == "data" and unit.name not in drawn and unit.domain]
     problems = []
     for name in domains:
         try:
@@ -115,54 +142,85 @@ def check(waiting: list[Unit], study: Study, *, only: str | None = None, jobs: i
     if problems:
         raise InputError("\n".join(problems))
     for unit in waiting:
-        name = unit.name.removeprefix("probe/")
-        if unit.name != name and name not in domains:
-            check_probe(study.experiment, name, len(read_list(study.folder.split(name, "test"))))
+        if unit.name in drawn and unit.domain and unit.domain not in domains:
+            found = len(read_list(study.folder.split(unit.domain, "test")))
+            check_probe(study.experiment, unit.domain, found)
     if any(unit.stage == "train" and only in (None, "train") for unit in waiting):
         study.check_training(jobs)
 
 
-def do(units: list[Unit], study: Study, *, only: str | None = None, jobs: int = 1) -> list[str]:
+def do(
+    units: list[Unit], study: Study, *, only: str | None = None, jobs: int = 1, announce: Announce | None = None
+) -> list[str]:
     """Do what is pending, stage by stage; returns the names of what was done.
+
+    A result that is replaced is kept first, and its record is dropped right before the work begins: a kill at any
+    moment leaves the old result or the new one, never a record of other files.
 
     Raises:
         InputError: If `only` names a stage whose inputs are not there yet.
     """
-    folder = study.folder
-    keys = keys_of(units, folder)
-    waiting = {unit.name: unit for unit in pending(units, folder)}
-    done: list[str] = []
+    folder, done = study.folder, list[str]()
+    keys: dict[str, UnitKeys] = {}
+    restore(units, study)
+    standing = ledger(units, folder)
+
+    def look_again() -> None:
+        standing.update(ledger(units, folder))
+        keys.update((name, one.keys) for name, one in standing.items())
+
+    def begin(unit: Unit) -> None:
+        put_aside(unit, study)
 
     def finished(unit: Unit, seconds: float) -> None:
-        left = None if unit.left is None else hash_value(unit.left())
-        folder.write_record(unit.name, keys[unit.name], unit.outputs, seconds, left)
-        if left is not None:
-            keys.update(keys_of(units, folder))
-        del waiting[unit.name]
+        note_done(standing[unit.name], folder, seconds)
         done.append(unit.name)
+        if unit.left is not None:
+            look_again()
 
+    look_again()
     for stage in [only] if only else STAGES:
-        chosen = [unit for unit in waiting.values() if unit.stage == stage]
-        missing = [name for unit in chosen for name in unit.needs if name in waiting and waiting[name] not in chosen]
+        chosen = [one.unit for one in standing.values() if one.unit.stage == stage and not one.done]
+        own = {unit.name for unit in chosen}
+        missing = [name for unit in chosen for name in standing[unit.name].follows if name not in own]
         if missing:
             raise InputError(
                 f"stage '{stage}' needs {missing[0]}, which is not done in {folder.root}. "
                 "Run the stages before it first, or leave out --only."
             )
-        for unit in chosen:
-            folder.forget(unit.name)
         if stage == "train" and jobs > 1 and len(chosen) > 1:
-            do_side_by_side(chosen, keys, study, jobs, finished)
-            continue
-        for number, unit in enumerate(chosen, start=1):
-            started = time.perf_counter()
-            unit.work(study, keys[unit.name])
-            finished(unit, time.perf_counter() - started)
-            if stage == "compare":  # many short units: one bar for all of them
-                study.progress("comparing", number, len(chosen), unit.name.partition("/")[2])
-        if any(unit.left is not None for unit in chosen):  # what is made from the same as before need not wait
-            waiting = {unit.name: unit for unit in pending(units, folder)}
+            do_side_by_side(chosen, keys, study, jobs, begin, finished)
+        else:
+            for number, unit in enumerate(chosen, start=1):
+                begin(unit)
+                started = time.perf_counter()
+                unit.work(study, keys[unit.name])
+                finished(unit, time.perf_counter() - started)
+                if stage == "compare":  # many short units: one bar for all of them
+                    study.progress("comparing", number, len(chosen), unit.name.partition("/")[2])
+        if chosen and stage != STAGES[-1]:  # what is made from the same as before need not wait
+            if stage == "data" and only is None:
+                tell(announce, study, units)
+            restore(units, study)
+            look_again()
     return done
+
+
+def restore(units: Sequence[Unit], study: Study) -> None:
+    """Take back every kept result that is wanted again."""
+    for one in ledger(units, study.folder).values():
+        if one.kept is not None:
+            put_aside(one.unit, study)
+            take_back(study.folder, one.unit.name, one.kept)
+
+
+def put_aside(unit: Unit, study: Study) -> None:
+    """Before a unit's files are replaced: keep the result that stands there, and drop its record."""
+    folder = study.folder
+    record = folder.read_record(unit.name)
+    if record is not None and unit.stage in STAGES_KEPT and all(path.exists() for path in unit.outputs):
+        keep_aside(folder, unit.name, record, (*unit.outputs, *unit.beside))
+    folder.forget(unit.name)
 
 
 def has_settings(study: Study) -> bool:

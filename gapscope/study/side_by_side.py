@@ -16,7 +16,7 @@ from typing import Any
 
 from gapscope.errors import InputError
 from gapscope.study.study import Study
-from gapscope.study.units import Unit
+from gapscope.study.units import Unit, UnitKeys
 from gapscope.training.processes import die_with
 
 SECONDS_TO_END = 30.0
@@ -25,16 +25,25 @@ Finished = Callable[[Unit, float], None]
 """Told of each unit that ended well, with its seconds."""
 
 
-def do_side_by_side(units: Sequence[Unit], keys: dict[str, str], study: Study, jobs: int, finished: Finished) -> None:
+def do_side_by_side(
+    units: Sequence[Unit],
+    keys: dict[str, UnitKeys],
+    study: Study,
+    jobs: int,
+    begin: Callable[[Unit], None],
+    finished: Finished,
+) -> None:
     """Do units in up to `jobs` processes, each as soon as those that it needs are done.
 
     Every process gets its share of the cores as threads. If this process dies, however it dies, so do they.
 
     Args:
         units: What to do; what they need is either among them or done already.
-        keys: The key of every unit.
+        keys: Those of every unit; looked up when it begins.
         study: What they belong to; its progress hears of all of them.
         jobs: Most processes at a time.
+        begin: Called with each unit right before it begins.
+        finished: Called with each unit that ended well, and its seconds.
 
     Raises:
         InputError: If a unit raised one; the others are stopped. What they saved is gone on with the next time.
@@ -50,6 +59,7 @@ def do_side_by_side(units: Sequence[Unit], keys: dict[str, str], study: Study, j
             process: BaseProcess
             for unit in ready[: jobs - len(running)]:
                 waiting.remove(unit)
+                begin(unit)
                 arguments = (unit, keys[unit.name], study, threads, os.getpid(), messages)
                 process = context.Process(target=_work, args=arguments, daemon=True)
                 process.start()
@@ -83,7 +93,7 @@ def _next_message(messages: Any, running: dict[str, tuple[Unit, BaseProcess]]) -
                     return "failed", f"the process of {name} ended with code {process.exitcode} without a word."
 
 
-def _work(unit: Unit, key: str, study: Study, threads: int, parent: int, messages: Any) -> None:
+def _work(unit: Unit, keys: UnitKeys, study: Study, threads: int, parent: int, messages: Any) -> None:
     """What a process does: one unit, with its news sent to the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interruption means
     threading.Thread(target=die_with, args=(parent,), daemon=True).start()
@@ -93,7 +103,7 @@ def _work(unit: Unit, key: str, study: Study, threads: int, parent: int, message
         torch.set_num_threads(threads)
         study.progress = lambda *news: messages.put(("progress", *news))
         started = time.perf_counter()
-        unit.work(study, key)
+        unit.work(study, keys)
         messages.put(("done", unit.name, time.perf_counter() - started))
     except InputError as error:
         messages.put(("refused", str(error)))

@@ -6,19 +6,28 @@ from functools import partial
 from itertools import combinations, product
 from typing import Any
 
+from pydantic_core import to_jsonable_python
+
 from gapscope.config import NUMBERS_DO_NOT_DEPEND_ON, Experiment
 from gapscope.data.label_maps import label_map
 from gapscope.data.splits import SPLITS
 from gapscope.files import hash_file
 from gapscope.run_folder import RunName
-from gapscope.study import arm_training, work
+from gapscope.study import arm_training, former_keys, work
 from gapscope.study.domain_files import LEFT_OUT, data_left
 from gapscope.study.domains import domain_root, files_fingerprint
+from gapscope.study.made_from import Part, all_settings, settings_of
 from gapscope.study.study import Study, weights_file
 from gapscope.study.units import Unit
 
 READERS_VERSION = 4
 """Raised when readers or label maps give other boxes than before, so that domains of the user's are read again."""
+
+READERS, FILES = "version of the readers", "its files"
+"""What a domain of the user's is made from besides its settings."""
+
+NOT_IN_VALIDATION = {"rule", "operating_confidence", "bootstraps", "domains"}
+"""Keys of [evaluate] on which the choice of the best epoch does not depend."""
 
 
 def units_of(study: Study) -> list[Unit]:
@@ -44,21 +53,35 @@ def runs_of(experiment: Experiment, *, reported: bool = False) -> Iterator[RunNa
 def data_units(study: Study) -> Iterator[Unit]:
     experiment, folder = study.experiment, study.folder
     for name, domain in experiment.domains.items():
-        source: Any = domain.generate.model_dump() if domain.generate else None
-        if source is None:
-            source = [READERS_VERSION, files_fingerprint(domain_root(name, domain, folder, study.data_root))]
-        settings = domain.model_dump(exclude={"generate", "root"})
         is_probe = name == experiment.probe.domain
+        made_from = settings_of(domain, f"[domains.{name}]", {"root"})
+        made_from["[data] classes"] = Part(experiment.data.classes)
+        source: Any = None
+        if domain.generate is None:
+            source = [READERS_VERSION, files_fingerprint(domain_root(name, domain, folder, study.data_root))]
+            made_from[READERS], made_from[FILES] = Part(source[0]), Part(source[1])
+        if domain.min_area_at == "network":
+            made_from["[data] image_size"] = Part(experiment.data.image_size)
+        if is_probe:
+            made_from |= settings_of(experiment.probe, "[probe]", {"domain", "also"}) | {"is the probe": Part(True)}
+        named = asdict(label_map(domain.label_map)) if domain.label_map else None
+        if named is not None:
+            made_from[f"label map {domain.label_map}"] = Part(to_jsonable_python(named))
         splits = [folder.split(name, split) for split in SPLITS]
         outputs = [folder.annotations(name), *splits, folder.summary(name)]
         outputs += [folder.domain(name) / LEFT_OUT] if domain.skip_bad else []
         outputs += [folder.probe(name)] if is_probe else []
-        probe = experiment.probe.model_dump(exclude={"also"}) if is_probe else None
-        named = asdict(label_map(domain.label_map)) if domain.label_map else None
-        size = experiment.data.image_size if domain.min_area_at == "network" else None
-        made_from = [settings, source, experiment.data.classes, probe, named, size]
-        call, left = partial(work.prepare_data, name=name), partial(data_left, folder, name, is_probe=is_probe)
-        yield Unit("data", f"data/{name}", made_from, (), tuple(outputs), call, left)
+        yield Unit(
+            "data",
+            f"data/{name}",
+            made_from,
+            (),
+            tuple(outputs),
+            partial(work.prepare_data, name=name),
+            partial(data_left, folder, name, is_probe=is_probe),
+            domain=name,
+            formerly=former_keys.data(experiment, domain, source, named, is_probe=is_probe),
+        )
 
 
 def training_unit(run: RunName) -> str:
@@ -68,6 +91,10 @@ def training_unit(run: RunName) -> str:
 
 def train_units(study: Study) -> Iterator[Unit]:
     experiment, folder = study.experiment, study.folder
+    constant = (
+        experiment.train.schedule == "constant"
+    )  # otherwise every learning rate depends on how many epochs follow
+    ends_by = frozenset({"[train] patience", "[train] epochs"} if constant else {"[train] patience"})
     for run in runs_of(experiment):
         arm = experiment.arms[run.arm]
         needs = [f"data/{domain}" for domain in arm.domains]
@@ -76,50 +103,79 @@ def train_units(study: Study) -> Iterator[Unit]:
             needs.append(training_unit(RunName(start, run.seed)))
         elif start != "scratch":
             start = hash_file(weights_file(arm.start))
-        train = experiment.train.model_dump(exclude=NUMBERS_DO_NOT_DEPEND_ON)
-        made_from = [
-            arm.domains,
-            start,
-            arm.freeze,
-            run.seed,
-            train,
-            experiment.model.model_dump(),
-            experiment.data.model_dump(exclude={"cache", "cache_folder"}),
-        ]
-        made_from.append(experiment.evaluate.model_dump(include={"confidence", "nms_iou", "headline"}))
-        outputs = (folder.weights(run), folder.metrics(run), folder.training_summary(run))
-        call = partial(arm_training.train_run, run=run)
-        yield Unit("train", training_unit(run), made_from, tuple(needs), outputs, call)
+        made_from = settings_of(arm, f"[arms.{run.arm}]", {"title", "report", "start"})
+        made_from |= {f"[arms.{run.arm}] start": Part(start), "seed": Part(run.seed)}
+        made_from |= settings_of(experiment.train, "[train]", NUMBERS_DO_NOT_DEPEND_ON)
+        made_from |= settings_of(experiment.model, "[model]")
+        made_from |= settings_of(experiment.data, "[data]", {"cache", "cache_folder"})
+        made_from |= settings_of(experiment.evaluate, "[evaluate]", NOT_IN_VALIDATION)
+        yield Unit(
+            "train",
+            training_unit(run),
+            made_from,
+            tuple(needs),
+            (folder.weights(run), folder.metrics(run), folder.training_summary(run)),
+            partial(arm_training.train_run, run=run),
+            partial(arm_training.training_left, folder, run),
+            run=run,
+            ends_by=ends_by,
+            beside=(folder.last_weights(run), folder.end_state(run)),
+            formerly=former_keys.training(experiment, run.arm, run.seed, start),
+        )
 
 
 def evaluate_units(study: Study) -> Iterator[Unit]:
     experiment, folder = study.experiment, study.folder
+    made_from = settings_of(experiment.evaluate, "[evaluate]", {"rule", "domains"})
+    made_from["[data] image_size"] = Part(experiment.data.image_size)
     for run in runs_of(experiment):
         for domain in experiment.evaluated_domains:
-            needs = (training_unit(run), f"data/{domain}")
-            made_from = [experiment.evaluate.model_dump(exclude={"domains"}), experiment.data.image_size]
-            outputs = (folder.evaluation(run, domain), folder.detections(run, domain))
-            call = partial(work.evaluate_run, run=run, domain=domain)
-            yield Unit("evaluate", f"evaluate/{run.arm}/seed{run.seed}/{domain}", made_from, needs, outputs, call)
+            yield Unit(
+                "evaluate",
+                f"evaluate/{run.arm}/seed{run.seed}/{domain}",
+                made_from,
+                (training_unit(run), f"data/{domain}"),
+                (folder.evaluation(run, domain), folder.detections(run, domain)),
+                partial(work.evaluate_run, run=run, domain=domain),
+                run=run,
+                domain=domain,
+                formerly=former_keys.evaluation(experiment),
+            )
 
 
 def probe_units(study: Study) -> Iterator[Unit]:
     """The probes of further domains, apart from their data: what is trained on these does not depend on them."""
-    plan = study.experiment.probe
-    for name in plan.also:
-        made_from, call = [plan.images, plan.seed], partial(work.draw_probe, name=name)
-        yield Unit("data", f"probe/{name}", made_from, (f"data/{name}",), (study.folder.probe(name),), call)
+    experiment = study.experiment
+    for name in experiment.probe.also:
+        yield Unit(
+            "data",
+            f"probe/{name}",
+            settings_of(experiment.probe, "[probe]", {"domain", "also"}),
+            (f"data/{name}",),
+            (study.folder.probe(name),),
+            partial(work.draw_probe, name=name),
+            domain=name,
+            formerly=former_keys.probe(experiment),
+        )
 
 
 def record_units(study: Study) -> Iterator[Unit]:
     experiment, folder = study.experiment, study.folder
+    settings = settings_of(experiment.record, "[record]", {"sizes", "memory"})
     for probe, size in looks_of(experiment):
-        main = probe == experiment.probe.domain
+        drawn_by = "data" if probe == experiment.probe.domain else "probe"
         for run in runs_of(experiment, reported=True):
-            needs = (training_unit(run), f"{'data' if main else 'probe'}/{probe}")
-            outputs = (folder.recording(run, probe, size),)
-            call = partial(work.record_run, run=run, probe=probe, size=size)
-            yield Unit("record", recorded(experiment, run, probe, size), [size], needs, outputs, call)
+            yield Unit(
+                "record",
+                recorded(experiment, run, probe, size),
+                settings | {"size": Part(size)},
+                (training_unit(run), f"{drawn_by}/{probe}"),
+                (folder.recording(run, probe, size),),
+                partial(work.record_run, run=run, probe=probe, size=size),
+                run=run,
+                domain=probe,
+                formerly=[size],
+            )
 
 
 def looks_of(experiment: Experiment) -> Iterator[tuple[str, int]]:
@@ -139,30 +195,38 @@ def look_name(experiment: Experiment, probe: str, size: int) -> str:
 
 def compare_units(study: Study) -> Iterator[Unit]:
     experiment, folder = study.experiment, study.folder
-    settings = experiment.similarity.model_dump()
     for probe, size in looks_of(experiment):
         for a, b in compared_pairs(experiment):
-            needs = tuple(dict.fromkeys(recorded(experiment, run, probe, size) for run in (a, b)))
-            outputs = (folder.grid(a, b, probe, size),)
-            call = partial(work.compare_runs, a=a, b=b, probe=probe, size=size)
-            name = f"compare/{a}/{b}/{look_name(experiment, probe, size)}"
-            yield Unit("compare", name, settings, needs, outputs, call)
+            yield Unit(
+                "compare",
+                f"compare/{a}/{b}/{look_name(experiment, probe, size)}",
+                settings_of(experiment.similarity, "[similarity]"),
+                tuple(dict.fromkeys(recorded(experiment, run, probe, size) for run in (a, b))),
+                (folder.grid(a, b, probe, size),),
+                partial(work.compare_runs, a=a, b=b, probe=probe, size=size),
+                domain=probe,
+                formerly=former_keys.comparison(experiment),
+            )
         yield from effect_units(study, probe, size)
 
 
 def effect_units(study: Study, probe: str, size: int) -> Iterator[Unit]:
     """Pairs of different arms between floor and ceiling; without a second seed there is no ceiling."""
     experiment, folder = study.experiment, study.folder
-    settings = experiment.similarity.model_dump(include={"permutations", "bootstraps"})
     for a, b in compared_pairs(experiment):
         if a.arm == b.arm or len(experiment.seeds) < 2:
             continue
         runs = [RunName(arm, seed) for arm in (a.arm, b.arm) for seed in experiment.seeds]
-        needs = tuple(recorded(experiment, run, probe, size) for run in runs)
-        outputs = (folder.effect(a, b, probe, size),)
-        call = partial(work.effect_of_runs, a=a, b=b, probe=probe, size=size)
-        name = f"effect/{a}/{b}/{look_name(experiment, probe, size)}"
-        yield Unit("compare", name, settings, needs, outputs, call)
+        yield Unit(
+            "compare",
+            f"effect/{a}/{b}/{look_name(experiment, probe, size)}",
+            settings_of(experiment.similarity, "[similarity]", {"measures"}),
+            tuple(recorded(experiment, run, probe, size) for run in runs),
+            (folder.effect(a, b, probe, size),),
+            partial(work.effect_of_runs, a=a, b=b, probe=probe, size=size),
+            domain=probe,
+            formerly=former_keys.effect(experiment),
+        )
 
 
 def compared_pairs(experiment: Experiment) -> Iterator[tuple[RunName, RunName]]:
@@ -176,6 +240,12 @@ def compared_pairs(experiment: Experiment) -> Iterator[tuple[RunName, RunName]]:
 
 
 def report_unit(study: Study, units: list[Unit]) -> Unit:
-    shown = study.experiment.model_dump(mode="json")
-    needs = tuple(unit.name for unit in units)
-    return Unit("report", "report", shown, needs, (study.folder.report,), work.report_run)
+    return Unit(
+        "report",
+        "report",
+        all_settings(study.experiment),
+        tuple(unit.name for unit in units),
+        (study.folder.report,),
+        work.report_run,
+        formerly=former_keys.report(study.experiment),
+    )

@@ -1,6 +1,5 @@
 """How far is a run? Read from its folder, without locking or changing it, while it goes on, stands still or is done."""
 
-import json
 import os
 import statistics
 from collections import defaultdict
@@ -12,12 +11,13 @@ from typing import Any
 from gapscope.config import Experiment
 from gapscope.errors import InputError
 from gapscope.experiment_file import read_config
-from gapscope.files import read_text
-from gapscope.run_folder import RunFolder, RunName
+from gapscope.run_folder import STAGES, RunFolder
+from gapscope.study.plan import Todo, plan
 from gapscope.study.stages import units_of
 from gapscope.study.study import Study
-from gapscope.study.units import STAGES, Unit, pending
+from gapscope.study.units import Unit
 from gapscope.training.checkpoint import CHECKPOINT
+from gapscope.training.metrics import read_epochs
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,8 @@ class RunState:
     experiment: Experiment
     stages: tuple[StageState, ...]
     trainings: tuple[TrainingState, ...]
+    todo: tuple[Todo, ...]
+    """What is not done, and why."""
     changed: float
     """When something was last written, seconds since 1970."""
 
@@ -80,7 +82,7 @@ class Watched:
     def __init__(self, run: Path, data_root: Path | None = None) -> None:
         self.folder = RunFolder(run)
         self.data_root = data_root
-        self._known: tuple[object, Experiment, list[Unit]] | None = None
+        self._known: tuple[object, Study, list[Unit]] | None = None
 
     def state(self) -> RunState:
         """How far the run is now.
@@ -88,14 +90,15 @@ class Watched:
         Raises:
             InputError: If the folder holds no run (any more), one of its files is broken, or a data set is not there.
         """
-        experiment, units = self._units()
-        waiting = {unit.name for unit in pending(units, self.folder)}
+        study, units = self._units()
+        experiment, todo = study.experiment, plan(study, units)
+        waiting = {one.unit.name: one for one in todo}
         trainings = tuple(_trainings(units, waiting, self.folder, experiment))
         stages = tuple(_stages(units, waiting, self.folder, trainings))
-        return RunState(experiment, stages, trainings, last_change(self.folder.root))
+        return RunState(experiment, stages, trainings, tuple(todo), last_change(self.folder.root))
 
-    def _units(self) -> tuple[Experiment, list[Unit]]:
-        """The experiment and its units, read anew where the experiment's file has changed."""
+    def _units(self) -> tuple[Study, list[Unit]]:
+        """The study and its units, read anew where the experiment's file has changed."""
         config = self.folder.config
         try:
             stat = config.stat()
@@ -105,13 +108,13 @@ class Watched:
             ) from None
         version = stat.st_mtime_ns, stat.st_size, stat.st_ino
         if self._known is None or self._known[0] != version:
-            experiment = read_config(config)
-            self._known = version, experiment, units_of(Study(experiment, self.folder, self.data_root))
+            study = Study(read_config(config), self.folder, self.data_root)
+            self._known = version, study, units_of(study)
         return self._known[1:]
 
 
 def _stages(
-    units: list[Unit], waiting: set[str], folder: RunFolder, trainings: tuple[TrainingState, ...]
+    units: list[Unit], waiting: dict[str, Todo], folder: RunFolder, trainings: tuple[TrainingState, ...]
 ) -> Iterator[StageState]:
     by_stage = defaultdict(list)
     for unit in units:
@@ -126,7 +129,7 @@ def _stages(
             done=len(spent),
             total=len(mine),
             seconds=sum(spent),
-            again=sum(folder.read_record(unit.name) is not None for unit in left),
+            again=sum(waiting[unit.name].how not in ("anew", "taken back") for unit in left),
             following=left[0].name if left else None,
             seconds_left=seconds_left(spent, len(left), begun),
         )
@@ -152,17 +155,15 @@ def seconds_left(spent: list[float], left: int, begun: tuple[TrainingState, ...]
 
 
 def _trainings(
-    units: list[Unit], waiting: set[str], folder: RunFolder, experiment: Experiment
+    units: list[Unit], waiting: dict[str, Todo], folder: RunFolder, experiment: Experiment
 ) -> Iterator[TrainingState]:
     """Trainings with a checkpoint and at least one finished epoch, among those that are not done."""
     for unit in units:
-        if unit.stage == "train" and unit.name in waiting:
-            _, arm, seed = unit.name.split("/")
-            run = RunName(arm, int(seed.removeprefix("seed")))
-            begun = (folder.training(run) / CHECKPOINT).exists()
-            epochs = read_epochs(folder.metrics(run)) if begun else []
+        if unit.stage == "train" and unit.run is not None and unit.name in waiting:
+            begun = (folder.training(unit.run) / CHECKPOINT).exists()
+            epochs = read_epochs(folder.metrics(unit.run)) if begun else []
             if epochs:
-                yield training_state(run.arm, run.seed, epochs, experiment.train.epochs)
+                yield training_state(unit.run.arm, unit.run.seed, epochs, experiment.train.epochs)
 
 
 def training_state(arm: str, seed: int, epochs: list[dict[str, Any]], most: int) -> TrainingState:
@@ -180,24 +181,6 @@ def training_state(arm: str, seed: int, epochs: list[dict[str, Any]], most: int)
         best_map50=max(scores, default=None),
         seconds_left=statistics.median(speeds) * left if speeds else None,
     )
-
-
-def read_epochs(path: Path) -> list[dict[str, Any]]:
-    """The lines of a metrics.jsonl; none where there is no such file yet.
-
-    Raises:
-        InputError: If a line cannot be read.
-    """
-    try:
-        lines = [json.loads(line) for line in read_text(path).splitlines() if line.strip()]
-        return [line for line in lines if line["epoch"] is not None and line["loss"] is not None]
-    except FileNotFoundError:
-        return []
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} cannot be read as one line of JSON per epoch ({error}). Delete it: the training writes it again "
-            "at the end of its next epoch."
-        ) from None
 
 
 def last_change(run: Path) -> float:

@@ -17,6 +17,8 @@ from gapscope.config import Experiment
 from gapscope.errors import InputError
 from gapscope.files import read_text
 from gapscope.run_folder import RunFolder, RunName
+from gapscope.study.kept import kept_bytes
+from gapscope.study.plan import replacing
 from gapscope.study.state import RunState, TrainingState, Watched
 from gapscope.words import byte_size, duration
 
@@ -34,8 +36,8 @@ def print_status(run: Path, data_root: Path | None = None) -> None:
     state, folder = watched.state(), watched.folder
     console = Console()
     console.print(stage_table(state))
-    for line in again_lines(state):
-        console.print(line, soft_wrap=True)
+    for line in again_lines(state, folder):
+        console.print(escape(line), highlight=False, soft_wrap=True)
     if state.trainings:
         console.print(training_table(state))
     for table in performance_tables(folder, state.experiment):
@@ -67,16 +69,16 @@ def stage_table(state: RunState) -> Table:
     return table
 
 
-def again_lines(state: RunState) -> list[str]:
-    """For each stage, how many of its units a run would make once more, and why."""
-    why = "from other settings or data than now, or by another version of gapscope"
-    read_again = any(stage.name == "data" and stage.again for stage in state.stages)
-    unless = " unless the data, once they are read again, are what they were" if read_again else ""
-    return [
-        f"{stage.name}: {stage.again} made before {why}; they are made again{unless if stage.name != 'data' else ''}"
-        for stage in state.stages
-        if stage.again
-    ]
+def again_lines(state: RunState, folder: RunFolder) -> list[str]:
+    """Which finished units a run would make once more or take back, why, and what they took."""
+    lines = replacing(state.todo, folder)
+    kept = kept_bytes(folder)
+    if kept:
+        lines.append(
+            f"results made from other settings or data are kept in {folder.root / 'before'} ({byte_size(kept)}): they "
+            "are taken back when those are; delete the folder to free the disk"
+        )
+    return lines
 
 
 def left(seconds: float | None) -> str:

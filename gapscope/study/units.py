@@ -1,18 +1,29 @@
 """Units of work: what each is made from, what it leaves behind, and which of them still have to be done."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gapscope.files import hash_value
-from gapscope.run_folder import RunFolder
-
-STAGES = ("data", "train", "evaluate", "record", "compare", "report")
-"""In the order in which they run; `--only` takes one of them."""
+from gapscope.run_folder import RunFolder, RunName
+from gapscope.study.former_keys import former_key
+from gapscope.study.kept import find_kept
+from gapscope.study.made_from import MadeFrom, deciding, noted
 
 STAGE_VERSIONS = {"data": 2, "train": 2, "evaluate": 2, "record": 2, "compare": 3, "report": 2}
 """Raised when a stage's code gives other numbers or files than before, so that finished runs make it again."""
+
+
+class UnitKeys(NamedTuple):
+    """What a unit of work is known by."""
+
+    now: str
+    """A hash of all that decides its result."""
+    going_on: str
+    """Without the settings that only say when it ends: what was begun under the same one may be gone on with."""
+    former: str | None = None
+    """The key that it had, see `former_keys`; None if it had none."""
 
 
 @dataclass(frozen=True)
@@ -21,46 +32,140 @@ class Unit:
 
     stage: str
     name: str
-    """Unique within the run, such as `train/u-real/seed0`."""
-    made_from: Any
-    """Everything besides other units that decides the result: a JSON-able part of the configuration, hashes."""
+    """Unique within the run, such as `train/u-real/seed0`: for people and for the names of files."""
+    made_from: MadeFrom
+    """Everything besides other units that decides the result."""
     needs: tuple[str, ...]
     """Names of the units whose files it reads."""
     outputs: tuple[Path, ...]
     work: Callable[..., None]
-    """Does it, given the study and the unit's key."""
+    """Does it, given the study and the unit's keys."""
     left: Callable[[], Any] | None = None
     """Once it is done: a JSON-able value of all that other units read of it. They go by that, and so stay as they are
     where the unit is made again with the same result; without it, by what the unit is made from."""
+    run: RunName | None = None
+    """The network that it trains, evaluates or records."""
+    domain: str | None = None
+    """The domain that it reads, draws a probe of, evaluates or records on."""
+    ends_by: frozenset[str] = frozenset()
+    """Names of what it is made from that only say when it ends."""
+    beside: tuple[Path, ...] = ()
+    """Files that belong to its outputs, but without which it is done as well."""
+    formerly: Any = field(default=None, repr=False)
+    """What went into its key before, see `former_keys`."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What is on record about a unit."""
+
+    unit: Unit
+    keys: UnitKeys
+    needs: dict[str, str]
+    """What the units that it needs have passed on."""
+    record: dict[str, Any] | None
+    known: bool
+    """Whether the record is of the result that is wanted now."""
+    missing: tuple[Path, ...]
+    """Outputs that are not there."""
+    follows: tuple[str, ...]
+    """Units that it needs and that have to be made first."""
+    kept: Path | None
+    """Where the result that is wanted was put aside, if it was."""
+    passed_on: str
+    """What units that need this one go by."""
+    formerly_passed_on: str | None
+
+    @property
+    def done(self) -> bool:
+        return self.known and not self.missing and not self.follows
+
+    @property
+    def settled(self) -> bool:
+        """Done, or to be taken back without work."""
+        return self.done or self.kept is not None
+
+
+def ledger(units: Sequence[Unit], folder: RunFolder) -> dict[str, Standing]:
+    """How every unit stands; each must come after those that it needs.
+
+    A key is a hash of what the unit is made from and of what the units that it needs have left. The report tells of
+    everything, so it goes by what they are made from.
+    """
+    found: dict[str, Standing] = {}
+    for unit in units:
+        found[unit.name] = look_up(unit, found, folder)
+    return found
+
+
+def look_up(unit: Unit, before: dict[str, Standing], folder: RunFolder) -> Standing:
+    """How a unit stands, given those that it needs."""
+    above = [before[name] for name in unit.needs]
+    told = {one.unit.name: one.keys.now if unit.stage == "report" else one.passed_on for one in above}
+    formerly = [one.keys.former if unit.stage == "report" else one.formerly_passed_on for one in above]
+    version, values = STAGE_VERSIONS[unit.stage], deciding(unit.made_from)
+    rest = {name: value for name, value in values.items() if name not in unit.ends_by}
+    keys = UnitKeys(
+        hash_value([unit.stage, version, values, list(told.values())]),
+        hash_value([unit.stage, version, rest, list(told.values())]),
+        former_key(unit.stage, version, unit.made_from, unit.formerly, formerly),
+    )
+    record = folder.read_record(unit.name)
+    known = record is not None and record.get("key") in (keys.now, keys.former)
+    missing = tuple(path for path in unit.outputs if not path.exists())
+    follows = tuple(one.unit.name for one in above if not one.settled)
+    kept = None if follows or (known and not missing) else find_kept(folder, unit.name, keys)
+    stands = record if known else folder.read_record(unit.name, kept) if kept else None
+    left = (stands or {}).get("left")
+    was = (stands or {}).get("formerly_left", left if unit.stage == "data" else None)
+    return Standing(unit, keys, told, record, known, missing, follows, kept, left or keys.now, was or keys.former)
 
 
 def keys_of(units: Sequence[Unit], folder: RunFolder) -> dict[str, str]:
-    """The key of every unit: a hash of what it is made from and of what the units that it needs have left.
-
-    The report tells of everything, so it goes by what they are made from.
-    """
-    keys: dict[str, str] = {}
-    passed_on: dict[str, str] = {}
-    for unit in units:
-        from_others = keys if unit.stage == "report" else passed_on
-        parts = [unit.stage, STAGE_VERSIONS[unit.stage], unit.made_from, [from_others[name] for name in unit.needs]]
-        keys[unit.name] = hash_value(parts)
-        passed_on[unit.name] = folder.left_by(unit.name, keys[unit.name]) or keys[unit.name]
-    return keys
+    """The key of every unit."""
+    return {name: one.keys.now for name, one in ledger(units, folder).items()}
 
 
 def pending(units: Sequence[Unit], folder: RunFolder) -> list[Unit]:
     """The units that are not done: never made, made from something else, or whose files are gone.
 
-    Whatever is made from such a unit is pending too.
+    Whatever is made from such a unit is pending too, unless the unit only has to be taken back.
     """
-    keys = keys_of(units, folder)
-    waiting: dict[str, Unit] = {}
+    return [one.unit for one in ledger(units, folder).values() if not one.done]
+
+
+def note_done(standing: Standing, folder: RunFolder, seconds: float) -> None:
+    """Put on record that a unit is finished, from what it was made, and the hash of what it left for others."""
+    unit = standing.unit
+    record = {
+        "unit": unit.name,
+        "stage": unit.stage,
+        "key": standing.keys.now,
+        "files": [path.relative_to(folder.root).as_posix() for path in unit.outputs],
+        "seconds": round(seconds, 2),
+        "version": STAGE_VERSIONS[unit.stage],
+        "made_from": noted(unit.made_from),
+        "needs": standing.needs,
+    }
+    if unit.left is not None:
+        record["left"] = hash_value(unit.left())
+    folder.write_record(unit.name, record)
+
+
+def adopt(units: Sequence[Unit], folder: RunFolder) -> None:
+    """Write records of finished units anew that have a former key, or do not say what they were made from."""
+    found: dict[str, Standing] = {}
     for unit in units:
-        stale = any(name in waiting for name in unit.needs)
-        if stale or not folder.is_done(unit.name, keys[unit.name], unit.outputs):
-            waiting[unit.name] = unit
-    return list(waiting.values())
+        one = look_up(unit, found, folder)
+        record = one.record
+        if one.known and record is not None and not one.missing and record["key"] != one.keys.now:
+            note_done(one, folder, float(record.get("seconds", 0)))
+            new = folder.read_record(unit.name)
+            assert new is not None
+            if "left" not in record and "left" in new and unit.stage == "data":
+                folder.write_record(unit.name, new | {"formerly_left": one.formerly_passed_on})
+            one = look_up(unit, found, folder)
+        found[unit.name] = one
 
 
 def with_needs(name: str, units: Sequence[Unit]) -> list[Unit]:

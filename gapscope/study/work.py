@@ -20,10 +20,12 @@ from gapscope.study.domain_files import indices_of, load_domain, load_split, wri
 from gapscope.study.domains import domain_root, prepare_domain, render_domain
 from gapscope.study.probe import write_probe
 from gapscope.study.similarities import effect_of, grid_of, read_again, with_images_and_blocks
+from gapscope.study.source_files import note_source_files
 from gapscope.study.study import Study
+from gapscope.study.units import UnitKeys
 
 
-def prepare_data(study: Study, key: str, *, name: str) -> None:
+def prepare_data(study: Study, keys: UnitKeys, *, name: str) -> None:
     """One domain: render it if it is generated, read, map, filter, split, check for leaks."""
     experiment, domain = study.experiment, study.experiment.domains[name]
     if domain.generate:
@@ -32,10 +34,13 @@ def prepare_data(study: Study, key: str, *, name: str) -> None:
     if prepared is None:
         root = domain_root(name, domain, study.folder, study.data_root)
         prepared = prepare_domain(name, domain, experiment.data, root)
+    if domain.generate is None:
+        root = domain_root(name, domain, study.folder, study.data_root)
+        note_source_files(study.folder.source_files(name), root)
     write_domain_files(name, experiment, prepared, study.folder, study.progress)
 
 
-def evaluate_run(study: Study, key: str, *, run: RunName, domain: str) -> None:
+def evaluate_run(study: Study, keys: UnitKeys, *, run: RunName, domain: str) -> None:
     """One trained network on one domain's test images."""
     experiment, weights = study.experiment, study.folder.weights(run)
     table = load_domain(domain, experiment.domains[domain], study.folder, study.data_root)
@@ -58,13 +63,13 @@ def evaluate_run(study: Study, key: str, *, run: RunName, domain: str) -> None:
     write_json(study.folder.evaluation(run, domain), facts)
 
 
-def draw_probe(study: Study, key: str, *, name: str) -> None:
+def draw_probe(study: Study, keys: UnitKeys, *, name: str) -> None:
     """Which of a further domain's test images the networks look at."""
     table = load_domain(name, study.experiment.domains[name], study.folder, study.data_root)
     write_probe(study.experiment, name, table, load_split(table, name, "test", study.folder), study.folder)
 
 
-def record_run(study: Study, key: str, *, run: RunName, probe: str, size: int) -> None:
+def record_run(study: Study, keys: UnitKeys, *, run: RunName, probe: str, size: int) -> None:
     """One trained network on one domain's probe at one input size."""
     experiment, folder = study.experiment, study.folder
     table = load_domain(probe, experiment.domains[probe], folder, study.data_root)
@@ -85,7 +90,7 @@ def record_run(study: Study, key: str, *, run: RunName, probe: str, size: int) -
     recording.save(folder.recording(run, probe, size))
 
 
-def compare_runs(study: Study, key: str, *, a: RunName, b: RunName, probe: str, size: int) -> None:
+def compare_runs(study: Study, keys: UnitKeys, *, a: RunName, b: RunName, probe: str, size: int) -> None:
     """All layers of one recording against all layers of another; of different arms, images and blocks too."""
     first = read_again(study.folder.recording(a, probe, size))
     second = first if a == b else read_again(study.folder.recording(b, probe, size))
@@ -95,7 +100,7 @@ def compare_runs(study: Study, key: str, *, a: RunName, b: RunName, probe: str, 
     write_similarity(grid, study.folder.grid(a, b, probe, size))
 
 
-def effect_of_runs(study: Study, key: str, *, a: RunName, b: RunName, probe: str, size: int) -> None:
+def effect_of_runs(study: Study, keys: UnitKeys, *, a: RunName, b: RunName, probe: str, size: int) -> None:
     """Each layer of two arms, between shuffled images and what another seed changes."""
     experiment, arms = study.experiment, (a.arm, b.arm)
     runs = [RunName(arm, seed) for arm in arms for seed in experiment.seeds]
@@ -107,7 +112,7 @@ def effect_of_runs(study: Study, key: str, *, a: RunName, b: RunName, probe: str
     write_dataset(effect, study.folder.effect(a, b, probe, size))
 
 
-def report_run(study: Study, key: str) -> None:
+def report_run(study: Study, keys: UnitKeys) -> None:
     """Tables, figures and the page."""
     from gapscope.page.page import write_report
 

@@ -2,6 +2,7 @@
 
 import pickle
 import zipfile
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from gapscope.training.metrics import EpochSums
 
 CHECKPOINT = "checkpoint.pt"
 """Its name in a training's folder."""
+END = "end.pt"
+"""The same of a training that has ended and could go on."""
 
 
 @dataclass
@@ -49,18 +52,19 @@ def save_checkpoint(path: Path, key: str, progress: Reached, states: dict[str, A
     """
     with atomic_path(path) as temporary:
         torch.save({"key": key, "progress": asdict(progress), "states": states}, temporary)
-        if path.exists():
+        if path.exists() and path.name != END:
             path.replace(previous(path))
 
 
-def load_checkpoint(path: Path, key: str) -> tuple[Reached, dict[str, Any]] | None:
-    """What `save_checkpoint` wrote, or None if there is none or it belongs to another training.
+def load_checkpoint(path: Path, keys: str | Collection[str]) -> tuple[Reached, dict[str, Any]] | None:
+    """What `save_checkpoint` wrote, or None if there is none or it does not have this key, or one of these: it is another training's.
 
     Nothing but tensors and plain values is unpickled.
 
     Raises:
         InputError: If the file is there but broken, be it by a single byte.
     """
+    keys = {keys} if isinstance(keys, str) else keys
     if not path.exists():  # a kill between two renames leaves only the one before
         path = previous(path)
     if not path.exists():
@@ -68,7 +72,7 @@ def load_checkpoint(path: Path, key: str) -> tuple[Reached, dict[str, Any]] | No
     try:
         broken = zipfile.ZipFile(path).testzip()  # torch.load does not look at the checksums
         content = torch.load(path, map_location="cpu", weights_only=True) if broken is None else {}
-        if content["key"] != key:
+        if content["key"] not in keys:
             return None
         progress = content["progress"]
         return Reached(**progress | {"running": EpochSums(**progress["running"])}), content["states"]

@@ -1,7 +1,12 @@
 """What was an epoch of training like, in numbers? The rows of metrics.jsonl."""
 
+import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+from gapscope.errors import InputError
+from gapscope.files import read_text
 
 PARTS = ("loss", "box", "objectness", "classification")
 """The loss and what it is made of, in the order of `LossParts`."""
@@ -49,3 +54,21 @@ class EpochSums:
             return ""
         speed = f"{self.images_per_second:.3g} images/s, waiting for data {self.data_wait:.0%}"
         return f"loss {self.losses[0] / self.steps:.2f}, {speed}"
+
+
+def read_epochs(path: Path) -> list[dict[str, Any]]:
+    """The lines of a metrics.jsonl; none where there is no such file yet.
+
+    Raises:
+        InputError: If a line cannot be read.
+    """
+    try:
+        lines = [json.loads(line) for line in read_text(path).splitlines() if line.strip()]
+        return [line for line in lines if line["epoch"] is not None and line["loss"] is not None]
+    except FileNotFoundError:
+        return []
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} cannot be read as one line of JSON per epoch ({error}). Delete it: the training writes it again "
+            "at the end of its next epoch."
+        ) from None

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,7 +16,15 @@ from gapscope.data.batches import Batch
 from gapscope.detector.network import YOLOv3
 from gapscope.files import write_text
 from gapscope.progress import Progress as Report, silent
-from gapscope.training.checkpoint import CHECKPOINT, Reached, load_checkpoint, save_checkpoint
+from gapscope.training.checkpoint import (
+    CHECKPOINT,
+    END,
+    Reached,
+    load_checkpoint,
+    remove_checkpoints,
+    save_checkpoint,
+)
+from gapscope.training.going_on import is_validated, may_go_on, out_of_patience, would_come_here
 from gapscope.training.interruption import Interruption
 from gapscope.training.logs import MetricLogs
 from gapscope.training.loss_watch import LossWatch
@@ -49,7 +57,8 @@ class Training:
 
     After every epoch, every `config.checkpoint_minutes` and when it is interrupted, a checkpoint stands in `folder`.
     Run again with the same key, training goes on from it, and gives the same weights as if it had not been
-    interrupted (bit for bit on the CPU).
+    interrupted (bit for bit on the CPU). The same holds for a training that has ended and now may have more epochs or
+    patience: it goes on from the state in which it ended.
 
     Args:
         fabric: From `processes.make_fabric`. In several processes, each runs its own `Training`; the first one writes.
@@ -59,7 +68,8 @@ class Training:
         validate: mAP@0.5 of a network on the validation images; the weights with the highest one are kept. Every
             process calls it at the same time, so that they can share the images.
         folder: Where `metrics.jsonl` and the checkpoint live.
-        key: What this training is made from.
+        key: What this training is made from, without what only says when it ends.
+        other_keys: Checkpoints with these are gone on with too.
         logs: Where metrics go besides.
     """
 
@@ -74,6 +84,7 @@ class Training:
         *,
         folder: Path,
         key: str,
+        other_keys: Collection[str] = (),
         what: str = "training",
         report: Report = silent,
         logs: MetricLogs | None = None,
@@ -85,16 +96,26 @@ class Training:
         self.learner = Learner(fabric, network, config)
         self.watch = LossWatch(fabric, folder)
         self.at, self.best = Reached(), State()
-        found = load_checkpoint(self.checkpoint, key)
-        if found is not None:
-            self.at, states = found
-            self.best = states.pop("best")
-            self.learner.load_states(states)
+        self.resume({key, *other_keys})
         self.saved = time.monotonic()
 
     @property
     def checkpoint(self) -> Path:
         return self.folder / CHECKPOINT
+
+    @property
+    def end(self) -> Path:
+        return self.folder / END
+
+    def resume(self, keys: Collection[str]) -> None:
+        """Take up the state in which this training was interrupted, or ended when it was to have fewer epochs."""
+        for path in (self.checkpoint, self.end):
+            found = load_checkpoint(path, keys)
+            if found is not None and would_come_here(found[0], self.config):
+                self.at, states = found
+                self.best = states.pop("best")
+                self.learner.load_states(states)
+                return
 
     def run(self) -> Trained:
         """Train until the last epoch or until validation has not improved for `config.patience` epochs.
@@ -109,7 +130,9 @@ class Training:
                 self.train_epoch(interruption)
                 row = at.running.row(at.epoch + 1, learning_rate(at.step - 1, self.total_steps, config))
                 started = time.perf_counter()
-                if (at.epoch + 1) % config.validate_every == 0 or at.epoch + 1 == config.epochs:
+                if is_validated(at.epoch + 1, config):
+                    if self.ends_off_schedule:  # a training with more epochs does not validate here
+                        self.save(self.end)
                     row["val_map50"] = self.validated(interruption)
                 row["seconds"] = round(at.running.seconds + time.perf_counter() - started, 3)
                 self.finish_epoch(row)
@@ -185,15 +208,31 @@ class Training:
                 self.logs.log(row)
         self.save()
 
-    def save(self) -> None:
+    def save(self, path: Path | None = None) -> None:
         """Write a checkpoint."""
         if self.fabric.is_global_zero:
-            save_checkpoint(self.checkpoint, self.key, self.at, self.learner.states() | {"best": self.best})
+            save_checkpoint(path or self.checkpoint, self.key, self.at, self.learner.states() | {"best": self.best})
         self.saved = time.monotonic()
+
+    def keep_end(self) -> None:
+        """Leave of the checkpoints what a training with more epochs can go on from; to be called last."""
+        if not may_go_on(self.config, stopped_early=self.at.epoch < self.config.epochs):
+            self.end.unlink(missing_ok=True)
+        elif self.at.epoch % self.config.validate_every == 0 or self.at.epoch < self.config.epochs:
+            if self.checkpoint.exists():
+                self.checkpoint.replace(self.end)
+        remove_checkpoints(self.checkpoint)
+
+    @property
+    def ends_off_schedule(self) -> bool:
+        """Whether the running epoch is the last and validated only for that."""
+        last = self.at.epoch + 1 == self.config.epochs
+        off = self.config.epochs % self.config.validate_every > 0
+        return last and off and may_go_on(self.config, stopped_early=False)
 
     @property
     def out_of_patience(self) -> bool:
-        return self.at.best_epoch >= 0 and self.at.epoch - self.at.best_epoch >= self.config.patience
+        return out_of_patience(self.at.epoch, self.at.best_epoch, self.config)
 
     def note(self) -> str:
         """For the progress line."""

@@ -13,8 +13,9 @@ from gapscope.findings.run_reader import read_results
 from gapscope.page.embedding import embed, policy, source_hash
 from gapscope.page.page import page_environment, render_page
 from gapscope.run_folder import RunName
-from gapscope.study.state import RunState, StageState, TrainingState, Watched, read_epochs
+from gapscope.study.state import RunState, StageState, TrainingState, Watched
 from gapscope.study.status import left
+from gapscope.training.metrics import read_epochs
 from gapscope.words import duration
 
 

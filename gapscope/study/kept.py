@@ -1,0 +1,86 @@
+"""Results that were replaced, kept under their keys: what was valid once is valid again when its settings come back.
+
+`before/<unit>/<key>/` in the run folder holds a record and the files it speaks of. Files are links to the very bytes
+that stood in their place, so keeping them costs disk only once others have taken that place.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from gapscope.files import atomic_path, read_text, write_json
+from gapscope.run_folder import RunFolder
+
+RECORD = "record.json"
+STAGES_KEPT = ("train", "evaluate", "record", "compare")
+"""Results of these are kept. Data are read again in minutes and come out the same; a page is drawn again."""
+KEY_LETTERS = 12
+
+
+def keep_aside(folder: RunFolder, unit: str, record: dict[str, Any], paths: Iterable[Path]) -> Path:
+    """Keep the files of a finished unit under their key, whole or not at all; they stay where they are, too."""
+    place = folder.before(unit) / str(record["key"])[:KEY_LETTERS]
+    if place.exists():
+        return place
+    growing = place.with_name(f".{place.name}")
+    shutil.rmtree(growing, ignore_errors=True)
+    for path in paths:
+        if path.exists():
+            target = growing / path.relative_to(folder.root)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _link(path, target)
+    write_json(growing / RECORD, record)
+    growing.rename(place)
+    return place
+
+
+def find_kept(folder: RunFolder, unit: str, keys: Iterable[str | None]) -> Path | None:
+    """Where a result of one of these keys is kept with all its files, or None."""
+    for key in keys:
+        if key is not None:
+            record = folder.before(unit) / key[:KEY_LETTERS] / RECORD
+            found = folder.read_record(unit, record)
+            if found is not None and found.get("key") == key:
+                if all((record.parent / file).exists() for file in found["files"]):
+                    return record
+    return None
+
+
+def take_back(folder: RunFolder, unit: str, record: Path) -> None:
+    """Put kept files back in their place, then their record; a kill in between leaves them kept.
+
+    The record of what stands in their place must have been dropped, and its files kept aside.
+    """
+    kept = record.parent
+    for path in sorted(kept.rglob("*")):
+        if path.is_file() and path != record:
+            with atomic_path(folder.root / path.relative_to(kept)) as temporary:
+                temporary.unlink()
+                _link(path, temporary)
+    folder.write_record(unit, json.loads(read_text(record)))
+    shutil.rmtree(kept)
+    with suppress(OSError):  # others of this unit are kept beside it
+        kept.parent.rmdir()
+
+
+def kept_bytes(folder: RunFolder) -> int:
+    """What kept results take on disk beyond the files that also stand in their place."""
+    total = 0
+    for here, _, names in os.walk(folder.root / "before"):
+        for name in names:
+            with suppress(FileNotFoundError):
+                stat = (Path(here) / name).lstat()
+                total += stat.st_size if stat.st_nlink < 2 else 0
+    return total
+
+
+def _link(path: Path, target: Path) -> None:
+    """A second name for a file's bytes, or a copy where the file system has no such names."""
+    try:
+        os.link(path, target)
+    except OSError:
+        shutil.copy2(path, target)

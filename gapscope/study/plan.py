@@ -1,0 +1,207 @@
+"""What a run is about to do, why, and what that costs: said before anything is replaced."""
+
+import json
+import statistics
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from gapscope.run_folder import RunFolder
+from gapscope.study.domains import domain_root
+from gapscope.study.kept import STAGES_KEPT
+from gapscope.study.made_from import REQUIRED, Part
+from gapscope.study.source_files import changed_files
+from gapscope.study.stages import FILES
+from gapscope.study.study import Study
+from gapscope.study.units import STAGE_VERSIONS, Standing, Unit, ledger
+from gapscope.training.checkpoint import Reached
+from gapscope.training.going_on import would_come_here
+from gapscope.training.metrics import EpochSums, read_epochs
+from gapscope.words import duration
+
+LONGEST_VALUE = 60
+"""Letters of a value that are shown."""
+NAMED = 3
+"""Units that one line names; more are counted."""
+
+
+@dataclass(frozen=True)
+class Todo:
+    """A unit that is not done."""
+
+    unit: Unit
+    how: Literal["anew", "again", "perhaps", "goes on", "taken back"]
+    """`again` and `goes on` replace a finished result; `perhaps` too, unless data that are read again are what they
+    were; `taken back` puts a kept one in its place, without work."""
+    why: tuple[str, ...]
+    """What changed, from what to what; empty if it only follows from others."""
+    seconds: float | None
+    """That the finished result took; of one that is anew, the mean of its stage; None if nothing is known."""
+
+
+def plan(study: Study, units: Sequence[Unit]) -> list[Todo]:
+    """What is to be done, in the order in which it can be done. Reads the run folder, changes nothing."""
+    found = ledger(units, study.folder)
+    took: dict[str, list[float]] = defaultdict(list)
+    for one in found.values():
+        if one.record is not None:
+            took[one.unit.stage].append(_seconds(one.record))
+    todo: dict[str, Todo] = {}
+    for one in found.values():
+        if not one.done:
+            todo[one.unit.name] = _todo(one, study, todo, took[one.unit.stage])
+    return list(todo.values())
+
+
+def _todo(one: Standing, study: Study, before: dict[str, Todo], took: list[float]) -> Todo:
+    unit, record = one.unit, one.record
+    if one.kept is not None:
+        return Todo(unit, "taken back", (), _seconds(study.folder.read_record(unit.name, one.kept) or {}))
+    if record is None:
+        return Todo(unit, "anew", ("not done yet",), statistics.fmean(took) if took else None)
+    why = tuple(reasons(one, study))
+    epoch = _goes_on_from(one, study)
+    if epoch is not None:
+        return Todo(unit, "goes on", (*why, f"goes on from epoch {epoch}"), _seconds(record))
+    above = [before[name] for name in one.follows]
+    open_data = [todo.how == "perhaps" or (todo.unit.stage == "data" and todo.how == "again") for todo in above]
+    how: Literal["again", "perhaps"] = "perhaps" if not why and above and all(open_data) else "again"
+    return Todo(unit, how, why, _seconds(record))
+
+
+def reasons(one: Standing, study: Study) -> Iterator[str]:
+    """What is other than when a finished unit was made, apart from units that are to be made first."""
+    unit, record = one.unit, one.record or {}
+    for path in one.missing:
+        yield f"{path.relative_to(study.folder.root)} is gone"
+    if one.known:
+        return
+    if "made_from" not in record:
+        yield "made from other settings or data, which were not noted then"
+        return
+    version = record.get("version")
+    if version != STAGE_VERSIONS[unit.stage]:
+        yield f"this gapscope gives other results (version {version} -> {STAGE_VERSIONS[unit.stage]} of the stage)"
+    then = record["made_from"]
+    for name, part in unit.made_from.items():
+        if name == FILES and then.get(name) != part.value:
+            yield _files(unit, study)
+        elif name in then and then[name] != part.value:
+            yield f"{name} {shown(then[name])} -> {shown(part.value)}"
+        elif name not in then and part.decides:
+            yield f"{name} {_as_neutral(part)} -> {shown(part.value)}"
+    for name in then:
+        if name not in unit.made_from:
+            yield f"{name} {shown(then[name])} -> left out"
+    if unit.stage != "report":
+        told = record.get("needs", {})
+        for name in one.needs:
+            if name not in one.follows and told.get(name) != one.needs[name]:
+                yield f"{name} left something else" if name in told else f"needs {name} as well"
+
+
+def shown(value: Any) -> str:
+    """A value as an experiment file has it, cut if it is long."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."
+
+
+def _as_neutral(part: Part) -> str:
+    return "left out" if part.neutral is REQUIRED else shown(part.neutral)
+
+
+def _files(unit: Unit, study: Study) -> str:
+    assert unit.domain is not None
+    domain = study.experiment.domains[unit.domain]
+    root = domain_root(unit.domain, domain, study.folder, study.data_root)
+    changed = changed_files(study.folder.source_files(unit.domain), root)
+    return "its files are not those that were read; which ones was not noted then" if not changed else changed
+
+
+def _goes_on_from(one: Standing, study: Study) -> int | None:
+    """The epoch from which a finished training goes on that now may have more; None if it starts from the beginning."""
+    unit, record = one.unit, one.record or {}
+    then = record.get("made_from")
+    if unit.run is None or one.known or one.missing or one.follows or then is None or record["needs"] != one.needs:
+        return None
+    other = {name for name, part in unit.made_from.items() if then.get(name, part.neutral) != part.value}
+    other |= set(then) - set(unit.made_from)
+    if record["version"] != STAGE_VERSIONS[unit.stage] or not other <= unit.ends_by:
+        return None
+    if not study.folder.end_state(unit.run).exists():
+        return None
+    rows = read_epochs(study.folder.metrics(unit.run))
+    if not rows:
+        return None
+    config, last = study.experiment.train, int(rows[-1]["epoch"])
+    at = Reached(epoch=last, history=rows)
+    if last == then["[train] epochs"] and last % config.validate_every:  # kept as it was before that validation
+        at = Reached(epoch=last - 1, history=rows[:-1], running=EpochSums(batches=1))
+    return last if would_come_here(at, config) else None
+
+
+def _seconds(record: dict[str, Any]) -> float:
+    return float(record.get("seconds", 0))
+
+
+def replacing(todo: Sequence[Todo], folder: RunFolder) -> list[str]:
+    """For people: finished work that is done again or taken back, with what changed and what it took."""
+    again = [one for one in todo if one.how in ("again", "goes on", "perhaps")]
+    back = [one for one in todo if one.how == "taken back"]
+    lines = []
+    if again:
+        lines.append("finished before, and to be done again:")
+        lines += [f"  {line}" for line in _grouped(again)]
+        cost = sum(one.seconds or 0 for one in again if one.how == "again")
+        perhaps = sum(one.seconds or 0 for one in again if one.how == "perhaps")
+        rest = f" and perhaps {duration(perhaps)} more" if perhaps else ""
+        lines.append(f"  {duration(cost)} of finished work in all{rest}")
+    if any(one.unit.stage in STAGES_KEPT for one in again):
+        lines.append(
+            f"  what stands there now is kept in {folder.root / 'before'} and valid again when settings and data are; "
+            "delete that folder to free the disk"
+        )
+    if back:
+        lines.append(f"taken back as it was before, without work: {_names([one.unit.name for one in back])}")
+    return lines
+
+
+def _grouped(todo: Sequence[Todo]) -> Iterator[str]:
+    """A line for every change; units of a stage that only follow share one."""
+    groups: dict[tuple[str, str, tuple[str, ...]], list[Todo]] = defaultdict(list)
+    for one in todo:
+        groups[one.unit.stage, one.how, one.why].append(one)
+    for (stage, how, why), members in groups.items():
+        took = f"(took {duration(sum(one.seconds or 0 for one in members))})"
+        names = _names([one.unit.name for one in members])
+        follows = "unless the data, once they are read again, are what they were" if how == "perhaps" else "follows"
+        if not why and stage not in ("data", "train"):
+            names = f"{stage}: {len(members)}" if stage != "report" else "report"
+        yield f"{names}: {'; '.join(why) or follows} {took}"
+
+
+def everything(todo: Sequence[Todo]) -> list[str]:
+    """For people: one line for every unit that is to be done."""
+    words = {
+        "anew": "not done yet",
+        "again": "again",
+        "perhaps": "again, unless the data, once they are read again, are what they were",
+        "goes on": "longer",
+        "taken back": "taken back as it was before, without work",
+    }
+    lines = []
+    for one in todo:
+        why = "; ".join(why for why in one.why if why != words["anew"])
+        text = words[one.how] + (f": {why}" if why else ", since what it is made from is" if one.how == "again" else "")
+        time = "" if one.seconds is None else f" ({'about' if one.how == 'anew' else 'took'} {duration(one.seconds)})"
+        lines.append(f"{one.unit.name}: {text}{time}")
+    known = [one.seconds for one in todo if one.how != "taken back"]
+    total = sum(seconds or 0 for seconds in known)
+    unknown = sum(seconds is None for seconds in known)
+    rest = f", and {unknown} of which nothing is known yet" if unknown else ""
+    return [*lines, f"{len(known)} to be done: about {duration(total)}{rest}" if known else "nothing is to be done"]
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")

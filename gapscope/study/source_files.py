@@ -1,0 +1,44 @@
+"""The files that a domain of the user's was read from, noted so that what changed can be said by name."""
+
+import json
+from pathlib import Path
+
+from gapscope.files import file_stats, read_text, write_text
+
+NAMED = 3
+"""Files that a sentence names; more are counted."""
+
+
+def note_source_files(path: Path, root: Path) -> None:
+    """Write the name, size and date of every file below `root`, one a line."""
+    rows = (json.dumps([name, size, changed]) for name, size, changed, _ in file_stats(root))
+    write_text(path, "".join(f"{row}\n" for row in rows))
+
+
+def changed_files(path: Path, root: Path) -> str | None:
+    """What became of files since they were noted: `1 file changed (images/003.png), 2 new (a.png, b.png)`.
+
+    Returns:
+        None if nothing was noted, or the note cannot be read.
+    """
+    try:
+        rows = (json.loads(line) for line in read_text(path).splitlines())
+        before = {name: (size, changed) for name, size, changed in rows}
+    except (OSError, ValueError, TypeError):
+        return None
+    now = {name: (size, changed) for name, size, changed, _ in file_stats(root)}
+    kinds = {
+        "changed or newly dated": [name for name in now if name in before and now[name] != before[name]],
+        "new": [name for name in now if name not in before],
+        "gone": [name for name in before if name not in now],
+    }
+    return ", ".join(f"{counted(names)} {kind} ({listed(names)})" for kind, names in kinds.items() if names)
+
+
+def counted(names: list[str]) -> str:
+    return f"{len(names)} file{'s' if len(names) > 1 else ''}"
+
+
+def listed(names: list[str]) -> str:
+    """The first few."""
+    return ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
