@@ -1,6 +1,7 @@
 """The annotation table: its columns agree, and what is selected or stored is the same."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,6 +42,72 @@ def test_what_is_saved_is_what_is_loaded(tmp_path):
         if name != "attributes":
             np.testing.assert_array_equal(getattr(again, name), value)
     assert again.attributes["weather"].tolist() == ["rain", "", "größte Hitze"]
+
+
+def full_table(root: str, weather: dict[str, np.ndarray]) -> AnnotationTable:
+    """Two images with a box each, and something in every field."""
+    return AnnotationTable(
+        root=Path(root),
+        class_names=("car", "van"),
+        paths=np.array(["a.png", "b.png"]),
+        widths=np.array([100, 110], np.int32),
+        heights=np.array([50, 60], np.int32),
+        groups=np.array(["one", root]),
+        box_image=np.array([0, 1], np.int32),
+        box_class=np.array([1, -1], np.int16),
+        xyxy=np.array([[0, 0, 5, 5], [1, 1, 9, 9]], np.float32),
+        ignore=np.array([False, True]),
+        crowd=np.array([False, True]),
+        occlusion=np.array([0.25, np.nan], np.float16),
+        truncation=np.array([np.nan, 0.5], np.float16),
+        attributes=weather,
+        no_area=3,
+        notes=("read as YOLO", f"from {root}"),
+    )
+
+
+JOINED = {
+    "root": Path("/x"),
+    "class_names": ("car", "van"),
+    "paths": ["/x/a.png", "/x/b.png", "/y/a.png", "/y/b.png"],
+    "widths": [100, 110] * 2,
+    "heights": [50, 60] * 2,
+    "groups": ["one", "/x", "one", "/y"],
+    "box_image": [0, 1, 2, 3],
+    "box_class": [1, -1] * 2,
+    "xyxy": [[0, 0, 5, 5], [1, 1, 9, 9]] * 2,
+    "ignore": [False, True] * 2,
+    "crowd": [False, True] * 2,
+    "occlusion": [0.25, np.nan] * 2,
+    "truncation": [np.nan, 0.5] * 2,
+    "attributes": {"weather": ["rain", "", "", ""], "time": ["", "", "day", "night"]},
+    "no_area": 6,
+    "notes": ("read as YOLO", "from /x", "from /y"),
+}
+"""What becomes of every field where two tables are joined."""
+
+
+def test_joined_tables_keep_every_field():
+    one = full_table("/x", {"weather": np.array(["rain", ""])})
+    other = full_table("/y", {"time": np.array(["day", "night"])})
+    joined = AnnotationTable.joined([one, other])
+    assert {field.name for field in fields(AnnotationTable)} == set(JOINED), "say in JOINED what becomes of a new field"
+    attributes = {name: values.tolist() for name, values in joined.attributes.items()}
+    assert attributes == JOINED["attributes"]
+    for name, expected in JOINED.items():
+        found = getattr(joined, name)
+        if isinstance(found, np.ndarray):
+            np.testing.assert_array_equal(found, np.array(expected, found.dtype))
+            assert found.dtype.kind == getattr(one, name).dtype.kind
+        elif name != "attributes":
+            assert found == expected
+
+
+def test_one_table_joined_is_itself_and_tables_of_other_classes_are_refused():
+    table = table_of([[CAR]])
+    assert AnnotationTable.joined([table]) is table
+    with pytest.raises(InputError, match=r"domains of one arm have different classes; map them to the same ones\."):
+        AnnotationTable.joined([table, replace(table, class_names=("a", "b", "c"))])
 
 
 def test_the_same_table_is_the_same_bytes(tmp_path):

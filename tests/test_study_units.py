@@ -1,5 +1,6 @@
 """What hangs on what: data that come out the same keep what was made from them, wherever they lie and however old."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -9,12 +10,13 @@ from two_domains import TEXT, noted_as_done, study_of, write_two_domains
 
 from gapscope.errors import InputError
 from gapscope.experiment_file import parse_config
+from gapscope.files import write_json
 from gapscope.study.run import do, write_settings
 from gapscope.study.stages import units_of
 from gapscope.study.state import Watched
 from gapscope.study.status import again_lines
 from gapscope.study.study import Study
-from gapscope.study.units import ledger, pending
+from gapscope.study.units import ledger, note_done, pending
 
 EXPERIMENT = parse_config(TEXT)
 
@@ -63,17 +65,44 @@ def test_until_copied_data_are_read_status_says_that_nothing_else_may_be_made_ag
     ]
 
 
-def test_another_pixel_trains_again_what_has_seen_it_and_nothing_else(done, tmp_path):
-    image = tmp_path / "data/game" / (done.folder.domain("game") / "train.txt").read_text().splitlines()[0]
+def other_pixels(done: Study, domain: str, split: str) -> None:
+    """Another first image of a split, of the same name and size."""
+    image = done.data_root / domain / done.folder.split(domain, split).read_text().splitlines()[0]
     length = image.stat().st_size
     noise(image, (48, 32), seed=999)
     image.write_bytes(image.read_bytes().ljust(length, b"\0"))  # as long as before, if PNG packed it no worse
+
+
+def test_another_pixel_trains_again_what_has_seen_it_and_measures_no_other_network_again(done):
+    other_pixels(done, "game", "train")
     again = made_again(done)
-    assert "train/f-game/seed0" in again and "train/u-real/seed0" not in again
-    assert {name for name in again if name.startswith("evaluate")} >= {
-        "evaluate/f-game/seed0/real",
-        "evaluate/u-real/seed0/game",
-    }
+    assert {name for name in again if name.startswith("train")} == {"train/f-game/seed0", "train/f-game/seed1"}
+    assert again - {"report"} == {name for name in again if "f-game" in name}
+
+
+def test_another_test_image_trains_nothing_again_and_is_looked_at_by_all_networks(done):
+    other_pixels(done, "game", "test")
+    again = made_again(done)
+    assert {name for name in again if name.startswith(("train", "data"))} == set()
+    runs = [f"{arm}/seed{seed}" for arm in ("u-real", "f-game") for seed in (0, 1)]
+    assert {name for name in again if name.startswith("evaluate")} == {f"evaluate/{run}/game" for run in runs}
+    assert {name for name in again if name.startswith("record")} == {f"record/{run}/game-32" for run in runs}
+
+
+def test_what_went_by_a_whole_domain_stays_done_when_its_parts_are_known(done, tmp_path):
+    """As a version left it that noted no parts; then the data are read again and come out the same."""
+    for name in ("real", "game"):
+        path = done.folder.summary(name)
+        write_json(path, {key: value for key, value in json.loads(path.read_text()).items() if key != "parts_sha256"})
+    for unit in units_of(done):
+        done.folder.forget(unit.name)
+    for unit in units_of(done):
+        note_done(ledger(units_of(done), done.folder)[unit.name], done.folder, 0.0)
+    assert not done.folder.read_record("data/real")["parts"] and waiting(done) == set()
+    shutil.copytree(tmp_path / "data", tmp_path / "elsewhere", copy_function=shutil.copyfile)
+    assert made_again(done, tmp_path / "elsewhere") == {"report"}
+    parts = done.folder.read_record("data/real")["parts"]
+    assert done.folder.read_record("evaluate/u-real/seed0/real")["needs"]["data/real"] == parts["test"]
 
 
 def test_another_label_trains_again_what_has_seen_it(done, tmp_path):

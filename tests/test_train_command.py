@@ -69,6 +69,25 @@ def test_what_is_done_is_not_done_again(place):
     assert run.returncode == 0 and weights.stat().st_mtime_ns == before
 
 
+def test_more_epochs_go_on_with_the_bytes_of_a_training_that_had_them_from_the_start(place):
+    config, longer, fresh = place / "more.toml", place / "longer", with_data(place, "fresh")
+    shutil.copytree(place / "whole", longer)
+    config.write_text(CONFIG.replace("epochs = 6", "epochs = 8"))
+    arguments = ("--arm", "f-synthetic", "--seed", "0", "--out")
+    said = gapscope("train", config, *arguments, longer).stdout.splitlines()
+    assert said[0] == "finished before, and to be done again:"
+    assert said[1].startswith("  train/f-synthetic/seed0: [train] epochs 6 -> 8; goes on from epoch 6 (took ")
+    assert gapscope("train", config, *arguments, fresh).returncode == 0
+    here = "arms/f-synthetic/seed0"
+    for name in ("weights.safetensors", "last.safetensors"):
+        assert (longer / here / name).read_bytes() == (fresh / here / name).read_bytes()
+    assert [json.loads(line)["epoch"] for line in (longer / here / "metrics.jsonl").open()] == list(range(1, 9))
+    back = gapscope("train", place / "study.toml", *arguments, longer)
+    assert back.stdout.splitlines()[0] == "taken back as it was before, without work: train/f-synthetic/seed0"
+    for name in ("weights.safetensors", "last.safetensors", "metrics.jsonl"):
+        assert (longer / here / name).read_bytes() == (place / "whole" / here / name).read_bytes()
+
+
 @pytest.mark.parametrize(
     ("arm", "seed", "message"),
     [

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,8 @@ class FirstLook:
     """Image -> why it cannot be decoded."""
     files_sha256: str
     """SHA-256 (hex) over the bytes of all other files, in the order in which they were looked at."""
+    contents: dict[int, bytes] = field(default_factory=dict)
+    """Image -> SHA-256 of the bytes of its file; broken ones left out."""
 
 
 def first_look(table: AnnotationTable, images: NDArray[np.int64], progress: Progress = silent) -> FirstLook:
@@ -39,14 +41,15 @@ def first_look(table: AnnotationTable, images: NDArray[np.int64], progress: Prog
     paths = [table.path(i) for i in images]
     found = look_at_all(paths, _decoded_hashes, what="decoding every image once", progress=progress)
     hashes = np.zeros((len(table), HASH_SIDE**2 // 64), dtype=np.uint64)
-    broken, content = {}, hashlib.sha256()
+    broken, content, contents = {}, hashlib.sha256(), dict[int, bytes]()
     for image, path, seen in zip(images.tolist(), paths, found, strict=True):
         if isinstance(seen, InputError):
             broken[image] = as_problem(seen, path)
         else:
             hashes[image] = seen[0]
             content.update(seen[1])
-    return FirstLook(hashes, broken, content.hexdigest())
+            contents[image] = seen[1]
+    return FirstLook(hashes, broken, content.hexdigest(), contents)
 
 
 def _decoded_hashes(path: Path) -> tuple[NDArray[np.uint64], bytes]:

@@ -1,5 +1,6 @@
 """What the data stage leaves in the run folder, written and read again."""
 
+import hashlib
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,18 +17,21 @@ from gapscope.data.leaks import find_leaks
 from gapscope.data.letterbox import FILL, INTERPOLATION
 from gapscope.data.splits import (
     SPLITS,
+    Splits,
     read_list,
     write_list,
 )
-from gapscope.data.statistics import domain_summary
+from gapscope.data.statistics import domain_summary, fingerprint
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
-from gapscope.files import hash_file, read_text, write_json
+from gapscope.files import hash_file, hash_value, read_text, write_json
 from gapscope.progress import Progress, silent
 from gapscope.run_folder import RunFolder
 from gapscope.study.domains import PreparedDomain, domain_root
 from gapscope.study.probe import write_probe
 
+PARTS = {"training": ("train", "val"), "test": ("test",)}
+"""What of a domain is read apart from the rest: the splits that trainings read, and those that are measured on."""
 LEFT_OUT = "left_out.jsonl"
 """In a domain's folder: broken rows and images that were left out, one a line."""
 
@@ -67,6 +71,7 @@ def write_domain_files(
         "letterbox": {"size": experiment.data.image_size, "interpolation": INTERPOLATION, "fill": FILL},
     }
     summary["files_sha256"] = look.files_sha256
+    summary["parts_sha256"] = {part: part_hash(table, prepared.splits, look, part) for part in PARTS}
     summary["leaks"]["overlaps"] = [overlap.as_dict() for overlap in overlaps(parts)]
     if name == experiment.probe.domain:
         write_probe(experiment, name, table, prepared.splits["test"], folder)
@@ -79,6 +84,32 @@ def write_domain_files(
     for split in SPLITS:
         write_list(folder.split(name, split), [str(path) for path in table.paths[prepared.splits[split]]])
     write_json(folder.summary(name), summary | place)
+
+
+def part_hash(table: AnnotationTable, splits: Splits, look: FirstLook, part: str) -> str:
+    """SHA-256 (hex) of what a part of a domain holds: names, sizes, labels and bytes of its images, in their order."""
+    found = []
+    for indices in (splits[split] for split in PARTS[part]):
+        content = hashlib.sha256(b"".join(look.contents[image] for image in indices.tolist()))
+        found.append([fingerprint(table.select(indices), {}), content.hexdigest()])
+    return hash_value(found)
+
+
+def data_parts(folder: RunFolder, name: str, *, is_probe: bool) -> dict[str, str]:
+    """The same for each part alone, so that another training image is no other test image; nothing if an older version
+    left the summary, which knows no parts. `probe` is there if the domain is the probe's.
+
+    Raises:
+        InputError: If the summary that the data stage left is broken.
+    """
+    path = folder.summary(name)
+    try:
+        parts = {part: str(found) for part, found in json.loads(read_text(path)).get("parts_sha256", {}).items()}
+    except (OSError, ValueError, AttributeError) as error:
+        raise InputError(f"{path} cannot be read as a domain's summary: {error}. Delete it and run again.") from error
+    if parts and is_probe:
+        parts["probe"] = hash_value([parts["test"], hash_file(folder.probe(name))])
+    return parts
 
 
 def data_left(folder: RunFolder, name: str, *, is_probe: bool) -> list[str]:

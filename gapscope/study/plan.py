@@ -77,6 +77,8 @@ def reasons(one: Standing, study: Study) -> Iterator[str]:
         yield f"{path.relative_to(study.folder.root)} is gone"
     if one.known:
         return
+    if "made_from" not in record and one.follows:
+        return  # whether more than what it follows has changed cannot be told before that is made
     if "made_from" not in record:
         yield "made from other settings or data, which were not noted then"
         return

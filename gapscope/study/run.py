@@ -192,6 +192,8 @@ def do(
             do_side_by_side(chosen, keys, study, jobs, begin, finished)
         else:
             for number, unit in enumerate(chosen, start=1):
+                if standing[unit.name].done:  # what it starts from came out as it was
+                    continue
                 begin(unit)
                 started = time.perf_counter()
                 unit.work(study, keys[unit.name])
@@ -199,8 +201,10 @@ def do(
                 if stage == "compare":  # many short units: one bar for all of them
                     study.progress("comparing", number, len(chosen), unit.name.partition("/")[2])
         if chosen and stage != STAGES[-1]:  # what is made from the same as before need not wait
-            if stage == "data" and only is None:
-                tell(announce, study, units)
+            if stage == "data":
+                adopt(units, folder)
+                if only is None:
+                    tell(announce, study, units)
             restore(units, study)
             look_again()
     return done

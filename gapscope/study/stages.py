@@ -14,7 +14,7 @@ from gapscope.data.splits import SPLITS
 from gapscope.files import hash_file
 from gapscope.run_folder import RunName
 from gapscope.study import arm_training, former_keys, work
-from gapscope.study.domain_files import LEFT_OUT, data_left
+from gapscope.study.domain_files import LEFT_OUT, data_left, data_parts
 from gapscope.study.domains import domain_root, files_fingerprint
 from gapscope.study.made_from import Part, all_settings, settings_of
 from gapscope.study.study import Study, weights_file
@@ -79,6 +79,7 @@ def data_units(study: Study) -> Iterator[Unit]:
             tuple(outputs),
             partial(work.prepare_data, name=name),
             partial(data_left, folder, name, is_probe=is_probe),
+            partial(data_parts, folder, name, is_probe=is_probe),
             domain=name,
             formerly=former_keys.data(experiment, domain, source, named, is_probe=is_probe),
         )
@@ -117,6 +118,7 @@ def train_units(study: Study) -> Iterator[Unit]:
             (folder.weights(run), folder.metrics(run), folder.training_summary(run)),
             partial(arm_training.train_run, run=run),
             partial(arm_training.training_left, folder, run),
+            reads={f"data/{domain}": "training" for domain in arm.domains},
             run=run,
             ends_by=ends_by,
             beside=(folder.last_weights(run), folder.end_state(run)),
@@ -137,6 +139,7 @@ def evaluate_units(study: Study) -> Iterator[Unit]:
                 (training_unit(run), f"data/{domain}"),
                 (folder.evaluation(run, domain), folder.detections(run, domain)),
                 partial(work.evaluate_run, run=run, domain=domain),
+                reads={f"data/{domain}": "test"},
                 run=run,
                 domain=domain,
                 formerly=former_keys.evaluation(experiment),
@@ -154,6 +157,7 @@ def probe_units(study: Study) -> Iterator[Unit]:
             (f"data/{name}",),
             (study.folder.probe(name),),
             partial(work.draw_probe, name=name),
+            reads={f"data/{name}": "test"},
             domain=name,
             formerly=former_keys.probe(experiment),
         )
@@ -172,6 +176,7 @@ def record_units(study: Study) -> Iterator[Unit]:
                 (training_unit(run), f"{drawn_by}/{probe}"),
                 (folder.recording(run, probe, size),),
                 partial(work.record_run, run=run, probe=probe, size=size),
+                reads={f"data/{probe}": "probe"},
                 run=run,
                 domain=probe,
                 formerly=[size],

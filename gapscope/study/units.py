@@ -1,6 +1,6 @@
 """Units of work: what each is made from, what it leaves behind, and which of them still have to be done."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +24,8 @@ class UnitKeys(NamedTuple):
     """Without the settings that only say when it ends: what was begun under the same one may be gone on with."""
     former: str | None = None
     """The key that it had, see `former_keys`; None if it had none."""
+    whole: str = ""
+    """The key that it has if it goes by all of a domain, not only by the part that it reads."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,10 @@ class Unit:
     left: Callable[[], Any] | None = None
     """Once it is done: a JSON-able value of all that other units read of it. They go by that, and so stay as they are
     where the unit is made again with the same result; without it, by what the unit is made from."""
+    parts: Callable[[], dict[str, str]] | None = None
+    """Once it is done: parts of that alone, for units that do not read all of it; empty if they are not known."""
+    reads: Mapping[str, str] = field(default_factory=dict)
+    """Which part of what a unit that it needs has left."""
     run: RunName | None = None
     """The network that it trains, evaluates or records."""
     domain: str | None = None
@@ -73,7 +79,10 @@ class Standing:
     kept: Path | None
     """Where the result that is wanted was put aside, if it was."""
     passed_on: str
-    """What units that need this one go by."""
+    """What units that need this one go by, unless they read a part."""
+    parts: dict[str, str]
+    """What they go by if they do."""
+    whole_passed_on: str
     formerly_passed_on: str | None
 
     @property
@@ -101,24 +110,45 @@ def ledger(units: Sequence[Unit], folder: RunFolder) -> dict[str, Standing]:
 def look_up(unit: Unit, before: dict[str, Standing], folder: RunFolder) -> Standing:
     """How a unit stands, given those that it needs."""
     above = [before[name] for name in unit.needs]
-    told = {one.unit.name: one.keys.now if unit.stage == "report" else one.passed_on for one in above}
-    formerly = [one.keys.former if unit.stage == "report" else one.formerly_passed_on for one in above]
+    is_report = unit.stage == "report"
+    told = {one.unit.name: one.keys.now if is_report else _told(one, unit) for one in above}
+    whole = [one.keys.whole if is_report else one.whole_passed_on for one in above]
+    formerly = [one.keys.former if is_report else one.formerly_passed_on for one in above]
     version, values = STAGE_VERSIONS[unit.stage], deciding(unit.made_from)
     rest = {name: value for name, value in values.items() if name not in unit.ends_by}
     keys = UnitKeys(
         hash_value([unit.stage, version, values, list(told.values())]),
         hash_value([unit.stage, version, rest, list(told.values())]),
         former_key(unit.stage, version, unit.made_from, unit.formerly, formerly),
+        hash_value([unit.stage, version, values, whole]),
     )
     record = folder.read_record(unit.name)
-    known = record is not None and record.get("key") in (keys.now, keys.former)
+    known = record is not None and record.get("key") in (keys.now, keys.former, keys.whole)
     missing = tuple(path for path in unit.outputs if not path.exists())
     follows = tuple(one.unit.name for one in above if not one.settled)
     kept = None if follows or (known and not missing) else find_kept(folder, unit.name, keys)
-    stands = record if known else folder.read_record(unit.name, kept) if kept else None
-    left = (stands or {}).get("left")
-    was = (stands or {}).get("formerly_left", left if unit.stage == "data" else None)
-    return Standing(unit, keys, told, record, known, missing, follows, kept, left or keys.now, was or keys.former)
+    stands = (record if known else folder.read_record(unit.name, kept) if kept else None) or {}
+    left = stands.get("left")
+    was = stands.get("formerly_left", left if unit.stage == "data" else None)
+    return Standing(
+        unit,
+        keys,
+        told,
+        record,
+        known,
+        missing,
+        follows,
+        kept,
+        passed_on=left or keys.now,
+        parts=stands.get("parts", {}),
+        whole_passed_on=left or keys.whole,
+        formerly_passed_on=was or keys.former,
+    )
+
+
+def _told(one: Standing, unit: Unit) -> str:
+    """What a unit goes by of one that it needs."""
+    return one.parts.get(unit.reads.get(one.unit.name, ""), one.passed_on)
 
 
 def keys_of(units: Sequence[Unit], folder: RunFolder) -> dict[str, str]:
@@ -149,6 +179,8 @@ def note_done(standing: Standing, folder: RunFolder, seconds: float) -> None:
     }
     if unit.left is not None:
         record["left"] = hash_value(unit.left())
+    if unit.parts is not None:
+        record["parts"] = unit.parts()
     folder.write_record(unit.name, record)
 
 

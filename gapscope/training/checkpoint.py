@@ -57,7 +57,7 @@ def save_checkpoint(path: Path, key: str, progress: Reached, states: dict[str, A
 
 
 def load_checkpoint(path: Path, keys: str | Collection[str]) -> tuple[Reached, dict[str, Any]] | None:
-    """What `save_checkpoint` wrote, or None if there is none or it does not have this key, or one of these: it is another training's.
+    """What `save_checkpoint` wrote; None if there is none, or it is another training's: it has none of these keys.
 
     Nothing but tensors and plain values is unpickled.
 
