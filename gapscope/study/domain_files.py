@@ -21,7 +21,7 @@ from gapscope.data.splits import (
     read_list,
     write_list,
 )
-from gapscope.data.statistics import domain_summary, fingerprint
+from gapscope.data.statistics import domain_fingerprint, domain_summary
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 from gapscope.files import hash_file, hash_value, read_text, write_json
@@ -91,7 +91,7 @@ def part_hash(table: AnnotationTable, splits: Splits, look: FirstLook, part: str
     found = []
     for indices in (splits[split] for split in PARTS[part]):
         content = hashlib.sha256(b"".join(look.contents[image] for image in indices.tolist()))
-        found.append([fingerprint(table.select(indices), {}), content.hexdigest()])
+        found.append([domain_fingerprint(table.select(indices), {}), content.hexdigest()])
     return hash_value(found)
 
 
