@@ -123,7 +123,8 @@ def test_cityscapes_3d_gives_modal_boxes_shares_and_ignore_regions(tmp_path):
 def test_gtfine_comes_first_and_the_others_can_be_asked_for(tmp_path):
     fine(tmp_path, [])
     scapes(tmp_path, "gtBbox3d", "gtBbox3d", [{"2d": {"modal": [1, 1, 5, 5]}, "label": "train"}])
-    scapes(tmp_path, "gtBboxCityPersons", "gtBboxCityPersons", [{"bbox": [1, 1, 5, 5], "label": "rider"}] * 2)
+    people = [{"bbox": [1, 1, 5, height], "label": "rider"} for height in (5, 6)]
+    scapes(tmp_path, "gtBboxCityPersons", "gtBboxCityPersons", people)
     assert read_annotations(tmp_path).num_boxes == 0
     assert read_annotations(tmp_path, "cityscapes3d").num_boxes == 1
     assert read_annotations(tmp_path, "citypersons").num_boxes == 2

@@ -52,7 +52,7 @@ def test_the_column_that_holds_class_numbers_in_every_row_is_the_class(tmp_path,
     rng = random.Random(0)
     for sequence in (1, 2):
         for number in range(1, 6):
-            objects = [(rng.choice([PERSON, CAR]), rng.randrange(5000), 10, 20, 30, 40) for _ in range(3)]
+            objects = [(rng.choice([PERSON, CAR]), rng.randrange(5000), 10 + k, 20, 30, 40) for k in range(3)]
             rows = [(b, a, *box) for a, b, *box in objects] if order == "instance first" else objects
             frame(tmp_path / "train", sequence, number, rows)
     table = read_annotations(tmp_path)
@@ -157,7 +157,7 @@ def test_images_and_labels_that_do_not_meet_are_refused(tmp_path):
 )
 def test_a_broken_row_is_named_or_left_out(tmp_path, row, message):
     for number in range(3, 3 + 200 if row[0] == 99 else 4):  # one class in a hundred may be broken, not one in two
-        frame(tmp_path, 1, number, [(CAR, 9000 + i, 1, 1, 9, 9) for i in range(2)])
+        frame(tmp_path, 1, number, [(CAR, 9000 + i, 1, 1, 9, 9 + i) for i in range(2)])
     frame(tmp_path, 1, 2, [row])
     with pytest.raises(InputError, match=message):
         read_annotations(tmp_path)
