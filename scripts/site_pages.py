@@ -23,14 +23,23 @@ LINK = re.compile(r"(?<=\]\()([^)#:\s]+)")
 
 EXAMPLE = re.compile(r"^>>> .*(?:\n(?!\s*$).+)*", re.M)
 """A call in a docstring, with what it gives."""
+TOGETHER = re.compile(r"^( +)(\w+(?:, \w+)+): ", re.M)
+"""Arguments that a docstring explains together: `device, dtype: ...`."""
 
 
-class Examples(griffe.Extension):
-    """Calls in docstrings are code, on the site too: what they give is not looked at for links and lists."""
+class Docstrings(griffe.Extension):
+    """Docstrings as people write them -> as the reference takes them."""
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
         if obj.docstring:
-            obj.docstring.value = EXAMPLE.sub(lambda call: f"```pycon\n{call[0]}\n```", obj.docstring.value)
+            text = EXAMPLE.sub(lambda call: f"```pycon\n{call[0]}\n```", obj.docstring.value)
+            obj.docstring.value = TOGETHER.sub(one_by_one, text)
+
+
+def one_by_one(found: re.Match[str]) -> str:
+    """A line for each argument; all but the last point at the last, below which the explanation stands."""
+    *others, last = found[2].split(", ")
+    return "".join(f"{found[1]}{name}: See `{last}`.\n" for name in others) + f"{found[1]}{last}: "
 
 
 def all_commands() -> dict[str, Any]:
