@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from statistics import fmean
 
-from gapscope.findings.gap_sentences import LEAST, interval_words, listed
+from gapscope.findings.gap_sentences import LEAST, interval_words, joined_by_and
 from gapscope.findings.gaps import Gap, gap_between
 from gapscope.findings.results import Results
 from gapscope.findings.run_numbers import RunNumbers
@@ -29,7 +29,7 @@ def gap_name(results: Results, gap: Gap) -> str:
 
 
 def _trained_on(results: Results, arm: str) -> str:
-    return listed([results.domain_title(domain) for domain in results.experiment.arms[arm].domains])
+    return joined_by_and([results.domain_title(domain) for domain in results.experiment.arms[arm].domains])
 
 
 def _missed(numbers: RunNumbers) -> Found:

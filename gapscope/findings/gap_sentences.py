@@ -114,14 +114,14 @@ def class_words(parts: Sequence[ClassPart]) -> str:
         if len(named) < NAMED and part.change < 0 and sum(one.share for one in named) < ENOUGH:
             named.append(part)
     lost = [f"{part.name} ({-part.change:.1f} points of its AP, {part.share:.0%} of the gap)" for part in named]
-    found = f"most is lost in {listed(lost)}."
+    found = f"most is lost in {joined_by_and(lost)}."
     if any(part.apart is None for part in parts):
         return found
     apart = [part.name for part in parts if part.apart]
     every = "at every seed" if len(parts[0].home) > 1 else "of both arms"
     if not apart:
         return f"{found} For no class by itself are the 95 % intervals {_apart(every)}."
-    shown = listed(apart) if len(apart) <= 2 * NAMED else f"{len(apart)} of {len(parts)} classes"
+    shown = joined_by_and(apart) if len(apart) <= 2 * NAMED else f"{len(apart)} of {len(parts)} classes"
     return f"{found} The 95 % intervals are {_apart(every)} for {shown}."
 
 
@@ -150,9 +150,9 @@ def kind_words(results: Results, gap: Gap, parts: Sequence[KindPart]) -> str:
     ]
     if not costs:
         return f"No kind of mistake costs {LEAST:g} AP point more than in {home}{seeds}."
-    return f"Of the kinds of mistakes, these cost more than in {home}{seeds}: {listed(costs)}."
+    return f"Of the kinds of mistakes, these cost more than in {home}{seeds}: {joined_by_and(costs)}."
 
 
-def listed(words: Sequence[str]) -> str:
+def joined_by_and(words: Sequence[str]) -> str:
     """`a, b and c`."""
     return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)

@@ -21,7 +21,7 @@ from gapscope.several.line_up import SideBySide, line_up
 from gapscope.several.run_gaps import RunGap, by_kind
 from gapscope.several.runs import Run, arm_title, read_runs, stages_of
 from gapscope.several.settings import differing
-from gapscope.several.several_sentences import holds_in, in_short, judged_runs, letters, shown
+from gapscope.several.several_sentences import holds_in, in_short, judged_runs, letters, with_interval
 from gapscope.several.statements import STATEMENTS
 
 SECTIONS = (
@@ -74,7 +74,7 @@ def _check_free(out: Path) -> None:
 def render_several(side: SideBySide) -> str:
     """The page's HTML."""
     environment = page_environment("gapscope.several")
-    environment.globals |= {"shown": shown, "letters": letters}
+    environment.globals |= {"with_interval": with_interval, "letters": letters}
     data = several_data(side)
     html = environment.get_template("several.html.j2").render(
         side=side,

@@ -12,7 +12,7 @@ from gapscope.several.runs import Run, arm_title
 from gapscope.several.statements import STATEMENTS
 
 
-def shown(of: Estimate, form: str = "{:z.1f}") -> str:
+def with_interval(of: Estimate, form: str = "{:z.1f}") -> str:
     """A number with its interval: `7.7 [5.1, 10.2]`."""
     if not math.isfinite(of.value):
         return UNDEFINED
@@ -38,7 +38,7 @@ def in_short(side: SideBySide) -> dict[str, list[str]]:
 def _gap_sentences(side: SideBySide, gaps: Sequence[RunGap]) -> Iterator[str]:
     role, *arms = gaps[0].kind
     home, other = (arm_title(side.runs, arm) for arm in arms)
-    values = "; ".join(f"{gap.run.letter} {shown(gap.gap.estimate)} on {gap.domain_title}" for gap in gaps)
+    values = "; ".join(f"{gap.run.letter} {with_interval(gap.gap.estimate)} on {gap.domain_title}" for gap in gaps)
     yield f"On {role} test images, {home} (trained on such) minus {other}, AP points: {values}."
     if len(gaps) == 1:
         yield f"Only {gaps[0].run.letter} measures this gap."
@@ -69,7 +69,7 @@ def pooled_sentence(same: Comparable) -> str:
     kind = "one study" if same.num_studies == 1 else f"{same.num_studies} studies that differ in settings"
     return (
         f"{letters(runs)} share {same.gaps[0].gap.num_images} test images; the mean over {what} of {kind} "
-        f"is {shown(same.pooled)}."
+        f"is {with_interval(same.pooled)}."
     )
 
 
