@@ -126,13 +126,27 @@ def test_more_epochs_are_said_to_go_on_only_where_they_do(done):
     run = units_of(done)[3].run
     more = ("[train]\n", "[train]\nepochs = 200\n")
     done.folder.metrics(run).write_text('{"epoch": 100, "loss": 1.0, "val_map50": 0.5}\n')
-    assert of(changed(done, more), "train/u-real/seed0").how == "again"  # nothing to go on from was kept
+    one = of(changed(done, more), "train/u-real/seed0")
+    assert one.how == "again" and one.why[-1] == "from the start, since where it ended was not kept"
     done.folder.end_state(run).touch()
     one = of(changed(done, more), "train/u-real/seed0")
     assert (one.how, one.why) == ("goes on", ("[train] epochs 100 -> 200", "goes on from epoch 100"))
-    for settings in ('epochs = 200\nschedule = "cosine"', "epochs = 50"):
-        todo = changed(done, (more[0], f"[train]\n{settings}\n"))
-        assert of(todo, "train/u-real/seed0").how == "again"
+    one = of(changed(done, (more[0], "[train]\nepochs = 50\n")), "train/u-real/seed0")
+    assert one.how == "again" and one.why[-1] == "from the start, since it would have ended before"
+
+
+def test_with_a_schedule_over_all_epochs_more_of_them_are_said_to_be_a_new_training(done):
+    text = TEXT.replace("[train]\n", '[train]\nschedule = "cosine"\n')
+    study = study_of(parse_config(text), done.folder.root, done.data_root)
+    noted_as_done(study, seconds=60.0)
+    more = parse_config(text.replace("[train]\n", "[train]\nepochs = 200\n"))
+    longer = study_of(more, done.folder.root, done.data_root)
+    one = of(plan(longer, units_of(longer)), "train/u-real/seed0")
+    assert one.how == "again"
+    assert one.why == (
+        "[train] epochs 100 -> 200",
+        'from the start, since with schedule "cosine" every learning rate depends on how many epochs there are',
+    )
 
 
 def test_what_was_kept_is_said_to_be_taken_back(done):

@@ -64,6 +64,8 @@ def _todo(one: Standing, study: Study, before: dict[str, Todo], took: list[float
     epoch = _goes_on_from(one, study)
     if epoch is not None:
         return Todo(unit, "goes on", (*why, f"goes on from epoch {epoch}"), _seconds(record))
+    if why and _only_ends_otherwise(one):
+        why += (f"from the start, since {_why_not(one, study)}",)
     above = [before[name] for name in one.follows]
     open_data = [todo.how == "perhaps" or (todo.unit.stage == "data" and todo.how == "again") for todo in above]
     how: Literal["again", "perhaps"] = "perhaps" if not why and above and all(open_data) else "again"
@@ -125,11 +127,7 @@ def _goes_on_from(one: Standing, study: Study) -> int | None:
     """The epoch from which a finished training goes on that now may have more; None if it starts from the beginning."""
     unit, record = one.unit, one.record or {}
     then = record.get("made_from")
-    if unit.run is None or one.known or one.missing or one.follows or then is None or record["needs"] != one.needs:
-        return None
-    other = {name for name, part in unit.made_from.items() if then.get(name, part.neutral) != part.value}
-    other |= set(then) - set(unit.made_from)
-    if record["version"] != STAGE_VERSIONS[unit.stage] or not other <= unit.ends_by:
+    if unit.run is None or then is None or not _only_ends_otherwise(one) or not _changed(one) <= unit.ends_by:
         return None
     if not study.folder.end_state(unit.run).exists():
         return None
@@ -141,6 +139,33 @@ def _goes_on_from(one: Standing, study: Study) -> int | None:
     if last == then["[train] epochs"] and last % config.validate_every:  # kept as it was before that validation
         at = Reached(epoch=last - 1, history=rows[:-1], running=EpochSums(batches=1))
     return last if would_come_here(at, config) else None
+
+
+def _changed(one: Standing) -> set[str]:
+    """Names of what a unit was made from otherwise."""
+    then = (one.record or {}).get("made_from", {})
+    other = {name for name, part in one.unit.made_from.items() if then.get(name, part.neutral) != part.value}
+    return other | (set(then) - set(one.unit.made_from))
+
+
+def _only_ends_otherwise(one: Standing) -> bool:
+    """Whether a finished training differs from the one that is wanted only in when it may end."""
+    record = one.record or {}
+    if one.unit.run is None or one.unit.stage != "train" or one.known or one.missing or one.follows:
+        return False
+    same = record.get("needs") == one.needs and record.get("version") == STAGE_VERSIONS["train"]
+    return same and "made_from" in record and _changed(one) <= {"[train] epochs", "[train] patience"}
+
+
+def _why_not(one: Standing, study: Study) -> str:
+    """Why a training that only ends otherwise does not go on where it ended."""
+    assert one.unit.run is not None
+    if not _changed(one) <= one.unit.ends_by:
+        schedule = study.experiment.train.schedule
+        return f'with schedule "{schedule}" every learning rate depends on how many epochs there are'
+    if not study.folder.end_state(one.unit.run).exists():
+        return "where it ended was not kept"
+    return "it would have ended before"
 
 
 def _seconds(record: dict[str, Any]) -> float:

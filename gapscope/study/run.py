@@ -215,6 +215,8 @@ def restore(units: Sequence[Unit], study: Study) -> None:
     for one in ledger(units, study.folder).values():
         if one.kept is not None:
             put_aside(one.unit, study)
+            for path in one.unit.beside:  # of the result that was put aside; the other may have none of its own
+                path.unlink(missing_ok=True)
             take_back(study.folder, one.unit.name, one.kept)
 
 
