@@ -14,7 +14,7 @@ from matplotlib.ticker import PercentFormatter, ScalarFormatter
 from gapscope.data.appearance import LOOKS
 from gapscope.data.distributions import EDGES
 from gapscope.findings.results import Results
-from gapscope.plot.style import COLORS, DASHES, STYLE, TWO_COLUMNS
+from gapscope.plot.style import COLORS, DASHES, HEATMAP, STYLE, TWO_COLUMNS
 
 Domains = Mapping[str, Mapping[str, Any]]
 """Title of a domain -> its `distributions`."""
@@ -57,7 +57,7 @@ def places_figure(domains: Domains) -> Figure:
         for place in axes.ravel():
             place.set_axis_off()
         for place, (title, found) in zip(axes.ravel(), domains.items(), strict=False):
-            image = place.imshow(found["places"], cmap="viridis", vmin=0, vmax=most or 1, extent=(0, 16, 9, 0))
+            image = place.imshow(found["places"], cmap=HEATMAP, vmin=0, vmax=most or 1, extent=(0, 16, 9, 0))
             place.set_title(title, fontsize=8)
         bar = figure.colorbar(image, ax=axes, label="share of the box centres", shrink=0.9, pad=0.01)
         bar.ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))

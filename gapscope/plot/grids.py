@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gapscope.errors import InputError
 from gapscope.plot.layer_axis import Labels
 from gapscope.plot.maps import Scale
+from gapscope.plot.style import HEATMAP
 from gapscope.similarity.measures import MEASURES, find_measure
 from gapscope.similarity.summary import diagonal_values
 
@@ -91,7 +92,7 @@ def measure_scale(values: NDArray[np.float64], measure: str) -> Scale:
     """0 to 1 for what is bounded so, else up to the largest value; of distances the small ones are bright."""
     chosen = find_measure(measure)
     high = 1.0 if chosen.larger_is_more_similar else float(np.nanmax(values, initial=0.0)) or 1.0
-    return Scale(measure_title(measure), 0.0, high, "viridis" if chosen.larger_is_more_similar else "viridis_r")
+    return Scale(measure_title(measure), 0.0, high, HEATMAP if chosen.larger_is_more_similar else f"{HEATMAP}_r")
 
 
 def names_of(grid: xr.Dataset, between: str = " and ") -> str:

@@ -16,7 +16,7 @@ from gapscope.detector.layers import is_yolov3
 from gapscope.detector.network_map import BLOCKS
 from gapscope.plot.layer_axis import Labels, names_room, readable_name, set_layer_ticks
 from gapscope.plot.lines import LayerCurve
-from gapscope.plot.style import BANDS, COLORS, SMALLEST_TEXT, Plot, fitted, style_of, text_width
+from gapscope.plot.style import BANDS, COLORS, HEATMAP, SMALLEST_TEXT, Plot, fitted, style_of, text_width
 
 Values = NDArray[np.float64]
 Starts = Sequence[float]
@@ -30,7 +30,7 @@ class Scale:
     title: str
     low: float = 0.0
     high: float = 1.0
-    colors: str = "viridis"
+    colors: str = HEATMAP
     undefined: str = "white"
     lines: str = "white"
     """Outlines of blocks."""

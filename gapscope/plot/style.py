@@ -1,4 +1,4 @@
-"""How does a figure look? Widths in inches, letters in points, colours, and files that are the same bytes twice.
+"""How does a figure look? Widths, letters, colours of arms and heatmaps, and files that are the same bytes twice.
 
 The colours are Okabe and Ito's, told apart also by colour-blind readers; dashes and hatches tell the same in
 grey print.
@@ -28,6 +28,8 @@ FORMATS = ("pdf", "png", "svg")
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "++++")
+HEATMAP = "viridis"
+"""Colours of heatmaps, matplotlib's name; `_r` behind it turns them round."""
 BANDS = {"floor": "#999999", "ceiling": "#777777"}
 FONT = "DejaVu Sans"
 """Comes with matplotlib, so that a figure is the same on every machine."""
