@@ -159,6 +159,21 @@ def scalabel(root: Path) -> None:
     images(root, *(f"discrete/images/train/front/img/007b-4e72/{shot['name']}" for shot in frames))
 
 
+def cvat(root: Path) -> None:
+    shapes = (
+        '<box label="car" occluded="1" xtl="10" ytl="20" xbr="40" ybr="35" z_order="0" rotation="5.0"/>'
+        '<polygon label="van" occluded="0" points="10.5,20;30,10;25,40"/>'
+        '<ellipse label="car" occluded="0" cx="50" cy="30" rx="20" ry="10"/>'
+        '<mask label="van" occluded="0" rle="1,2" left="5" top="6" width="7" height="8"/><tag label="car"/>'
+    )
+    listed = "".join(
+        f'<image id="{i}" name="{i}.jpg" subset="train" width="100" height="60">{shapes}</image>' for i in range(2)
+    )
+    meta = "<meta><task><labels><label><name>car</name></label></labels></task></meta>"
+    write(root / "annotations.xml", f"<annotations><version>1.1</version>{meta}{listed}</annotations>")
+    images(root, "images/0.jpg", "images/1.jpg")
+
+
 SMALL_FORMATS: dict[str, Callable[[Path], object]] = {
     "coco": coco,
     "yolo": yolo,
@@ -176,4 +191,5 @@ SMALL_FORMATS: dict[str, Callable[[Path], object]] = {
     "bdd100k-old": bdd_old,
     "bdd100k-det20": det20,
     "scalabel": scalabel,
+    "cvat": cvat,
 }

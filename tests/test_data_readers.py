@@ -159,7 +159,7 @@ def test_yolo_names_may_stand_in_yaml(tmp_path, names):
     ("row", "message"),
     [
         ("0 0.5 0.5 0.1", r"0\.txt, row 2: 4 values in '0 0.5 0.5 0.1' - expected class, centre x"),
-        ("0 0.5 0.5 0.1 0.1 0.2 0.2", r"row 2: 7 values"),
+        ("0 0.5 0.5 0.1 0.1 0.2", r"row 2: 6 values"),
         ("car 0.5 0.5 0.1 0.1", r"row 2: 'car 0.5 0.5 0.1 0.1' - expected a whole class number"),
         ("2 0.5 0.5 0.1 0.1", r"row 2: class 2 - expected 0 to 1, one per name"),
         ("0 50 50 10 10", r"row 2: '0 50 50 10 10' - expected shares of the image from 0 to 1"),

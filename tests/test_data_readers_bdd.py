@@ -101,9 +101,9 @@ def test_one_picture_is_the_same_boxes_in_all_releases_but_for_the_last_pixel(tm
 
 
 def test_a_last_pixel_at_the_border_ends_at_the_border(tmp_path):
-    labels = [det20_label(box=(0, 0, 1279, 719)), det20_label(box=(0, 0, 1279.8, 719.5))]
+    labels = [det20_label(box=(0, 0, 1279, 719)), det20_label(box=(1, 0, 1279.8, 719.5))]
     bdd_folder(tmp_path, [frame(labels=labels)], "det_val.json")
-    assert read_annotations(tmp_path).xyxy.tolist() == [[0, 0, 1280, 720]] * 2
+    assert read_annotations(tmp_path).xyxy.tolist() == [[0, 0, 1280, 720], [1, 0, 1280, 720]]
 
 
 def test_train_and_val_are_read_together_and_each_image_is_found_in_its_split(tmp_path):

@@ -12,6 +12,7 @@ import pytest
 from bdd_data import bdd_folder, det20_label, frame, label_2018
 from PIL import Image
 from small_data import coco_folder, noise, write_coco
+from small_formats import cvat
 
 from gapscope.config import Domain
 from gapscope.data.problems import Problems
@@ -123,6 +124,7 @@ PLACES = {
     "Virtual KITTI 2": ("vkitti2", real_vkitti2),
     "Virtual KITTI 1": ("vkitti1", vkitti1),
     "Pascal VOC": ("voc", real_voc),
+    "CVAT": ("cvat", lambda samples, root: cvat(root)),
     "Open Images": ("openimages", real_openimages),
     "YOLO": ("yolo", yolo),
     "VIPER": ("viper", viper),

@@ -80,24 +80,33 @@ def test_the_check_counts_them_and_ends_with_2(tmp_path):
 
 
 def test_three_are_one_and_each_of_two_is_told():
-    images, classes, flags = np.array([0, 1, 0, 0, 1]), np.array([2, 2, 2, 2, 2]), np.zeros(5, np.int8)
-    xyxy = np.array([[0, 1, 2, 3]] * 4 + [[0, 1, 2, 3.5]], np.float32)
-    xyxy[2, 0] = -0.0
-    again, first = repeated_boxes(images, classes, flags, xyxy)
+    images, classes = np.array([0, 1, 0, 0, 1]), np.array([2, 2, 2, 2, 2])
+    numbers = np.array([[0, 1, 2, 3, np.nan]] * 4 + [[0, 1, 2, 3.5, np.nan]], np.float32)
+    numbers[2, 0] = -0.0
+    again, first = repeated_boxes(images, classes, numbers)
     assert (again.tolist(), first.tolist()) == ([2, 3], [0, 0])
-    assert repeated_boxes(*(column[:0] for column in (images, classes, flags, xyxy)))[0].tolist() == []
+    assert repeated_boxes(images[:0], classes[:0], numbers[:0])[0].tolist() == []
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_it_agrees_with_a_plain_search(seed):
     rng = np.random.default_rng(seed)
-    images, classes, flags = rng.integers(0, 3, (3, 400))
-    xyxy = rng.integers(0, 3, (400, 4)).astype(np.float32)
-    rows = [tuple(row) for row in np.column_stack([images, classes, flags, xyxy]).tolist()]
+    images, classes = rng.integers(0, 3, (2, 400))
+    numbers = rng.integers(0, 3, (400, 4)).astype(np.float32)
+    rows = [tuple(row) for row in np.column_stack([images, classes, numbers]).tolist()]
     expected = {i: rows.index(row) for i, row in enumerate(rows) if rows.index(row) < i}
-    again, first = repeated_boxes(images, classes, flags, xyxy)
+    again, first = repeated_boxes(images, classes, numbers)
     assert dict(zip(again.tolist(), first.tolist(), strict=True)) == expected
     assert len(expected) > 20
+
+
+def test_ignore_regions_and_boxes_of_which_something_else_is_said_are_all_kept(tmp_path):
+    content = coco_folder(tmp_path)
+    base = content["annotations"][1]
+    content["annotations"] += [base | {"id": 90 + i, "iscrowd": 1} for i in range(2)]
+    content["annotations"] += [base | {"id": 95, "occlusion": 0.5}]
+    write_coco(tmp_path, content)
+    assert read_annotations(tmp_path).num_boxes == 6
 
 
 def test_a_detector_that_finds_every_object_exactly_is_perfect(tmp_path):

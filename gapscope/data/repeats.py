@@ -10,19 +10,19 @@ NEAR_IOU = 0.95
 
 
 def repeated_boxes(
-    images: NDArray[np.integer], classes: NDArray[np.integer], flags: NDArray[np.integer], xyxy: NDArray[np.float32]
+    images: NDArray[np.integer], classes: NDArray[np.integer], numbers: NDArray[np.float32]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Which boxes are there already, in the same image, with the same class, flags and corners?
+    """Which boxes are there already, in the same image, with the same class and the same numbers?
 
     Args:
-        images, classes, flags: (m,) of each box.
-        xyxy: (m, 4) corners, pixels.
+        images, classes: (m,) of each box.
+        numbers: (m, k) what else is said of it: corners, and shares of it that are hidden; NaN is equal to NaN.
 
     Returns:
         The boxes that repeat another, in rising order, and of each the first that it repeats.
     """
-    corners = (xyxy + np.float32(0)).view(np.uint32)  # bits; -0.0 becomes 0.0
-    columns = [images, classes, flags, *corners.T]
+    bits = (numbers + np.float32(0)).view(np.uint32)  # -0.0 becomes 0.0
+    columns = [images, classes, *bits.T]
     key = np.zeros(len(images), np.uint64)
     for column in columns:  # a hash (Fibonacci's multiplier): boxes that share it are compared in full
         key = (key ^ column.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)

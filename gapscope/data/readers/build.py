@@ -157,8 +157,9 @@ class TableBuilder:
     def table(self) -> AnnotationTable:
         """The finished table, boxes sorted by image, images in the order they were added; nothing can be added later.
 
-        A box that is there already, of the same class in the same image with the same corners, is one object that was
-        written down twice (a detector can find it once only): it is left out, with a note.
+        A box that is there already, of the same class in the same image with the same corners (and the same said of
+        what hides it), is one object that was written down twice, which a detector can find once only. It is left out,
+        with a note.
 
         Raises:
             InputError: No image was added.
@@ -168,7 +169,10 @@ class TableBuilder:
         owners = np.frombuffer(self.owners, dtype=np.int32)  # no copies: there may be millions of boxes
         labels, flags = np.frombuffer(self.labels, dtype=np.int16), np.frombuffer(self.flags, dtype=np.int8)
         corners = np.frombuffer(self.corners, dtype=np.float32).reshape(-1, 4)
-        again, first = repeated_boxes(owners, labels, flags, corners)
+        shares = np.frombuffer(self.shares, dtype=np.float32).reshape(-1, 2)
+        targets = np.flatnonzero(flags == 0)  # of ignore regions one hides as much as two
+        said = np.concatenate([corners[targets], shares[targets]], axis=1)
+        again, first = (targets[some] for some in repeated_boxes(owners[targets], labels[targets], said))
         self._tell_repeats(again, first)
         in_order = len(again) == 0 and not (np.diff(owners) < 0).any()
         once = np.delete(np.arange(len(owners)), again)
@@ -176,7 +180,7 @@ class TableBuilder:
         names, final = self._final_classes()
         sizes = np.array(self.sides, dtype=np.int32).reshape(-1, 2)
         flags = flags[order]
-        shares = np.frombuffer(self.shares, dtype=np.float32).astype(np.float16).reshape(-1, 2)[order]
+        hidden = shares[order].astype(np.float16)
         return AnnotationTable(
             root=self.root,
             class_names=names,
@@ -189,8 +193,8 @@ class TableBuilder:
             xyxy=corners[order],
             ignore=flags > 0,
             crowd=flags > 1,
-            occlusion=shares[:, 0],
-            truncation=shares[:, 1],
+            occlusion=hidden[:, 0],
+            truncation=hidden[:, 1],
             attributes={name: np.array(values, dtype=np.str_) for name, values in sorted(self.attributes.items())},
             no_area=self.no_area,
             notes=tuple(self.notes),

@@ -100,7 +100,7 @@ def _add_image(builder: TableBuilder, request: Request, node: ElementTree.Elemen
     if path is None:
         looked = request.images or request.root / "images"
         raise RowError("the image file is missing", f"it in {looked}. Export with images, or give their folder.")
-    declared = (int(_number(node, "width")), int(_number(node, "height")))
+    declared = (_number(node, "width"), _number(node, "height"))
     return builder.add_image(path, declared=declared, attributes={"subset": subset} if subset else {})
 
 
