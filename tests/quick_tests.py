@@ -57,7 +57,7 @@ def look_at_event(event: str, arguments: tuple[Any, ...]) -> None:
 
 def asks_quickly(arguments: tuple[Any, ...]) -> bool:
     """A run notes its commit, and libraries ask for the processor and for other libraries: none of it takes time."""
-    return bool(arguments) and Path(str(arguments[0])).name in ("git", "uname", "ldconfig")
+    return bool(arguments) and Path(str(arguments[0])).name in ("git", "uname", "lscpu", "ldconfig")
 
 
 def watched(function: Callable[..., Any], what: str) -> Callable[..., Any]:
