@@ -253,7 +253,7 @@ def test_recordings_of_different_numbers_of_images_are_refused():
 
 def test_an_unknown_measure_is_refused_with_the_known_ones():
     a, b = two_networks()
-    with pytest.raises(InputError, match=r"no measure 'cka_debased'.*cka_biased.*Did you mean 'cka_debiased'"):
+    with pytest.raises(InputError, match=r"no measure 'cka_debased'. Did you mean 'cka_debiased'.*cka_biased"):
         compare(a, b, measures=["cka_debased"])
     with pytest.raises(InputError, match="no measure is given"):
         compare(a, b, measures=[])
