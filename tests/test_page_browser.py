@@ -14,6 +14,7 @@ from in_browser import SECTIONS, draw_all, serious, text_of
 from made_up_run import write_made_up_run
 
 from gapscope.errors import InputError
+from gapscope.findings.findings import find
 from gapscope.findings.run_reader import read_results
 from gapscope.page.page import render_page
 
@@ -47,7 +48,7 @@ def small_page(one_seed: Path) -> Path:
 def written(run: Path) -> Path:
     """The run's page as a file, named so that a link would have to be escaped."""
     path = run.with_name(f"{run.name} #1 report.html")
-    path.write_text(render_page(read_results(run)), encoding="utf-8")
+    path.write_text(render_page(find(read_results(run))), encoding="utf-8")
     return path
 
 
@@ -326,7 +327,7 @@ def test_a_broken_file_is_named(one_seed, tmp_path, name):
     broken = shutil.copytree(one_seed, tmp_path / "run")
     (broken / name).write_bytes(BREAKS[name]((broken / name).read_bytes()))
     with pytest.raises(InputError, match=re.escape(name)):
-        render_page(read_results(broken))
+        render_page(find(read_results(broken)))
 
 
 def test_a_real_run_looks_as_a_made_up_one_does(browser, finished_run):

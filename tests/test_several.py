@@ -498,7 +498,9 @@ def test_runs_that_have_only_begun_make_a_page_that_says_so(folders, tmp_path):
 def test_an_arm_that_only_one_run_has_is_named(runs):
     experiment = runs[1].results.experiment
     arms = {name.replace("f-", "g-"): arm for name, arm in experiment.arms.items()}
-    other = replace(runs[1].results, experiment=experiment.model_copy(update={"arms": arms}))
+    trainings = {name: one for name, one in runs[1].results.trainings.items() if name.arm in arms}
+    experiment = experiment.model_copy(update={"arms": arms})
+    other = replace(runs[1].results, experiment=experiment, trainings=trainings)
     found = line_up([runs[2], replace(runs[1], findings=find(other))])
     said = " ".join(limits(found))
     assert "The arm f-synthetic (F-Synthetic) is part of C only" in said
