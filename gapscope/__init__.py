@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from gapscope.experiment_file import read_config as read_config
     from gapscope.findings.findings import tables_of
     from gapscope.findings.run_reader import read_results as read_results
+    from gapscope.grafting.batch_statistics import estimate_statistics as estimate_statistics
+    from gapscope.grafting.graft import graft as graft
+    from gapscope.grafting.result import read_grafts as read_grafts
+    from gapscope.grafting.where import graft_blocks as graft_blocks
     from gapscope.page.page import write_report
     from gapscope.paper.paper_output import write_paper_output
     from gapscope.recording.record import record as record
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     from gapscope.similarity.compare import compare as compare
     from gapscope.similarity.influence import leave_one_out as leave_one_out
     from gapscope.similarity.layer_summary import layer_summary as layer_summary
+    from gapscope.similarity.separability import separability as separability
     from gapscope.study.run import run as run
     from gapscope.version import __version__ as __version__
 
@@ -47,6 +52,10 @@ __all__ = open_room(
         "detector.weights": "load_weights",
         "detector.decode": "detect",
         "evaluation.by_hand": "score_network as evaluate",
+        "grafting.graft": "graft",
+        "grafting.batch_statistics": "estimate_statistics",
+        "grafting.where": "graft_blocks",
+        "grafting.result": "read_grafts",
         "recording.record": "record",
         "recording.recording": "read_recording",
         "similarity.cka": "linear_cka",
@@ -55,6 +64,7 @@ __all__ = open_room(
         "similarity.layer_summary": "layer_summary",
         "similarity.influence": "leave_one_out",
         "similarity.blocks": "find_blocks",
+        "similarity.separability": "separability",
         "page.page": "write_report as report",
         "findings.run_reader": "read_results",
         "findings.findings": "tables_of as tables",

@@ -19,6 +19,7 @@ for group in (
     "data_convert",
     "detector",
     "evaluation",
+    "graft",
     "instrument",
 ):  # the order in which help lists
     import_module(f"gapscope.commands.{group}")

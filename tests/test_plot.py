@@ -16,7 +16,9 @@ from small_recordings import features, recorded, two_networks
 import gapscope
 from gapscope import plot
 from gapscope.detector.decode import Detections
+from gapscope.detector.network_map import BLOCKS
 from gapscope.errors import InputError
+from gapscope.grafting.result import BlockResult, Change, GraftResult, Grafts
 from gapscope.plot.style import fitted, text_width, write_figure
 
 WIDTHS = (plot.ONE_COLUMN, plot.TWO_COLUMNS)
@@ -242,3 +244,46 @@ def test_long_text_is_broken_or_cut_to_its_place():
         assert text_width(line, 7) < 2.2
     assert fitted(text, 7, 2.0).endswith("...") and fitted("short", 7, 2.0) == "short"
     assert fitted("", 7, 2.0) == ""
+
+
+def grafts(*, control: bool = True) -> GraftResult:
+    """Made-up grafts of YOLOv3's nine blocks, with both kinds of statistics."""
+    rng = np.random.default_rng(0)
+
+    def change(center: float) -> Change:
+        value = center + 0.02 * rng.standard_normal()
+        return Change(0.12 + value, value, (value - 0.03, value + 0.03))
+
+    def block(place: int, name: str, layers: str) -> BlockResult:
+        others = {"control": change(0), "rewind": change(-0.05), "untrained": change(-0.1)} if control else {}
+        word = ("gains", "no change", "cannot be told")[place % 3]
+        ranges = [change(0.05) for _ in range(4)]
+        return BlockResult(name, layers, *ranges, controls=others, share=None, verdict=word)
+
+    of_blocks = tuple(block(i, one.name, f"{one.first}-{one.last}") for i, one in enumerate(BLOCKS))
+    kinds = (Grafts(kind, 0.12, 0.29, 0.17, (0.1, 0.2), 0.11, of_blocks, None) for kind in ("own", "estimated"))
+    return GraftResult({"num_layers": 107, "num_images": 80}, tuple(kinds))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("control", [True, False])
+def test_grafts_are_bars_over_their_layers_with_the_controls_beside_them(width, control):
+    result = grafts(control=control)
+    figure = plot.graft(result, title="U-Real into U-Synthetic", width=width)
+    check_readable(figure, width)
+    upper = figure.axes[0]
+    bars = [bar for bar in upper.patches if bar.get_width() > 0]
+    assert len(bars) == 9 * (4 if control else 1)
+    block = result.grafts[0].blocks[3]
+    first, last = BLOCKS[3].first, BLOCKS[3].last
+    own = next(bar for bar in bars if bar.get_height() == block.alone.change)
+    assert first - 0.5 <= own.get_x() and own.get_x() + own.get_width() <= last + 0.5
+    white = [bar for bar in bars if bar.get_facecolor() == (1, 1, 1, 1)]
+    assert len(white) == 6  # those of which nothing can be told
+    low, high = upper.get_ylim()
+    assert low < min(bar.get_height() for bar in bars) and high > result.grafts[0].gap
+
+
+def test_what_holds_no_grafts_is_refused():
+    with pytest.raises(InputError, match="a dict holds no grafts"):
+        plot.graft({})

@@ -52,21 +52,19 @@ def evaluate(
     from gapscope.config import Evaluate
     from gapscope.data.labels import parse_mapping
     from gapscope.detector.class_names import read_names
-    from gapscope.errors import InputError
     from gapscope.evaluation.score_tables import notes, score_tables
     from gapscope.progress import for_terminal
-    from gapscope.study.scoring import LabelledFolder, RunDomain, check_outputs, score_weights
+    from gapscope.study.scoring import check_outputs, named_images, score_weights
 
-    if (data is None) == (run is None) or (run is None) != (domain is None):
-        raise InputError("which images? Give either --run FOLDER with --domain NAME, or --data FOLDER.")
-    if data is None and (format or map or drop or ignore or split_list):
-        raise InputError("--format, --map, --drop, --ignore and --split-list say how to read --data. Leave them out.")
+    images = named_images(
+        *(run, domain, data, data_root),
+        format=format,
+        labels=parse_mapping(map or [], "--map"),
+        drop=drop or [],
+        ignore=ignore or [],
+        split_list=split_list,
+    )
     check_outputs(out, detections)
-    images: RunDomain | LabelledFolder
-    if run is not None and domain is not None:
-        images = RunDomain(run, domain, data_root)
-    elif data is not None:
-        images = LabelledFolder(data, format, parse_mapping(map or [], "--map"), drop or [], ignore or [], split_list)
     done = score_weights(
         weights,
         images,

@@ -136,11 +136,26 @@ def detect(
             raise InputError(f"{name} = {value} - expected a value from 0 to 1.")
     decoded = evaluated(network, images if images.is_floating_point() else images.float() / 255)
     height, width = images.shape[-2:]
+    limits = (confidence, iou, max_detections)
+    return found_in(decoded, (width, height), *limits, max_candidates=max_candidates, multi_label=multi_label)
+
+
+def found_in(
+    decoded: Decoded,
+    sides: tuple[int, int],
+    confidence: float,
+    iou: float,
+    max_detections: int,
+    *,
+    max_candidates: int = 1000,
+    multi_label: bool = False,
+) -> list[Detections]:
+    """The objects in each image, from decoded maps and the images' width and height in pixels; otherwise `detect`."""
     found = []
     for boxes, objectness, classes in zip(*decoded, strict=True):
         confidences = objectness[:, None] * classes
         candidates = select_candidates(boxes, confidences, confidence, max_candidates, multi_label=multi_label)
-        found.append(suppress_overlaps(candidates, iou, max_detections).inside(width, height))
+        found.append(suppress_overlaps(candidates, iou, max_detections).inside(*sides))
     return found
 
 

@@ -13,6 +13,7 @@ from gapscope.rooms import open_room
 if TYPE_CHECKING:
     from gapscope.plot.comparisons import curve as curve, difference as difference, effect as effect, heatmap as heatmap
     from gapscope.plot.detected import detections as detections
+    from gapscope.plot.grafts import graft as graft
     from gapscope.plot.networks import blocks as blocks, influence as influence, statistics as statistics
     from gapscope.plot.style import ONE_COLUMN as ONE_COLUMN, TWO_COLUMNS as TWO_COLUMNS, Plot as Plot
 
@@ -22,6 +23,7 @@ __all__ = open_room(
         "style": "ONE_COLUMN, TWO_COLUMNS, Plot",
         "comparisons": "curve, heatmap, difference, effect",
         "networks": "statistics, influence, blocks",
+        "grafts": "graft",
         "detected": "detections",
     },
 )

@@ -51,6 +51,12 @@ if TYPE_CHECKING:
         minibatch_cka as minibatch_cka,
         minibatch_cka_from_grams as minibatch_cka_from_grams,
     )
+    from gapscope.similarity.separability import (
+        label_cka as label_cka,
+        mmd_squared as mmd_squared,
+        neighbour_accuracy as neighbour_accuracy,
+        separability as separability,
+    )
     from gapscope.similarity.shapes import (
         angular_shape_distance as angular_shape_distance,
         procrustes_distance as procrustes_distance,
@@ -74,6 +80,7 @@ __all__ = open_room(
         "floors": "permutation_floor, z_values, p_values, q_values",
         "intervals": "bootstrap_cka",
         "compare": "compare, read_similarity, write_similarity",
+        "separability": "separability, label_cka, mmd_squared, neighbour_accuracy",
         "summary": "diagonal_means, extreme_layers, grid_table",
         "all_pairs": "compare_all",
         "layer_summary": "layer_summary",

@@ -48,6 +48,23 @@ class LabelledFolder:
         return str(self.folder)
 
 
+Images = RunDomain | LabelledFolder
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Images that networks are scored on."""
+
+    table: AnnotationTable
+    """In the networks' classes and their order."""
+    headline: Sequence[str]
+    """The run's headline classes; all classes of a folder."""
+    size: int | None
+    """Side of the input at which the run's networks were trained, in pixels; None for a folder."""
+    settings: Evaluate
+    """How the run evaluates; the defaults for a folder."""
+
+
 @dataclass(frozen=True)
 class Scored:
     """Scores of a weights file, and how they came about."""
@@ -65,7 +82,7 @@ class Scored:
 
 def score_weights(
     weights: Path,
-    images: RunDomain | LabelledFolder,
+    images: Images,
     settings: Evaluate | None = None,
     *,
     groups: Mapping[str, Sequence[str]] | None = None,
@@ -95,17 +112,17 @@ def score_weights(
     groups = groups or {}
     network = load_weights(weights, cfg, names)
     classes = scored_classes(network, groups)
-    table, headline, run_size = _chosen(images, classes)
+    chosen = chosen_images(images, classes)
     if size is None and not network.plan.cfg:
-        size = run_size
+        size = chosen.size
     notes, side = reading_notes(network.plan, size), input_side(network.plan, size)
     scores = score_network(
         network,
-        table,
+        chosen.table,
         side,
         settings or Evaluate(),
         groups=groups,
-        headline=headline,
+        headline=chosen.headline,
         device=device,
         detections=detections,
         progress=progress,
@@ -140,13 +157,41 @@ def check_outputs(*paths: Path | None) -> None:
             raise InputError(f"{path} is a folder. Name a file, such as {path / 'scores.json'}.")
 
 
-def _chosen(
-    images: RunDomain | LabelledFolder, classes: list[str]
-) -> tuple[AnnotationTable, Sequence[str], int | None]:
-    """The table in the network's classes, the headline, and the side that the run's networks were trained at."""
+def named_images(
+    run: Path | None, domain: str | None, data: Path | None, data_root: Path | None, **reading: Any
+) -> Images:
+    """A run's domain or a labelled folder, whichever is named.
+
+    Args:
+        run: A run folder, with `domain`.
+        domain: One of its domains.
+        data: A labelled folder in place of a run.
+        data_root: Where relative roots of the run start.
+        reading: How to read a folder, as `LabelledFolder` has it.
+
+    Raises:
+        InputError: Neither or both are named, or it is said how to read a run.
+    """
+    if (data is None) == (run is None) or (run is None) != (domain is None):
+        raise InputError("which images? Give either --run FOLDER with --domain NAME, or --data FOLDER.")
+    if data is not None:
+        return LabelledFolder(data, **reading)
+    if any(reading.values()):
+        raise InputError("--format, --map, --drop, --ignore and --split-list say how to read --data. Leave them out.")
+    assert run is not None and domain is not None
+    return RunDomain(run, domain, data_root)
+
+
+def chosen_images(images: Images, classes: Sequence[str]) -> Chosen:
+    """Read the images, their boxes in these classes.
+
+    Raises:
+        InputError: They cannot be read, or a class has no place among these.
+    """
     if isinstance(images, RunDomain):
         experiment, table = run_test_images(images.run, images.domain, images.data_root)
-        return with_classes(table, classes, str(images)), experiment.headline_classes, experiment.data.image_size
+        table = with_classes(table, classes, str(images))
+        return Chosen(table, experiment.headline_classes, experiment.data.image_size, experiment.evaluate)
     table = labelled_folder(
         images.folder,
         classes,
@@ -156,4 +201,4 @@ def _chosen(
         ignore=images.ignore,
         split_list=images.split_list,
     )
-    return table, classes, None
+    return Chosen(table, classes, None, Evaluate())

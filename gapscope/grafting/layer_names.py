@@ -1,0 +1,113 @@
+"""Which layers does `0-4, stage 3, head` mean, and which blocks is a network cut into?"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from gapscope.detector.layers import BACKBONE_LAST, NUM_LAYERS, YOLO_LAYERS, check_range
+from gapscope.detector.network import Darknet
+from gapscope.detector.network_map import BLOCKS
+from gapscope.errors import InputError
+
+Layers = str | int | Iterable[int | str]
+"""Names, ranges and indices: `"0-4, stage 3"`, `62`, `[0, 1, "head 16"]`."""
+PARTS = {"backbone": (0, BACKBONE_LAST), "head": (BACKBONE_LAST + 1, NUM_LAYERS - 1)}
+
+
+@dataclass(frozen=True)
+class Part:
+    """Layers that are grafted together."""
+
+    name: str
+    layers: tuple[int, ...]
+    """Indices, rising."""
+
+    @property
+    def ranges(self) -> str:
+        """`0-4, 62`."""
+        starts = [i for i in self.layers if i - 1 not in self.layers]
+        ends = [i for i in self.layers if i + 1 not in self.layers]
+        return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in zip(starts, ends, strict=True))
+
+
+def layers_named(layers: Layers, network: Darknet) -> tuple[int, ...]:
+    """The indices that are meant, rising, each once; none for an empty text.
+
+    Args:
+        layers: Ranges with commas between them, blocks of YOLOv3 by name (`stage 3`, `head 16`, `backbone`, `head`), or
+            indices.
+        network: Whose layers are meant.
+
+    Raises:
+        InputError: The network has no such layers.
+    """
+    words = [layers] if isinstance(layers, str | int) else list(layers)
+    found: set[int] = set()
+    for word in words:
+        for one in word.split(",") if isinstance(word, str) else [word]:
+            if not isinstance(one, str) or one.strip():
+                found |= set(_range_of(one, network))
+    return tuple(sorted(found))
+
+
+def network_blocks(network: Darknet) -> tuple[Part, ...]:
+    """The blocks of YOLOv3.
+
+    Raises:
+        InputError: The network is another one, whose blocks have no names.
+    """
+    if not _is_yolov3(network):
+        raise InputError(
+            f"{network.plan.name} has no named blocks, as YOLOv3 has. Give ranges of its layers 0-{_last(network)}."
+        )
+    return tuple(Part(block.name, tuple(range(block.first, block.last + 1))) for block in BLOCKS)
+
+
+def parts_named(blocks: str | Sequence[Layers], network: Darknet) -> tuple[Part, ...]:
+    """Blocks as a user names them, in the order of the layers: `"0-4, 5-11, head"` are three.
+
+    Raises:
+        InputError: The network has no such layers, there is no block, or two of them share a layer.
+    """
+    texts = [one for one in blocks.split(",") if one.strip()] if isinstance(blocks, str) else list(blocks)
+    parts = [Part(_name(one), layers_named(one, network)) for one in texts]
+    parts = sorted((part for part in parts if part.layers), key=lambda part: part.layers)
+    if not parts:
+        raise InputError("no block of layers is named. Give ranges or blocks, such as '0-4, 5-74, head'.")
+    owner: dict[int, str] = {}
+    for part in parts:
+        for layer in part.layers:
+            if layer in owner:
+                raise InputError(
+                    f"layer {layer} is in two blocks, '{owner[layer]}' and '{part.name}' - each layer may be in one. "
+                    "Name blocks that do not overlap."
+                )
+            owner[layer] = part.name
+    return tuple(parts)
+
+
+def _name(one: Layers) -> str:
+    return str(one).strip() if isinstance(one, str | int) else ", ".join(str(i) for i in one)
+
+
+def _range_of(one: int | str, network: Darknet) -> range:
+    text = " ".join(str(one).split()).lower()
+    known = PARTS | {block.name: (block.first, block.last) for block in BLOCKS} if _is_yolov3(network) else {}
+    if text in known:
+        return range(known[text][0], known[text][1] + 1)
+    match = re.fullmatch(r"(\d+)(?: ?- ?(\d+))?", text, flags=re.ASCII)
+    if match is None:
+        names = f", or one of {', '.join(known)}" if known else ""
+        raise InputError(f"'{one}' names no layers of {network.plan.name} - expected an index, a range '0-4'{names}.")
+    first, last = int(match[1]), int(match[2] or match[1])
+    check_range(first, last, len(network.table))
+    return range(first, last + 1)
+
+
+def _last(network: Darknet) -> int:
+    return len(network.table) - 1
+
+
+def _is_yolov3(network: Darknet) -> bool:
+    found = tuple(layer.index for layer in network.yolo_layers)
+    return len(network.table) == NUM_LAYERS and found == YOLO_LAYERS

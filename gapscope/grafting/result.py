@@ -1,0 +1,133 @@
+"""What came out of the grafts of two networks, as numbers that a file holds."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from gapscope.errors import InputError
+from gapscope.files import read_text, write_json
+
+FORMAT = "gapscope graft 1"
+Interval = tuple[float, float] | None
+"""Central 95 % over images drawn anew, bias-corrected; None where there is none."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """mAP@0.5 of a graft, and what it changed of the network it was made in, over the same draws of images."""
+
+    map50: float
+    change: float
+    interval: Interval
+    """Of the change."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """How much of the gap is a block's, 0 to 1 of mAP: a Shapley value."""
+
+    value: float
+    interval: Interval
+    order_error: float
+    """Standard error over the orders that were drawn; 0 where all count."""
+    control: float | None
+    """The same of the control's blocks in their place."""
+    told: bool | None
+    """Whether it is surely larger than the control's; None without a control."""
+
+
+@dataclass(frozen=True)
+class BlockResult:
+    """One block in all its grafts; a change is against the host, that of `left_out` against all blocks grafted."""
+
+    name: str
+    layers: str
+    """As ranges: `12-36`."""
+    alone: Change
+    left_out: Change
+    from_front: Change
+    """All blocks up to this one."""
+    from_back: Change
+    """This block and all after it."""
+    controls: dict[str, Change]
+    """Of `control`, `rewind` and `untrained` those that were made: this block alone from another network."""
+    share: Share | None
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Grafts:
+    """All grafts under one kind of batch statistics."""
+
+    statistics: str
+    """`own`: those that the layers brought along; `estimated`: of the graft's own maps."""
+    host: float
+    """mAP@0.5"""
+    all_grafted: float
+    gap: float
+    """`all_grafted` minus `host`."""
+    gap_interval: Interval
+    control: float | None
+    """mAP@0.5 of the host with all blocks of the control."""
+    blocks: tuple[BlockResult, ...]
+    orders: int | None
+    """How many were drawn for shares; 0 where all count, None where none were asked for."""
+
+
+@dataclass(frozen=True)
+class GraftResult:
+    """What `gapscope.graft_blocks` returns; `save` keeps it."""
+
+    about: dict[str, Any]
+    """Networks, images, rule, classes, draws, device and what it cost."""
+    grafts: tuple[Grafts, ...]
+
+    def with_facts(self, **facts: Any) -> "GraftResult":
+        """The same, with more in `about`."""
+        return replace(self, about=self.about | facts)
+
+    def save(self, path: Path | str) -> None:
+        """Write JSON, whole or not at all."""
+        content = {"format": FORMAT, "about": self.about, "grafts": [asdict(one) for one in self.grafts]}
+        write_json(Path(path), content)
+
+
+def read_grafts(path: Path | str) -> GraftResult:
+    """What `GraftResult.save` wrote.
+
+    Raises:
+        InputError: The file is missing, broken or something else.
+    """
+    try:
+        content = json.loads(read_text(Path(path)))
+        if content["format"] != FORMAT:
+            raise ValueError(f"its format is {content['format']!r}")
+        return GraftResult(content["about"], tuple(_grafts(one) for one in content["grafts"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} cannot be read as grafts: {str(error) or type(error).__name__}. Make it again: gapscope graft."
+        ) from error
+
+
+def _grafts(content: dict[str, Any]) -> Grafts:
+    blocks = tuple(_block(one) for one in content["blocks"])
+    return Grafts(**content | {"blocks": blocks, "gap_interval": _interval(content["gap_interval"])})
+
+
+def _block(content: dict[str, Any]) -> BlockResult:
+    changes = {name: _change(content[name]) for name in ("alone", "left_out", "from_front", "from_back")}
+    controls = {name: _change(one) for name, one in content["controls"].items()}
+    share = content["share"]
+    if share is not None:
+        share = Share(**share | {"interval": _interval(share["interval"])})
+    return BlockResult(**content | changes | {"controls": controls, "share": share})
+
+
+def _change(content: dict[str, Any]) -> Change:
+    return Change(**content | {"interval": _interval(content["interval"])})
+
+
+def _interval(values: Sequence[float] | None) -> Interval:
+    return None if values is None else (values[0], values[1])

@@ -1,0 +1,234 @@
+"""Where does the loss sit? Every block of the donor in the host, scored on one set of labelled images."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from gapscope.config import Evaluate
+from gapscope.data.samples import Samples
+from gapscope.data.table import AnnotationTable
+from gapscope.detector.network import Darknet, fingerprint
+from gapscope.evaluation.bootstrap import interval
+from gapscope.evaluation.columns import Array
+from gapscope.grafting.batch_statistics import recipe_statistics
+from gapscope.grafting.layer_names import Layers
+from gapscope.grafting.plan import DONOR, Kind
+from gapscope.grafting.question import CONTROL, Question, question
+from gapscope.grafting.result import BlockResult, Change, GraftResult, Grafts, Share
+from gapscope.grafting.scoring import Score, detect_all, on_device, score_boxes, unlabelled_batches
+from gapscope.grafting.shares import Coalition, Shares, shapley
+from gapscope.grafting.verdicts import larger, verdict
+from gapscope.grafting.walk import Recipe, beginnings
+from gapscope.progress import Progress, silent
+
+Which = Literal["own", "estimated"]
+UNLABELLED = 64
+"""Images on which statistics are estimated anew, unless more are asked for."""
+
+
+def graft_blocks(
+    host: Darknet,
+    donor: Darknet,
+    table: AnnotationTable,
+    size: int,
+    settings: Evaluate | None = None,
+    *,
+    headline: Sequence[str] = (),
+    blocks: str | Sequence[Layers] | None = None,
+    control: Darknet | None = None,
+    start: Path | None = None,
+    untrained: bool = False,
+    orders: int = 0,
+    statistics: Sequence[Which] = ("own", "estimated"),
+    unlabelled: AnnotationTable | None = None,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    progress: Progress = silent,
+) -> GraftResult:
+    """Put blocks of the donor into the host - each alone, each left out, from the front, from the back - and score all.
+
+    Args:
+        host: The network whose loss is to be found, such as U-Synthetic.
+        donor: The network that does better, such as U-Real: same layers, classes and anchors.
+        table: Labelled images; its classes are the networks'.
+        size: Side of the networks' input in pixels.
+        settings: Rule, thresholds and the number of draws behind intervals.
+        headline: Classes whose mean AP is the score; all by default.
+        blocks: Ranges or names of layers; YOLOv3's nine blocks by default.
+        control: Another seed of the host's arm, whose blocks show what any foreign part changes.
+        start: Weights that the host's backbone started from; its blocks are rewound to them, one at a time.
+        untrained: Also put in blocks that have learnt nothing.
+        orders: For shares of the gap: how many orders are drawn where there are more than 6 blocks; of up to 6 all
+            orders count. 0 for no shares.
+        statistics: `own`: layers keep the batch statistics that they bring along; `estimated`: every graft, host and
+            donor too, gets those of its own maps over unlabelled images.
+        unlabelled: Images for them, of which up to 64 are used; those of `table` by default, without their labels.
+        seed: Of untrained layers and drawn orders.
+
+    Raises:
+        InputError: Networks do not fit each other, layers are unknown, or no headline class has a box.
+    """
+    asked = question(
+        host, donor, blocks=blocks, control=control, start=start, untrained=untrained, orders=orders, seed=seed
+    )
+    return score_question(
+        asked,
+        table,
+        size,
+        settings or Evaluate(),
+        headline=headline,
+        statistics=statistics,
+        unlabelled=unlabelled,
+        seed=seed,
+        device=device,
+        progress=progress,
+    )
+
+
+def score_question(
+    asked: Question,
+    table: AnnotationTable,
+    size: int,
+    settings: Evaluate,
+    *,
+    headline: Sequence[str] = (),
+    statistics: Sequence[Which] = ("own", "estimated"),
+    unlabelled: AnnotationTable | None = None,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    progress: Progress = silent,
+) -> GraftResult:
+    """Score all grafts of a question that has been checked; arguments as those of `graft_blocks`."""
+    leading = list(headline) or list(asked.networks[0].class_names)
+    samples = Samples(table, size=size)
+    seen = samples if unlabelled is None else Samples(unlabelled, size=size)
+    networks, recipes = on_device(asked.networks, device), asked.recipes
+    began, found = time.monotonic(), []
+    for which in statistics:
+        given = None
+        if which == "estimated":
+            progress("estimating statistics", 0, 1)
+            given = recipe_statistics(networks, recipes, unlabelled_batches(seen, UNLABELLED, device))
+            progress("estimating statistics", 1, 1)
+        what = f"{len(recipes)} grafts, {which} statistics"
+        boxes = detect_all(
+            networks, recipes, samples, settings, statistics=given, device=device, what=what, progress=progress
+        )
+        scores: dict[Recipe, Score] = {}
+        for recipe, some in boxes.items():
+            scores[recipe] = score_boxes(some, samples, settings, leading)
+            progress(f"scores and intervals, {which} statistics", len(scores), len(boxes))
+        found.append(grafts_of(asked, scores, which))
+    about = _about(asked, samples, settings, leading, device) | {
+        "images_for_statistics": min(UNLABELLED, len(seen)) if "estimated" in statistics else 0,
+        "seed": seed,
+        "seconds": round(time.monotonic() - began, 1),
+    }
+    return GraftResult(about, tuple(found))
+
+
+def _about(
+    asked: Question, samples: Samples, settings: Evaluate, headline: Sequence[str], device: torch.device | str
+) -> dict[str, Any]:
+    names = ["host", "donor", *asked.controls]
+    return {
+        "networks": {name: fingerprint(one) for name, one in zip(names, asked.networks, strict=True)},
+        "num_layers": asked.num_layers,
+        "num_images": len(samples),
+        "size": samples.size,
+        "rule": settings.rule,
+        "headline": list(headline),
+        "draws": settings.bootstraps,
+        "device": str(device),
+        "grafts": len(asked.recipes),
+        "layer_calls": len(beginnings(asked.recipes)),
+        "layer_calls_apart": len(asked.recipes) * asked.num_layers,
+    }
+
+
+def grafts_of(asked: Question, scores: Mapping[Recipe, Score], statistics: str) -> Grafts:
+    """The scores of all grafts of a question, put in order by block."""
+    every = frozenset(range(len(asked.parts)))
+    host, whole = scores[asked.coalition(frozenset(), DONOR)], scores[asked.coalition(every, DONOR)]
+    control = asked.controls.get(CONTROL)
+    shares = {source: _shares(asked, scores, source) for source in asked.share_sources}
+    of_blocks = tuple(_block(asked, scores, block, host, whole, shares) for block in sorted(every))
+    gap = change(whole, host)
+    return Grafts(
+        statistics=statistics,
+        host=host.map50,
+        all_grafted=whole.map50,
+        gap=gap.change,
+        gap_interval=gap.interval,
+        control=None if control is None else scores[asked.coalition(every, control)].map50,
+        blocks=of_blocks,
+        orders=None if asked.orders is None else len(asked.orders),
+    )
+
+
+def change(one: Score, other: Score) -> Change:
+    """What one network has more than another; draw i of both takes the same images."""
+    difference = one.map50 - other.map50
+    return Change(one.map50, difference, interval(one.draws - other.draws, difference))
+
+
+def _block(
+    asked: Question,
+    scores: Mapping[Recipe, Score],
+    block: int,
+    host: Score,
+    whole: Score,
+    shares: Mapping[int, Shares],
+) -> BlockResult:
+    def score(kind: Kind, source: int = DONOR) -> Score | None:
+        mine = (one.recipe for one in asked.plan if (one.kind, one.source, one.block) == (kind, source, block))
+        recipe = next(mine, None)
+        return None if recipe is None else scores[recipe]
+
+    def against(kind: Kind, other: Score) -> Change:
+        found = score(kind)
+        assert found is not None
+        return change(found, other)
+
+    controls = {name: score("alone", source) for name, source in asked.controls.items()}
+    alone, part = score("alone"), asked.parts[block]
+    assert alone is not None
+    return BlockResult(
+        name=part.name,
+        layers=part.ranges,
+        alone=change(alone, host),
+        left_out=against("left out", whole),
+        from_front=against("from the front", host),
+        from_back=against("from the back", host),
+        controls={name: change(one, host) for name, one in controls.items() if one is not None},
+        share=_share(block, shares, asked.controls.get(CONTROL)),
+        verdict=verdict(alone, host, controls.get(CONTROL)),
+    )
+
+
+def _shares(asked: Question, scores: Mapping[Recipe, Score], source: int) -> Shares:
+    """Shapley values of the score (first column) and of its draws."""
+
+    def value(blocks: Coalition) -> Array:
+        score = scores[asked.coalition(blocks, source)]
+        return np.append(score.map50, score.draws)
+
+    assert asked.orders is not None
+    return shapley(len(asked.parts), asked.orders, value)
+
+
+def _share(block: int, shares: Mapping[int, Shares], control: int | None) -> Share | None:
+    if not shares:
+        return None
+    (value, *_), draws = shares[DONOR].values[block], shares[DONOR].values[block][1:]
+    error = float(shares[DONOR].errors[block][0])
+    found = interval(draws, float(value))
+    if control is None:
+        return Share(float(value), found, error, None, None)
+    of_control = shares[control].values[block]
+    told = larger(float(value), draws, float(of_control[0]), of_control[1:])
+    return Share(float(value), found, error, float(of_control[0]), told)
