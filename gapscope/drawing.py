@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
 
+from gapscope.lettering import font as letters, legible
+
 GOLDEN = 0.618033988749895
 """Steps of this share of the colour circle keep any number of colours apart."""
 LINE_SHARE, TEXT_SHARE = 1 / 300, 1 / 45
@@ -44,7 +46,7 @@ def draw_marks(image: Image.Image, marks: Sequence[Mark]) -> Image.Image:
         drawn = image.copy()
     side = max(image.size)
     pen = ImageDraw.Draw(drawn)
-    font = ImageFont.load_default(max(SMALLEST_TEXT, round(side * TEXT_SHARE)))
+    font = letters(max(SMALLEST_TEXT, round(side * TEXT_SHARE)))
     thickness = max(1, round(side * LINE_SHARE))
     for mark in reversed(marks):
         color = class_color(mark.label)
@@ -53,7 +55,7 @@ def draw_marks(image: Image.Image, marks: Sequence[Mark]) -> Image.Image:
         if mark.hatched:
             _hatch(pen, mark.xyxy, color)
         if mark.text:
-            _write(pen, mark.text, (x1, y1), color, font, drawn.size)
+            _write(pen, legible(mark.text), (x1, y1), color, font, drawn.size)
     return drawn
 
 

@@ -156,6 +156,7 @@ def stats(
         drawn = ", ".join(f"{one['looks_images']} of {name}" for name, one in found.items())
         print(f"brightness, contrast and saturation: {drawn}, drawn with seed {seed}")
     if out:
+        from gapscope.lettering import unwritten
         from gapscope.paper.domain_figures import places_figure, spread_figure
         from gapscope.plot.style import write_figure
 
@@ -163,6 +164,8 @@ def stats(
         write_text(out / "stats.csv", long_form(found).to_csv(index=False))
         write_figure(spread_figure(found), out, "spread")
         write_figure(places_figure(found), out, "places")
+        for note in unwritten(list(dict.fromkeys(name for one in found.values() for name in one["classes"]))):
+            print(note)
         print(f"tables and figures -> {out}; look at images: gapscope data show {folders[0]} -o sheet.jpg")
 
 
@@ -189,6 +192,7 @@ def show(
     from gapscope.data.sheet import choose_images, sheet
     from gapscope.errors import InputError
     from gapscope.files import atomic_path
+    from gapscope.lettering import unwritten
 
     if out.suffix.lower() not in (".jpg", ".jpeg", ".png"):
         raise InputError(f"{out} - expected a name that ends in .jpg or .png. Name the sheet so.")
@@ -196,6 +200,8 @@ def show(
     chosen = choose_images(table, images, seed=seed, label=label, folder=split)
     with atomic_path(out) as temporary:
         sheet(table, chosen).save(temporary, quality=90)
+    for note in unwritten(table.class_names):
+        print(note)
     print(f"{len(chosen)} of {len(table)} images -> {out}; other ones: --seed {seed + 1}")
 
 

@@ -120,9 +120,10 @@ def detect(
     from gapscope.detector.detect_files import collect_images, counts_in_words, detect_to_folder
     from gapscope.detector.plans import reading_notes
     from gapscope.detector.weights import load_weights
+    from gapscope.lettering import unwritten
 
     network = load_weights(weights, cfg, read_names(names) if names else None)
-    for note in reading_notes(network.plan, size):
+    for note in [*reading_notes(network.plan, size), *unwritten(network.class_names)]:
         print(note)
     images_found = boxes = 0
     for found in detect_to_folder(

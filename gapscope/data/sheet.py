@@ -6,12 +6,13 @@ from pathlib import PurePosixPath
 import numpy as np
 import torchvision.transforms.v2.functional as tv
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from gapscope.data.images import read_pixels
 from gapscope.data.table import ANY_CLASS, AnnotationTable
 from gapscope.drawing import Mark, draw_marks
 from gapscope.errors import InputError
+from gapscope.lettering import class_label, font, legible
 
 TILE = (400, 300)
 """Largest width and height in pixels of an image on the sheet."""
@@ -61,13 +62,15 @@ def sheet(table: AnnotationTable, images: NDArray[np.int64]) -> Image.Image:
     rows = math.ceil(len(images) / columns)
     width, height = TILE[0] + _GAP, tall + _CAPTION + _GAP
     whole = Image.new("RGB", (columns * width + _GAP, rows * height + _GAP), _FIELD)
-    pen, font = ImageDraw.Draw(whole), ImageFont.load_default(13)
+    pen, small = ImageDraw.Draw(whole), font(13)
     for place, image in enumerate(images):
         x, y = _GAP + place % columns * width, _GAP + place // columns * height
         drawn = _tile(table, int(image))
         whole.paste(drawn, (x + (TILE[0] - drawn.width) // 2, y + (tall - drawn.height) // 2))
-        name = str(table.paths[image])
-        pen.text((x + 2, y + tall + 1), name if len(name) < 58 else "..." + name[-55:], fill=(225, 225, 225), font=font)
+        name = legible(str(table.paths[image]))
+        pen.text(
+            (x + 2, y + tall + 1), name if len(name) < 58 else "..." + name[-55:], fill=(225, 225, 225), font=small
+        )
     return whole
 
 
@@ -88,7 +91,7 @@ def _tile(table: AnnotationTable, image: int) -> Image.Image:
     marks = [
         Mark(
             (x1 * scale, y1 * scale, x2 * scale, y2 * scale),
-            "" if label == ANY_CLASS else table.class_names[label],
+            "" if label == ANY_CLASS else class_label(table.class_names[label], label),
             ANY_CLASS if ignore else label,
             hatched=ignore,
         )

@@ -19,6 +19,7 @@ from gapscope.detector.thresholds import SHOWN_CONFIDENCE, SHOWN_OVERLAP
 from gapscope.drawing import Mark, draw_marks
 from gapscope.errors import InputError
 from gapscope.files import atomic_path, hash_file, write_json
+from gapscope.lettering import class_label
 
 Resize = Literal["letterbox", "stretch"]
 JPEG_QUALITY = 90
@@ -205,7 +206,7 @@ def write_picture(found: FoundImage, class_names: Sequence[str], folder: Path) -
     check_elsewhere(found.file, folder)
     one = found.detections
     marks = [
-        Mark((x1, y1, x2, y2), f"{class_names[label]} {confidence:.2f}", label)
+        Mark((x1, y1, x2, y2), f"{class_label(class_names[label], label)} {confidence:.2f}", label)
         for (x1, y1, x2, y2), label, confidence in zip(
             one.boxes.tolist(), one.classes.tolist(), one.confidences.tolist(), strict=True
         )

@@ -14,6 +14,7 @@ from matplotlib.ticker import PercentFormatter, ScalarFormatter
 from gapscope.data.appearance import LOOKS
 from gapscope.data.distributions import EDGES
 from gapscope.findings.results import Results
+from gapscope.lettering import class_label, legible
 from gapscope.plot.style import COLORS, DASHES, HEATMAP, STYLE, TWO_COLUMNS
 
 Domains = Mapping[str, Mapping[str, Any]]
@@ -58,7 +59,7 @@ def places_figure(domains: Domains) -> Figure:
             place.set_axis_off()
         for place, (title, found) in zip(axes.ravel(), domains.items(), strict=False):
             image = place.imshow(found["places"], cmap=HEATMAP, vmin=0, vmax=most or 1, extent=(0, 16, 9, 0))
-            place.set_title(title, fontsize=8)
+            place.set_title(legible(title), fontsize=8)
         bar = figure.colorbar(image, ax=axes, label="share of the box centres", shrink=0.9, pad=0.01)
         bar.ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         bar.outline.set_linewidth(0.4)
@@ -95,7 +96,9 @@ def _classes(axes: Axes, domains: Domains) -> None:
         counts += [sum(found["classes"].get(name, 0) for name in rest)] if rest else []
         places = np.arange(len(counts)) + (i - (len(domains) - 1) / 2) * width
         axes.bar(places, np.array(counts) / max(1, found["boxes"]), width, color=COLORS[i % len(COLORS)])
-    names = [name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 2]}..." for name in shown]
+    numbers = {name: number for number, name in enumerate(totals)}
+    written = [class_label(name, numbers[name]) for name in shown]
+    names = [name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 2]}..." for name in written]
     names += ["others"] if rest else []
     turned: Any = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if sum(map(len, names)) > 26 else {}
     axes.set_xticks(range(len(names)), names, fontsize=6.5, **turned)
@@ -111,7 +114,7 @@ def _steps(axes: Axes, domains: Domains, quantity: str, label: str) -> None:
         if quantity in found:
             counts = np.array(found[quantity]["counts"], dtype=float)
             style: Any = {"color": COLORS[i % len(COLORS)], "linestyle": DASHES[i % len(DASHES)], "linewidth": 1.2}
-            axes.stairs(counts / max(1, counts.sum()), edges, label=title, **style)
+            axes.stairs(counts / max(1, counts.sum()), edges, label=legible(title), **style)
     if len(filled):
         axes.set_xlim(edges[max(0, filled[0] - 1)], edges[min(len(edges) - 1, filled[-1] + 2)])
     axes.set_xlabel(label, fontsize=7)

@@ -18,6 +18,7 @@ from gapscope.findings.gaps import Gap
 from gapscope.findings.headline import headline_classes
 from gapscope.findings.results import Results
 from gapscope.findings.run_numbers import RunNumbers
+from gapscope.lettering import legible
 from gapscope.paper.captions import seed_words
 from gapscope.paper.planned import Planned
 from gapscope.plot.style import COLORS, HATCHES, Plot, fitted, legend_below, style_of, text_width
@@ -106,7 +107,7 @@ def _gap_name(results: Results, gap: Gap, width: float) -> str:
     points = style.get("ytick.labelsize", style["font.size"])
     parts = f"{results.domain_title(gap.domain)}:", f"{results.arm_title(gap.home)} - {results.arm_title(gap.other)}"
     if text_width(" ".join(parts), points) <= 0.4 * width:
-        return " ".join(parts)
+        return legible(" ".join(parts))
     return "\n".join(fitted(part, points, 0.4 * width, 1) for part in parts)
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gapscope.detector.decode import Detections
 from gapscope.drawing import class_color
 from gapscope.errors import InputError
+from gapscope.lettering import class_label, legible
 from gapscope.plot.style import SMALLEST_TEXT, Plot, style_of
 
 
@@ -49,10 +50,10 @@ def detections(
         axes.set_axis_off()
         for box, score, label in zip(boxes[::-1], scores[::-1], labels[::-1], strict=True):
             if score >= confidence:
-                name = classes[label] if classes else str(label)
+                name = class_label(classes[label], int(label)) if classes else str(label)
                 _draw_box(axes, box, f"{name} {score:.2f}", class_color(int(label)), pixels.shape[1])
         if title:
-            axes.set_title(title)
+            axes.set_title(legible(title))
         return figure
 
 

@@ -8,6 +8,7 @@ import xarray as xr
 from matplotlib.ticker import MaxNLocator
 
 from gapscope.errors import InputError
+from gapscope.lettering import legible
 from gapscope.plot.comparisons import diverging_scale
 from gapscope.plot.grids import cells, measure_scale, names_of
 from gapscope.plot.layer_axis import mark_places
@@ -98,7 +99,9 @@ def _influence_bars(left_out: xr.Dataset, layer: int | str, count: int, title: s
             bar.set_hatch(HATCHES[0] if value >= 0 else HATCHES[1])
             bar.set_edgecolor("white")
         axes.axvline(0, color="black", linewidth=0.6)
-        axes.set_yticks(places, [name if len(name) <= 24 else f"...{name[-21:]}" for name in map(str, names)])
+        axes.set_yticks(
+            places, [name if len(name) <= 24 else f"...{name[-21:]}" for name in map(legible, map(str, names))]
+        )
         axes.xaxis.set_major_locator(MaxNLocator(4))
         text = f"influence at layer {layer}: what similarity loses without the image"
         axes.set(xlabel=fitted(text, mpl.rcParams["font.size"], width - 1.6), title=title)

@@ -18,6 +18,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.textpath import TextToPath
 
 from gapscope.files import atomic_path
+from gapscope.lettering import legible
 
 ONE_COLUMN, TWO_COLUMNS = 3.3, 7.0
 """Widths in inches of a figure in a paper of two columns."""
@@ -104,12 +105,15 @@ class Plot(Figure):
 
 def text_width(text: str, points: float) -> float:
     """Inches that a line of text takes."""
-    width, _, _ = TextToPath().get_text_width_height_descent(text, FontProperties(family=FONT, size=points), False)
+    width, _, _ = TextToPath().get_text_width_height_descent(
+        legible(text), FontProperties(family=FONT, size=points), False
+    )
     return float(width) / 72
 
 
 def fitted(text: str, points: float, inches: float, lines: int = 2) -> str:
     """The text in at most so many lines of so many inches; what does not fit ends in three dots."""
+    text = legible(text)
     letters = max(4, int(inches / (text_width(text, points) / max(1, len(text)) or 1)))
     if text_width(text, points) <= inches:
         return text

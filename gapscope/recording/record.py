@@ -125,7 +125,8 @@ def record(
     )
     what = f"recording {(provenance or {}).get('arm', '')} at {size} px".replace("  ", " ")
     with evaluating(model, probe.device):
-        plan = explore(model, probe, copies=isinstance(model, Darknet))
+        ours = any(isinstance(module, Darknet) for module in model.modules())  # whose yolo layers hand on the raw maps
+        plan = explore(model, probe, copies=ours)
         measured, skipped, how = _measure(model, probe, plan, layers, method, parse_memory(memory), progress, what)
     if not measured:
         raise InputError(f"no layer could be recorded: {'; '.join(f'{name} {why}' for name, why in skipped.items())}.")
