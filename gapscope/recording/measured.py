@@ -10,8 +10,9 @@ from gapscope.errors import InputError
 from gapscope.recording.chunks import pass_bytes
 from gapscope.recording.layer_numbers import LayerNumbers, layer_numbers
 from gapscope.recording.live_tensors import FLOAT_BYTES, LiveTensors
-from gapscope.recording.plan import ALIKE, Output, alike, digest_of
+from gapscope.recording.plan import ALIKE, Output
 from gapscope.recording.probe_images import ProbeImages
+from gapscope.recording.sightings import alike, digest_of
 from gapscope.words import byte_size
 
 

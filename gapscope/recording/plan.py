@@ -6,21 +6,17 @@ which other images are in the batch. Of an output that has several rows for each
 image are put together, if its values show that they stand together.
 """
 
-import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gapscope.errors import InputError
-from gapscope.recording.calls import Call, module_names, run_watched, scripted_parts
+from gapscope.recording.calls import module_names, scripted_parts
 from gapscope.recording.channels import ChannelAxes
-from gapscope.recording.outputs import as_values, is_dense, named_tensors
 from gapscope.recording.probe_images import ProbeImages
+from gapscope.recording.sightings import Digest, Key, Pass, Sighting, alike, look_at
 
 SAME = 1e-5
 """How far two passes over one batch may be apart, as a share of the mean absolute value."""
@@ -29,11 +25,6 @@ ALIKE = 1e-3
 
 HANDING_ON = ("Identity", "Drop", "StochasticDepth")
 """In the names of classes that hand on what they are given when they are not in training."""
-
-Digest = NDArray[np.float64]
-"""(up to 2 images, 3): mean, mean absolute value and a weighted sum of an image's values."""
-Key = tuple[Call, str]
-"""A call and the way to one tensor in its output."""
 
 
 @dataclass(frozen=True)
@@ -81,28 +72,6 @@ class RecordingPlan:
     """Modules that call no others."""
 
 
-@dataclass(frozen=True)
-class _Sighting:
-    """What one pass showed of one tensor."""
-
-    shape: tuple[int, ...]
-    dtype: torch.dtype
-    dense: bool
-    new: bool
-    handed_on: bool
-    """It is what the module was given, as it was."""
-    digest: Digest
-    """Of each image, where its rows can be told; otherwise of the first two rows."""
-    channel_axis: int
-
-
-@dataclass
-class _Pass:
-    seen: dict[Key, _Sighting]
-    called: set[str]
-    calling_others: set[str]
-
-
 def explore(model: nn.Module, probe: ProbeImages, *, copies: bool = False) -> RecordingPlan:
     """Find the layers of a model that is in evaluation mode.
 
@@ -113,11 +82,11 @@ def explore(model: nn.Module, probe: ProbeImages, *, copies: bool = False) -> Re
         InputError: If the model cannot take the images, or two passes over the same images differ.
     """
     modules = module_names(model)
-    first = _look(model, modules, probe, 2, axes=ChannelAxes())
+    first = look_at(model, modules, probe, 2, axes=ChannelAxes())
     if module_names(model) != modules:  # it builds or replaces parts when it is first called
         modules = module_names(model)
-        first = _look(model, modules, probe, 2, axes=ChannelAxes())
-    again, larger = (_look(model, modules, probe, num) for num in (2, 3))
+        first = look_at(model, modules, probe, 2, axes=ChannelAxes())
+    again, larger = (look_at(model, modules, probe, num) for num in (2, 3))
     keys = [*first.seen, *(key for key in larger.seen if key not in first.seen)]
     labels = _labels(keys, modules)
     _refuse_randomness(first, again, labels)
@@ -147,95 +116,6 @@ def explore(model: nn.Module, probe: ProbeImages, *, copies: bool = False) -> Re
     return RecordingPlan(tuple(outputs), skipped, frozenset(leaves))
 
 
-def digest_of(rows: Tensor) -> Digest:
-    """Three numbers for each of the first two rows, in float64; rows with other values or another order have others."""
-    values = rows[:2] if rows.ndim else rows.reshape(1)
-    values = (torch.view_as_real(values) if values.is_complex() else values).double()
-    values = values.reshape(len(values), -1) if values.numel() else values.new_zeros(len(values), 1)
-    weights = torch.sin(torch.arange(1, values.shape[1] + 1, device=values.device, dtype=torch.float64))
-    mixed = (values * weights).sum(1) / values.shape[1] ** 0.5  # of the size of the values, in any order but this one
-    found = [values.mean(1), values.abs().mean(1), mixed]
-    return torch.stack(found, dim=1).cpu().numpy()
-
-
-def alike(one: Digest, other: Digest, tolerance: float) -> bool:
-    """Whether two digests are of the same values, up to rounding; two that are not finite in the same way are."""
-    scale = np.abs(one[:, 1:2])
-    with np.errstate(invalid="ignore"):
-        near = np.abs(one - other) <= tolerance * np.where(np.isfinite(scale), scale, 0) + 1e-30
-    return bool((near | (one == other) | (np.isnan(one) & np.isnan(other))).all())
-
-
-def _look(
-    model: nn.Module,
-    modules: dict[str, nn.Module],
-    probe: ProbeImages,
-    num_images: int,
-    axes: ChannelAxes | None = None,
-) -> _Pass:
-    """One pass over the first images; `axes` follows their channels."""
-    found = _Pass({}, set(), set())
-    made: dict[int, tuple[weakref.ref[Tensor], int]] = {}  # the tensors seen so far, by identity, and their versions
-    given_first: dict[int, tuple[weakref.ref[Tensor], int]] = {}  # and those that no watched module had put out
-
-    def given(inputs: Any) -> None:
-        for _, tensor in named_tensors(inputs):
-            if not _is_same(made.get(id(tensor)), tensor):
-                given_first[id(tensor)] = weakref.ref(tensor), _version(tensor)
-
-    def look(call: Call, output: Any, alone: bool, inputs: Any) -> None:
-        found.called.add(call.module)
-        if not alone:
-            found.calling_others.add(call.module)
-        taken = {id(tensor) for _, tensor in named_tensors(inputs)}
-        for path, tensor in named_tensors(output):
-            dense, module, values = is_dense(tensor), modules[call.module], as_values(tensor)
-            known = _is_same(made.get(id(tensor)), tensor)
-            found.seen[call, path] = _Sighting(
-                shape=tuple(tensor.shape) if dense else (),
-                dtype=values.dtype,
-                dense=dense,
-                new=not known,
-                handed_on=id(tensor) in taken and (known or _is_same(given_first.get(id(tensor)), tensor)),
-                digest=digest_of(_by_image(values, num_images)) if dense else np.zeros((2, 3)),
-                channel_axis=axes.axis_of(call.module, module, tensor, inputs, alone=alone) if axes and dense else 1,
-            )
-            made[id(tensor)] = weakref.ref(tensor), _version(tensor)
-
-    arguments = probe.arguments(slice(0, num_images))
-    for _, tensor in named_tensors([arguments.positional, arguments.named]):
-        made[id(tensor)] = weakref.ref(tensor), _version(tensor)
-    if axes:
-        axes.images([arguments.positional, arguments.named])
-    try:
-        run_watched(model, arguments, modules, look, given)
-    except InputError:
-        raise
-    except Exception as error:  # whatever a model does with arguments that it was not made for
-        shape = tuple(probe.images[:num_images].shape)
-        raise InputError(
-            f"{type(model).__name__} failed on images of shape {shape}: {type(error).__name__}: {error}. "
-            "Check the size, and say by `preprocess` and `inputs` how the model is called."
-        ) from error
-    return found
-
-
-def _version(tensor: Tensor) -> int:
-    """How often a tensor was changed in place."""
-    return 0 if tensor.is_inference() else tensor._version
-
-
-def _is_same(known: tuple[weakref.ref[Tensor], int] | None, tensor: Tensor) -> bool:
-    """Whether it is the tensor that was noted, and was not changed since."""
-    return known is not None and known[0]() is tensor and known[1] == _version(tensor)
-
-
-def _by_image(tensor: Tensor, num_images: int) -> Tensor:
-    """The rows of each image put together, where there are several for each."""
-    several = tensor.ndim > 1 and len(tensor) > num_images and len(tensor) % num_images == 0
-    return tensor.reshape(num_images, -1) if several else tensor
-
-
 def _labels(keys: Sequence[Key], modules: dict[str, nn.Module]) -> dict[Key, str]:
     """What the outputs are called, each differently.
 
@@ -257,7 +137,7 @@ def _labels(keys: Sequence[Key], modules: dict[str, nn.Module]) -> dict[Key, str
     return found
 
 
-def _refuse_randomness(first: _Pass, again: _Pass, labels: dict[Key, str]) -> None:
+def _refuse_randomness(first: Pass, again: Pass, labels: dict[Key, str]) -> None:
     for key, one in first.seen.items():
         other = again.seen.get(key)
         if other is None or one.shape != other.shape or not alike(one.digest, other.digest, SAME):
@@ -267,7 +147,7 @@ def _refuse_randomness(first: _Pass, again: _Pass, labels: dict[Key, str]) -> No
             )
 
 
-def _reason_against(one: _Sighting | None, other: _Sighting | None) -> str:
+def _reason_against(one: Sighting | None, other: Sighting | None) -> str:
     """Why a tensor, seen for 2 images and for 3, is no layer; empty if it is one."""
     if one is None or other is None:
         return "is there for some numbers of images only"
@@ -286,7 +166,7 @@ def _reason_against(one: _Sighting | None, other: _Sighting | None) -> str:
     return ""
 
 
-def _rows_follow(one: _Sighting, other: _Sighting) -> bool:
+def _rows_follow(one: Sighting, other: Sighting) -> bool:
     """Whether the rows are the images, or as many for each image, one image's after the other's.
 
     Of several rows the values must say so: those of an image are the same whichever images come with it, and differ
