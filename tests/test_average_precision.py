@@ -8,6 +8,8 @@ from gapscope.evaluation.average_precision import coco_average_precision, paper_
 from gapscope.evaluation.columns import Boxes
 from gapscope.evaluation.matching import MAX_PER_CLASS
 
+pytestmark = pytest.mark.slow
+
 
 def assert_equals_pycocotools(targets: Boxes, detections: Boxes, num_images: int) -> None:
     ours = coco_average_precision(targets, detections, num_images, CLASSES, sizes=True)

@@ -10,6 +10,8 @@ from small_recordings import features, recorded, two_networks
 
 from gapscope.similarity.compare import read_similarity
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def two_files(tmp_path):

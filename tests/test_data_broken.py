@@ -14,6 +14,8 @@ from gapscope.data.images import check_decodes
 from gapscope.data.readers.detect import read_annotations
 from gapscope.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 NOBODY = 65534
 
 

@@ -19,6 +19,8 @@ from gapscope.data.problems import Problems
 from gapscope.data.readers.detect import FORMATS, read_annotations
 from gapscope.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = settings(
     max_examples=30 * ROUNDS,
     deadline=None,

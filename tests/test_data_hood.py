@@ -14,6 +14,8 @@ from gapscope.data.readers.detect import read_annotations
 from gapscope.errors import InputError
 from gapscope.streets.write import write_domain
 
+pytestmark = pytest.mark.slow
+
 HOOD = ("car", 10, 40, 92, 60)
 PARKED = ("person", 2, 20, 8, 30)
 

@@ -11,6 +11,8 @@ from gapscope.data.leaks import find_leaks, groups_from_names, with_groups
 from gapscope.data.splits import SPLITS, group_split, random_split, read_list
 from gapscope.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 
 def parts(train=(), val=(), test=()):
     return {name: np.array(part, dtype=np.int64) for name, part in zip(SPLITS, (train, val, test), strict=True)}

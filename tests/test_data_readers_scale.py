@@ -16,6 +16,8 @@ from gapscope.data.readers.detect import read_annotations
 from gapscope.data.readers.json_stream import JsonFile, opening
 from gapscope.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def streamed(monkeypatch):

@@ -9,6 +9,8 @@ from small_data import noise
 from gapscope.data.check import check_folder
 from gapscope.page.page import write_report
 
+pytestmark = pytest.mark.slow
+
 STUDY = """
 name = "skip"
 seeds = [0]

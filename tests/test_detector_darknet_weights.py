@@ -18,6 +18,8 @@ from gapscope.detector.modules import Convolution
 from gapscope.detector.network import YOLOv3, darknet, fingerprint, yolov3
 from gapscope.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 
 def thin(classes: int = 2, seed: int = 0) -> YOLOv3:
     return yolov3(classes, width=0.03, generator=torch.Generator().manual_seed(seed))

@@ -18,6 +18,8 @@ from gapscope.drawing import Mark, class_color, draw_marks
 from gapscope.errors import InputError
 from gapscope.recording.recording import read_recording
 
+pytestmark = pytest.mark.slow
+
 
 def found_at(*boxes: list[float]) -> Detections:
     return Detections(torch.tensor(boxes), torch.linspace(0.9, 0.5, len(boxes)), torch.arange(len(boxes)))

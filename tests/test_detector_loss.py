@@ -15,6 +15,8 @@ from gapscope.detector.loss import Loss, LossGains, LossParts, YoloLoss
 from gapscope.detector.network import yolov3
 from gapscope.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 ANCHORS = yolov3(1, width=0.0625).anchors
 UNIT = LossGains(box=1.0, objectness=1.0, classification=80 / 3)
 """All parts as they are, for three classes."""

@@ -11,6 +11,8 @@ from gapscope.detector.network import Darknet, YOLOv3, darknet, fingerprint, yol
 from gapscope.detector.weights import load_backbone, load_weights, read_weights, save_weights
 from gapscope.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 
 def trained(classes: list[str], seed: int = 0, width: float = 0.0625) -> YOLOv3:
     """A network whose batch statistics differ from a new one's."""

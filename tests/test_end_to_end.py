@@ -15,6 +15,8 @@ from miniature import MINIATURE
 from gapscope.data.table import AnnotationTable
 from gapscope.page.page import write_report
 
+pytestmark = pytest.mark.slow
+
 RUNS = [f"{arm}-seed{seed}" for arm in ("u-real", "u-synthetic", "f-synthetic") for seed in (0, 1)]
 PAIRS = [("u-real", "u-synthetic"), ("u-real", "f-synthetic"), ("u-synthetic", "f-synthetic")]
 

@@ -16,6 +16,8 @@ from gapscope.evaluation.bootstrap import BLOCK, bootstrap, image_weights, inter
 from gapscope.evaluation.columns import Boxes
 from gapscope.evaluation.matching import Matches, coco_candidates, match_coco, match_paper
 
+pytestmark = pytest.mark.slow
+
 
 def matched(rule: str, targets: Boxes, detections: Boxes, num_images: int) -> Matches:
     if rule == "coco":

@@ -30,6 +30,8 @@ from gapscope.evaluation.scores import scores
 from gapscope.files import write_json
 from gapscope.study.scoring import LabelledFolder, score_weights
 
+pytestmark = pytest.mark.slow
+
 FEW = Evaluate(bootstraps=20)
 NAMES = ("car", "van", "person")
 

@@ -10,6 +10,8 @@ import gapscope as package
 from gapscope.data.writers.coco import write_coco
 from gapscope.detector.weights import save_weights
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

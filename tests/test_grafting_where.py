@@ -23,6 +23,8 @@ from gapscope.grafting.shares import coalitions, sampled_orders, shapley
 from gapscope.grafting.verdicts import CANNOT_BE_TOLD, GAINS, LOSES, NO_CHANGE, verdict
 from gapscope.grafting.where import graft_blocks
 
+pytestmark = pytest.mark.slow
+
 BROKEN = range(5, 12)
 """Stage 2."""
 

@@ -15,6 +15,8 @@ from gapscope.lettering import class_label, is_legible, legible, unwritten
 from gapscope.paper.domain_figures import spread_figure
 from gapscope.plot.style import write_figure
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("car", "грузовик", "αυτοκίνητο", "汽車", "रिक्शा", "🚗")
 
 

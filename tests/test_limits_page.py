@@ -24,6 +24,8 @@ from gapscope.progress import silent
 from gapscope.run_folder import RunFolder, RunName
 from gapscope.several.statements import STATEMENTS, certainty, highest, in_all, lowest
 
+pytestmark = pytest.mark.slow
+
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 sys.path.append(str(SCRIPTS))
 statements, numbers, judged, tables, recordings, pictures, script = (

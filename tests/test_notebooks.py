@@ -7,6 +7,8 @@ import pytest
 from made_up_run import write_made_up_run
 from nbclient import NotebookClient
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 RUN = "../runs/demo"

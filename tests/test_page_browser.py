@@ -18,6 +18,8 @@ from gapscope.findings.findings import find
 from gapscope.findings.run_reader import read_results
 from gapscope.page.page import render_page
 
+pytestmark = pytest.mark.slow
+
 EVIL = "</script><script>hacked = 1</script><img src=x onerror=hacked=2>"
 EVIL_CLASS = "<img src=x onerror=hacked=3>"
 A4 = 703

@@ -10,6 +10,8 @@ from gapscope.findings.run_reader import read_results
 from gapscope.page.page import page_environment, page_names
 from gapscope.page.page_context import material
 
+pytestmark = pytest.mark.slow
+
 CAR, VAN = (10.0, 10.0, 30.0, 30.0), (60.0, 10.0, 90.0, 40.0)
 LABELS = [[("car", *CAR)], [("car", *CAR)], [("van", *VAN)]]
 FOUND = {

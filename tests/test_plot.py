@@ -21,6 +21,8 @@ from gapscope.errors import InputError
 from gapscope.grafting.result import BlockResult, Change, GraftResult, Grafts
 from gapscope.plot.style import fitted, text_width, write_figure
 
+pytestmark = pytest.mark.slow
+
 WIDTHS = (plot.ONE_COLUMN, plot.TWO_COLUMNS)
 
 

@@ -16,6 +16,8 @@ from gapscope.recording.recording import read_recording
 from gapscope.recording.schedule import Schedule
 from gapscope.similarity.compare import compare
 
+pytestmark = pytest.mark.slow
+
 NUM_IMAGES, SIZE = 12, 32
 
 

@@ -10,6 +10,8 @@ from torchvision.ops import Permute
 
 from gapscope.recording.record import record
 
+pytestmark = pytest.mark.slow
+
 FIRST, LAST = "channels behind the images", "channels at the end"
 
 

@@ -11,6 +11,8 @@ from gapscope.detector.network import yolov3
 from gapscope.detector.weights import save_weights
 from gapscope.recording.recording import read_recording
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = Path(__file__).parents[1] / "examples/record_resnet.py"
 MODELS = """
 from torch import nn

@@ -38,6 +38,8 @@ from torch.nn import functional as F
 from gapscope.errors import InputError
 from gapscope.recording.record import record
 
+pytestmark = pytest.mark.slow
+
 IMAGES = probe(n=11)
 ONE_PASS = {"size": 32, "batch_size": 4}
 SEEDS = range(12)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 CHECK = """
 import numpy as np, torch
 from gapscope.recording import gpu_pass

@@ -16,6 +16,8 @@ from gapscope.errors import InputError
 from gapscope.recording.named_models import load_model
 from gapscope.recording.record import record
 
+pytestmark = pytest.mark.slow
+
 IMAGES = probe(n=12)
 
 

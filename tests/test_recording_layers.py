@@ -18,6 +18,8 @@ from gapscope.errors import InputError
 from gapscope.recording.outputs import named_tensors
 from gapscope.recording.record import record
 
+pytestmark = pytest.mark.slow
+
 IMAGES = probe(n=12)
 
 

@@ -20,6 +20,8 @@ from gapscope.recording.layer_sync import record_by_layers
 from gapscope.recording.record_files import plan_files, record_files
 from gapscope.recording.schedule import Schedule, num_operations
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 
 
@@ -104,9 +106,9 @@ def test_images_of_many_batches_are_all_recorded():
 MEASURED = """
 import resource, torch
 from gapscope.detector.network import yolov3
-from gapscope.recording.layer_sync import record
+from gapscope.recording.layer_sync import record_by_layers
 images = torch.randint(0, 256, (200, 3, 128, 128), dtype=torch.uint8)
-recording = record(yolov3(2, width=0.25).eval(), images, size=128, memory="200MiB")
+recording = record_by_layers(yolov3(2, width=0.25).eval(), images, size=128, memory="200MiB")
 print(4 * 200 * recording.p.sum(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """
 

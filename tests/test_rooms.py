@@ -15,6 +15,8 @@ from mypy import api
 
 import gapscope
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 LAZY = sorted(
     path.relative_to(ROOT).parent.as_posix().replace("/", ".")

@@ -19,6 +19,8 @@ from gapscope.similarity.layer_summary import layer_summary
 from gapscope.similarity.measures import MEASURES, measure_layers
 from gapscope.similarity.prepared import views_of
 
+pytestmark = pytest.mark.slow
+
 SIMILARITY, DISTANCE = MEASURES["rsa"], MEASURES["procrustes"]
 CKA = pytest.mark.parametrize("name", ["cka_debiased", "cka_biased"])
 

@@ -18,6 +18,8 @@ from gapscope.streets.render import MIN_BOX_AREA, render, visible_boxes, without
 from gapscope.streets.scene import CLASSES, Body, Kind, Material, Road, Scene, SceneBuilder
 from gapscope.streets.tracing import Hits, Tracer, load_embree
 
+pytestmark = pytest.mark.slow
+
 SIDE = 96
 STRAIGHT_AHEAD = View(np.float32([0, 0, 1]), yaw=0.0, pitch=0.0, roll=0.0, field_of_view=np.pi / 2, distortion=0.0)
 

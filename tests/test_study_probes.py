@@ -25,6 +25,20 @@ from gapscope.study.units import keys_of, ledger, note_done
 
 pytestmark = pytest.mark.slow
 
+SUMMARY = {
+    "freeze": "",
+    "epochs": 0,
+    "best_epoch": 0,
+    "best_val_map50": 0.0,
+    "stopped_early": False,
+    "train_images": 0,
+    "parameters": 0,
+    "trainable_parameters": 0,
+    "seconds": 0.0,
+    "device": "cpu",
+}
+"""Of a training that never was."""
+
 
 def experiment(*changes: tuple[str, str]) -> Experiment:
     text = TEXT
@@ -57,7 +71,7 @@ def recorded_run(tmp_path_factory: pytest.TempPathFactory, data_root: Path) -> P
         drawn = yolov3(["car", "bus"], 0.0625, 0.1, torch.Generator().manual_seed(number))
         save_weights(drawn, unit.outputs[0], {})
         study.folder.metrics(unit.run).touch()
-        write_json(study.folder.training_summary(unit.run), {"weights_sha256": hash_file(unit.outputs[0])})
+        write_json(study.folder.training_summary(unit.run), SUMMARY | {"weights_sha256": hash_file(unit.outputs[0])})
         note_done(ledger(units, study.folder)[unit.name], study.folder, 0.0)
     do(units, study, only="record")
     do(units, study, only="compare")
@@ -148,5 +162,7 @@ def test_the_status_says_what_a_changed_experiment_makes_again(recorded_run, dat
     state = Watched(tmp_path / "run", data_root).state()
     again = {stage.name: stage.again for stage in state.stages if stage.again}
     assert again == {"compare": 16}  # 8 grids on either probe; the 4 effects stay
-    (line,) = again_lines(state)
-    assert line.startswith("compare: 16 made before from other settings or data than now")
+    lines = again_lines(state, changed.folder)
+    assert lines[0] == "finished before, and to be done again:"
+    assert " and 13 more: [similarity] measures " in lines[1]
+    assert '["cka_debiased", "rsa"] -> ["cka_debiased", "cka_biased"] (took ' in lines[1]

@@ -26,6 +26,8 @@ from gapscope.watching.live import LiveView
 from gapscope.watching.watch import LiveServer, has_screen, make_server, watch
 from gapscope.words import duration
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -260,7 +262,7 @@ def test_ctrl_c_ends_the_watching_with_zero(run):
     port = int(first.split("127.0.0.1:")[1].split("/")[0])
     with socket.create_connection(("127.0.0.1", port)):  # a browser that is still connected does not keep it
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     assert process.returncode == 0 and err == "" and f"gapscope status {run}" in out
 
 

@@ -1,7 +1,9 @@
 """The data stage: one domain's images and labels -> mapped boxes, splits, probe list and what is known about them."""
 
 import os
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from gapscope.config import Data, Domain
@@ -71,6 +73,31 @@ def domain_root(name: str, domain: Domain, folder: RunFolder, data_root: Path | 
     if not root.is_dir():
         raise InputError(f"[domains.{name}]: there is no folder {root}. Check root and the data root.")
     return root.resolve()
+
+
+def check_roots(domains: dict[str, Domain], folder: RunFolder, data_root: Path | None) -> None:
+    """Look for the folders of all domains.
+
+    Raises:
+        InputError: Some are not there; all of them are named.
+    """
+    told_together(partial(domain_root, name, domain, folder, data_root) for name, domain in domains.items())
+
+
+def told_together(checks: Iterable[Callable[[], object]]) -> None:
+    """Make every check, whatever the others say.
+
+    Raises:
+        InputError: Some of them raised one; it holds what all of them say, a line each.
+    """
+    problems = []
+    for check in checks:
+        try:
+            check()
+        except InputError as problem:
+            problems.append(str(problem))
+    if problems:
+        raise InputError("\n".join(problems))
 
 
 def files_fingerprint(root: Path) -> str:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import tomli_w
@@ -13,6 +14,7 @@ from gapscope.errors import InputError
 from gapscope.files import read_text, write_json, write_text
 from gapscope.progress import Progress, silent
 from gapscope.run_folder import STAGES, RunFolder, RunName
+from gapscope.study.domains import told_together
 from gapscope.study.environment import environment
 from gapscope.study.kept import STAGES_KEPT, keep_aside, take_back
 from gapscope.study.plan import Todo, plan
@@ -133,14 +135,7 @@ def check(waiting: list[Unit], study: Study, *, only: str | None = None, jobs: i
     """
     drawn = {f"probe/{name}" for name in study.experiment.probe.also}
     domains = [unit.domain for unit in waiting if unit.stage == "data" and unit.name not in drawn and unit.domain]
-    problems = []
-    for name in domains:
-        try:
-            study.check_domain(name)
-        except InputError as problem:
-            problems.append(str(problem))
-    if problems:
-        raise InputError("\n".join(problems))
+    told_together(partial(study.check_domain, name) for name in domains)
     for unit in waiting:
         if unit.name in drawn and unit.domain and unit.domain not in domains:
             found = len(read_list(study.folder.split(unit.domain, "test")))

@@ -15,7 +15,7 @@ from gapscope.files import hash_file
 from gapscope.run_folder import RunName
 from gapscope.study import arm_training, former_keys, work
 from gapscope.study.domain_files import LEFT_OUT, data_left, data_parts
-from gapscope.study.domains import domain_root, files_fingerprint
+from gapscope.study.domains import check_roots, domain_root, files_fingerprint
 from gapscope.study.made_from import Part, all_settings, settings_of
 from gapscope.study.study import Study, weights_file
 from gapscope.study.units import Unit
@@ -31,7 +31,12 @@ NOT_IN_VALIDATION = {"rule", "operating_confidence", "bootstraps", "domains"}
 
 
 def units_of(study: Study) -> list[Unit]:
-    """All units of a study in an order in which they can be done."""
+    """All units of a study in an order in which they can be done.
+
+    Raises:
+        InputError: The folder of a domain, or a weights file, is not there.
+    """
+    check_roots(study.experiment.domains, study.folder, study.data_root)
     units = [
         *data_units(study),
         *probe_units(study),
@@ -92,9 +97,7 @@ def training_unit(run: RunName) -> str:
 
 def train_units(study: Study) -> Iterator[Unit]:
     experiment, folder = study.experiment, study.folder
-    constant = (
-        experiment.train.schedule == "constant"
-    )  # otherwise every learning rate depends on how many epochs follow
+    constant = experiment.train.schedule == "constant"  # otherwise rates depend on how many epochs follow
     ends_by = frozenset({"[train] patience", "[train] epochs"} if constant else {"[train] patience"})
     for run in runs_of(experiment):
         arm = experiment.arms[run.arm]
