@@ -24,6 +24,11 @@ def pytest_configure() -> None:
     quick_tests.watch()
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Where only quick tests run, a file that is slow as a whole need not even be imported."""
+    return True if config.option.markexpr == "not slow" and quick_tests.is_slow(collection_path) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     quick_tests.mark_slow_ones(items)
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))

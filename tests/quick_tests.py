@@ -22,6 +22,11 @@ quick: list[str] = []
 """The quick test that is running, if there is one."""
 
 
+def is_slow(file: Path) -> bool:
+    """Whether a file marks all of its tests as slow."""
+    return file.suffix == ".py" and "\npytestmark = pytest.mark.slow\n" in file.read_text(encoding="utf-8")
+
+
 def mark_slow_ones(items: Sequence[pytest.Item]) -> None:
     for item in items:
         if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
