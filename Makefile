@@ -27,7 +27,7 @@ test: $(VENV)/installed-dev
 	$(VENV)/bin/mypy
 	$(PYTEST)
 
-# The tests that start no process, open no browser, train nothing and render no domain: under a minute on two cores
+# The tests that start no process, open no browser, train nothing and render no domain: a minute and a half on two cores
 quick: $(VENV)/installed-dev
 	$(PYTEST) -m "not slow"
 
