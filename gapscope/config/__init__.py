@@ -1,4 +1,4 @@
-"""What an experiment is: every setting, its default and its meaning live here once.
+"""What an experiment is: every setting and its meaning live here once.
 
 Open first: experiment.py
 """

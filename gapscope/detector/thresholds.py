@@ -1,6 +1,7 @@
-"""From which confidence on does a box count, and by how much may two of one class overlap?
+"""Thresholds of detections, the defaults of confidence and NMS: one pair for scores, another for people who look.
 
-The answer is another where a network is scored than where people look at its boxes.
+From which confidence on does a box count, and by how much may two of one class overlap? The answer is another where a
+network is scored than where people look at its boxes.
 """
 
 SCORED_CONFIDENCE, SCORED_OVERLAP = 0.001, 0.6
