@@ -138,6 +138,10 @@ class RunFolder:
         """What each unit of work was made from."""
         return self.root / "stages"
 
+    def record_files(self) -> list[Path]:
+        """All records, sorted; a file that a killed process was still writing has a hidden name and is none."""
+        return sorted(path for path in self.records.glob("*.json") if not path.name.startswith("."))
+
     def record_of(self, unit: str) -> Path:
         return self.records / f"{unit.replace('/', '--')}.json"
 

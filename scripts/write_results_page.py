@@ -32,7 +32,7 @@ def main(run: Path, pictures: Path) -> None:
 def facts(run: Path) -> list[str]:
     """Where, when and how long."""
     place = json.loads((run / "environment.json").read_text())
-    records = [json.loads(path.read_text()) for path in (run / "stages").glob("*.json")]
+    records = [json.loads(path.read_text()) for path in RunFolder(run).record_files()]
     seconds = {stage: sum(r["seconds"] for r in records if r["unit"].split("/")[0] == stage) for stage in STAGES}
     lines = ["| | |", "|---|---|"]
     lines += [

@@ -272,6 +272,12 @@ def test_a_broken_stage_record_is_refused_by_name(results, tmp_path):
         stage_times(RunFolder(tmp_path))
 
 
+def test_a_record_that_a_killed_process_was_still_writing_is_none(run, tmp_path):
+    shutil.copytree(run / "stages", tmp_path / "stages")
+    (tmp_path / "stages/.train--u-real--seed0-x1.json").write_text('{"unit": "train/u-re')
+    assert stage_times(RunFolder(tmp_path)) == stage_times(RunFolder(run))
+
+
 def test_configuration_and_hashes_are_those_of_the_run_folder(run, results, html):
     made = provenance(results)
     assert made.given == (run / "experiment.toml").read_text() == made.resolved

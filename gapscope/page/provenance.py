@@ -107,7 +107,7 @@ def stage_times(folder: RunFolder) -> list[StageTime]:
         InputError: If a record is broken.
     """
     units: dict[str, list[tuple[float, str]]] = defaultdict(list)
-    for path in sorted(folder.records.glob("*.json")):
+    for path in folder.record_files():
         try:
             record = json.loads(read_text(path))
             name, seconds = str(record["unit"]), float(record["seconds"])
