@@ -26,6 +26,27 @@ def test_check_says_that_nothing_is_wrong(whole, tmp_path):
     assert f"gapscope data show {whole} -o sheet.jpg" in done.stdout.splitlines()[-1]
 
 
+def test_check_sums_up_what_is_there(whole, tmp_path):
+    noise(whole / "more/x.png")
+    lines = gapscope("data", "check", whole, cwd=tmp_path).stdout.splitlines()
+    at = lines.index("format: yolo; 3 images, 3 boxes")
+    assert lines[at : at + 5] == [
+        "format: yolo; 3 images, 3 boxes",
+        "classes: car 3, 1 name without boxes",
+        "image sizes: 100 x 60 (3)",
+        "splits: train 2, val 0, test 1 - single images at random, 60/20/20 %, seed 0",
+        "files: 8 in the folder, 4 images, 1 of them not read",
+    ]
+
+
+def test_check_of_labels_only_decodes_nothing(whole, tmp_path):
+    (image,) = whole.glob("images/0.*")
+    image.write_bytes(image.read_bytes()[:-200])
+    done = gapscope("data", "check", whole, "--labels-only", cwd=tmp_path)
+    assert done.returncode == 0 and "no image decoded, nothing wrong: 3 images with 3 boxes" in done.stdout
+    assert gapscope("data", "check", whole, cwd=tmp_path).returncode == 2
+
+
 def test_check_lists_kinds_of_problems_and_exits_with_2(tmp_path):
     folder = broken_folder(tmp_path / "photos")
     done = gapscope("data", "check", folder, "--jsonl", tmp_path / "all.jsonl", cwd=tmp_path)

@@ -3,7 +3,7 @@
 import pytest
 from small_data import table_of
 
-from gapscope.data.labels import map_labels
+from gapscope.data.labels import map_labels, said_rest
 from gapscope.data.table import ANY_CLASS
 from gapscope.errors import InputError
 
@@ -68,3 +68,24 @@ def test_a_class_without_boxes_may_stay_unmapped():
 def test_a_wrong_name_is_refused_with_a_hint(mapping, drop, message):
     with pytest.raises(InputError, match=message):
         map_labels(street(), mapping, drop=drop, classes=["car", "person"])
+
+
+def test_a_star_drops_whatever_nothing_else_names_and_each_is_counted():
+    mapped, counts = map_labels(street(), {"car": ["car"]}, drop=["tram", "*"], ignore=["person"])
+    assert (mapped.num_boxes, counts.dropped) == (2, {"tram": 1, "van": 1, "other": 1})
+    said = said_rest(counts.dropped, ["tram", "*"])
+    assert said == 'drop = ["*"] drops what nothing else names, in boxes: van (1), other (1).'
+    assert said_rest({"van": 2000, "bus": 0, "cab": 0}, ["*"]).endswith("van (2,000) and 2 names without boxes.")
+    assert said_rest(counts.dropped, ["tram", "van", "other"]) == ""
+
+
+def test_a_class_that_is_called_star_is_one_class():
+    table = table_of([[("*", *BOX), ("car", *BOX)]], class_names=("*", "car"))
+    assert map_labels(table, {"car": ["car"]}, drop=["*"])[1].dropped == {"*": 1}
+    with pytest.raises(InputError, match="unmapped 'car'"):
+        map_labels(table, {}, drop=["*"], classes=["car"])
+
+
+def test_what_is_unmapped_leads_to_the_star():
+    with pytest.raises(InputError, match=r'Map, drop or ignore each; drop = \["\*"\] drops all that are left\.'):
+        map_labels(street(), {"car": ["car"]})

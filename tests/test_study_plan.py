@@ -1,14 +1,18 @@
 """Before finished work is done again, it is said which setting or file changed, from what to what, and what it cost."""
 
+import re
 import shutil
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from command import gapscope
 from small_data import noise
 from two_domains import TEXT, noted_as_done, study_of, write_two_domains
 
+from gapscope.errors import InputError
 from gapscope.experiment_file import parse_config
+from gapscope.study import arm_training
 from gapscope.study.plan import Todo, everything, plan, replacing
 from gapscope.study.run import do, planned, run, write_settings
 from gapscope.study.stages import units_of
@@ -196,3 +200,24 @@ def test_a_study_that_has_not_begun_is_planned_too(tmp_path):
     assert everything(todo)[-1] == f"{len(todo)} to be done: about 0.0 s, and {len(todo)} of which nothing is known yet"
     assert replacing(todo, study_of(parse_config(TEXT), tmp_path / "new", tmp_path).folder) == []
     assert not (tmp_path / "new").exists()
+
+
+def test_splits_leaks_and_dropped_names_are_printed_before_anything_is_trained(finished, tmp_path, monkeypatch):
+    shutil.copytree(finished / "data", tmp_path / "data")
+    monkeypatch.setattr(arm_training, "train_run", mock.Mock(side_effect=InputError("here it would train")))
+    shutil.copyfile(tmp_path / "data/real/images/000.png", tmp_path / "data/real/images/001.png")
+    text = TEXT.replace('classes = ["car", "bus"]', 'classes = ["car"]')
+    (tmp_path / "study.toml").write_text(text.replace('root = "real"', 'root = "real"\ndrop = ["*"]'))
+    arguments = ["run", "study.toml", "--data-root", "data", "--out", "run", "--only"]
+    refused = gapscope(*arguments, "data", cwd=tmp_path)
+    assert refused.returncode == 2 and "[domains.game]: label map: unmapped 'bus' (15 boxes)" in refused.stderr
+    (tmp_path / "study.toml").write_text(text.replace("root =", 'drop = ["*"]\nroot ='))
+    said = gapscope(*arguments, "data", cwd=tmp_path).stdout
+    assert "real: 18 train, 6 val, 6 test images (single images at random, 60/20/20 %, seed 0)" in said
+    assert 'game: drop = ["*"] drops what nothing else names, in boxes: bus (15).' in said
+    assert re.search(
+        r"real: \d of 6 (val|test) images \(.*%\) have a near-duplicate in (train|val), such as images/", said
+    )
+    assert "real: Look at the examples; remove repeated images, or give what belongs together one group." in said
+    again = gapscope("run", "study.toml", "--data-root", "data", "--out", "run", cwd=tmp_path)
+    assert "have a near-duplicate" in again.stdout and "here it would train" in again.stderr

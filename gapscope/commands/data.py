@@ -29,23 +29,30 @@ def check(
     image_folder: ImageFolder = None,
     labels: Labels = None,
     clip: Clip = False,
+    labels_only: Annotated[bool, typer.Option("--labels-only", help="Decode no image: seconds, not minutes.")] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Write down what is wrong, and exit with 0.")] = False,
     jsonl: Annotated[Path | None, typer.Option(help="Where every problem goes, one JSON object a line.")] = None,
 ) -> None:
     """Read every label row and decode every image; say what is wrong.
+
+    Sums up format, classes, image sizes, splits, and files not read.
 
     Exits with 2 if anything is. With --skip-bad it exits with 0, and what a
     study with skip_bad = true would leave out is in <folder>-left-out.jsonl
     (or where --jsonl says).
 
     Example: gapscope data check photos --jsonl problems.jsonl
+    Example: gapscope data check photos --labels-only
     """
     from gapscope.commands.data_tables import print_kinds
     from gapscope.data.check import check_folder, kinds_of, write_problems
+    from gapscope.data.summed_up import summed_up
     from gapscope.errors import InputError
     from gapscope.progress import for_terminal
 
-    found = check_folder(folder, format, images=image_folder, labels=labels, clip=clip, progress=for_terminal())
+    found = check_folder(
+        folder, format, images=image_folder, labels=labels, clip=clip, labels_only=labels_only, progress=for_terminal()
+    )
     print_kinds(kinds_of(found.problems), folder)
     out = jsonl or (Path(f"{folder.resolve().name}-left-out.jsonl") if skip_bad and found.problems else None)
     if out:
@@ -54,7 +61,9 @@ def check(
         print(f"{folder}: {note}")
     if found.near_repeats:
         print(f"{folder}: {found.near_repeats} pairs of boxes of one class overlap nearly in full: labelled twice?")
-    decoded = f"{found.decoded} images decoded"
+    for line in summed_up(found.table) if found.table else ():
+        print(line)
+    decoded = "no image decoded" if labels_only else f"{found.decoded} images decoded"
     if found.table is None:
         raise InputError(f"{folder} cannot be used at all; {decoded}, {len(found.problems)} problems (see above).")
     usable = f"{len(found.table)} images with {found.table.num_boxes} boxes are usable"

@@ -80,7 +80,7 @@ class Domain(Table):
     labels: dict[str, list[str]] = {}
     """Common label -> the domain's own names for it. Left out: the domain uses the common labels already."""
     drop: list[str] = []
-    """Own names whose boxes are left out: their objects become background."""
+    """Own names whose boxes are left out: their objects become background; "*" is all that nothing else names."""
     ignore: list[str] = []
     """Own names whose boxes become ignore regions: neither trained on nor scored."""
     groups: str = ""

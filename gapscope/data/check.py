@@ -45,6 +45,7 @@ def check_folder(
     images: Path | None = None,
     labels: Path | None = None,
     clip: bool = False,
+    labels_only: bool = False,
     progress: Progress = silent,
 ) -> Checked:
     """Read all labels and decode all images of a data set; no file is changed.
@@ -55,6 +56,7 @@ def check_folder(
         images: Folder of the images, below the root, where it is not in the usual place.
         labels: File or folder of the labels, likewise.
         clip: Boxes that reach out of their image are no problem.
+        labels_only: No image is decoded; of each no more than its size is read.
         progress: Told how many images are decoded.
 
     Raises:
@@ -72,6 +74,7 @@ def check_folder(
     except InputError as error:
         problems.add(as_problem(error, root))
     paths = [table.path(i) for i in range(len(table))] if table else _images_below(images or root)
+    paths = [] if labels_only else paths
     broken = dict(broken_images(paths, progress))
     found = (*problems.found, *broken.values(), *(problems.told or ()), *(twins(table) if table else ()))
     if table and broken:

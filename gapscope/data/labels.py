@@ -11,6 +11,8 @@ from gapscope.words import did_you_mean
 
 REGION_WORDS = ("crowd", "group", "region", "dontcare", "ignore")
 """A class whose name holds one of these, letters only, is of regions with any number of objects, not of single ones."""
+REST = "*"
+"""In `drop`: every name that is neither mapped nor ignored, unless the data set has a class of this very name."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ def map_labels(
     Args:
         table: Boxes with the names of their data set.
         mapping: Target class -> source classes. Names are case-sensitive.
-        drop: Source classes whose boxes vanish: what they hold counts as background.
+        drop: Source classes whose boxes vanish: what they hold counts as background; `REST` stands for all that are
+            named nowhere.
         ignore: Source classes whose boxes become ignore regions of every class (`ANY_CLASS`); crowds, if the name says
             that they are regions (`REGION_WORDS`).
         classes: Target classes in order; the order of `mapping` if empty. A class may have no source here.
@@ -46,6 +49,7 @@ def map_labels(
     """
     targets = tuple(classes) or tuple(mapping)
     _check_targets(mapping, targets)
+    drop = with_rest(mapping, drop, ignore, table.class_names)
     fate = _fates(mapping, drop, ignore, table.class_names)
     scored = table.counts()
     _check_all_named(scored, fate)
@@ -72,6 +76,37 @@ def map_labels(
         ignored_sources={source: scored[source] for source in ignore},
     )
     return mapped, counts
+
+
+def with_rest(
+    mapping: Mapping[str, Sequence[str]], drop: Sequence[str], ignore: Sequence[str], present: Sequence[str]
+) -> list[str]:
+    """The names that are dropped, all of those that `REST` stands for among them.
+
+    >>> with_rest({"car": ["van"]}, ["tram", "*"], ["crowd"], ["van", "crowd", "tram", "sky"])
+    ['tram', 'sky']
+    """
+    if REST not in drop or REST in present:
+        return list(drop)
+    named = {*drop, *ignore, *(source for sources in mapping.values() for source in sources)}
+    return [*(name for name in drop if name != REST), *(name for name in present if name not in named)]
+
+
+def said_rest(dropped: Mapping[str, int], named: Sequence[str]) -> str:
+    """What `REST` dropped, in one sentence; "" if it was not asked for or nothing was left for it.
+
+    Args:
+        dropped: Boxes by dropped name.
+        named: What the user wrote to be dropped.
+    """
+    rest = {name: boxes for name, boxes in dropped.items() if name not in named}
+    if REST not in named or not rest:
+        return ""
+    with_boxes = sorted((name for name in rest if rest[name]), key=lambda name: -rest[name])
+    listed = ", ".join(f"{name} ({rest[name]:,})" for name in with_boxes)
+    empty = len(rest) - len(with_boxes)
+    also = f"{' and ' if listed else ''}{empty} name{'s' if empty > 1 else ''} without boxes" if empty else ""
+    return f'drop = ["*"] drops what nothing else names, in boxes: {listed}{also}.'
 
 
 def is_region(name: str) -> bool:
@@ -129,4 +164,7 @@ def _check_all_named(scored: dict[str, int], fate: dict[str, str]) -> None:
     unmapped = {name: n for name, n in scored.items() if n and name not in fate}
     if unmapped:
         listed = ", ".join(f"'{name}' ({n} boxes)" for name, n in sorted(unmapped.items(), key=lambda item: -item[1]))
-        raise InputError(f"label map: unmapped {listed} - expected a place for every class. Map, drop or ignore each.")
+        raise InputError(
+            f"label map: unmapped {listed} - expected a place for every class. "
+            'Map, drop or ignore each; drop = ["*"] drops all that are left.'
+        )

@@ -40,15 +40,20 @@ def repeated_boxes(
 
 def near_repeats(table: AnnotationTable, least_iou: float = NEAR_IOU) -> int:
     """Pairs of boxes of one class in one image with an IoU above `least_iou`; ignore regions do not count."""
-    import torch
-
-    from gapscope.boxes import box_iou
-
     scored = table.keep_boxes(~table.ignore)
     count = 0
     for image in np.flatnonzero(np.bincount(scored.box_image, minlength=1) > 1):
         boxes, labels, _ = scored.boxes_of(int(image))
-        iou = box_iou(torch.from_numpy(boxes), torch.from_numpy(boxes)).numpy()
-        near = (iou > least_iou) & (labels[:, None] == labels[None, :])
+        near = (_iou(boxes.astype(np.float64)) > least_iou) & (labels[:, None] == labels[None, :])
         count += int(np.triu(near, 1).sum())
     return count
+
+
+def _iou(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """IoU (n, n) of every box with every other, as `gapscope.boxes.box_iou` has it: that one waits for torch."""
+    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    shared = (high - low).clip(0).prod(-1)
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(-1)
+    union: NDArray[np.float64] = areas[:, None] + areas[None, :] - shared
+    return shared / union

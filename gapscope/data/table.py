@@ -58,6 +58,8 @@ class AnnotationTable:
     """Rows of the source that hold a box without any area; they are counted here and are not in the table."""
     notes: tuple[str, ...] = ()
     """What the reader decided or left out, as sentences for people."""
+    format: str = ""
+    """How the labels were written, by the name of docs/formats.md; "" for a table that was made otherwise."""
 
     def __post_init__(self) -> None:
         for name, (kind, value) in _MAY_BE_LEFT_OUT.items():
@@ -150,6 +152,7 @@ class AnnotationTable:
             },
             no_area=sum(table.no_area for table in tables),
             notes=tuple(dict.fromkeys(note for table in tables for note in table.notes)),
+            format=tables[0].format,
             **columns,
         )
 
@@ -160,7 +163,8 @@ class AnnotationTable:
         with atomic_path(path) as temporary:
             names = np.array(self.class_names, dtype=np.str_)
             notes = np.array(self.notes, dtype=np.str_)
-            np.savez(temporary, class_names=names, no_area=np.array(self.no_area), notes=notes, **columns)
+            columns |= {"no_area": np.array(self.no_area), "format": np.array(self.format)}
+            np.savez(temporary, class_names=names, notes=notes, **columns)
 
     @classmethod
     def load(cls, path: Path, root: Path) -> Self:
@@ -174,11 +178,20 @@ class AnnotationTable:
                 columns = {name: file[name] for name in _COLUMNS}
                 names, no_area = tuple(map(str, file["class_names"])), int(file["no_area"])
                 notes = tuple(map(str, file["notes"]))
+                format = str(file["format"]) if "format" in file.files else ""
                 stated = [name for name in file.files if name.startswith(_ATTRIBUTE)]
                 attributes = {name.removeprefix(_ATTRIBUTE): file[name] for name in stated}
         except Exception as error:  # numpy raises a different kind for every way a file can be broken
             raise InputError(f"{path} cannot be read as annotations: {error}. Delete it and run again.") from error
-        return cls(root=root, class_names=names, no_area=no_area, notes=notes, attributes=attributes, **columns)
+        return cls(
+            root=root,
+            class_names=names,
+            no_area=no_area,
+            notes=notes,
+            format=format,
+            attributes=attributes,
+            **columns,
+        )
 
 
 _IMAGE_COLUMNS = {"paths": np.str_, "widths": np.int32, "heights": np.int32, "groups": np.str_}

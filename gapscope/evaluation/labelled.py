@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gapscope.data.labels import map_labels
+from gapscope.data.labels import REST, map_labels
 from gapscope.data.readers.detect import read_annotations
 from gapscope.data.splits import read_list, split_from_lists
 from gapscope.data.table import AnnotationTable
@@ -57,7 +57,7 @@ def with_classes(
     if labels:
         return map_labels(table, labels, drop, ignore, classes)[0]
     foreign = [name for name, n in table.counts().items() if n and name not in (*classes, *drop, *ignore)]
-    if foreign:
+    if foreign and REST not in drop:
         raise InputError(
             f"{what} has classes that the network does not have: {', '.join(foreign)} (network: {', '.join(classes)}; "
             f"data: {', '.join(table.class_names)}) - expected the same names. Map, drop or ignore those of the data."

@@ -16,16 +16,15 @@ from gapscope.data.readers.detect import read_annotations
 from gapscope.data.splits import (
     SPLITS,
     Splits,
-    default_split,
     group_split,
     limit_splits,
     random_split,
     read_list,
     split_from_folders,
     split_from_lists,
-    splits_that_are_there,
     take_val_from_train,
 )
+from gapscope.data.splits_there import auto_split
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 from gapscope.files import file_stats, hash_value
@@ -159,13 +158,7 @@ def split_domain(table: AnnotationTable, domain: Domain) -> tuple[Splits, str]:
     names = {"train": plan.train, "val": plan.val, "test": plan.test}
     match plan.method:
         case "auto":
-            splits, sentence = default_split(table, plan.fractions, plan.seed)
-            there = splits_that_are_there(table)
-            if all(len(images) for images in there.values()):
-                splits, sentence = there, "by the folders train, val and test that are there"
-            elif any(len(images) for images in there.values()):
-                found = ", ".join(split for split, images in there.items() if len(images))
-                sentence += f"; drawn anew, since there are only folders for {found}"
+            splits, sentence = auto_split(table, plan.fractions, plan.seed)
         case "group":
             splits, sentence = group_split(table.groups, plan.fractions, plan.seed), f"whole groups, seed {plan.seed}"
         case "random":

@@ -7,7 +7,7 @@ from gapscope.config import Data, Domain
 from gapscope.data.filters import drop_small, ignore_hard
 from gapscope.data.hood import HoodSearch, find_hoods
 from gapscope.data.label_maps import LabelMap, fit
-from gapscope.data.labels import LabelCounts, map_labels
+from gapscope.data.labels import LabelCounts, map_labels, said_rest
 from gapscope.data.table import AnnotationTable
 
 
@@ -38,8 +38,9 @@ def fair_boxes(table: AnnotationTable, domain: Domain, data: Data) -> FairBoxes:
     limits = {name: getattr(domain, name) for name in ("max_aspect", "max_truncation", "max_occlusion")}
     left, hard = ignore_hard(left, **limits)
     removed = {"min_area": small, **hard, "hood": int(hoods.removed.sum()) if hoods else 0}
-    notes = (*table.notes, f"Label map {domain.label_map}: {plan.about}") if domain.label_map else table.notes
-    return FairBoxes(left, counts, removed, hoods, notes)
+    about = f"Label map {domain.label_map}: {plan.about}" if domain.label_map else ""
+    rest = said_rest(counts.dropped, domain.drop) if not domain.label_map else said_rest(counts.dropped, plan.drop)
+    return FairBoxes(left, counts, removed, hoods, tuple(filter(None, (*table.notes, about, rest))))
 
 
 def label_plan(domain: Domain, classes: Sequence[str], present: Sequence[str]) -> LabelMap:

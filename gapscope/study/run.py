@@ -122,7 +122,7 @@ def train_one(
         if writes:
             write_settings(study, config_text)
             adopt(every, study.folder)
-        do([unit for unit in units if unit.stage == "data"], study)
+        do([unit for unit in units if unit.stage == "data"], study, announce=announce)
     do(units, study)
     return study.folder.weights(RunName(arm, seed))
 
@@ -198,8 +198,7 @@ def do(
         if chosen and stage != STAGES[-1]:  # what is made from the same as before need not wait
             if stage == "data":
                 adopt(units, folder)
-                if only is None:
-                    tell(announce, study, units)
+                tell(announce, study, units, only)
             restore(units, study)
             look_again()
     return done

@@ -98,7 +98,7 @@ def _read(request: Request) -> AnnotationTable:
                     f"{request.root} holds texts of yolo and XML files of voc beside its images - expected to be told "
                     "which. Name the format."
                 )
-            table = candidate.read(request, found)
+            table = replace(candidate.read(request, found), format=candidate.name)
             if request.sizes is not None:
                 return table
             return replace(table, notes=(*table.notes, *unread_notes(request, table, candidate.suffixes)))

@@ -28,7 +28,7 @@ def unread_notes(request: Request, table: AnnotationTable, label_suffixes: tuple
         label_suffixes: Endings of the label files that its format reads; none if its reader tells by itself what it
             leaves out.
     """
-    files = _files_below(request.images or request.root)
+    files = files_below(request.images or request.root)
     others = [path for path in files if path.suffix.lower() in OTHER_IMAGE_SUFFIXES]
     notes = [f"{_counted(others)} not read, for only {', '.join(IMAGE_SUFFIXES)} are: convert what belongs to the set."]
     if not label_suffixes:
@@ -52,7 +52,7 @@ def _files_of(problems: Problems) -> set[str]:
 def what_is_there(request: Request) -> str:
     """What a folder holds that no format claims, and which option may lead on; sentences that follow each other."""
     root = request.root
-    files = _files_below(root)
+    files = files_below(root)
     kinds = Counter(path.suffix.lower() or path.name for path in files)
     if not kinds:
         return f" {root} holds no files."
@@ -75,7 +75,8 @@ def what_is_there(request: Request) -> str:
     return "".join(said)
 
 
-def _files_below(folder: Path) -> list[Path]:
+def files_below(folder: Path) -> list[Path]:
+    """All files but hidden ones."""
     return [
         Path(place, name) for place, _, names in os.walk(folder) for name in sorted(names) if not name.startswith(".")
     ]
