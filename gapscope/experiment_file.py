@@ -73,6 +73,7 @@ def _complaints(experiment: Experiment) -> Iterator[str]:
         "[record] sizes": experiment.record.sizes,
         "seeds": experiment.seeds,
         "[probe] domain and also": experiment.probe.domains,
+        "[probe] domain and separability": [experiment.probe.domain, *experiment.probe.separability],
         "[similarity] measures": experiment.similarity.measures,
     }.items():
         twice = [value for value, count in Counter(values).items() if count > 1]
@@ -81,6 +82,7 @@ def _complaints(experiment: Experiment) -> Iterator[str]:
     for key, names in {
         "[probe] domain": [experiment.probe.domain],
         "[probe] also": experiment.probe.also,
+        "[probe] separability": experiment.probe.separability,
         "[evaluate] domains": experiment.evaluate.domains,
     }.items():
         for name in names:

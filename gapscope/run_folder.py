@@ -133,6 +133,14 @@ class RunFolder:
         """Each layer of two networks between floor and ceiling."""
         return self.root / "similarity" / f"effect--{a}--{b}--{probe}-{size}.nc"
 
+    def recording_of_both(self, run: RunName, probe: str, other: str, size: int) -> Path:
+        """A network over the probes of two domains together."""
+        return self.root / "recordings" / f"{run}--{probe}+{other}-{size}.nc"
+
+    def separability(self, run: RunName, probe: str, other: str, size: int) -> Path:
+        """How well each layer of a network tells two domains apart."""
+        return self.root / "separability" / f"{run}--{probe}+{other}-{size}.nc"
+
     @property
     def records(self) -> Path:
         """What each unit of work was made from."""

@@ -8,6 +8,8 @@ from small_recordings import features, recorded
 
 import gapscope
 from gapscope.errors import InputError
+from gapscope.findings.separability_file import parse_separability
+from gapscope.recording.netcdf import read_netcdf
 from gapscope.similarity.cka import linear_cka
 from gapscope.similarity.gram import features_gram
 from gapscope.similarity.separability import (
@@ -17,7 +19,9 @@ from gapscope.similarity.separability import (
     neighbour_accuracy,
     separability,
     shuffled_signs,
+    write_separability,
 )
+from gapscope.similarity.separability_intervals import Halves
 
 RNG = np.random.default_rng
 
@@ -43,6 +47,19 @@ class TestMmd:
         both = np.concatenate([x, y])
         assert mmd_squared(both @ both.T, signs)[0] == pytest.approx(expected, abs=1e-10)
         assert mmd_squared(features_gram(both), signs)[0] == pytest.approx(expected, abs=1e-10)  # centred or not
+
+    def test_with_groups_the_pairs_within_a_set_are_of_different_groups(self):
+        groups = np.array([0, 0, 1, 1, 1, 2, 3, 3, 4])
+        x, sizes = features(9, 4, 0), (5, 4)
+        signs = np.array([[1.0] * sizes[0] + [-1.0] * sizes[1]])
+
+        def mean(pairs):
+            return np.mean([float(x[i] @ x[j]) for i, j in pairs])
+
+        a, b = range(5), range(5, 9)
+        within = [[(i, j) for i, j in product(one, one) if groups[i] != groups[j]] for one in (a, b)]
+        expected = mean(within[0]) + mean(within[1]) - 2 * mean(product(a, b))
+        assert mmd_squared(x @ x.T, signs, groups)[0] == pytest.approx(expected, abs=1e-10)
 
     def test_is_0_on_average_for_two_halves_of_one_set_and_the_distance_of_the_means_otherwise(self):
         found = [mmd_squared(features_gram(features(40, 6, seed)), halves(40)[None])[0] for seed in range(400)]
@@ -106,7 +123,7 @@ class TestSeparability:
         """In 60 sets: of 5 % outside a two-sided floor more than 12 % would be surprising."""
         outside = dict.fromkeys(NAMES, 0)
         for seed in range(60):
-            found = separability(recorded(features(24, 8, seed)), halves(24), shuffles=100, seed=seed)
+            found = separability(recorded(features(24, 8, seed)), halves(24), shuffles=100, bootstraps=0, seed=seed)
             for name in NAMES:
                 low, value, high = (float(found[n][0]) for n in (f"{name}_floor_low", name, f"{name}_floor_high"))
                 outside[name] += not low <= value <= high
@@ -116,7 +133,7 @@ class TestSeparability:
         single = corrected = 0
         for seed in range(60):
             layers = [features(20, 5, 100 * seed + at) for at in range(12)]
-            found = separability(recorded(*layers), halves(20), shuffles=99, seed=seed)
+            found = separability(recorded(*layers), halves(20), shuffles=99, bootstraps=0, seed=seed)
             single += bool((found["cka_p"] <= 0.05).any())
             corrected += bool((found["cka_p_all"] <= 0.05).any())
         assert corrected <= 8 < 18 < single
@@ -129,6 +146,37 @@ class TestSeparability:
         free, grouped = (separability(recorded(x), signs, groups=g, shuffles=200) for g in (None, group))
         assert free["accuracy"] == 1 and free["cka_p"] <= 0.01
         assert grouped["accuracy"] < 0.9 and grouped["cka_p"] > 0.05
+
+    def test_intervals_hold_what_other_images_would_give(self):
+        """Of 60 samples of one world nearly all have the mean over samples in their 95 %, and none is idle."""
+        samples = [features(40, 6, seed) + 0.5 * halves(40)[:, None] for seed in range(60)]
+        found = [separability(recorded(x), halves(40), shuffles=20, bootstraps=60) for x in samples]
+        for name in NAMES:
+            middle = np.mean([float(one[name][0]) for one in found])
+            spans = np.array([[float(one[f"{name}_interval_{end}"][0]) for end in ("low", "high")] for one in found])
+            assert ((spans[:, 0] <= middle) & (middle <= spans[:, 1])).sum() >= 52
+            widths, spread = np.ptp(spans, axis=1), np.std([float(one[name][0]) for one in found])
+            assert 2 * spread < widths.mean() < 8 * spread
+
+    def test_a_half_is_judged_as_if_there_were_no_other_images(self):
+        x, signs = features(24, 5, 0), halves(24)
+        groups = np.repeat(np.arange(12), 2)
+        drawn = Halves(signs, groups, 5, RNG(0))
+        for at, counts in enumerate(drawn.counts):
+            rows = np.flatnonzero(counts)
+            gram, own, numbers = features_gram(x[rows]), signs[None, rows], groups[rows]
+            spread = np.trace(gram) / (len(rows) - 1)
+            whole = features_gram(x)
+            assert drawn.mmd(whole)[at] == pytest.approx(mmd_squared(gram, own, numbers)[0] / spread)
+            assert drawn.accuracy(whole)[at] == pytest.approx(neighbour_accuracy(gram, own, numbers)[0])
+            assert drawn.cka(whole)[at] == pytest.approx(label_cka(gram, own)[0])
+            assert len(rows) == 12 and set(np.unique(numbers, return_counts=True)[1]) == {2}
+
+    def test_few_images_or_groups_have_no_interval(self):
+        x, signs = features(12, 4, 0), halves(12)
+        for more in ({"groups": np.arange(12) // 2}, {"bootstraps": 0}):
+            found = separability(recorded(x), signs, shuffles=20, **more)
+            assert np.isnan(found["cka_interval_low"][0]) and np.isfinite(found["cka_floor_low"][0])
 
     def test_layers_share_the_shuffles_and_the_first_row_is_the_truth(self):
         one = recorded(features(20, 5, 0), features(20, 5, 0))
@@ -147,6 +195,22 @@ class TestSeparability:
     def test_a_layer_that_tells_no_images_apart_is_undefined(self):
         found = separability(recorded(np.ones((10, 3)), features(10, 3, 0)), halves(10), shuffles=20)
         assert all(np.isnan(found[name][0]) and np.isfinite(found[name][1]) for name in found.data_vars)
+
+    def test_the_file_gives_it_back(self, tmp_path):
+        x = recorded(features(20, 5, 0) + halves(20)[:, None], features(20, 5, 1))
+        labels = ["render"] * 10 + ["photo"] * 10
+        found = separability(x, labels, shuffles=20, bootstraps=20, groups=[f"{i // 2}" for i in range(20)])
+        write_separability(found, tmp_path / "found.nc")
+        read = parse_separability(read_netcdf(tmp_path / "found.nc"))
+        assert read.domains == ("photo", "render") and read.images == (10, 10) and read.groups == (5, 5)
+        assert read.grouped and read.layers.tolist() == [0, 1] and read.shuffles == 20 and not read.not_grouped
+        for name in NAMES:
+            curve = getattr(read, name)
+            np.testing.assert_array_equal(curve.value, found[name])
+            for part in ("interval_low", "interval_high", "floor_mean", "floor_low", "floor_high", "p", "p_all"):
+                np.testing.assert_array_equal(getattr(curve, part), found[f"{name}_{part}"])
+        with pytest.raises(ValueError, match="its format is 'other', not 'gapscope separability 1'"):
+            parse_separability(found.assign_attrs(format="other"))
 
     @pytest.mark.parametrize(
         ("labels", "more", "words"),

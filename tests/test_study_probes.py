@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from small_recordings import features, recorded
 from two_domains import TEXT, study_of, write_two_domains
 
 from gapscope.config import Experiment
@@ -16,8 +17,12 @@ from gapscope.errors import InputError
 from gapscope.experiment_file import parse_config
 from gapscope.files import hash_file, write_json
 from gapscope.findings.run_reader import read_results
+from gapscope.recording.recording import read_recording
 from gapscope.run_folder import RunName
+from gapscope.similarity.gram import center
+from gapscope.similarity.separability import separability
 from gapscope.study.run import do, run, write_settings
+from gapscope.study.separabilities import separability_of
 from gapscope.study.stages import units_of
 from gapscope.study.state import Watched
 from gapscope.study.status import again_lines
@@ -166,3 +171,70 @@ def test_the_status_says_what_a_changed_experiment_makes_again(recorded_run, dat
     assert lines[0] == "finished before, and to be done again:"
     assert " and 13 more: [similarity] measures " in lines[1]
     assert '["cka_debiased", "rsa"] -> ["cka_debiased", "cka_biased"] (took ' in lines[1]
+
+
+SEPARABILITY = 'also = ["game"]', 'also = ["game"]\nseparability = ["game"]'
+RUNS = tuple(RunName(arm, seed) for arm in ("u-real", "f-game") for seed in (0, 1))
+
+
+@pytest.fixture(scope="module")
+def told_apart(recorded_run, data_root, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("apart") / "run"
+    shutil.copytree(recorded_run, folder)
+    study = study_of(experiment(SEPARABILITY), folder, data_root)
+    write_settings(study, None)
+    units = [unit for unit in units_of(study) if unit.stage in ("data", "train", "record", "compare")]
+    return folder, do(units, study)
+
+
+class TestSeparability:
+    """`[probe] separability`, added to a run that is finished."""
+
+    def test_a_finished_run_gains_it_and_nothing_else_is_made_again(self, told_apart):
+        _, made = told_apart
+        both = [f"record/{run.arm}/seed{run.seed}/real+game-32" for run in RUNS]
+        assert sorted(made) == sorted([*both, *(f"separability/{run}/real+game-32" for run in RUNS)])
+
+    def test_a_network_sees_both_probes_one_after_the_other(self, told_apart):
+        folder = told_apart[0]
+        both = read_recording(folder / "recordings/u-real-seed0--real+game-32.nc")
+        parts = [read_recording(folder / f"recordings/u-real-seed0--{name}-32.nc") for name in ("real", "game")]
+        assert both.images == tuple(
+            f"{n}/{i}" for n, part in zip(("real", "game"), parts, strict=True) for i in part.images
+        )
+        for part, rows in zip(parts, (slice(0, 5), slice(5, 10)), strict=True):
+            np.testing.assert_allclose(center(both.gram[:, rows, rows]), part.gram, atol=1e-4 * np.abs(part.gram).max())
+
+    def test_findings_read_it_as_a_typed_thing(self, told_apart):
+        folder = told_apart[0]
+        found = read_results(folder).separabilities
+        assert list(found) == [(run, "game") for run in RUNS]
+        recording = read_recording(folder / "recordings/u-real-seed0--real+game-32.nc")
+        expected = separability(recording, ["real"] * 5 + ["game"] * 5, shuffles=20, bootstraps=20)
+        one = found[RunName("u-real", 0), "game"]
+        np.testing.assert_array_equal(one.accuracy.value, expected["accuracy"])
+        np.testing.assert_array_equal(one.cka.interval_low, expected["cka_interval_low"])
+        assert one.domains == ("game", "real") and one.images == (5, 5) and not one.grouped
+
+    def test_a_broken_file_is_named(self, told_apart, tmp_path):
+        shutil.copytree(told_apart[0], tmp_path / "run")
+        (tmp_path / "run/separability/u-real-seed1--real+game-32.nc").write_text("no netCDF")
+        with pytest.raises(InputError, match=r"separability/u-real-seed1--real\+game-32\.nc cannot be read: "):
+            read_results(tmp_path / "run")
+
+    def test_groups_stay_whole_where_both_domains_have_several(self):
+        plan = experiment().similarity
+        recording = recorded(features(16, 5, 0))
+        drives = {"real": ["a", "a", "b", "b", "c", "c", "", ""], "game": ["a", "a", "b", "b", "b", "b", "c", "c"]}
+        found = separability_of(recording, drives, plan)
+        assert (found.attrs["grouped"], found.attrs["groups_a"], found.attrs["groups_b"]) == (1, 3, 5)
+        one = separability_of(recording, drives | {"game": ["a"] * 8}, plan)
+        assert one.attrs["grouped"] == 0 and one.attrs["not_grouped"].startswith("all images of game are of one group")
+        none = separability_of(recording, {"real": [""] * 8, "game": [""] * 8}, plan)
+        assert none.attrs["grouped"] == 0 and "not_grouped" not in none.attrs
+
+    def test_an_unknown_domain_is_refused(self):
+        with pytest.raises(InputError, match=r"\[probe\] separability: there is no domain 'gam'\. Did you mean 'game'"):
+            experiment((SEPARABILITY[0], 'separability = ["gam"]'))
+        with pytest.raises(InputError, match=r"\[probe\] domain and separability: 'real' is named twice"):
+            experiment((SEPARABILITY[0], 'separability = ["real"]'))

@@ -29,8 +29,16 @@ class Probe(Table):
     """Domain whose test images every network looks at: tables, figures and verdict speak of these."""
     also: list[str] = []
     """Further domains on whose test images layers are recorded and compared; as many images of each."""
+    separability: list[str] = []
+    """Further domains whose probes are recorded together with the main one: how well does each layer tell the two
+    apart? As many images of each, at the first size of [record] alone; they need not be in `also`."""
     images: int = Field(200, ge=4)
     seed: int = 0
+
+    @property
+    def further(self) -> list[str]:
+        """The domains besides the main one of which a probe is drawn."""
+        return list(dict.fromkeys([*self.also, *self.separability]))
 
     @property
     def domains(self) -> list[str]:

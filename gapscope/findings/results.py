@@ -11,6 +11,7 @@ from gapscope.errors import InputError
 from gapscope.findings.domain_file import DomainSummary
 from gapscope.findings.environment_file import RunEnvironment
 from gapscope.findings.evaluation_file import EvaluationFile
+from gapscope.findings.separability_file import SeparabilityFile
 from gapscope.findings.training_files import TrainingRecord
 from gapscope.run_folder import RunFolder, RunName
 from gapscope.showing import html_table
@@ -51,6 +52,8 @@ class Results:
     """The domain whose test images statistics, grids and effects are about: the experiment's, or see `seen_at`."""
     others: dict[str, Seen] = field(default_factory=dict)
     """The same about further domains, by domain."""
+    separabilities: dict[tuple[RunName, str], SeparabilityFile] = field(default_factory=dict)
+    """By run and domain: how well each layer tells the main probe from that domain's, at the first size."""
 
     @property
     def run_folder(self) -> RunFolder:

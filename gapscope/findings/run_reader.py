@@ -18,6 +18,7 @@ from gapscope.findings.domain_file import DomainSummary, parse_summary
 from gapscope.findings.environment_file import RunEnvironment, parse_environment
 from gapscope.findings.evaluation_file import EvaluationFile, parse_evaluation
 from gapscope.findings.results import Grids, Results, Seen
+from gapscope.findings.separability_file import SeparabilityFile, parse_separability
 from gapscope.findings.training_files import EpochLine, TrainingRecord, TrainingSummary, parse_training
 from gapscope.recording.netcdf import read_netcdf
 from gapscope.run_folder import RunFolder, RunName
@@ -50,6 +51,7 @@ def read_results(run: Path | str) -> Results:
         **vars(_read_seen(folder, experiment, names, main)),
         probe=main,
         others={domain: _read_seen(folder, experiment, names, domain) for domain in more},
+        separabilities=dict(_read_separabilities(folder, experiment, names)),
     )
 
 
@@ -117,6 +119,18 @@ def _read_seen(folder: RunFolder, experiment: Experiment, names: list[RunName], 
         grids=_read_pairs({(a, b, size): folder.grid(a, b, probe, size) for a, b, size in pairs}),
         effects=_read_pairs({(a, b, size): folder.effect(a, b, probe, size) for a, b, size in pairs}),
     )
+
+
+def _read_separabilities(
+    folder: RunFolder, experiment: Experiment, names: list[RunName]
+) -> Iterator[tuple[tuple[RunName, str], SeparabilityFile]]:
+    main, size = experiment.probe.domain, experiment.record.sizes[0]
+    keys = [(name, other) for name in names for other in experiment.probe.separability]
+    for key, path in _there({(name, other): folder.separability(name, main, other, size) for name, other in keys}):
+        try:
+            yield key, parse_separability(_read_dataset(path))
+        except (ValueError, KeyError) as error:
+            raise InputError(_broken(path, str(error))) from error
 
 
 def _read_pairs(files: dict[tuple[RunName, RunName, int], Path]) -> Grids:

@@ -5,6 +5,7 @@ labels (+1 or -1), so thousands of shuffled labels cost one matrix product per l
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
@@ -12,14 +13,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from gapscope.errors import InputError
 from gapscope.progress import Progress, silent
-from gapscope.recording.recording import Recording
+from gapscope.recording.recording import Recording, write_dataset
 from gapscope.similarity.cka import unit_kernel
 from gapscope.similarity.compare import layer_labels
 from gapscope.similarity.gram import Array, squared_distances, u_center
 from gapscope.similarity.layer_view import UndefinedError
 from gapscope.similarity.prepared import views_of
+from gapscope.similarity.separability_intervals import Halves
 
-NAMES = ("cka", "mmd", "accuracy")
+FORMAT = "gapscope separability 1"
+RANGES = {"cka": (-1.0, 1.0), "mmd": (-np.inf, np.inf), "accuracy": (0.0, 1.0)}
+"""Name -> between which values it lies."""
+NAMES = tuple(RANGES)
 SAME_DISTANCE = 1e-7
 """Distances this close, in parts of the largest, are equal: Gram matrices are summed from float32 products."""
 
@@ -30,6 +35,7 @@ def separability(
     *,
     groups: Sequence[str] | ArrayLike | None = None,
     shuffles: int = 1000,
+    bootstraps: int = 200,
     seed: int = 0,
     progress: Progress = silent,
 ) -> xr.Dataset:
@@ -41,15 +47,17 @@ def separability(
         groups: Of each image, what it was taken with, such as its drive. Images of a group are alike for other reasons
             than their set, so whole groups change their label, and an image's neighbour is of another group.
         shuffles: Orders of the labels behind the floor, at least 20; all layers share them.
-        seed: Of the shuffles.
+        bootstraps: Random halves of each set (of its groups) behind the intervals; 0 for none.
+        seed: Of the shuffles and halves.
         progress: Told after each layer.
 
     Returns:
         Over (layer), for each of `cka` (`label_cka`), `mmd` (`mmd_squared`, in parts of the variance of all images) and
         `accuracy` (`neighbour_accuracy`): the value; `<name>_floor_mean`, `_floor_low`, `_floor_high` (central 95 % of
-        shuffled labels); `<name>_p`, the share of orders, the true one counted in, that do as well at this layer; and
-        `<name>_p_all`, the share that do as well at any layer, each in standard deviations of its floor. NaN where a
-        layer tells no images apart.
+        shuffled labels); `<name>_p`, the share of orders, the true one counted in, that do as well at this layer;
+        `<name>_p_all`, the share that do as well at any layer, each in standard deviations of its floor; and
+        `<name>_interval_low`, `_interval_high`, the central 95 % over other images (other groups) of the same kind. NaN
+        where a layer tells no images apart; intervals also where a set has fewer than 4 images (groups).
 
     Raises:
         InputError: Labels or groups do not fit the images, there are not two sets of two or more images (with groups:
@@ -60,8 +68,10 @@ def separability(
     """
     signs, numbers = _checked(recording, labels, groups, shuffles)
     orders = shuffled_signs(signs, numbers, shuffles, np.random.default_rng(seed))
+    halves = Halves(signs, numbers, bootstraps, np.random.default_rng([seed, 1]))
     views = views_of(recording)
     found = {name: np.full((len(orders), len(views.layers)), np.nan) for name in NAMES}
+    intervals = {name: np.full((2, len(views.layers)), np.nan) for name in NAMES}
     for at, view in enumerate(views.layers):
         if view is not None:
             try:
@@ -69,21 +79,45 @@ def separability(
             except UndefinedError:
                 continue  # tells no images apart: NaN, as documented
             spread = np.trace(view.gram) / (views.n - 1)
-            found["mmd"][:, at] = mmd_squared(view.gram, orders) / spread
+            found["mmd"][:, at] = mmd_squared(view.gram, orders, numbers) / spread
             found["accuracy"][:, at] = neighbour_accuracy(view.gram, orders, numbers)
+            if halves.enough:
+                for name in NAMES:
+                    drawn = getattr(halves, name)(view.gram)
+                    intervals[name][:, at] = halves.around(found[name][0, at], drawn)
         progress("separability", at + 1, len(views.layers))
     columns = {column: values for name in NAMES for column, values in _summary(name, found[name]).items()}
+    for name, (low, high) in intervals.items():
+        least, most = RANGES[name]
+        columns |= {f"{name}_interval_low": np.maximum(low, least), f"{name}_interval_high": np.minimum(high, most)}
+    sets = np.unique(np.asarray(labels))
     return xr.Dataset(
         {name: ("layer", values) for name, values in columns.items()},
         coords={"layer": layer_labels(recording)},
         attrs={
+            "format": FORMAT,
             "network": recording.name,
+            "network_sha256": recording.network_sha256,
+            "images_sha256": recording.images_sha256,
+            "size": recording.size,
+            "set_a": str(sets[0]),
+            "set_b": str(sets[1]),
+            "n_a": int((signs > 0).sum()),
+            "n_b": int((signs < 0).sum()),
             "n": views.n,
             "shuffles": shuffles,
+            "bootstraps": bootstraps,
             "seed": seed,
             "grouped": int(groups is not None),
+            "groups_a": len(np.unique(halves.units[signs > 0])),
+            "groups_b": len(np.unique(halves.units[signs < 0])),
         },
     )
+
+
+def write_separability(found: xr.Dataset, path: Path | str) -> None:
+    """Write what `separability` returned as netCDF (HDF5), whole or not at all."""
+    write_dataset(found, Path(path))
 
 
 def label_cka(gram: Array, signs: Array) -> Array:
@@ -105,22 +139,23 @@ def label_cka(gram: Array, signs: Array) -> Array:
     return values
 
 
-def mmd_squared(gram: Array, signs: Array) -> Array:
+def mmd_squared(gram: Array, signs: Array, groups: NDArray[np.int64] | None = None) -> Array:
     """(orders,) unbiased estimates of the squared distance between the means of the two sets, for labels (orders, n).
 
         sum_{i != j in A} k_ij / m (m - 1) + sum_{i != j in B} k_ij / n (n - 1) - 2 sum_{i in A, j in B} k_ij / m n
 
-    in the unit of the Gram matrix; 0 on average where both sets come from one source, and then often below it.
+    in the unit of the Gram matrix; 0 on average where both sets come from one source, and then often below it. With
+    groups (n,) the first two are means over pairs of different groups: frames of one drive are alike for other reasons.
 
     Source:
         Gretton et al. 2012, JMLR 13, lemma 6.
     """
-    hollow = gram * ~np.eye(len(gram), dtype=bool)
-    total = 0.0
-    for side in (signs > 0, signs < 0):
-        size, mine = side.sum(1), side.astype(float)
-        total = total + _form(hollow, mine, mine) / (size * (size - 1))
+    own = np.arange(len(gram)) if groups is None else groups
+    other = (own[:, None] != own[None, :]).astype(float)
+    apart, total = gram * other, np.zeros(len(signs))
     a, b = (signs > 0).astype(float), (signs < 0).astype(float)
+    for mine in (a, b):
+        total = total + _form(apart, mine, mine) / _form(other, mine, mine)
     return np.asarray(total - 2 * _form(gram, a, b) / (a.sum(1) * b.sum(1)))
 
 

@@ -133,7 +133,7 @@ def check(waiting: list[Unit], study: Study, *, only: str | None = None, jobs: i
     Raises:
         InputError: Naming what is wrong with each domain, or else with probes or trainings.
     """
-    drawn = {f"probe/{name}" for name in study.experiment.probe.also}
+    drawn = {f"probe/{name}" for name in study.experiment.probe.further}
     domains = [unit.domain for unit in waiting if unit.stage == "data" and unit.name not in drawn and unit.domain]
     told_together(partial(study.check_domain, name) for name in domains)
     for unit in waiting:

@@ -29,6 +29,9 @@ READERS, FILES = "version of the readers", "its files"
 NOT_IN_VALIDATION = {"rule", "operating_confidence", "bootstraps", "domains"}
 """Keys of [evaluate] on which the choice of the best epoch does not depend."""
 
+NOT_IN_A_PROBE = {"domain", "also", "separability"}
+"""Keys of [probe] that say which probes there are, not what is in one."""
+
 
 def units_of(study: Study) -> list[Unit]:
     """All units of a study in an order in which they can be done.
@@ -43,7 +46,9 @@ def units_of(study: Study) -> list[Unit]:
         *train_units(study),
         *evaluate_units(study),
         *record_units(study),
+        *recordings_of_both(study),
         *compare_units(study),
+        *separability_units(study),
     ]
     return [*units, report_unit(study, units)]
 
@@ -68,7 +73,7 @@ def data_units(study: Study) -> Iterator[Unit]:
         if domain.min_area_at == "network":
             made_from["[data] image_size"] = Part(experiment.data.image_size)
         if is_probe:
-            made_from |= settings_of(experiment.probe, "[probe]", {"domain", "also"}) | {"is the probe": Part(True)}
+            made_from |= settings_of(experiment.probe, "[probe]", NOT_IN_A_PROBE) | {"is the probe": Part(True)}
         named = asdict(label_map(domain.label_map)) if domain.label_map else None
         if named is not None:
             made_from[f"label map {domain.label_map}"] = Part(to_jsonable_python(named))
@@ -152,11 +157,11 @@ def evaluate_units(study: Study) -> Iterator[Unit]:
 def probe_units(study: Study) -> Iterator[Unit]:
     """The probes of further domains, apart from their data: what is trained on these does not depend on them."""
     experiment = study.experiment
-    for name in experiment.probe.also:
+    for name in experiment.probe.further:
         yield Unit(
             "data",
             f"probe/{name}",
-            settings_of(experiment.probe, "[probe]", {"domain", "also"}),
+            settings_of(experiment.probe, "[probe]", NOT_IN_A_PROBE),
             (f"data/{name}",),
             (study.folder.probe(name),),
             partial(work.draw_probe, name=name),
@@ -234,6 +239,47 @@ def effect_units(study: Study, probe: str, size: int) -> Iterator[Unit]:
             partial(work.effect_of_runs, a=a, b=b, probe=probe, size=size),
             domain=probe,
             formerly=former_keys.effect(experiment),
+        )
+
+
+def recordings_of_both(study: Study) -> Iterator[Unit]:
+    """Every network over the probes of two domains together."""
+    experiment, folder = study.experiment, study.folder
+    main, size = experiment.probe.domain, experiment.record.sizes[0]
+    for other, run in product(experiment.probe.separability, runs_of(experiment, reported=True)):
+        yield Unit(
+            "record",
+            recorded_both(experiment, run, other),
+            settings_of(experiment.record, "[record]", {"sizes", "memory"}) | {"size": Part(size)},
+            (training_unit(run), f"data/{main}", f"probe/{other}"),
+            (folder.recording_of_both(run, main, other, size),),
+            partial(work.record_both, run=run, other=other, size=size),
+            reads={f"data/{main}": "probe"},
+            run=run,
+            domain=other,
+        )
+
+
+def recorded_both(experiment: Experiment, run: RunName, other: str) -> str:
+    """The name of the unit that records a run over the main probe and another one together."""
+    return f"record/{run.arm}/seed{run.seed}/{experiment.probe.domain}+{other}-{experiment.record.sizes[0]}"
+
+
+def separability_units(study: Study) -> Iterator[Unit]:
+    """How well the layers of every network tell two domains apart."""
+    experiment, folder = study.experiment, study.folder
+    main, size = experiment.probe.domain, experiment.record.sizes[0]
+    for other, run in product(experiment.probe.separability, runs_of(experiment, reported=True)):
+        yield Unit(
+            "compare",
+            f"separability/{run}/{main}+{other}-{size}",
+            settings_of(experiment.similarity, "[similarity]", {"measures"}),
+            (recorded_both(experiment, run, other), f"data/{main}", f"data/{other}"),
+            (folder.separability(run, main, other, size),),
+            partial(work.tell_apart, run=run, other=other, size=size),
+            reads={f"data/{main}": "probe", f"data/{other}": "test"},
+            run=run,
+            domain=other,
         )
 
 

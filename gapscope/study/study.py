@@ -76,7 +76,7 @@ class Study:
                     "whose files are not to change. Name another cache_folder."
                 )
             self.prepared[name] = prepare_domain(name, domain, self.experiment.data, root)
-            if name in self.experiment.probe.domains:
+            if name in (self.experiment.probe.domain, *self.experiment.probe.further):
                 check_probe(self.experiment, name, len(self.prepared[name].splits["test"]))
 
 

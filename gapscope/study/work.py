@@ -13,12 +13,14 @@ from gapscope.evaluation.evaluate import evaluate
 from gapscope.evaluation.scores import scores
 from gapscope.files import hash_file, write_json
 from gapscope.recording.layer_sync import record_by_layers
-from gapscope.recording.recording import write_dataset
+from gapscope.recording.recording import read_recording, write_dataset
 from gapscope.run_folder import RunName
 from gapscope.similarity.compare import write_similarity
+from gapscope.similarity.separability import write_separability
 from gapscope.study.domain_files import indices_of, load_domain, load_split, write_domain_files
 from gapscope.study.domains import domain_root, prepare_domain, render_domain
 from gapscope.study.probe import write_probe
+from gapscope.study.separabilities import in_domain, separability_of
 from gapscope.study.similarities import effect_of, grid_of, read_again, with_images_and_blocks
 from gapscope.study.source_files import note_source_files
 from gapscope.study.study import Study
@@ -88,6 +90,43 @@ def record_run(study: Study, keys: UnitKeys, *, run: RunName, probe: str, size: 
         provenance={"arm": run.arm, "seed": str(run.seed), "probe": probe},
     )
     recording.save(folder.recording(run, probe, size))
+
+
+def record_both(study: Study, keys: UnitKeys, *, run: RunName, other: str, size: int) -> None:
+    """One trained network on the main probe and another domain's, one after the other."""
+    experiment, folder, main = study.experiment, study.folder, study.experiment.probe.domain
+    names, images = [], []
+    for domain in (main, other):
+        table = load_domain(domain, experiment.domains[domain], folder, study.data_root)
+        paths = read_list(folder.probe(domain))
+        samples = Samples(table, indices_of(table, paths), size=size, cache=study.image_cache or False)
+        images += [samples[i].image for i in range(len(samples))]
+        names += [in_domain(domain, path) for path in paths]
+    network = load_weights(folder.weights(run))
+    recording = record_by_layers(
+        network.to(memory_format=torch.channels_last) if study.device == "cpu" else network,  # quicker there
+        torch.stack(images),
+        size=size,
+        memory=experiment.record.memory,
+        device=study.device,
+        progress=study.progress,
+        paths=names,
+        provenance={"arm": run.arm, "seed": str(run.seed), "probe": f"{main} and {other}"},
+    )
+    recording.save(folder.recording_of_both(run, main, other, size))
+
+
+def tell_apart(study: Study, keys: UnitKeys, *, run: RunName, other: str, size: int) -> None:
+    """How well each layer of a network tells the main probe from another domain's; by group where both have groups."""
+    experiment, folder, main = study.experiment, study.folder, study.experiment.probe.domain
+    tables = {name: load_domain(name, experiment.domains[name], folder, study.data_root) for name in (main, other)}
+    probes = {name: read_list(folder.probe(name)) for name in (main, other)}
+    found = separability_of(
+        read_recording(folder.recording_of_both(run, main, other, size)),
+        {name: tables[name].groups[indices_of(tables[name], paths)].tolist() for name, paths in probes.items()},
+        experiment.similarity,
+    )
+    write_separability(found, folder.separability(run, main, other, size))
 
 
 def compare_runs(study: Study, keys: UnitKeys, *, a: RunName, b: RunName, probe: str, size: int) -> None:
