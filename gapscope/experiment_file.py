@@ -1,5 +1,6 @@
 """experiment.toml -> a checked experiment: every mistake is named, with its place and what may have been meant."""
 
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
@@ -19,13 +20,13 @@ from gapscope.streets.drives import STYLES
 from gapscope.words import did_you_mean
 
 
-def read_config(path: Path) -> Experiment:
+def read_config(path: Path | str) -> Experiment:
     """Read and check an experiment file.
 
     Raises:
         InputError: If the file is missing or is no TOML, or naming every key, value and cross-reference that is wrong.
     """
-    return parse_config(read_config_text(path), str(path))
+    return parse_config(read_config_text(Path(path)), str(path))
 
 
 def read_config_text(path: Path) -> str:
@@ -37,9 +38,7 @@ def read_config_text(path: Path) -> str:
     try:
         return read_text(path)
     except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror}). Name an experiment file, as in configs/."
-        ) from None
+        raise InputError(f"{path}: cannot be read ({error.strerror}). Name an experiment file (.toml).") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: is not UTF-8 text, so it is no experiment file. Save it as UTF-8.") from None
 
@@ -172,8 +171,23 @@ def _explain(problem: Any) -> list[str]:
         return [f"{_place(where[:-1])}: unknown key '{where[-1]}'.{did_you_mean(where[-1], known)}"]
     if problem["type"] == "missing":
         return [f"{_place(where[:-1])}: the key '{where[-1]}' is missing."]
+    if problem["type"] == "string_pattern_mismatch":
+        return [_misnamed(where, str(problem["input"]))]
     message = problem["msg"][0].lower() + problem["msg"][1:]
     return [f"{_place(where[:-1])}: {where[-1]} = {problem['input']!r}: {message}."]
+
+
+def _misnamed(where: list[str], name: str) -> str:
+    """A name of a study, a domain or an arm that cannot name a file, and what would be one."""
+    whose = where[-2] if where[-1] == "[key]" else where[-1]
+    table = [part for part in where[:-1] if part != "[key]" and part != name]
+    better = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")
+    advice = f"Call it '{better}'" if better else "Take another name"
+    kind = {"domains": "domain", "arms": "arm"}.get(table[-1] if table else whose, whose)
+    return (
+        f"{_place(table)}: the {kind} '{name}' - expected letters and digits, with '-', '_' or '.' between them, "
+        f"as files are named after it. {advice}, and say the rest in its title."
+    )
 
 
 def _place(where: list[str]) -> str:

@@ -53,6 +53,11 @@ class RunFolder:
         return self.root / "environment.json"
 
     @property
+    def data_root(self) -> Path:
+        """Names the folder at which relative roots of domains started when the study was last run."""
+        return self.root / "data-root.txt"
+
+    @property
     def report(self) -> Path:
         return self.root / "report.html"
 

@@ -16,7 +16,11 @@ from miniature import MINIATURE
         ('freeze = "0-74"', 'freeze = "0-200"', "freeze: layers 0-200 are out of range"),
         ("min_area = 30.0", 'labels = { lorry = ["truck"] }', "unknown class 'lorry'"),
         ('generate = { style = "camera", images = 32, size = 96, seed = 1 }', 'root = "nowhere"', "there is no folder"),
-        ('start = "base"', 'start = "lost.safetensors"', "there is no weights file lost.safetensors"),
+        (
+            'start = "base"',
+            'start = "lost.safetensors"',
+            "start = 'lost.safetensors': there is no such weights file. Two starts need none: 'streets'",
+        ),
     ],
 )
 def test_a_wrong_experiment_is_refused_before_anything_is_written(tmp_path, old, new, message):

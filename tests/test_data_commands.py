@@ -53,7 +53,7 @@ def test_check_lists_kinds_of_problems_and_exits_with_2(tmp_path):
     assert done.returncode == 2
     assert "3 x class N\n    first: labels/0.txt, row 2: class 7\n    expected: 0 to 1, one per name." in done.stdout
     assert (
-        "photos: 5 problems, 2 images with 1 boxes are usable - expected none. Fix them, or leave them out"
+        "photos: 5 problems; usable: 2 images with 1 box - expected no problem. Fix them, or leave them out"
         in done.stderr
     )
     assert len((tmp_path / "all.jsonl").read_text().splitlines()) == 5

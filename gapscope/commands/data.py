@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gapscope.commands.app import DataRoot, app
+from gapscope.words import number_of
 
 if TYPE_CHECKING:
     from gapscope.data.table import AnnotationTable
@@ -60,25 +61,25 @@ def check(
     for note in found.table.notes if found.table else ():
         print(f"{folder}: {note}")
     if found.near_repeats:
-        print(f"{folder}: {found.near_repeats} pairs of boxes of one class overlap nearly in full: labelled twice?")
+        pairs = number_of(found.near_repeats, "pair")
+        print(f"{folder}: {pairs} of boxes of one class overlapping nearly in full: labelled twice?")
     for line in summed_up(found.table) if found.table else ():
         print(line)
-    decoded = "no image decoded" if labels_only else f"{found.decoded} images decoded"
+    decoded = "no image decoded" if labels_only else f"{number_of(found.decoded, 'image')} decoded"
+    problems = number_of(len(found.problems), "problem")
     if found.table is None:
-        raise InputError(f"{folder} cannot be used at all; {decoded}, {len(found.problems)} problems (see above).")
-    usable = f"{len(found.table)} images with {found.table.num_boxes} boxes are usable"
+        raise InputError(f"{folder} cannot be used at all; {decoded}, {problems} (see above).")
+    boxes = number_of(found.table.num_boxes, "box", "boxes")
+    usable = f"usable: {number_of(len(found.table), 'image')} with {boxes}"
     if not found.problems:
-        no_area = (
-            f"; {found.table.no_area} rows hold a box without area and do not count" if found.table.no_area else ""
-        )
+        rows = number_of(found.table.no_area, "row")
+        no_area = f"; not counting {rows} with a box without area" if found.table.no_area else ""
         print(f"{decoded}, nothing wrong: {usable}{no_area}. Look at them: gapscope data show {folder} -o sheet.jpg")
     elif skip_bad:
-        print(
-            f"{decoded}, {len(found.problems)} problems -> {out}; {usable} (with skip_bad = true in [domains.<name>])"
-        )
+        print(f"{decoded}, {problems} -> {out}; {usable} (with skip_bad = true in [domains.<name>])")
     else:
         raise InputError(
-            f"{folder}: {len(found.problems)} problems, {usable} - expected none. "
+            f"{folder}: {problems}; {usable} - expected no problem. "
             "Fix them, or leave them out: --skip-bad here, skip_bad = true in [domains.<name>]."
         )
 
@@ -211,7 +212,7 @@ def show(
         sheet(table, chosen).save(temporary, quality=90)
     for note in unwritten(table.class_names):
         print(note)
-    print(f"{len(chosen)} of {len(table)} images -> {out}; other ones: --seed {seed + 1}")
+    print(f"{len(chosen)} of {number_of(len(table), 'image')} -> {out}; other ones: --seed {seed + 1}")
 
 
 def read(
@@ -230,7 +231,8 @@ def read(
     problems = Problems(strict=not skip_bad)
     table = read_annotations(folder, format, images=image_folder, labels=labels, clip=clip, problems=problems)
     if problems.found:
-        print(f"{folder}: {len(problems.found)} problems left out; what they are: gapscope data check {folder}")
+        left_out = number_of(len(problems.found), "problem")
+        print(f"{folder}: {left_out} left out; what they are: gapscope data check {folder}")
     for note in table.notes:
         print(f"{folder}: {note}")
     return table

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from gapscope.commands.data import Clip, Folder, FormatName, ImageFolder, Labels, SkipBad, data, read
+from gapscope.words import number_of
 
 Target = StrEnum("Target", ["coco", "yolo"])
 
@@ -48,7 +49,8 @@ def convert(
     if lost:
         print(f"YOLO knows no ignore regions: {lost} were left out, so what they hid counts as background.")
     print(
-        f"{len(table)} images, {table.num_boxes - lost} boxes -> {out} ({'copies' if copy else 'links'}); "
+        f"{number_of(len(table), 'image')}, {number_of(table.num_boxes - lost, 'box', 'boxes')} -> {out} "
+        f"({'copies' if copy else 'links'}); "
         f"check them: gapscope data check {out}"
     )
 

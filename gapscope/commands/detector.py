@@ -8,6 +8,7 @@ import typer
 
 from gapscope.commands.app import app, chosen_device
 from gapscope.detector.thresholds import SHOWN_CONFIDENCE, SHOWN_OVERLAP
+from gapscope.words import number_of
 
 weights = typer.Typer(no_args_is_help=True, help="Look into weights files and convert them.")
 app.add_typer(weights, name="weights")
@@ -139,4 +140,5 @@ def detect(
     ):
         images_found, boxes = images_found + 1, boxes + len(found.detections.classes)
         print(f"{found.file.name}: {counts_in_words(found, network.class_names)}")
-    print(f"{boxes} boxes in {images_found} images -> {out / 'detections.json'}, pictures beside it")
+    found_all = f"{number_of(boxes, 'box', 'boxes')} in {number_of(images_found, 'image')}"
+    print(f"{found_all} -> {out / 'detections.json'}, pictures beside it")

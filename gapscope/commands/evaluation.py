@@ -1,28 +1,24 @@
 """Commands for scoring a network by hand: evaluate."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gapscope.commands.app import DataRoot, app, chosen_device
+from gapscope.commands.app import app, chosen_device
 from gapscope.commands.detector import Cfg, Names
+from gapscope.commands.images import Several, takes_images
 from gapscope.detector.thresholds import SCORED_CONFIDENCE, SCORED_OVERLAP, SHOWN_CONFIDENCE
 
-Several = list[str] | None
+if TYPE_CHECKING:
+    from gapscope.study.scoring import Images
 
 
 @app.command()
+@takes_images
 def evaluate(
     weights: Annotated[Path, typer.Argument(help="A .safetensors or .weights file.")],
-    run: Annotated[Path | None, typer.Option(help="Run folder whose images are used; with --domain.")] = None,
-    domain: Annotated[str | None, typer.Option(help="A domain of the run: its test images.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Instead of a run, a labelled folder.")] = None,
-    format: Annotated[str | None, typer.Option(help="Its format, if it is not found.")] = None,
-    map: Annotated[Several, typer.Option(help='"car=car,van": class = its names there. Repeat it.')] = None,
-    drop: Annotated[Several, typer.Option(help="A name there that is background. Repeat it.")] = None,
-    ignore: Annotated[Several, typer.Option(help="A name there not to be scored. Repeat it.")] = None,
-    split_list: Annotated[Path | None, typer.Option(help="Only these of its images, one a line.")] = None,
+    images: "Images",
     merge: Annotated[Several, typer.Option(help='"vehicle=car,bus": scored as one. Repeat it.')] = None,
     size: Annotated[int | None, typer.Option(help="Input size; left out, the .cfg's, the run's, or 416.")] = None,
     confidence: Annotated[float, typer.Option(min=0, max=0.99, help="Least confidence of all.")] = SCORED_CONFIDENCE,
@@ -34,7 +30,6 @@ def evaluate(
     cfg: Cfg = None,
     names: Names = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto for cuda where there is one.")] = "auto",
-    data_root: DataRoot = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Where the scores go (.json).")] = None,
     detections: Annotated[Path | None, typer.Option(help="Where the boxes go, as COCO results (.json).")] = None,
 ) -> None:
@@ -54,16 +49,8 @@ def evaluate(
     from gapscope.detector.class_names import read_names
     from gapscope.evaluation.score_tables import notes, score_tables
     from gapscope.progress import for_terminal
-    from gapscope.study.scoring import check_outputs, named_images, score_weights
+    from gapscope.study.scoring import check_outputs, score_weights
 
-    images = named_images(
-        *(run, domain, data, data_root),
-        format=format,
-        labels=parse_mapping(map or [], "--map"),
-        drop=drop or [],
-        ignore=ignore or [],
-        split_list=split_list,
-    )
     check_outputs(out, detections)
     done = score_weights(
         weights,

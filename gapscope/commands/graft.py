@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gapscope.commands.app import DataRoot, app, chosen_device
+from gapscope.commands.app import app, chosen_device
+from gapscope.commands.images import takes_images
 
 if TYPE_CHECKING:
     from gapscope.grafting.where import Which
-
-Several = list[str] | None
+    from gapscope.study.scoring import Images
 
 
 class Kinds(StrEnum):
@@ -30,17 +30,11 @@ KINDS: dict[Kinds, tuple["Which", ...]] = {
 
 
 @app.command()
+@takes_images
 def graft(
     host: Annotated[Path, typer.Argument(help="Weights of the network whose loss is to be found.")],
     donor: Annotated[Path, typer.Argument(help="Weights of the network that does better.")],
-    run: Annotated[Path | None, typer.Option(help="Run folder whose images are used; with --domain.")] = None,
-    domain: Annotated[str | None, typer.Option(help="A domain of the run: its test images.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Instead of a run, a labelled folder.")] = None,
-    format: Annotated[str | None, typer.Option(help="Its format, if it is not found.")] = None,
-    map: Annotated[Several, typer.Option(help='"car=car,van": class = its names there. Repeat it.')] = None,
-    drop: Annotated[Several, typer.Option(help="A name there that is background. Repeat it.")] = None,
-    ignore: Annotated[Several, typer.Option(help="A name there not to be scored. Repeat it.")] = None,
-    split_list: Annotated[Path | None, typer.Option(help="Only these of its images, one a line.")] = None,
+    images: "Images",
     control: Annotated[Path | None, typer.Option(help="Weights of another seed of the host's arm.")] = None,
     start: Annotated[str | None, typer.Option(help="Weights the host's backbone began with, or 'streets'.")] = None,
     untrained: Annotated[bool, typer.Option("--untrained", help="Also blocks that have learnt nothing.")] = False,
@@ -51,7 +45,6 @@ def graft(
     size: Annotated[int | None, typer.Option(help="Input size; left out, the .cfg's, the run's, or 416.")] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Only say what it will cost.")] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto for cuda where there is one.")] = "auto",
-    data_root: DataRoot = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Where the result goes (.json).")] = None,
 ) -> None:
     """Put layers of one network into another, and see what that changes.
@@ -65,20 +58,11 @@ def graft(
     """
     from rich.console import Console
 
-    from gapscope.data.labels import parse_mapping
     from gapscope.grafting.tables import cost_lines, graft_notes, graft_tables
     from gapscope.progress import for_terminal
     from gapscope.study.graft_files import ask_files
-    from gapscope.study.scoring import check_outputs, named_images
+    from gapscope.study.scoring import check_outputs
 
-    images = named_images(
-        *(run, domain, data, data_root),
-        format=format,
-        labels=parse_mapping(map or [], "--map"),
-        drop=drop or [],
-        ignore=ignore or [],
-        split_list=split_list,
-    )
     check_outputs(out)
     files = {"host": host, "donor": donor, "control": control, "start": start, "unlabelled": unlabelled}
     asked = ask_files(

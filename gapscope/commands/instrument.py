@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from gapscope.commands.app import app
+from gapscope.words import number_of
 
 if TYPE_CHECKING:
     from gapscope.recording.layer_sync import Precision
@@ -26,6 +27,7 @@ def record(
     preprocess: Annotated[str, typer.Option(help="'0-1' or 'imagenet': what the model expects.")] = "0-1",
     precision: Annotated[str, typer.Option(help="'32', or 'bf16': quicker on a GPU, nearly the same.")] = "32",
     memory: Annotated[str, typer.Option(help="Live tensors above this spill to disk.")] = "8GiB",
+    name: Annotated[str, typer.Option(help="What figures and tables call the network.")] = "",
     plan: Annotated[bool, typer.Option("--plan", help="Only say what memory, disk and time it will take.")] = False,
 ) -> None:
     """Record what every layer makes of a folder of images.
@@ -56,10 +58,11 @@ def record(
         preprocess=preprocess,
         precision=speed,
         memory=memory,
+        name=name,
         progress=for_terminal(),
     )
     recording.save(out)
-    counts = f"{len(recording.images)} images, {len(recording.layers)} layers"
+    counts = f"{number_of(len(recording.images), 'image')}, {number_of(len(recording.layers), 'layer')}"
     if recording.skipped:
         name, reason = next(iter(recording.skipped.items()))
         more = len(recording.skipped) - 1
@@ -94,7 +97,8 @@ def compare(
 
     Prints means over all layers, the backbone and the head, and the layers
     that are most and least alike. Without --measure it is CKA, debiased and
-    as in the paper; docs/measures.md lists all measures and their costs.
+    as in the paper. Between different architectures each layer is shown
+    with its best match.
 
     Example: gapscope compare real.nc synthetic.nc -o grid.nc
     """

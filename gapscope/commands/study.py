@@ -8,6 +8,7 @@ import typer
 
 from gapscope.commands.announced import announced_in
 from gapscope.commands.app import DataRoot, app
+from gapscope.words import number_of
 
 Jobs = Annotated[int, typer.Option(help="Trainings at a time, each with its share of the cores.", min=1)]
 RunArgument = Annotated[Path, typer.Argument(help="A run folder, such as runs/demo.")]
@@ -206,7 +207,8 @@ def figures(
         only=_parts(only),
         progress=for_terminal(),
     )
-    print(f"{written.figures} figures and {written.tables} tables in {written.out}; captions: figures.tex, captions.md")
+    figures_written, tables_written = number_of(written.figures, "figure"), number_of(written.tables, "table")
+    print(f"{figures_written} and {tables_written} in {written.out}; captions: figures.tex, captions.md")
 
 
 def _parts(text: str) -> list[str]:

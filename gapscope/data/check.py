@@ -39,11 +39,11 @@ class ProblemKind:
 
 
 def check_folder(
-    root: Path,
+    root: Path | str,
     format: str | None = None,
     *,
-    images: Path | None = None,
-    labels: Path | None = None,
+    images: Path | str | None = None,
+    labels: Path | str | None = None,
     clip: bool = False,
     labels_only: bool = False,
     progress: Progress = silent,
@@ -62,6 +62,9 @@ def check_folder(
     Raises:
         InputError: `root`, `images` or `labels` does not exist, or `format` is unknown.
     """
+    root = Path(root)
+    images = None if images is None else Path(images)
+    labels = None if labels is None else Path(labels)
     if format is not None and format not in KNOWN:
         raise InputError(f"format '{format}' is unknown - expected one of {', '.join(KNOWN)}.")
     for path in filter(None, (root, images, labels)):

@@ -16,7 +16,9 @@ from gapscope.progress import Progress, silent
 WRITERS: dict[str, Callable[[AnnotationTable, Sequence[str], Path], None]] = {"coco": write_coco, "yolo": write_yolo}
 
 
-def convert(table: AnnotationTable, to: str, out: Path, *, copy: bool = False, progress: Progress = silent) -> None:
+def convert(
+    table: AnnotationTable, to: str, out: Path | str, *, copy: bool = False, progress: Progress = silent
+) -> None:
     """Write images and labels to a new folder, whole or not at all.
 
     Args:
@@ -30,6 +32,7 @@ def convert(table: AnnotationTable, to: str, out: Path, *, copy: bool = False, p
         InputError: `out` is there already or inside the old folder, `to` is unknown, links cannot be made, or YOLO
             cannot tell two images apart.
     """
+    out = Path(out)
     if to not in WRITERS:
         raise InputError(f"format '{to}' cannot be written - expected one of {', '.join(WRITERS)}.")
     if out.exists():

@@ -17,13 +17,14 @@ NEAR_BITS = 24
 measured at 60 and more, frames of one simulated town at 31 and more, re-encoded copies at 0 to 10."""
 
 
-def difference_hash(path: Path) -> NDArray[np.uint64]:
+def difference_hash(path: Path | str) -> NDArray[np.uint64]:
     """256 bits (4 words) of what an image shows: does grey rise to the right in a 16 x 17 thumbnail?
 
     Brightness, contrast, size and compression hardly change it.
 
     Source: N. Krawetz 2013, "Kind of Like That" (dHash).
     """
+    path = Path(path)
     size = (HASH_SIDE + 1, HASH_SIDE)
     try:
         with Image.open(path) as image:

@@ -47,8 +47,9 @@ _PER_REPORT = 100
 _ORIENTATION, _SHORT = 0x0112, 3  # an EXIF tag and its type
 
 
-def find_images(folder: Path) -> list[Path]:
+def find_images(folder: Path | str) -> list[Path]:
     """All images below a folder, see `find_files`."""
+    folder = Path(folder)
     return find_files(folder, IMAGE_SUFFIXES)
 
 
@@ -77,12 +78,13 @@ def find_files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
     return sorted(found)
 
 
-def read_size(path: Path) -> tuple[int, int]:
+def read_size(path: Path | str) -> tuple[int, int]:
     """Width and height in pixels from an image's header.
 
     Raises:
         InputError: The file is missing, no JPEG, PNG or WebP, animated, too large, or its EXIF data ask for a rotation.
     """
+    path = Path(path)
     kind = _kind(path)
     try:
         with kind(path) as image:
@@ -107,7 +109,7 @@ def read_size(path: Path) -> tuple[int, int]:
     return size
 
 
-def read_pixels(path: Path) -> "Tensor":
+def read_pixels(path: Path | str) -> "Tensor":
     """An image as uint8 RGB (3, h, w), whatever colours the file holds: grey, palette, alpha, CMYK or 16 bit.
 
     Transparency is dropped, not blended; of 16 bits the upper 8 are kept.
@@ -115,6 +117,7 @@ def read_pixels(path: Path) -> "Tensor":
     Raises:
         InputError: The file is missing, no image, or cut short.
     """
+    path = Path(path)
     from torchvision.io import ImageReadMode, decode_image
 
     kind = _kind(path)

@@ -7,7 +7,7 @@ import numpy as np
 
 from gapscope.data.table import ANY_CLASS, AnnotationTable
 from gapscope.errors import InputError
-from gapscope.words import did_you_mean
+from gapscope.words import did_you_mean, number_of
 
 REGION_WORDS = ("crowd", "group", "region", "dontcare", "ignore")
 """A class whose name holds one of these, letters only, is of regions with any number of objects, not of single ones."""
@@ -163,7 +163,8 @@ def _fates(
 def _check_all_named(scored: dict[str, int], fate: dict[str, str]) -> None:
     unmapped = {name: n for name, n in scored.items() if n and name not in fate}
     if unmapped:
-        listed = ", ".join(f"'{name}' ({n} boxes)" for name, n in sorted(unmapped.items(), key=lambda item: -item[1]))
+        ranked = sorted(unmapped.items(), key=lambda item: -item[1])
+        listed = ", ".join(f"'{name}' ({number_of(n, 'box', 'boxes')})" for name, n in ranked)
         raise InputError(
             f"label map: unmapped {listed} - expected a place for every class. "
             'Map, drop or ignore each; drop = ["*"] drops all that are left.'

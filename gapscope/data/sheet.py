@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from gapscope.data.images import read_pixels
+from gapscope.data.readers.folders import split_of_folder
 from gapscope.data.table import ANY_CLASS, AnnotationTable
 from gapscope.drawing import Mark, draw_marks
 from gapscope.errors import InputError
@@ -29,7 +30,8 @@ def choose_images(
         count: How many.
         seed: Of the draw.
         label: Only images that hold a box of this class, ignore regions included.
-        folder: Only images with this folder in their path, such as "train".
+        folder: Only images with this folder in their path, such as "train"; the name of a split stands for folders that
+            are called otherwise, such as "val" for `valid`.
 
     Raises:
         InputError: `label` is no class, or no image fits.
@@ -41,7 +43,7 @@ def choose_images(
         held = table.box_image[table.box_class == table.class_names.index(label)]
         wanted = np.isin(np.arange(len(table)), held)
     if folder:
-        wanted &= np.array([folder in PurePosixPath(str(path)).parts[:-1] for path in table.paths], dtype=np.bool_)
+        wanted &= in_folder(table, folder)
     fitting = np.flatnonzero(wanted)
     if not len(fitting):
         asked = " and ".join(
@@ -49,6 +51,16 @@ def choose_images(
         )
         raise InputError(f"no image of {table.root} has {asked} - expected at least one. Ask for less.")
     return np.sort(np.random.default_rng(seed).permutation(fitting)[:count])
+
+
+def in_folder(table: AnnotationTable, folder: str) -> NDArray[np.bool_]:
+    """Which images have a folder of this name in their path; if none has, one that holds the same split."""
+    above = [PurePosixPath(str(path)).parts[:-1] for path in table.paths]
+    named = np.array([folder in parts for parts in above], dtype=np.bool_)
+    split = split_of_folder(folder)
+    if named.any() or not split:
+        return named
+    return np.array([split in map(split_of_folder, parts) for parts in above], dtype=np.bool_)
 
 
 def sheet(table: AnnotationTable, images: NDArray[np.int64]) -> Image.Image:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gapscope.data.problems import writable
 from gapscope.errors import InputError
 from gapscope.files import atomic_path
+from gapscope.showing import first_and_last, first_few, html_table, text_table
 
 ANY_CLASS = -1
 """The class of an ignore region that hides objects of every class (only allowed where `ignore` is true)."""
@@ -67,6 +68,23 @@ class AnnotationTable:
                 object.__setattr__(self, name, np.full(len(self.box_image), value, dtype=kind))
         _check_columns(self)
         _check_boxes(self)
+
+    def __repr__(self) -> str:
+        return text_table(f"AnnotationTable of {self.root}", self._facts())
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return html_table(f"AnnotationTable of {self.root}", self._facts())
+
+    def _facts(self) -> list[tuple[str, str]]:
+        counts = sorted(self.counts().items(), key=lambda one: -one[1])
+        images = f"{len(self)}: {first_and_last(self.paths.tolist())}"
+        return [
+            ("images", images),
+            ("boxes", f"{self.num_boxes - int(self.ignore.sum())}, and {int(self.ignore.sum())} ignore regions"),
+            ("classes", first_few([f"{name} {count}" for name, count in counts])),
+            *(("note", note) for note in self.notes),
+        ]
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -156,8 +174,9 @@ class AnnotationTable:
             **columns,
         )
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | str) -> None:
         """Write all columns but `root` as one .npz file, without pickles."""
+        path = Path(path)
         columns = {name: getattr(self, name) for name in _COLUMNS}
         columns |= {_ATTRIBUTE + name: values for name, values in self.attributes.items()}
         with atomic_path(path) as temporary:
@@ -167,12 +186,14 @@ class AnnotationTable:
             np.savez(temporary, class_names=names, notes=notes, **columns)
 
     @classmethod
-    def load(cls, path: Path, root: Path) -> Self:
+    def load(cls, path: Path | str, root: Path | str) -> Self:
         """Read what `save` wrote.
 
         Raises:
             InputError: The file is missing, broken, or no annotation table.
         """
+        path = Path(path)
+        root = Path(root)
         try:
             with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 columns = {name: file[name] for name in _COLUMNS}

@@ -8,12 +8,13 @@ from gapscope.errors import InputError
 from gapscope.files import read_text
 
 
-def read_names(path: Path) -> list[str]:
+def read_names(path: Path | str) -> list[str]:
     """The names of a file; empty lines at its end do not count.
 
     Raises:
         InputError: If the file is missing, no text, holds no name, an empty line between names, or a name twice.
     """
+    path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: there is no such file of class names. Check the path.")
     try:

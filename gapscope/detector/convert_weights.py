@@ -28,7 +28,7 @@ VERSION, SEEN, LONG_COUNT = "darknet_version", "images_seen", "darknet_long_coun
 
 
 def convert_weights(
-    source: Path, target: Path, cfg: str | Path | None = None, class_names: Sequence[str] | None = None
+    source: Path | str, target: Path | str, cfg: str | Path | None = None, class_names: Sequence[str] | None = None
 ) -> list[Path]:
     """Write a weights file in the format that the target's suffix says: ours for `.safetensors`, else Darknet's.
 
@@ -47,6 +47,8 @@ def convert_weights(
     Raises:
         InputError: If the source cannot be read or does not fit, or the target is the source.
     """
+    source = Path(source)
+    target = Path(target)
     if target.resolve() == source.resolve():
         raise InputError(f"{target} is the file to convert - name another to write, so that this one stays.")
     ours = target.suffix == ".safetensors"

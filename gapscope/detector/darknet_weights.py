@@ -36,6 +36,7 @@ from gapscope.detector.plans import Plan
 from gapscope.detector.stack import Layer
 from gapscope.errors import InputError
 from gapscope.files import atomic_path
+from gapscope.words import number_of
 
 FLOAT = np.dtype("<f4")
 INT = np.dtype("<i4")
@@ -129,7 +130,7 @@ def fitting_header(file: DarknetFile, table: Sequence[Layer]) -> DarknetFile:
     return long if fits[1] and not fits[0] else file
 
 
-def load_darknet_weights(network: Darknet, path: Path, last: int | None = None) -> DarknetHeader:
+def load_darknet_weights(network: Darknet, path: Path | str, last: int | None = None) -> DarknetHeader:
     """Copy the weights of a Darknet file into layers 0..last of a network.
 
     A file may hold the whole network, or its first layers only, such as `darknet53.conv.74` (all of the backbone).
@@ -147,6 +148,7 @@ def load_darknet_weights(network: Darknet, path: Path, last: int | None = None) 
     Raises:
         InputError: If the file is missing, or its length fits neither the whole network nor its first layers.
     """
+    path = Path(path)
     wanted = len(network.table) - 1 if last is None else last
     check_range(0, wanted, len(network.table))
     file = fitting_header(open_darknet_file(path), network.table)
@@ -161,12 +163,13 @@ def load_darknet_weights(network: Darknet, path: Path, last: int | None = None) 
 
 
 def save_darknet_weights(
-    network: Darknet, path: Path, header: DarknetHeader | None = None, last: int | None = None
+    network: Darknet, path: Path | str, header: DarknetHeader | None = None, last: int | None = None
 ) -> None:
     """Write layers 0..last of a network (all by default) as a Darknet file.
 
     A file that was read comes back byte for byte.
     """
+    path = Path(path)
     last = len(network.table) - 1 if last is None else last
     check_range(0, last, len(network.table))
     header = header or DarknetHeader()
@@ -232,7 +235,7 @@ def _what_it_is(plan: Plan, found: int, classes: int) -> str:
 
 def _for_classes(plan: Plan) -> str:
     width = f" at width {plan.width:g}" if plan.width != 1 else ""
-    return width + (f" with {plan.classes} classes" if plan.classes else "")
+    return width + (f" with {number_of(plan.classes, 'class', 'classes')}" if plan.classes else "")
 
 
 def _advice(plan: Plan, found: int, exact: bool) -> str:

@@ -15,6 +15,7 @@ from gapscope.detector.network import Darknet
 from gapscope.detector.stack import Layer
 from gapscope.detector.thresholds import SCORED_CONFIDENCE, SCORED_OVERLAP
 from gapscope.errors import InputError
+from gapscope.words import number_of
 
 MAP_LAYERS = tuple(yolov3_layers(1)[index] for index in YOLO_LAYERS)
 """YOLOv3's detection layers: where the cells and anchors of its three raw maps lie, in the order of `forward`."""
@@ -47,6 +48,10 @@ class Detections:
     """(d,) objectness times class probability."""
     classes: Tensor
     """(d,) int64 class indices."""
+
+    def __repr__(self) -> str:
+        sure = f", confidence {self.confidences[-1]:.3f} to {self.confidences[0]:.3f}" if len(self.boxes) else ""
+        return f"<{number_of(len(self.boxes), 'detection')}{sure}>"
 
     def inside(self, width: int, height: int) -> "Detections":
         """The same detections, with boxes cut at the border of an image of so many pixels."""

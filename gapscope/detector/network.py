@@ -16,6 +16,8 @@ from gapscope.detector.modules import Convolution, Shortcut, layer_module
 from gapscope.detector.plans import Plan, yolov3_plan as yolov3_plan
 from gapscope.detector.stack import BOX_CHANNELS, Layer
 from gapscope.errors import InputError
+from gapscope.showing import first_few
+from gapscope.words import number_of
 
 
 class Darknet(nn.Module):
@@ -44,6 +46,12 @@ class Darknet(nn.Module):
         self.frozen: frozenset[int] = frozenset()
         self._last_reader = {source: layer.index for layer in self.table for source in layer.inputs}
         self._outputs = [layer.index for layer in self.yolo_layers] or [self.table[-1].index]
+
+    def __repr__(self) -> str:
+        """One line; `layers` shows every module, and `gapscope layers` the table."""
+        classes = f", classes {first_few(self.class_names)}" if self.class_names else ""
+        width = f" at width {self.width:g}" if self.width != 1 else ""
+        return f"<{self.plan.name}{width}: {number_of(len(self.table), 'layer')}{classes}>"
 
     @property
     def yolo_layers(self) -> list[Layer]:

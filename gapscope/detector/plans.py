@@ -13,6 +13,7 @@ from gapscope.detector.layers import (
 )
 from gapscope.detector.stack import Layer, Stack
 from gapscope.errors import InputError
+from gapscope.words import number_of
 
 TINY_ANCHORS = ((10, 14), (23, 27), (37, 58), (81, 82), (135, 169), (344, 319))
 
@@ -34,6 +35,11 @@ class Plan:
     """The text of the .cfg file; empty for a built-in network."""
     notes: tuple[str, ...] = ()
     """What of the .cfg file was read in a way that may surprise, as sentences."""
+
+    def __repr__(self) -> str:
+        classes = f", {number_of(self.classes, 'class', 'classes')}" if self.classes else ""
+        size = f"{self.size[0]} x {self.size[1]}"
+        return f"<plan of {self.name}: {number_of(len(self.layers), 'layer')}{classes}, for {size} pixels>"
 
     @property
     def classes(self) -> int:

@@ -52,10 +52,7 @@ def from_timm(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
         parts = {"conv.weight": f"{module}.conv.weight"} | {f"norm.{p}": f"{module}.bn.{p}" for p in NORM_PARTS}
         for ours, theirs in parts.items():
             if theirs not in tensors:
-                raise InputError(
-                    f"{path} has no tensor {theirs!r} - expected timm's darknet53, which has one. Other networks of "
-                    "timm, such as cspdarknet53, do not fit YOLOv3's backbone."
-                )
+                raise InputError(foreign_file(path, f"has no tensor {theirs!r}"))
             found[f"layers.{index}.{ours}"] = tensors[theirs].float()
         found[f"layers.{index}.norm.num_batches_tracked"] = torch.tensor(0)
     return fold_normalization(found)
@@ -76,6 +73,15 @@ def fold_normalization(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
+def foreign_file(path: Path, wrong: str) -> str:
+    """What can be done with a PyTorch file that does not hold timm's darknet53: one sentence, wherever it is given."""
+    return (
+        f"{path} {wrong} - expected tensors of timm's darknet53, the only ones that gapscope reads from PyTorch's "
+        "files; any other network is recorded with a function of yours that builds it and loads this file: gapscope "
+        "record my_model.py:build --images FOLDER."
+    )
+
+
 def read_torch_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors of a PyTorch checkpoint: a state dictionary, or one under `state_dict` or `model`.
 
@@ -87,14 +93,11 @@ def read_torch_tensors(path: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
-        reason = (str(error).strip() or "it ends too early").splitlines()[0].rstrip(".")
-        raise InputError(
-            f"{path} cannot be read as a checkpoint of tensors alone ({reason}) - other objects are not unpickled, "
-            "since that could run anything. Save its state_dict, or convert it to safetensors."
-        ) from error
+        wrong = "is broken or holds objects besides tensors, which are not unpickled, since that could run anything,"
+        raise InputError(foreign_file(path, wrong)) from error
     for key in ("state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
     if not isinstance(content, dict) or not content:
-        raise InputError(f"{path} holds no state dictionary - expected tensors by name. Save the network's state_dict.")
+        raise InputError(foreign_file(path, "holds no state dictionary"))
     return {str(name): value for name, value in content.items() if isinstance(value, Tensor)}

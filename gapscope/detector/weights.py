@@ -56,7 +56,7 @@ class WeightsFile:
 
 def save_weights(
     network: Darknet,
-    path: Path,
+    path: Path | str,
     provenance: Mapping[str, str],
     *,
     dtype: torch.dtype = torch.float32,
@@ -71,6 +71,7 @@ def save_weights(
         dtype: torch.float16 halves the file at the cost of a rounding of about 0.05 %.
         layers: Which layers to keep, all by default; range(75) is YOLOv3's backbone alone.
     """
+    path = Path(path)
     kept = sorted(set(range(len(network.table)) if layers is None else layers))
     tensors = {
         name: value.detach().to("cpu", dtype if value.is_floating_point() else value.dtype).contiguous()
@@ -216,12 +217,13 @@ def guessed_plan(path: Path) -> Plan:
     return found[0]
 
 
-def load_backbone(network: Darknet, path: Path, last: int = BACKBONE_LAST) -> None:
+def load_backbone(network: Darknet, path: Path | str, last: int = BACKBONE_LAST) -> None:
     """Copy layers 0..last (included) from a file of any format into a network of the same width, whatever the classes.
 
     Raises:
         InputError: If the file cannot be read, lacks a layer, or a layer has another shape; nothing is copied then.
     """
+    path = Path(path)
     check_range(0, last, len(network.table))
     if file_kind(path) == "darknet":
         load_darknet_weights(network, path, last=last)

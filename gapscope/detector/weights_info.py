@@ -9,11 +9,12 @@ from gapscope.detector.fits import built_in_fits
 from gapscope.detector.plans import Plan
 from gapscope.detector.weights import WeightsFile, read_weights
 from gapscope.files import hash_file
+from gapscope.words import number_of
 
 Facts = list[tuple[str, str]]
 
 
-def weights_facts(path: Path, cfg: str | Path | None = None) -> Facts:
+def weights_facts(path: Path | str, cfg: str | Path | None = None) -> Facts:
     """Names and values, in the order to show them.
 
     Args:
@@ -23,6 +24,7 @@ def weights_facts(path: Path, cfg: str | Path | None = None) -> Facts:
     Raises:
         InputError: If the file cannot be read, or does not fit `cfg`.
     """
+    path = Path(path)
     darknet = file_kind(path) == "darknet"
     facts = _darknet_facts(open_darknet_file(path), cfg) if darknet else _own_facts(read_weights(path))
     return [("file", f"{path} ({path.stat().st_size:,} bytes)"), *facts, ("sha256", hash_file(path))]
@@ -52,7 +54,7 @@ def _cfg_facts(plan: Plan) -> Facts:
 
 
 def _described(plan: Plan, last: int) -> str:
-    classes = f" with {plan.classes} classes" if plan.classes else ""
+    classes = f" with {number_of(plan.classes, 'class', 'classes')}" if plan.classes else ""
     if last == len(plan.layers) - 1:
         return f"{plan.name}{classes}: all {last + 1} layers"
     return f"{plan.name}: layers 0-{last} of {len(plan.layers)}"

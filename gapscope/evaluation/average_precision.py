@@ -24,10 +24,13 @@ from gapscope.evaluation.matching import (
     match_coco,
     match_paper,
 )
+from gapscope.showing import text_table
 
 RECALLS: Array = np.linspace(0, 1, 101)
 """Where both rules read the precision."""
 RULES = ("coco", "paper")
+MOST_SHOWN = 20
+"""Classes that are printed."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,13 @@ class AveragePrecision:
     ap50_95: dict[str, float | None]
     by_size: dict[str, "AveragePrecision"] = field(default_factory=dict)
     """`small`, `medium`, `large`: the AP of targets of that size; empty where the rule does not define it."""
+
+    def __repr__(self) -> str:
+        means = [("mean", self.mean50(), self.mean50_95())]
+        known = [(name, ap, self.ap50_95[name]) for name, ap in self.ap50.items() if ap is not None]
+        rows = [(name, *map(_shown, values)) for name, *values in (*means, *known[:MOST_SHOWN])]
+        more = f", {len(known) - MOST_SHOWN} more classes not shown" if len(known) > MOST_SHOWN else ""
+        return text_table(f"AP by the rule {self.rule}{more}", [("", "@0.5", "@0.5:0.95"), *rows])
 
     def mean50(self, classes: Sequence[str] | None = None) -> float | None:
         """mAP@0.5 over the classes that have targets; None if none has."""
@@ -194,6 +204,10 @@ def _running_sums(image: NDArray[np.int64], ends: NDArray[np.int64], weights: Ar
     # How many detections each image has between two ends; an entry that is named several times counts so often.
     between = csr_array((np.ones(stops[-1]), image[: stops[-1]], stops), shape=(len(ends), weights.shape[1]))
     return np.cumsum(np.ascontiguousarray((between @ weights.T).T), axis=1)
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -39,7 +39,7 @@ def score_network(
     groups: Mapping[str, Sequence[str]],
     headline: Sequence[str],
     device: torch.device | str = "cpu",
-    detections: Path | None = None,
+    detections: Path | str | None = None,
     progress: Progress = silent,
 ) -> Scores:
     """Detect in all images of a table and say everything that `scores` does.
@@ -54,6 +54,7 @@ def score_network(
     Raises:
         InputError: The images do not fit the network.
     """
+    detections = None if detections is None else Path(detections)
     samples = Samples(table, size=size, cache=False)
     found = evaluate(network, samples, settings, rules=(), device=device, progress=progress)
     found = _merged(found, tuple(table.class_names), groups, settings.nms_iou)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gapscope.words import number_of
+
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
@@ -57,6 +59,9 @@ class Boxes:
             ignored & (labels < 0) if crowd is None else np.asarray(crowd, bool).reshape(-1),
             (corners[:, 2:] - corners[:, :2]).prod(1) if area is None else np.asarray(area, np.float64).reshape(-1),
         )
+
+    def __repr__(self) -> str:
+        return f"<{number_of(len(self), 'box', 'boxes')} of {number_of(len(np.unique(self.image)), 'image')}>"
 
     def __len__(self) -> int:
         return len(self.image)

@@ -29,13 +29,14 @@ def in_original_pixels(found: Evaluation, samples: Samples) -> Boxes:
     return Boxes.of(index[seen], detections.label[seen], xyxy[seen], detections.confidence[seen])
 
 
-def save_detections(path: Path, boxes: Boxes) -> None:
+def save_detections(path: Path | str, boxes: Boxes) -> None:
     """Write detections as one .npz file of `COLUMNS`, 26 bytes a box."""
+    path = Path(path)
     with atomic_path(path) as temporary:
         np.savez(temporary, **{name: getattr(boxes, name).astype(kind) for name, kind in COLUMNS.items()})
 
 
-def read_detections(path: Path, images: NDArray[np.int64], num_classes: int, least: float = 0.0) -> Boxes:
+def read_detections(path: Path | str, images: NDArray[np.int64], num_classes: int, least: float = 0.0) -> Boxes:
     """What `save_detections` wrote.
 
     Args:
@@ -47,6 +48,7 @@ def read_detections(path: Path, images: NDArray[np.int64], num_classes: int, lea
     Raises:
         InputError: The file is broken, or names an image or a class that the run does not have.
     """
+    path = Path(path)
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             columns = {name: file[name] for name in COLUMNS}

@@ -21,6 +21,7 @@ from gapscope.evaluation.average_precision import (
 from gapscope.evaluation.columns import Array, Boxes
 from gapscope.evaluation.shares import ALONE, Share, gathered, positions_of
 from gapscope.progress import Progress, silent
+from gapscope.showing import first_few, text_table
 
 MAX_DETECTIONS = 300
 """Per image. The coco rule looks at the 100 most confident of each class, the paper rule at all."""
@@ -39,6 +40,16 @@ class Evaluation:
     rules: dict[str, AveragePrecision]
     classes: tuple[str, ...]
     num_images: int
+
+    def __repr__(self) -> str:
+        facts = [
+            ("images", str(self.num_images)),
+            ("targets", str(int((~self.targets.ignore).sum()))),
+            ("detections", str(len(self.detections))),
+            ("classes", first_few(self.classes)),
+            *((f"mAP@0.5, {rule}", str(ap.mean50())) for rule, ap in self.rules.items()),
+        ]
+        return text_table("Evaluation", facts)
 
 
 def evaluate(

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from gapscope.evaluation.score_tables import notes, score_tables
 from gapscope.showing import html_table
+from gapscope.words import number_of
 
 WIDTH = 110
 """Letters across a terminal's table."""
@@ -30,7 +31,7 @@ class Scores(dict[str, Any]):
         return "".join([*tables, *(html_table(line, ()) for line in notes(self))])
 
     def _tables(self) -> list[Table]:
-        return score_tables(self, f"{self['num_images']} images")
+        return score_tables(self, f"{number_of(self['num_images'], 'image')}")
 
 
 def _heading(table: Table) -> list[str]:

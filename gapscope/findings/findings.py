@@ -16,6 +16,8 @@ from gapscope.findings.results import Results
 from gapscope.findings.run_numbers import RunNumbers, run_numbers
 from gapscope.findings.sentences import generated_note, verdict
 from gapscope.findings.training_rows import TrainingRow, not_begun, training_rows
+from gapscope.showing import first_few
+from gapscope.words import number_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +48,10 @@ class Findings:
     """Those that have finished an epoch."""
     not_begun: Sequence[str]
     """Titles of the others."""
+
+    def __repr__(self) -> str:
+        questions = first_few(list(self.verdict))
+        return f"<Findings of {self.results.title}: {number_of(len(self.tables), 'table')}, verdict on {questions}>"
 
     @property
     def results(self) -> Results:

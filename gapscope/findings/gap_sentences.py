@@ -9,6 +9,7 @@ from gapscope.findings.gap_parts import ClassPart, KindPart, Outcomes
 from gapscope.findings.gaps import Gap
 from gapscope.findings.headline import HeadlineScores
 from gapscope.findings.results import Results
+from gapscope.words import number_of
 
 NAMED = 3
 """So many classes are named at most as those that carry a gap."""
@@ -52,12 +53,12 @@ def _sure_in_short(gap: Gap) -> str:
     if len(gap.points) < 2:
         return "one seed, so a seed's part in it is unknown"
     if gap.seeds_disagree:
-        return f"the {len(gap.points)} seeds disagree about its sign"
+        return f"the {number_of(len(gap.points), 'seed')} disagree about its sign"
     if gap.spans_zero:
         return "cannot be told from no gap"
     if gap.within_seeds:
         return f"no larger than a change of seed ({gap.spread:.1f})"
-    return f"larger than a change of seed ({gap.spread:.1f} at most, {len(gap.points)} seeds)"
+    return f"larger than a change of seed ({gap.spread:.1f} at most, {number_of(len(gap.points), 'seed')})"
 
 
 def gap_sentence(results: Results, scores: HeadlineScores, gap: Gap) -> str:
@@ -80,9 +81,10 @@ def _how_sure(gap: Gap) -> Iterator[str]:
     elif gap.seeds_disagree:
         yield "The seeds disagree about its sign, so it cannot be told from what a change of seed does."
     elif gap.within_seeds:
-        yield f"It is no larger than what a change of seed does to one arm ({gap.spread:.1f}, {len(gap.points)} seeds)."
+        seeds = number_of(len(gap.points), "seed")
+        yield f"It is no larger than what a change of seed does to one arm ({gap.spread:.1f}, {seeds})."
     else:
-        seeds = f"{gap.spread:.1f} at most, {len(gap.points)} seeds"
+        seeds = f"{gap.spread:.1f} at most, {number_of(len(gap.points), 'seed')}"
         yield f"It is larger than what a change of seed does to either arm ({seeds})."
 
 

@@ -22,7 +22,7 @@ from gapscope.findings.layer_curves import DEBIASED, ESTIMATORS, PARTS
 from gapscope.findings.layer_findings import LayerFindings
 from gapscope.findings.results import Results
 from gapscope.findings.run_numbers import RunNumbers
-from gapscope.showing import html_table
+from gapscope.showing import html_table, text_table
 
 UNDEFINED = "–"  # noqa: RUF001 - the printed sign for a number that does not exist
 STATISTICS = ("mean", "median", "std", "min", "max")
@@ -44,6 +44,10 @@ class ResultTable:
     """Leading columns that name the row and hold no numbers."""
     suffix: str = ""
     """Of a further table with the same number, such as `-beside-paper`."""
+
+    def __repr__(self) -> str:
+        heading = [f"{group}, {name}" if group else name for group, name in self.columns]
+        return text_table(f"Table {self.number}. {self.caption}", [heading, *self.rows])
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""

@@ -15,6 +15,7 @@ from gapscope.findings.separability_file import SeparabilityFile
 from gapscope.findings.training_files import TrainingRecord
 from gapscope.run_folder import RunFolder, RunName
 from gapscope.showing import html_table
+from gapscope.words import number_of
 
 Grids = dict[tuple[RunName, RunName, int], xr.Dataset]
 """By run, other run and image size."""
@@ -181,8 +182,9 @@ class Results:
         """What was asked for, and how much of it is there."""
         trained = sum(training.summary is not None for training in self.trainings.values())
         counts = (
-            f"{trained} of {len(self.experiment.arms) * len(self.seeds)} trainings, {len(self.evaluations)} "
-            f"evaluations, {len(self.statistics)} recordings, {len(self.grids)} grids, {len(self.effects)} effects"
+            f"{trained} of {number_of(len(self.experiment.arms) * len(self.seeds), 'training')}, "
+            f"{number_of(len(self.evaluations), 'evaluation')}, {number_of(len(self.statistics), 'recording')}, "
+            f"{number_of(len(self.grids), 'grid')}, {number_of(len(self.effects), 'effect')}"
         )
         return [
             ("arms", ", ".join(f"{arm} ({self.arm_title(arm)})" for arm in self.arms)),

@@ -7,6 +7,7 @@ from statistics import fmean, median
 from gapscope.findings.results import Results
 from gapscope.findings.training_files import TrainingRecord, TrainingSummary
 from gapscope.run_folder import RunName
+from gapscope.words import number_of
 
 UNCHANGED, CHANGED, NONE = "unchanged", "CHANGED", "none"
 
@@ -92,7 +93,7 @@ def _state(results: Results, summary: TrainingSummary | None) -> str:
     if summary is None:
         return "not finished: still running, or interrupted"
     if summary.stopped_early:
-        return f"stopped early: no better for {results.experiment.train.patience} epochs"
+        return f"stopped early: no better for {number_of(results.experiment.train.patience, 'epoch')}"
     return "went through all epochs"
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from gapscope.errors import InputError
 from gapscope.files import read_text, write_json
+from gapscope.showing import text_table
 
 FORMAT = "gapscope graft 1"
 Interval = tuple[float, float] | None
@@ -83,6 +84,17 @@ class GraftResult:
     about: dict[str, Any]
     """Networks, images, rule, classes, draws, device and what it cost."""
     grafts: tuple[Grafts, ...]
+
+    def __repr__(self) -> str:
+        parts = []
+        for one in self.grafts:
+            caption = f"Grafts with {one.statistics} statistics: host {one.host:.3f}, all blocks {one.all_grafted:.3f}"
+            heading = ("block", "layers", "alone", "left out", "verdict")
+            rows = [
+                (b.name, b.layers, f"{b.alone.change:+.3f}", f"{b.left_out.change:+.3f}", b.verdict) for b in one.blocks
+            ]
+            parts.append(text_table(caption, [heading, *rows]))
+        return "\n".join(parts)
 
     def with_facts(self, **facts: Any) -> "GraftResult":
         """The same, with more in `about`."""

@@ -9,7 +9,7 @@ from gapscope.grafting.cost import Cost
 from gapscope.grafting.question import CONTROL, REWIND, UNTRAINED
 from gapscope.grafting.result import Change, GraftResult, Grafts, Interval, Share
 from gapscope.grafting.verdicts import CANNOT_BE_TOLD, VERDICTS
-from gapscope.words import duration
+from gapscope.words import duration, number_of
 
 TITLES = {
     "own": "with the batch statistics that layers bring along",
@@ -45,8 +45,8 @@ def graft_notes(result: GraftResult) -> list[str]:
         f"{word}: {VERDICTS[word]}" for word in sorted({one.verdict for some in result.grafts for one in some.blocks})
     ]
     lines.append(
-        f"Intervals: from the {about['num_images']} images drawn anew {about['draws']} times; they do not hold "
-        "what other trainings would change. Nothing is corrected for the number of blocks."
+        f"Intervals: from the {number_of(about['num_images'], 'image')} drawn anew {about['draws']} times; they do not "
+        "hold what other trainings would change. Nothing is corrected for the number of blocks."
     )
     if CONTROL not in controls:
         lines.append("No control was given: what any foreign part changes is not known. Give another seed: --control.")
@@ -59,7 +59,7 @@ def cost_lines(cost: Cost) -> list[str]:
     """What `--plan` prints."""
     kinds = "" if cost.kinds == 1 else f", each with {cost.kinds} kinds of batch statistics"
     return [
-        f"{cost.grafts} networks to evaluate{kinds}, {duration(cost.seconds_of_one)} for one alone",
+        f"{number_of(cost.grafts, 'network')} to evaluate{kinds}, {duration(cost.seconds_of_one)} for one alone",
         f"layers to compute for a batch of images: {cost.layer_calls:,} of {cost.layer_calls_apart:,} "
         f"({cost.operations:.0%} of the multiply-adds), since grafts share what they have in common from layer 0 on",
         f"about {duration(cost.seconds)} here, going by the first images",

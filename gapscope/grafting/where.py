@@ -40,7 +40,7 @@ def graft_blocks(
     headline: Sequence[str] = (),
     blocks: str | Sequence[Layers] | None = None,
     control: Darknet | None = None,
-    start: Path | None = None,
+    start: Path | str | None = None,
     untrained: bool = False,
     orders: int = 0,
     statistics: Sequence[Which] = ("own", "estimated"),
@@ -72,6 +72,7 @@ def graft_blocks(
     Raises:
         InputError: Networks do not fit each other, layers are unknown, or no headline class has a box.
     """
+    start = None if start is None else Path(start)
     asked = question(
         host, donor, blocks=blocks, control=control, start=start, untrained=untrained, orders=orders, seed=seed
     )

@@ -10,6 +10,7 @@ CONTENTS = {
     "experiment.toml": "the experiment as it was given",
     "experiment.resolved.toml": "the same with every default",
     "environment.json": "versions, commit, device, command",
+    "data-root.txt": "the folder at which relative roots of domains start",
     "data/*/summary.json": "a domain in numbers: counts, label map, distributions, leak check, fingerprint",
     "data/*/annotations.npz": "mapped and filtered boxes (numpy)",
     "data/*/*.txt": "image lists of the splits",

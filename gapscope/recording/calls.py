@@ -1,8 +1,8 @@
 """Watches a model's modules during one forward pass: which are called, in which order, and what they put out."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import nn
@@ -19,6 +19,9 @@ class Call:
     """The module's name; "" is the model itself. A module with several names goes by its first."""
     number: int
     """Which of the module's calls it is, counted from 0 in the order in which they end."""
+    place: str = field(default="", compare=False)
+    """Of a module that a model holds in several places, such as one activation of all its blocks: the name that it has
+    where it was called. Only `run_watched` over all modules knows it."""
 
 
 class EnoughError(BaseException):
@@ -60,10 +63,14 @@ def run_watched(
     """
     counts: Counter[str] = Counter()
     running: list[tuple[nn.Module, bool]] = []  # the calls that have begun, the innermost last, and if they called any
+    places: list[str] = []  # of the same
+    shared = _held_in_several_places(model)
 
     def begin(module: nn.Module, args: Any, kwargs: Any) -> None:
         if running:
             running[-1] = (running[-1][0], True)
+        above = zip(reversed([module for module, _ in running]), reversed(places), strict=True)
+        places.append(_place(module, above) or names[module] if module in shared else names[module])
         running.append((module, False))
         if on_input is not None:
             on_input((args, kwargs))
@@ -72,7 +79,9 @@ def run_watched(
         inner, called_others = running.pop()
         while inner is not module:  # a call inside failed, and the model went on
             inner, called_others = running.pop()
-        call = Call(names[module], counts[names[module]])
+        place = places[len(running)]
+        del places[len(running) :]
+        call = Call(names[module], counts[names[module]], place)
         counts[names[module]] += 1
         on_output(call, output, not called_others, (args, kwargs))
 
@@ -88,3 +97,17 @@ def run_watched(
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _held_in_several_places(model: nn.Module) -> set[nn.Module]:
+    times = Counter(module for _, module in model.named_modules(remove_duplicate=False))
+    return {module for module, count in times.items() if count > 1}
+
+
+def _place(module: nn.Module, above: Iterable[tuple[nn.Module, str]]) -> str:
+    """A module's name below the nearest of the calls around it (module and place) that holds it; "" if none does."""
+    for caller, place in above:
+        for name, held in caller.named_modules(remove_duplicate=False):
+            if held is module and name:
+                return f"{place}.{name}" if place else name
+    return ""

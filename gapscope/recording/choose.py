@@ -87,7 +87,8 @@ def _listed(layers: Layers) -> Iterable[str | int | range]:
 
 
 def _matches(output: Output, pattern: str) -> bool:
-    names = {output.name, output.key[0].module, output.name.removesuffix(output.key[1])}
+    call, way = output.key
+    names = {output.name, call.place or call.module, output.name.removesuffix(way)}
     return any(_names(name, pattern) for name in names if name)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from gapscope.errors import InputError
-from gapscope.recording.calls import module_names, scripted_parts
+from gapscope.recording.calls import Call, module_names, scripted_parts
 from gapscope.recording.channels import ChannelAxes
 from gapscope.recording.probe_images import ProbeImages
 from gapscope.recording.sightings import Digest, Key, Pass, Sighting, alike, look_at
@@ -33,7 +33,8 @@ class Output:
 
     key: Key
     name: str
-    """The module's name; with `#0`, `#1` where it is called more than once, and the way to one of several tensors."""
+    """The module's name where it is called; with `#0`, `#1` where that is more than once, and the way to one of several
+    tensors."""
     kind: str
     """The module's class."""
     shape: tuple[int, ...]
@@ -119,21 +120,37 @@ def explore(model: nn.Module, probe: ProbeImages, *, copies: bool = False) -> Re
 def _labels(keys: Sequence[Key], modules: dict[str, nn.Module]) -> dict[Key, str]:
     """What the outputs are called, each differently.
 
-    Modules that are called more than once get a number. Where the way to a tensor reads like another module, as `.0` of
-    a list of blocks that puts out a list, `()` tells them apart.
+    A module that is called more than once gets a number, one that the model holds in several places the name that it
+    has where it is called. Where the way to a tensor reads like another module, as `.0` of a list of blocks that puts
+    out a list, `()` tells them apart.
     """
     found: dict[Key, str] = {}
-    often = {call.module for call, _ in keys if call.number}
-    taken = set(modules)
+    places = _numbered_places([call for call, _ in keys])
+    taken = set(modules) | {place for place, _ in places.values()}
     whole = "output"
     while whole in modules:
         whole += "_"
     for call, path in keys:
-        label = (call.module or whole) + (f"#{call.number}" if call.module in often else "")
+        place, number = places[call]
+        label = (place or whole) + ("" if number is None else f"#{number}")
         while path and label + path in taken:
             label += "()"
         taken.add(label + path)
         found[call, path] = label + path
+    return found
+
+
+def _numbered_places(calls: Sequence[Call]) -> dict[Call, tuple[str, int | None]]:
+    """What the module of each call is named there, and which call of that name it is; None if it is the only one."""
+    places: dict[str, list[Call]] = {}
+    for call in dict.fromkeys(calls):
+        places.setdefault(call.place or call.module, []).append(call)
+    found: dict[Call, tuple[str, int | None]] = {}
+    for place, here in places.items():
+        alone = all(call.module == place for call in here)  # then its numbers are those of the module's calls
+        often = any(call.number for call in here) if alone else len(here) > 1
+        for number, call in enumerate(here):
+            found[call] = place, (call.number if alone else number) if often else None
     return found
 
 

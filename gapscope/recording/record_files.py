@@ -26,13 +26,14 @@ USUAL_SIZE = 416
 
 def record_files(
     model: str | Path,
-    images: Path,
+    images: Path | str,
     *,
     size: int | None = None,
     layers: Layers | None = None,
     preprocess: str = "0-1",
     precision: Precision = "32",
     memory: str = "8GiB",
+    name: str = "",
     progress: Progress = silent,
 ) -> Recording:
     """Record a model on all images below a folder, in order of their names.
@@ -46,10 +47,12 @@ def record_files(
         preprocess: "0-1" or "imagenet".
         precision: "32", or "bf16" for the convolutions of gapscope's own networks.
         memory: Kept activations above this spill to disk, or more passes are made.
+        name: What figures and tables call the network; left out, its weights file or its class.
 
     Raises:
         InputError: If the model or an image cannot be read, or the folder holds fewer than 4 images.
     """
+    images = Path(images)
     check_precision(precision)
     network = load_model(model)
     files = _probe_files(images)
@@ -70,7 +73,7 @@ def record_files(
         device=device,
         progress=progress,
         paths=[file.relative_to(images).as_posix() for file in files],
-        provenance={source: Path(model).name, "images": images.name},
+        provenance={source: Path(model).name, "images": images.name, **({"name": name} if name else {})},
     )
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from gapscope.errors import InputError
 from gapscope.files import atomic_path
 from gapscope.showing import first_and_last, html_table
+from gapscope.words import number_of
 
 FORMAT = "gapscope recording 1"
 STATISTICS = ("mean", "median", "std", "min", "max")
@@ -78,8 +79,8 @@ class Recording:
             raise InputError(f"provenance holds {', '.join(taken)}, which a recording sets itself. Use other names.")
 
     def __repr__(self) -> str:
-        layers = f"{len(self.layers)} layers ({first_and_last(self.layers.tolist())})"
-        images = f"{len(self.images)} images of {self.size} x {self.size} pixels"
+        layers = f"{number_of(len(self.layers), 'layer')} ({first_and_last(self.layers.tolist())})"
+        images = f"{number_of(len(self.images), 'image')} of {self.size} x {self.size} pixels"
         return f"<Recording of {self.name}: {layers}, {images}, network {self.network_sha256[:12]}>"
 
     def _repr_html_(self) -> str:
@@ -97,7 +98,9 @@ class Recording:
 
     @property
     def name(self) -> str:
-        """Arm and seed where they are known: u-real-seed0; else the model's class."""
+        """The one that was given; else arm and seed where they are known, `u-real-seed0`; else the model's class."""
+        if self.provenance.get("name"):
+            return self.provenance["name"]
         arm = self.provenance.get("arm", self.provenance.get("model", "network"))
         seed = self.provenance.get("seed")
         return arm if seed is None else f"{arm}-seed{seed}"

@@ -45,7 +45,7 @@ class Run:
         return f"{self.letter}: {self.title}"
 
 
-def read_runs(folders: Sequence[Path], titles: Sequence[str] = ()) -> list[Run]:
+def read_runs(folders: Sequence[Path | str], titles: Sequence[str] = ()) -> list[Run]:
     """Read run folders, name them and find out which are one study.
 
     Args:
@@ -56,8 +56,9 @@ def read_runs(folders: Sequence[Path], titles: Sequence[str] = ()) -> list[Run]:
     Raises:
         InputError: If one is no run folder or has a broken file, one is given twice, or the titles do not fit.
     """
-    _check(folders, titles)
-    found = [read_results(folder) for folder in folders]
+    places = [Path(folder) for folder in folders]
+    _check(places, titles)
+    found = [read_results(folder) for folder in places]
     names = list(titles) or _distinct_titles(found)
     groups: dict[str, int] = {}
     keys = [_study_key(results) for results in found]

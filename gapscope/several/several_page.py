@@ -41,7 +41,7 @@ ANSWERS = {"yes": "holds", "no": "fails", "open": "cannot be told", None: "no in
 
 
 def write_several(
-    folders: Sequence[Path], out: Path, *, titles: Sequence[str] = (), progress: Progress = silent
+    folders: Sequence[Path | str], out: Path | str, *, titles: Sequence[str] = (), progress: Progress = silent
 ) -> Path:
     """Write a page that shows run folders side by side. Nothing in them is changed.
 
@@ -57,6 +57,7 @@ def write_several(
     Raises:
         InputError: If one is no run folder or given twice, a file is broken, or `out` is somebody else's.
     """
+    out = Path(out)
     _check_free(out)
     runs = read_runs(folders, titles)
     page = render_several(line_up(runs, progress))

@@ -153,15 +153,17 @@ def layer_labels(recording: Recording) -> np.ndarray:
     return layers if np.issubdtype(layers.dtype, np.integer) else layers.astype(object)
 
 
-def write_similarity(grid: xr.Dataset, path: Path) -> None:
+def write_similarity(grid: xr.Dataset, path: Path | str) -> None:
     """Write what `compare` returned as netCDF (HDF5), whole or not at all."""
+    path = Path(path)
     write_dataset(grid, path)
 
 
-def read_similarity(path: Path) -> xr.Dataset:
+def read_similarity(path: Path | str) -> xr.Dataset:
     """Read what `write_similarity` wrote.
 
     Raises:
         InputError: If the file is missing, broken or something else.
     """
+    path = Path(path)
     return read_dataset(path, FORMAT, "a similarity grid", "Compare the recordings again")

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy.stats import spearmanr
 
 from gapscope.detector.layers import BACKBONE_LAST
 from gapscope.similarity.measures import MEASURES, find_measure
+from gapscope.words import number_of
 
 FEW_IMAGES = 100
 """Below, intervals are so wide that most differences between layers are chance."""
@@ -89,12 +91,77 @@ def grid_table(grid: xr.Dataset) -> pd.DataFrame:
     return table.merge(layers.assign(layer_b=layers["layer_a"]), how="left", on=["measure", "layer_a", "layer_b"])
 
 
+@dataclass(frozen=True)
+class Match:
+    """A layer of one network and the layer of the other that it is most alike to."""
+
+    layer_a: int | str
+    layer_b: int | str
+    value: float
+    """The measure of the two."""
+
+
+def best_matches(grid: xr.Dataset, measure: str = "cka_debiased") -> list[Match]:
+    """For each layer of a the layer of b that is most alike, in a's order; layers without a value are left out.
+
+    The best of many is high by chance too: a value says something only beside the floor of its cell.
+
+    Args:
+        grid: What `compare` returned for all cells; the networks may have different layers.
+        measure: One of the grid's measures.
+
+    Raises:
+        InputError: If the measure is unknown.
+    """
+    sign = 1 if find_measure(measure).larger_is_more_similar else -1
+    value = grid["value"].sel(measure=measure).transpose("layer_a", "layer_b").to_numpy()
+    rows, columns = (grid[name].to_numpy().tolist() for name in ("layer_a", "layer_b"))
+    known = np.flatnonzero(~np.isnan(value).all(1))
+    best = np.nanargmax(sign * value[known], axis=1) if len(known) else known
+    return [Match(rows[a], columns[b], float(value[a, b])) for a, b in zip(known.tolist(), best.tolist(), strict=True)]
+
+
+def depth_order(grid: xr.Dataset, matches: Sequence[Match]) -> float:
+    """Spearman's rank correlation of the places of matched layers: 1 if deeper layers of a match deeper ones of b; NaN
+    where fewer than three layers match or all match one."""
+    places = {name: {layer: at for at, layer in enumerate(grid[name].to_numpy().tolist())} for name in PLACES}
+    pairs = [(places["layer_a"][one.layer_a], places["layer_b"][one.layer_b]) for one in matches]
+    if len(pairs) < 3 or len({b for _, b in pairs}) < 2:
+        return math.nan
+    return float(spearmanr(*zip(*pairs, strict=True)).statistic)
+
+
+PLACES = ("layer_a", "layer_b")
+
+
+def _match_sentences(grid: xr.Dataset, measure: str, start: str) -> Iterator[str]:
+    matches = best_matches(grid, measure)
+    if not matches:
+        yield f"{start}: undefined in every layer"
+        return
+    mean = float(np.mean([one.value for one in matches]))
+    yield f"{start}: each layer of a with its best match in b: mean {mean:.4f} over {number_of(len(matches), 'layer')}"
+    sign = -1 if find_measure(measure).larger_is_more_similar else 1
+    order = sorted(matches, key=lambda one: sign * one.value)
+    for what, some in (("best", order[:3]), ("worst", order[:-4:-1])):
+        yield f"  {what}: " + ", ".join(f"{one.layer_a} with {one.layer_b} ({one.value:.3f})" for one in some)
+    order_of_depth = depth_order(grid, matches)
+    if not math.isnan(order_of_depth):
+        yield f"  deeper layers match deeper ones: rank correlation of their places {order_of_depth:.2f}"
+
+
 def in_sentences(grid: xr.Dataset, measures: Sequence[str]) -> Iterator[str]:
-    """What one wants to know first of a grid: means over the network's parts, extreme layers, few images."""
+    """What one wants to know first of a grid: means over the network's parts, extreme layers, few images; between
+    networks with different layers each layer's best match."""
     short = {"cka_debiased": "CKA (debiased)", "cka_biased": "CKA (biased, as in the paper)"}
-    for name in measures if "layer" in grid.coords else []:
-        means, chosen = diagonal_means(grid, name), MEASURES[name]
+    paired = "layer" in grid.coords
+    for name in measures:
+        chosen = MEASURES[name]
         kind = "" if chosen.larger_is_more_similar else " (a distance: smaller is more alike)"
+        if not paired:
+            yield from _match_sentences(grid, name, f"{short.get(name, chosen.title)}{kind}")
+            continue
+        means = diagonal_means(grid, name)
         parts = {"all": means.all, "backbone": means.backbone, "head": means.head}
         shown = ", ".join(f"{part} {value:.4f}" for part, value in parts.items() if not math.isnan(value))
         yield f"{short.get(name, chosen.title)}{kind}: {shown or 'undefined in every layer'}"
@@ -104,7 +171,10 @@ def in_sentences(grid: xr.Dataset, measures: Sequence[str]) -> Iterator[str]:
             named = [", ".join(f"{layer} ({values[layer]:.3f})" for layer in some) for some in (most, least)]
             yield f"  most alike: layers {named[0]}; least: {named[1]}"
         if means.undefined:
-            yield f"  {len(means.undefined)} layers undefined; reason_a and reason_b in the file say why"
+            undefined = number_of(len(means.undefined), "layer")
+            yield f"  {undefined} undefined; reason_a and reason_b in the file say why"
+    if not paired and "cell_floor_mean" not in grid:
+        yield "the best of many layers is high by chance too: --floor cells says what shuffled images reach"
     if grid.attrs["n"] < FEW_IMAGES:
         yield f"only {grid.attrs['n']} images: intervals are wide, and small differences may be chance. 200 are better"
 

@@ -35,7 +35,7 @@ class Recipe:
 
 
 def write_domain(
-    folder: Path,
+    folder: Path | str,
     *,
     style: str,
     images: int,
@@ -67,6 +67,7 @@ def write_domain(
     Raises:
         InputError: If embreex is missing, an argument is out of range, or `folder` holds images of other settings.
     """
+    folder = Path(folder)
     check_style(style)
     load_embree()
     if images < 1 or processes < 1:

@@ -27,7 +27,7 @@ from gapscope.data.splits import (
 from gapscope.data.splits_there import auto_split
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
-from gapscope.files import file_stats, hash_value
+from gapscope.files import file_stats, hash_value, read_text
 from gapscope.progress import Progress, silent
 from gapscope.run_folder import RunFolder
 from gapscope.study.fair_boxes import fair_boxes
@@ -53,7 +53,7 @@ class PreparedDomain:
 
 
 def domain_root(name: str, domain: Domain, folder: RunFolder, data_root: Path | None) -> Path:
-    """Where a domain's images are.
+    """Where a domain's images are. A relative root starts at `data_root`, else where it did when the study last ran.
 
     Raises:
         InputError: If the folder is not there, or a relative one has no data root to start at.
@@ -62,7 +62,7 @@ def domain_root(name: str, domain: Domain, folder: RunFolder, data_root: Path | 
         return folder.domain(name)
     root = Path(domain.root)
     if not root.is_absolute():
-        base = data_root or (Path(os.environ[DATA_ROOT_VARIABLE]) if DATA_ROOT_VARIABLE in os.environ else None)
+        base = given_data_root(data_root) or remembered_data_root(folder)
         if base is None:
             raise InputError(
                 f"[domains.{name}]: root = '{root}' starts at the data root, and none was given. "
@@ -72,6 +72,16 @@ def domain_root(name: str, domain: Domain, folder: RunFolder, data_root: Path | 
     if not root.is_dir():
         raise InputError(f"[domains.{name}]: there is no folder {root}. Check root and the data root.")
     return root.resolve()
+
+
+def given_data_root(data_root: Path | None) -> Path | None:
+    """The folder that was given, else that of the environment's variable, else None."""
+    return data_root or (Path(os.environ[DATA_ROOT_VARIABLE]) if DATA_ROOT_VARIABLE in os.environ else None)
+
+
+def remembered_data_root(folder: RunFolder) -> Path | None:
+    """Where relative roots started when the study was last run here; None if no run has noted it."""
+    return Path(read_text(folder.data_root).strip()) if folder.data_root.is_file() else None
 
 
 def check_roots(domains: dict[str, Domain], folder: RunFolder, data_root: Path | None) -> None:

@@ -14,7 +14,7 @@ from gapscope.errors import InputError
 from gapscope.files import read_text, write_json, write_text
 from gapscope.progress import Progress, silent
 from gapscope.run_folder import STAGES, RunFolder, RunName
-from gapscope.study.domains import told_together
+from gapscope.study.domains import given_data_root, told_together
 from gapscope.study.environment import environment
 from gapscope.study.kept import STAGES_KEPT, keep_aside, take_back
 from gapscope.study.plan import Todo, plan
@@ -31,10 +31,10 @@ Announce = Callable[[Sequence[Todo]], None]
 
 def run(
     experiment: Experiment,
-    out: Path,
+    out: Path | str,
     *,
     config_text: str | None = None,
-    data_root: Path | None = None,
+    data_root: Path | str | None = None,
     only: str | None = None,
     jobs: int = 1,
     progress: Progress = silent,
@@ -59,6 +59,8 @@ def run(
     Raises:
         InputError: If anything the user gave is wrong; what can be checked beforehand is, before anything is written.
     """
+    out = Path(out)
+    data_root = None if data_root is None else Path(data_root)
     if jobs < 1:
         raise InputError(f"jobs = {jobs}: at least one training runs at a time.")
     if only is not None and only not in STAGES:
@@ -88,12 +90,12 @@ def tell(announce: Announce | None, study: Study, units: Sequence[Unit], only: s
 
 def train_one(
     experiment: Experiment,
-    out: Path,
+    out: Path | str,
     arm: str,
     seed: int,
     *,
     config_text: str | None = None,
-    data_root: Path | None = None,
+    data_root: Path | str | None = None,
     progress: Progress = silent,
     announce: Announce | None = None,
 ) -> Path:
@@ -107,6 +109,8 @@ def train_one(
     Raises:
         InputError: As `run`, or if the experiment has no such arm or seed.
     """
+    out = Path(out)
+    data_root = None if data_root is None else Path(data_root)
     if arm not in experiment.arms:
         raise InputError(f"there is no arm '{arm}'.{did_you_mean(arm, list(experiment.arms))}")
     if seed not in experiment.seeds:
@@ -238,5 +242,10 @@ def write_settings(study: Study, config_text: str | None) -> None:
     folder = study.folder
     write_text(folder.given_config, config_text if config_text is not None else resolved(study))
     write_text(folder.config, resolved(study))
+    data_root = given_data_root(study.data_root)
+    if data_root is not None and any(
+        not Path(one.root or "/").is_absolute() for one in study.experiment.domains.values()
+    ):
+        write_text(folder.data_root, f"{data_root.resolve()}\n")
     if not folder.environment.exists():
         write_json(folder.environment, environment(study.device))

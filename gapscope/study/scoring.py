@@ -25,9 +25,9 @@ from gapscope.words import did_you_mean
 class RunDomain:
     """The test images of one domain of a run."""
 
-    run: Path
+    run: Path | str
     domain: str
-    data_root: Path | None = None
+    data_root: Path | str | None = None
 
     def __str__(self) -> str:
         return f"{self.domain} of {self.run}"
@@ -37,12 +37,14 @@ class RunDomain:
 class LabelledFolder:
     """All images of a folder, or those of a list; `labelled_folder` says what the rest means."""
 
-    folder: Path
+    folder: Path | str
     format: str | None = None
+    label_map: str = ""
     labels: Mapping[str, Sequence[str]] | None = None
     drop: Sequence[str] = ()
     ignore: Sequence[str] = ()
-    split_list: Path | None = None
+    names: Sequence[str] = ()
+    split_list: Path | str | None = None
 
     def __str__(self) -> str:
         return str(self.folder)
@@ -75,13 +77,14 @@ class Scored:
     notes: list[str]
     """How a .cfg file was followed."""
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Path | str) -> None:
         """Everything into one JSON file."""
+        path = Path(path)
         write_json(path, self.about | self.scores)
 
 
 def score_weights(
-    weights: Path,
+    weights: Path | str,
     images: Images,
     settings: Evaluate | None = None,
     *,
@@ -90,7 +93,7 @@ def score_weights(
     cfg: str | None = None,
     names: list[str] | None = None,
     device: str = "cpu",
-    detections: Path | None = None,
+    detections: Path | str | None = None,
     progress: Progress = silent,
 ) -> Scored:
     """Score a network on labelled images; classes are matched by name, never by number.
@@ -109,6 +112,8 @@ def score_weights(
     Raises:
         InputError: Weights, images and groups do not fit each other, or cannot be read.
     """
+    weights = Path(weights)
+    detections = None if detections is None else Path(detections)
     groups = groups or {}
     network = load_weights(weights, cfg, names)
     classes = scored_classes(network, groups)
@@ -131,13 +136,13 @@ def score_weights(
     return Scored(scores, about | {"image_size": side, "merged": groups}, notes)
 
 
-def run_test_images(run: Path, domain: str, data_root: Path | None) -> tuple[Experiment, AnnotationTable]:
+def run_test_images(run: Path | str, domain: str, data_root: Path | str | None) -> tuple[Experiment, AnnotationTable]:
     """The experiment of a run folder, and the table of a domain's test images in their order.
 
     Raises:
         InputError: The folder is no run, it has no such domain, or its data stage has not been done.
     """
-    folder = RunFolder(run)
+    folder, data_root = RunFolder(Path(run)), None if data_root is None else Path(data_root)
     if not folder.config.is_file():
         raise InputError(f"{run} holds no run: {folder.config.name} is missing. Name a folder that a study was run in.")
     experiment = read_config(folder.config)
@@ -177,7 +182,10 @@ def named_images(
     if data is not None:
         return LabelledFolder(data, **reading)
     if any(reading.values()):
-        raise InputError("--format, --map, --drop, --ignore and --split-list say how to read --data. Leave them out.")
+        raise InputError(
+            "--format, --label-map, --map, --drop, --ignore, --label-names and --split-list say how to read --data. "
+            "Leave them out."
+        )
     assert run is not None and domain is not None
     return RunDomain(run, domain, data_root)
 
@@ -196,9 +204,11 @@ def chosen_images(images: Images, classes: Sequence[str]) -> Chosen:
         images.folder,
         classes,
         format=images.format,
+        label_map=images.label_map,
         labels=images.labels,
         drop=images.drop,
         ignore=images.ignore,
+        names=images.names,
         split_list=images.split_list,
     )
     return Chosen(table, classes, None, Evaluate())

@@ -26,12 +26,14 @@ DOMAINS_PER_TABLE = 3
 """As many columns with intervals as fit beside an arm's name."""
 
 
-def print_status(run: Path, data_root: Path | None = None) -> None:
+def print_status(run: Path | str, data_root: Path | str | None = None) -> None:
     """Print which units of each stage are done, trainings that have begun, the arms' mAP so far and the disk's share.
 
     Raises:
         InputError: If the folder holds no run, or a file in it is broken.
     """
+    run = Path(run)
+    data_root = None if data_root is None else Path(data_root)
     watched = Watched(run, data_root)
     state, folder = watched.state(), watched.folder
     console = Console()

@@ -17,6 +17,11 @@ STREETS_BACKBONE = Path(__file__).parents[1] / "detector" / "streets.safetensors
 """The backbone that comes with gapscope; `docs/streets-backbone.md` says how it was trained."""
 
 
+STREETS_WIDTH = 0.25
+DARKNET53 = "darknet53.conv.74 (162,482,580 bytes), https://pjreddie.com/media/files/darknet53.conv.74"
+"""Its size follows from the layers that it fills."""
+
+
 @dataclass
 class Study:
     """What a unit of work is given."""
@@ -88,5 +93,8 @@ def weights_file(start: str) -> Path:
     """
     path = STREETS_BACKBONE if start == "streets" else Path(start)
     if not path.is_file():
-        raise InputError(f"start = '{start}': there is no weights file {path}. Name a .safetensors or .weights file.")
+        raise InputError(
+            f"start = '{start}': there is no such weights file. Two starts need none: 'streets', which fits [model] "
+            f"width = {STREETS_WIDTH}, and 'scratch'. Darknet-53 after ImageNet, for width 1, is {DARKNET53}."
+        )
     return path

@@ -23,7 +23,9 @@ HEADERS = {
 }
 
 
-def watch(run: Path, port: int, data_root: Path | None = None, ready: Callable[[str], None] = lambda url: None) -> None:
+def watch(
+    run: Path | str, port: int, data_root: Path | str | None = None, ready: Callable[[str], None] = lambda url: None
+) -> None:
     """Serve the live view of a run until interrupted.
 
     Args:
@@ -36,6 +38,8 @@ def watch(run: Path, port: int, data_root: Path | None = None, ready: Callable[[
         InputError: If the folder holds no run, one of its files is broken, or the port is taken.
         KeyboardInterrupt: When it is to end.
     """
+    run = Path(run)
+    data_root = None if data_root is None else Path(data_root)
     view = LiveView(run, data_root)
     problem = view.state()["problem"]
     if problem is not None:

@@ -37,17 +37,17 @@ KNOWN = FORMATS | {UNLABELLED.name: UNLABELLED}
 
 
 def read_annotations(
-    root: Path,
+    root: Path | str,
     format: str | None = None,
     *,
-    images: Path | None = None,
-    labels: Path | None = None,
+    images: Path | str | None = None,
+    labels: Path | str | None = None,
     clip: bool = False,
     options: Mapping[str, str] | None = None,
     problems: Problems | None = None,
     sizes: tuple[int, int] | None = None,
     names: Sequence[str] = (),
-    cache: Path | None = None,
+    cache: Path | str | None = None,
 ) -> AnnotationTable:
     """Read a data set, finding its format from the folder. Each reader says what it makes of pixels.
 
@@ -69,6 +69,8 @@ def read_annotations(
     Raises:
         InputError: The folder is missing, fits no format, or holds something broken.
     """
+    root = Path(root)
+    images, labels, cache = (None if path is None else Path(path) for path in (images, labels, cache))
     if root.is_file() and labels is None:
         root, labels = root.parent, root
     request = Request(root, images, labels, clip, problems or Problems(), options or {}, sizes, tuple(names), format)
@@ -115,7 +117,7 @@ def _nothing_found(request: Request, tried: Sequence[Format]) -> str:
     names = dict.fromkeys(format.name for format in tried)
     return (
         f"{request.root} fits no known format - expected one of {', '.join(names)}. "
-        f"docs/formats.md shows how the files of each lie; name one to be told what it lacks.{alone}"
+        f"Name one to be told how its files lie.{alone}"
         f"{what_is_there(request)}"
     )
 

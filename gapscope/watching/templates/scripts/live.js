@@ -46,13 +46,39 @@ function showState() {
   }));
 }
 
+// A training's colour and sign are its arm's, its line its seed's: the same in both charts and in the legend below them.
+function styleOf(t) {
+  const seeds = [...new Set(curves.map((one) => one.seed))].sort((a, b) => a - b);
+  return { color: COLORS[t.arm % COLORS.length], symbol: SYMBOLS[Math.floor(t.arm / COLORS.length) % SYMBOLS.length], dash: seeds.indexOf(t.seed) % DASHES.length };
+}
+const DASH_LENGTHS = ["none", "6 4", "6 3 2 3", "2 3", "10 4", "10 3 2 3"];  // DASHES, as SVG has them
+const SIGNS = { circle: "M4 0A4 4 0 1 1-4 0A4 4 0 1 1 4 0", diamond: "M0-5L5 0L0 5L-5 0Z", square: "M-4-4H4V4H-4Z", "triangle-up": "M0-5L5 4H-5Z", x: "M-4-4L4 4M4-4L-4 4", star: "M0-5L3 5L-5-1H5L-3 5Z" };
+
+// One legend for both charts, of lines of text that wrap: ten trainings in a chart's own legend leave no room for its curves.
+function showLegend() {
+  const part = (tag, attributes) => {
+    const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+    return node;
+  };
+  byId("live-legend").replaceChildren(...curves.map((t) => {
+    const { color, symbol, dash } = styleOf(t), item = element("li", null), sign = part("svg", { width: 36, height: 12, viewBox: "-18 -6 36 12", "aria-hidden": "true" });
+    sign.append(part("path", { d: "M-17 0H17", stroke: color, "stroke-width": 2, "stroke-dasharray": DASH_LENGTHS[dash] }), part("path", { d: SIGNS[symbol], fill: color, stroke: color }));
+    item.append(sign, element("span", `${t.title}, seed ${t.seed}`));
+    return item;
+  }));
+}
+
 function curve(id, name, title) {
   return draw(id, () => ({
-    traces: curves.map((t) => ({
-      type: "scatter", mode: "lines+markers", x: t.epoch, y: t[name], connectgaps: true, name: plain(`${t.title}, seed ${t.seed}`),
-      line: { color: COLORS[t.arm % COLORS.length], dash: DASHES[t.seed % DASHES.length] }, marker: { size: 5 },
-      hovertemplate: "epoch %{x}: %{y:.4g}<extra>" + plain(`${t.title}, seed ${t.seed}`) + "</extra>",
-    })),
+    traces: curves.map((t) => {
+      const { color, symbol, dash } = styleOf(t);
+      return {
+        type: "scatter", mode: "lines+markers", x: t.epoch, y: t[name], connectgaps: true, name: plain(`${t.title}, seed ${t.seed}`), showlegend: false,
+        line: { color, dash: DASHES[dash] }, marker: { size: 6, symbol },
+        hovertemplate: "epoch %{x}: %{y:.4g}<extra>" + plain(`${t.title}, seed ${t.seed}`) + "</extra>",
+      };
+    }),
     shape: { uirevision: "kept", margin: { l: 56, r: 12, t: 10, b: 44 }, xaxis: { title: { text: "epoch", standoff: 8 } }, yaxis: { title: { text: title }, rangemode: "tozero" } },
   }));
 }
@@ -119,6 +145,7 @@ async function look() {
   if (state.curves) {
     [curves, curvesVersion] = [state.curves, state.curvesVersion];
     redrawCurves.forEach((redraw) => redraw?.());
+    showLegend();
   }
   if (!state.problem && state.report !== reportShown) {
     reportShown = state.report;
@@ -129,4 +156,5 @@ async function look() {
 byId("more").open = innerWidth >= 900 && innerHeight >= 700 && remembered.get("gapscope-live-more") !== "closed";
 byId("more").addEventListener("toggle", () => remembered.set("gapscope-live-more", byId("more").open ? "open" : "closed"));
 showState();
+showLegend();
 (async () => { for (;;) { await look(); await pause(EVERY); } })().catch(cannotDraw);
