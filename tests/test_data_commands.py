@@ -22,7 +22,7 @@ def whole(tmp_path):
 def test_check_says_that_nothing_is_wrong(whole, tmp_path):
     done = gapscope("data", "check", whole, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "3 images decoded, nothing wrong: 3 images with 3 boxes are usable" in done.stdout
+    assert "3 images decoded, nothing wrong; usable: 3 images with 3 boxes" in done.stdout
     assert f"gapscope data show {whole} -o sheet.jpg" in done.stdout.splitlines()[-1]
 
 

@@ -94,7 +94,7 @@ def test_what_the_user_says_of_a_name_wins():
 def test_every_box_is_accounted_for_and_an_unknown_name_is_still_refused():
     table = table_of([[("car", *BOX), ("sky", *BOX), ("ufo", *BOX)]], class_names=("car", "sky", "ufo"))
     plan = fit("viper", NONE, ["car"], table.class_names)
-    with pytest.raises(InputError, match=r"unmapped 'ufo' \(1 boxes\)"):
+    with pytest.raises(InputError, match=r"unmapped 'ufo' \(1 box\)"):
         map_labels(table, plan.labels, plan.drop, plan.ignore, ["car"])
     plan = fit("viper", LabelMap({}, ignore=("ufo",)), ["car"], table.class_names)
     mapped, counts = map_labels(table, plan.labels, plan.drop, plan.ignore, ["car"])

@@ -47,7 +47,7 @@ def test_mapping_twice_keeps_regions_of_every_class():
 
 
 def test_all_unmapped_classes_are_listed_with_their_boxes():
-    with pytest.raises(InputError, match=r"unmapped 'van' \(1 boxes\), 'tram' \(1 boxes\), 'other' \(1 boxes\)"):
+    with pytest.raises(InputError, match=r"unmapped 'van' \(1 box\), 'tram' \(1 box\), 'other' \(1 box\)"):
         map_labels(street(), {"car": ["car"], "person": ["person"]})
 
 

@@ -127,5 +127,5 @@ def test_boxes_that_overlap_nearly_in_full_are_a_hint_only(tmp_path):
     (tmp_path / "labels/1.txt").write_text("0 0.5 0.5 0.2 0.2\n0 0.5 0.5 0.2 0.201\n")
     done = gapscope("data", "check", tmp_path)
     assert done.returncode == 0
-    assert "1 pairs of boxes of one class overlap nearly in full: labelled twice?" in done.stdout
+    assert "1 pair of boxes of one class overlapping nearly in full: labelled twice?" in done.stdout
     assert [kind.what for kind in kinds_of(check_folder(tmp_path).problems)] == []

@@ -74,7 +74,7 @@ def check(
     if not found.problems:
         rows = number_of(found.table.no_area, "row")
         no_area = f"; not counting {rows} with a box without area" if found.table.no_area else ""
-        print(f"{decoded}, nothing wrong: {usable}{no_area}. Look at them: gapscope data show {folder} -o sheet.jpg")
+        print(f"{decoded}, nothing wrong; {usable}{no_area}. Look at them: gapscope data show {folder} -o sheet.jpg")
     elif skip_bad:
         print(f"{decoded}, {problems} -> {out}; {usable} (with skip_bad = true in [domains.<name>])")
     else:
