@@ -137,7 +137,7 @@ def test_another_network_of_timm_is_refused_by_the_tensor_that_it_lacks(tmp_path
     del tensors["stages.2.blocks.7.conv2.bn.running_var"]
     path = tmp_path / "other.pth"
     torch.save(tensors, path)
-    with pytest.raises(InputError, match=r"has no tensor 'stages.2.blocks.7.conv2.bn.running_var' - expected tensors of"):
+    with pytest.raises(InputError, match=r"has no tensor 'stages.2.blocks.7.conv2.bn.running_var'"):
         load_backbone(yolov3(["car"], width=WIDTH), path)
     torch.save([1, 2], path)
     with pytest.raises(InputError, match=r"holds no state dictionary"):
