@@ -1,7 +1,6 @@
 """Where the `gapscope` command starts, and how it ends."""
 
 import errno
-import signal
 import sys
 from importlib import import_module
 from typing import Any
@@ -11,6 +10,8 @@ import typer
 from gapscope.commands.app import app
 from gapscope.data.problems import writable
 from gapscope.errors import InputError
+from gapscope.interruptions import hear_all
+from gapscope.shortage import ADVICE_MEMORY, is_out_of_memory
 
 for group in (
     "study",
@@ -35,7 +36,7 @@ DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errn
 
 def main() -> None:
     """Exit codes: 0 done, 1 a bug of ours, 2 something the user can fix, 130 interrupted."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what a scheduler sends is meant as Ctrl-C is
+    hear_all()
     try:
         if app(standalone_mode=False) == INTERRUPTED:  # typer catches an interruption, and returns its exit code
             raise KeyboardInterrupt
@@ -60,6 +61,11 @@ def main() -> None:
             f"gapscope: a name is no text in UTF-8 - expected one that can be written. Rename it: {writable(name)}",
             file=sys.stderr,
         )
+        sys.exit(2)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        print(f"gapscope: {ADVICE_MEMORY}", file=sys.stderr)
         sys.exit(2)
     except typer.Exit as end:
         sys.exit(end.exit_code)

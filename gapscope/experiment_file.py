@@ -1,5 +1,6 @@
 """experiment.toml -> a checked experiment: every mistake is named, with its place and what may have been meant."""
 
+import hashlib
 import re
 import tomllib
 from collections import Counter
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from gapscope.config import Arm, Domain, Experiment
 from gapscope.data.label_maps import named_label_maps
+from gapscope.data.problems import OBEYED, writable
 from gapscope.data.readers.detect import FORMATS
 from gapscope.detector.layers import LARGEST_STRIDE, parse_layer_range
 from gapscope.errors import InputError
@@ -19,14 +21,35 @@ from gapscope.similarity.measures import MEASURES
 from gapscope.streets.drives import STYLES
 from gapscope.words import did_you_mean
 
+SEAL = "# sha256 of the lines below: "
+"""How the first line of settings begins that a run wrote down."""
+
 
 def read_config(path: Path | str) -> Experiment:
     """Read and check an experiment file.
 
     Raises:
-        InputError: If the file is missing or is no TOML, or naming every key, value and cross-reference that is wrong.
+        InputError: If the file is missing or is no TOML, naming every key, value and cross-reference that is wrong, or
+            if its first line is the seal of other lines.
     """
-    return parse_config(read_config_text(Path(path)), str(path))
+    text = read_config_text(Path(path))
+    if not is_sealed_right(text):
+        raise InputError(
+            f"{path}: these are not the settings whose hash its first line holds. Give the experiment file to gapscope "
+            "run once more, which writes them anew, or delete that line if they were changed on purpose."
+        )
+    return parse_config(text, str(path))
+
+
+def sealed(text: str) -> str:
+    """A text after a first line, a comment, that holds its hash."""
+    return f"{SEAL}{hashlib.sha256(text.encode()).hexdigest()}\n{text}"
+
+
+def is_sealed_right(text: str) -> bool:
+    """Whether a sealed text is what it was; a text without a seal is not doubted."""
+    first, _, rest = text.partition("\n")
+    return not first.startswith(SEAL) or first == SEAL + hashlib.sha256(rest.encode()).hexdigest()
 
 
 def read_config_text(path: Path) -> str:
@@ -46,9 +69,19 @@ def read_config_text(path: Path) -> str:
 def parse_config(text: str, name: str = "experiment") -> Experiment:
     """Check the text of an experiment file; `name` is what the messages call it."""
     try:
-        experiment = Experiment.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{name}: is not valid TOML: {error}.") from None
+        content = tomllib.loads(text)
+    except ValueError as error:  # no TOML, or a number of thousands of digits
+        raise InputError(f"{name}: is not valid TOML: {str(error).rstrip('.')}.") from None
+    except RecursionError:
+        raise InputError(f"{name}: is not valid TOML: it is nested too deeply. Write tables of a few levels.") from None
+    for place, text in _texts(content):
+        if OBEYED.search(text):
+            raise InputError(
+                f"{name}{place}: {writable(text)!r:.80} holds characters that a terminal obeys and does not show. "
+                "Remove them."
+            )
+    try:
+        experiment = Experiment.model_validate(content)
     except ValidationError as error:
         lines = [line for problem in error.errors() for line in _explain(problem)]
         raise InputError("\n".join(f"{name}{line}" for line in lines)) from None
@@ -56,6 +89,19 @@ def parse_config(text: str, name: str = "experiment") -> Experiment:
     if complaints:
         raise InputError("\n".join(f"{name}{line}" for line in complaints))
     return experiment
+
+
+def _texts(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    """Every text in the values of a file, keys among them, each with its place."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield place, key
+            yield from _texts(inner, f"{place} {writable(key)}")
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner, place)
+    elif isinstance(value, str):
+        yield place, value
 
 
 def _complaints(experiment: Experiment) -> Iterator[str]:

@@ -1,37 +1,58 @@
 """Files that are whole or absent, and hashes that say what something was made from."""
 
+import errno
 import hashlib
 import json
 import os
 import tempfile
+import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from stat import S_ISDIR
+from stat import S_ISDIR, S_ISREG
 from typing import Any
 
 from gapscope.errors import InputError
+from gapscope.leftovers import held
+from gapscope.shortage import writing_trouble
+
+MOST_UNPACKED = 100
+"""Bytes that an archive may unpack to, per byte of its own."""
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, *, locked: bool = True) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place only if the block ends well.
 
-    A kill or a full disk inside the block leaves the old file as it was and no half-written new one.
-    The temporary name keeps the suffix, since some writers choose their format by it.
+    A full disk inside the block leaves the old file as it was and no half-written new one. A kill leaves the temporary
+    file too, which `gapscope.leftovers` finds. Its name keeps the suffix, since some writers choose their format by it.
+
+    Args:
+        path: Where the file is to be.
+        locked: Lock the temporary file, which says that it is being written. HDF5 locks its files itself, and alone.
+
+    Raises:
+        OSError: The disk is full, or the place cannot be written to, in whatever way the writer says so.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
     temporary = Path(name)
-    try:
-        yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    if not locked:
+        os.close(handle)
+    with held(handle) if locked else nullcontext():
+        try:
+            yield temporary
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        except Exception as error:
+            trouble = writing_trouble(error, path)
+            if trouble is None:
+                raise
+            raise trouble from error
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def decode_text(content: bytes) -> str:
@@ -52,7 +73,19 @@ def read_text(path: Path) -> str:
     Raises:
         OSError, UnicodeDecodeError: It cannot be read. Whoever knows what it should be says so.
     """
+    check_regular(path)
     return decode_text(path.read_bytes())
+
+
+def check_regular(path: Path) -> None:
+    """Refuse pipes and devices, whose reading may never end; a folder or a missing file is told by who opens it.
+
+    Raises:
+        OSError: It is one.
+    """
+    mode = path.stat().st_mode
+    if not (S_ISREG(mode) or S_ISDIR(mode)):
+        raise OSError(errno.EINVAL, "it is a pipe or a device, no file", str(path))
 
 
 def write_text(path: Path, text: str) -> None:
@@ -73,9 +106,28 @@ def hash_value(value: Any) -> str:
 
 
 def hash_file(path: Path) -> str:
-    """SHA-256 (hex) of a file's bytes."""
+    """SHA-256 (hex) of a file's bytes.
+
+    Raises:
+        OSError: It cannot be read, or is a pipe or a device.
+    """
+    check_regular(path)
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def check_unpacked(path: Path) -> None:
+    """Refuse a zip archive (.npz, .pt) that unpacks to far more than its size; what is no archive passes.
+
+    Raises:
+        ValueError: It does.
+        OSError, zipfile.BadZipFile: It is broken.
+    """
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            total = sum(entry.file_size for entry in archive.infolist())
+        if total > MOST_UNPACKED * path.stat().st_size + 2**20:
+            raise ValueError(f"it would unpack to {total:,} bytes, {MOST_UNPACKED} times its size and more")
 
 
 def file_stats(folder: Path) -> list[tuple[str, int, int, int]]:

@@ -6,9 +6,10 @@ the right key and whose files are there is done; any other is made again.
 """
 
 import json
+import os
 import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,10 +17,13 @@ from typing import Any, NamedTuple
 from filelock import FileLock, Timeout
 
 from gapscope.errors import InputError
-from gapscope.files import read_text, write_json
+from gapscope.files import hash_value, read_text, write_json
+from gapscope.intact import RECORDS
 
 STAGES = ("data", "train", "evaluate", "record", "compare", "report")
 """Of a study, in the order in which they run; `--only` takes one of them."""
+SEAL = "record_sha256"
+"""In a record: the hash of the rest of it."""
 
 
 class RunName(NamedTuple):
@@ -30,6 +34,28 @@ class RunName(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.arm}-seed{self.seed}"
+
+
+def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record with its own hash."""
+    return {**record, SEAL: hash_value(record)}
+
+
+def unsealed(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record without its own hash, if it has one.
+
+    Raises:
+        ValueError: That is the hash of another record.
+    """
+    rest = {key: value for key, value in record.items() if key != SEAL}
+    if record.get(SEAL, hash_value(rest)) != hash_value(rest):
+        raise ValueError("it does not hold what was written there")
+    return rest
+
+
+def broken_record(path: Path) -> str:
+    """What to say of a record that is none."""
+    return f"{path}: cannot be read as a stage record. Delete it, and the stage runs again."
 
 
 @dataclass(frozen=True)
@@ -92,6 +118,10 @@ class RunFolder:
         """The list of a split's images."""
         return self.domain(domain) / f"{split}.txt"
 
+    def file_list(self, domain: str) -> Path:
+        """Checksums of the images and labels of a generated domain, as `sha256sum -c` reads them."""
+        return self.domain(domain) / "files.sha256"
+
     def source_files(self, domain: str) -> Path:
         """Names, sizes and dates of the files that a domain of the user's was read from."""
         return self.domain(domain) / "source-files.jsonl"
@@ -149,7 +179,7 @@ class RunFolder:
     @property
     def records(self) -> Path:
         """What each unit of work was made from."""
-        return self.root / "stages"
+        return self.root / RECORDS
 
     def record_files(self) -> list[Path]:
         """All records, sorted; a file that a killed process was still writing has a hidden name and is none."""
@@ -174,21 +204,38 @@ class RunFolder:
         """
         path = path or self.record_of(unit)
         try:
-            return dict(json.loads(read_text(path)))
+            return unsealed(json.loads(read_text(path)))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError):
-            raise InputError(
-                f"{path}: cannot be read as a stage record. Delete it, and the stage runs again."
-            ) from None
+        except (OSError, ValueError, TypeError, AttributeError):
+            raise InputError(broken_record(path)) from None
 
     def write_record(self, unit: str, record: dict[str, Any]) -> None:
         """Note that a unit is finished; to be called last."""
-        write_json(self.record_of(unit), record)
+        write_json(self.record_of(unit), sealed(record))
 
     def forget(self, unit: str) -> None:
         """Drop the record before the unit's files are replaced, so that a kill cannot leave a record of old files."""
         self.record_of(unit).unlink(missing_ok=True)
+
+    def refuse_links(self) -> None:
+        """A run folder holds its files itself: a link in one that was passed on could lead anywhere.
+
+        Raises:
+            InputError: Naming the first link.
+        """
+        waiting = [self.root]
+        while waiting:
+            here = waiting.pop()
+            with suppress(FileNotFoundError, NotADirectoryError), os.scandir(here) as entries:
+                for entry in entries:
+                    if entry.is_symlink():
+                        raise InputError(
+                            f"{entry.path} is a link, and a run folder holds its files itself. Put what it leads to in "
+                            "its place; to use another disk, let the whole folder lie there."
+                        )
+                    if entry.is_dir(follow_symlinks=False) and entry.path != str(self.image_cache):
+                        waiting.append(Path(entry.path))
 
     @contextmanager
     def locked(self, part: Path | None = None) -> Iterator[None]:

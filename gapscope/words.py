@@ -55,6 +55,17 @@ def number_of(count: int, one: str, several: str = "") -> str:
     return f"{count} {one}" if count == 1 else f"{count} {several or one + 's'}"
 
 
+def csv_cell(text: str) -> str:
+    """A text as a cell of a CSV file: one that a spreadsheet would take for a formula has an apostrophe before it."""
+    if not text.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return text
+
+
 def did_you_mean(word: str, known: Iterable[str], *, also_known: bool = False) -> str:
     """What to put behind a complaint about an unknown word.
 

@@ -116,7 +116,7 @@ def test_fractions_must_add_up_to_one():
 
 
 def test_a_written_list_is_read_back_without_its_comments(tmp_path):
-    write_list(tmp_path / "train.txt", ["# sha256 1234", "a/b c.png", "d.png"])
+    write_list(tmp_path / "train.txt", ["a/b c.png", "d.png"], first="# sha256 1234")
     assert read_list(tmp_path / "train.txt") == ["a/b c.png", "d.png"]
     with pytest.raises(InputError, match=r"missing\.txt cannot be read as a list"):
         read_list(tmp_path / "missing.txt")

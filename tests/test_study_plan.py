@@ -17,6 +17,7 @@ from gapscope.study.plan import Todo, everything, plan, replacing
 from gapscope.study.run import do, planned, run, write_settings
 from gapscope.study.stages import units_of
 from gapscope.study.study import Study
+from gapscope.study.units import ledger, note_done
 
 pytestmark = pytest.mark.slow
 
@@ -130,6 +131,9 @@ def test_more_epochs_are_said_to_go_on_only_where_they_do(done):
     run = units_of(done)[3].run
     more = ("[train]\n", "[train]\nepochs = 200\n")
     done.folder.metrics(run).write_text('{"epoch": 100, "loss": 1.0, "val_map50": 0.5}\n')
+    one = of(changed(done, more), "train/u-real/seed0")
+    assert one.how == "again" and one.why[-1] == "from the start, since its metrics.jsonl is damaged"
+    note_done(ledger(units_of(done), done.folder)["train/u-real/seed0"], done.folder, 0.0)
     one = of(changed(done, more), "train/u-real/seed0")
     assert one.how == "again" and one.why[-1] == "from the start, since where it ended was not kept"
     done.folder.end_state(run).touch()

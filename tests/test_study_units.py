@@ -128,5 +128,8 @@ def test_a_broken_summary_is_refused_by_name(done):
     path = done.folder.domain("game") / "summary.json"
     path.write_text("{")
     unit = next(unit for unit in units_of(done) if unit.name == "data/game")
+    with pytest.raises(InputError, match=r"summary\.json is damaged: it does not hold what data/game wrote there"):
+        unit.left()
+    done.folder.forget(unit.name)
     with pytest.raises(InputError, match=r"summary\.json cannot be read as a domain's summary"):
         unit.left()

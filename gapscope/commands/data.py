@@ -147,6 +147,7 @@ def stats(
     from gapscope.data.distributions import distributions, long_form
     from gapscope.errors import InputError
     from gapscope.files import write_json, write_text
+    from gapscope.paper.table_files import frame_csv
     from gapscope.progress import for_terminal
 
     progress = for_terminal()
@@ -171,7 +172,7 @@ def stats(
         from gapscope.plot.style import write_figure
 
         write_json(out / "stats.json", found)
-        write_text(out / "stats.csv", long_form(found).to_csv(index=False))
+        write_text(out / "stats.csv", frame_csv(long_form(found)))
         write_figure(spread_figure(found), out, "spread")
         write_figure(places_figure(found), out, "places")
         for note in unwritten(list(dict.fromkeys(name for one in found.values() for name in one["classes"]))):

@@ -103,6 +103,7 @@ def compare(
     Example: gapscope compare real.nc synthetic.nc -o grid.nc
     """
     from gapscope.files import write_text
+    from gapscope.paper.table_files import frame_csv
     from gapscope.progress import for_terminal
     from gapscope.recording.recording import read_recording
     from gapscope.similarity.compare import compare as compare_recordings, write_similarity
@@ -123,7 +124,7 @@ def compare(
     )
     write_similarity(grid, out)
     if csv:
-        write_text(csv, grid_table(grid).to_csv(index=False))
+        write_text(csv, frame_csv(grid_table(grid)))
     for line in in_sentences(grid, names):
         print(line)
     counts = [grid.sizes["layer_a"]] if diagonal else [grid.sizes["layer_a"], grid.sizes["layer_b"]]

@@ -12,6 +12,7 @@ from gapscope.data.hood import HoodSearch
 from gapscope.data.sheet import sheet
 from gapscope.data.table import AnnotationTable
 from gapscope.files import atomic_path, write_text
+from gapscope.words import csv_cell
 
 COLUMNS = ("image", "group", "class", "x1", "y1", "x2", "y2")
 MOST_PICTURES = 120
@@ -28,7 +29,8 @@ def write_removed(search: HoodSearch, path: Path) -> None:
     for row in np.flatnonzero(search.removed):
         image = table.box_image[row]
         corners = [f"{side:.2f}" for side in table.xyxy[row]]
-        rows.writerow([table.paths[image], table.groups[image], names[table.box_class[row]], *corners])
+        texts = (str(table.paths[image]), str(table.groups[image]), names[table.box_class[row]])
+        rows.writerow([*map(csv_cell, texts), *corners])
     write_text(path, text.getvalue())
 
 

@@ -18,6 +18,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 from gapscope.data.image_names import IMAGE_SUFFIXES
 from gapscope.data.problems import FileError, check_name
 from gapscope.errors import InputError
+from gapscope.files import check_regular
 from gapscope.progress import Progress, silent
 
 if TYPE_CHECKING:  # labels can be read, and headers, without the 600 MiB that torch takes
@@ -25,8 +26,9 @@ if TYPE_CHECKING:  # labels can be read, and headers, without the 600 MiB that t
 
 T = TypeVar("T")
 
-MAX_PIXELS = 200_000_000
-"""A header that claims more is taken for a broken or malicious one: such an image would not fit in memory."""
+MAX_PIXELS = 120_000_000
+"""A header that claims more is taken for a broken or malicious one. An image of this size takes up to 1.4 GiB while it
+is decoded."""
 
 _MAGIC = (
     (re.compile(rb"\xff\xd8\xff"), JpegImageFile),
@@ -44,6 +46,8 @@ _OTHER_KINDS = (
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 """What Pillow raises for files that are broken."""
 _PER_REPORT = 100
+_ROWS = 1024
+"""So many rows of pixels are converted at a time."""
 _ORIENTATION, _SHORT = 0x0112, 3  # an EXIF tag and its type
 
 
@@ -96,9 +100,7 @@ def read_size(path: Path | str) -> tuple[int, int]:
         ) from error
     if frames > 1:
         raise FileError(path, f"is an animation of {frames} pictures", "one still picture. Save its frames as files.")
-    if size[0] * size[1] > MAX_PIXELS:
-        most = f"at most {MAX_PIXELS // 1_000_000} million. Replace the file, or cut it into smaller images."
-        raise FileError(path, f"claims {size[0]} x {size[1]} pixels", most)
+    _check_pixels(path, size)
     if orientation > 1:
         raise FileError(
             path,
@@ -109,13 +111,19 @@ def read_size(path: Path | str) -> tuple[int, int]:
     return size
 
 
+def _check_pixels(path: Path, size: tuple[int, int]) -> None:
+    if size[0] * size[1] > MAX_PIXELS:
+        most = f"at most {MAX_PIXELS // 1_000_000} million. Replace the file, or cut it into smaller images."
+        raise FileError(path, f"claims {size[0]} x {size[1]} pixels", most)
+
+
 def read_pixels(path: Path | str) -> "Tensor":
     """An image as uint8 RGB (3, h, w), whatever colours the file holds: grey, palette, alpha, CMYK or 16 bit.
 
     Transparency is dropped, not blended; of 16 bits the upper 8 are kept.
 
     Raises:
-        InputError: The file is missing, no image, or cut short.
+        InputError: The file is missing, no image, too large, or cut short.
     """
     path = Path(path)
     from torchvision.io import ImageReadMode, decode_image
@@ -124,6 +132,8 @@ def read_pixels(path: Path | str) -> "Tensor":
     try:
         # torchvision is the quicker decoder, but a PNG with a wrong byte ends the whole process inside it (measured
         # with torchvision 0.29); Pillow raises.
+        with kind(path) as image:  # the header alone, in a hundredth of the time that decoding takes
+            _check_pixels(path, image.size)
         pixels = _png_pixels(path) if kind is PngImageFile else decode_image(str(path), mode=ImageReadMode.RGB)
     except (*_UNREADABLE, RuntimeError, MemoryError) as error:
         said = str(error).strip().splitlines() or [type(error).__name__]
@@ -177,6 +187,7 @@ def _kind(path: Path) -> type[ImageFile]:
     """What the first bytes say that a file is, whatever its name says."""
     check_name(path)
     try:
+        check_regular(path)
         with path.open("rb") as stream:
             start = stream.read(12)
     except FileNotFoundError as error:
@@ -219,6 +230,13 @@ def _png_pixels(path: Path) -> "Tensor":
         image.load()
         image.info.pop("transparency", None)  # or converting would blend it, or warn
         if image.mode.startswith("I"):  # 16 bit grey; Pillow would cut it at 255
-            grey = (np.asarray(image).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8)
+            values = np.asarray(image)
+            grey = np.empty(values.shape, np.uint8)
+            for row in range(0, len(values), _ROWS):
+                grey[row : row + _ROWS] = (values[row : row + _ROWS].astype(np.uint32) >> 8).clip(0, 255)
             return torch.from_numpy(grey).expand(3, -1, -1).contiguous()
-        return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
+        rgb = image if image.mode == "RGB" else image.convert("RGB")
+        pixels = np.empty((rgb.height, rgb.width, 3), np.uint8)
+        for row in range(0, rgb.height, _ROWS):  # the whole would be there twice otherwise
+            pixels[row : row + _ROWS] = np.asarray(rgb.crop((0, row, rgb.width, min(row + _ROWS, rgb.height))))
+        return torch.from_numpy(pixels).permute(2, 0, 1)

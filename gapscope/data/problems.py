@@ -8,6 +8,9 @@ from pathlib import Path
 
 from gapscope.errors import InputError
 
+OBEYED = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Characters that a terminal obeys instead of showing them: escapes, and those that turn the direction of writing."""
+
 
 class RowError(InputError):
     """What is wrong with one row, image or file. Whoever knows the place adds it, see `Problems.at`."""
@@ -28,8 +31,10 @@ class FileError(InputError):
 
 
 def writable(text: Path | str) -> str:
-    """A name or a text as it can be written and printed: bytes of a file's name that are no UTF-8 as \\xe9."""
+    """A name or a text as it can be written and printed: bytes of a file's name that are no UTF-8 as \\xe9, characters
+    that a terminal obeys as \\x1b; line ends and tabs stay."""
     shown = re.sub("[\udc80-\udcff]", lambda byte: f"\\x{ord(byte[0]) - 0xDC00:02x}", str(text))
+    shown = OBEYED.sub(lambda letter: repr(letter[0])[1:-1], shown)
     return shown.encode("utf-8", "backslashreplace").decode()
 
 

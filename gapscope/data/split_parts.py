@@ -15,6 +15,7 @@ from gapscope.data.splits import SPLITS, Splits, default_split, read_list, split
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 from gapscope.files import read_text
+from gapscope.intact import check_intact
 from gapscope.progress import Progress, silent
 
 
@@ -66,6 +67,7 @@ def parts_of_run(
     found = {}
     for summary in sorted(run.glob("data/*/summary.json")):
         here = summary.parent
+        check_intact(summary)
         try:
             root = Path(json.loads(read_text(summary))["root"])
         except (ValueError, KeyError, TypeError) as error:

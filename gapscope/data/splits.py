@@ -1,5 +1,6 @@
 """Splits: which images train, which choose the epoch, which are held out."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -11,6 +12,7 @@ from gapscope.data.readers.folders import split_of_folder
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 from gapscope.files import read_text, write_text
+from gapscope.intact import check_intact
 
 SPLITS = ("train", "val", "test")
 Indices = NDArray[np.int64]
@@ -153,17 +155,41 @@ def limit_splits(splits: Splits, max_images: Mapping[str, int | None], seed: int
 
 
 def read_list(path: Path) -> list[str]:
-    """Image names, one per line; blank lines and lines that start with # are skipped."""
+    """Image names, one per line; blank lines and lines that start with # are skipped.
+
+    A name in double quotes is JSON: so are names written that would not come back as they are, see `write_list`.
+    """
+    check_intact(path)
     try:
         lines = read_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read as a list: {error}. Name a text file, one image per line.") from error
-    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    return [_read_name(line.strip()) for line in lines if line.strip() and not line.startswith("#")]
 
 
-def write_list(path: Path, names: Iterable[str]) -> None:
-    """Write image names, one per line."""
-    write_text(path, "".join(f"{name}\n" for name in names))
+def write_list(path: Path, names: Iterable[str], first: str = "") -> None:
+    """Write image names, one per line; those with line ends, outer spaces, quotes or a # at the start as JSON.
+
+    Args:
+        path: Where.
+        names: Of the images.
+        first: A line to begin with, which starts with #.
+    """
+    lines = [json.dumps(name) if _is_odd(name) else name for name in names]
+    write_text(path, "".join(f"{line}\n" for line in ([first] if first else []) + lines))
+
+
+def _is_odd(name: str) -> bool:
+    return name.splitlines() != [name] or name != name.strip() or name[0] in '#"'
+
+
+def _read_name(line: str) -> str:
+    if len(line) > 1 and line[0] == line[-1] == '"':
+        try:
+            return str(json.loads(line))
+        except ValueError:  # somebody's name, quotes and all
+            return line
+    return line
 
 
 def _listed_image(table: AnnotationTable, known: KnownImages, entry: str) -> int | None:

@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gapscope.data.problems import writable
+from gapscope.data.problems import OBEYED, writable
 from gapscope.errors import InputError
-from gapscope.files import atomic_path
+from gapscope.files import atomic_path, check_regular, check_unpacked
+from gapscope.intact import check_intact, remedy
 from gapscope.showing import first_and_last, first_few, html_table, text_table
 
 ANY_CLASS = -1
@@ -190,11 +191,14 @@ class AnnotationTable:
         """Read what `save` wrote.
 
         Raises:
-            InputError: The file is missing, broken, or no annotation table.
+            InputError: The file is missing, broken, damaged, or no annotation table.
         """
         path = Path(path)
         root = Path(root)
+        check_intact(path)
         try:
+            check_regular(path)
+            check_unpacked(path)
             with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 columns = {name: file[name] for name in _COLUMNS}
                 names, no_area = tuple(map(str, file["class_names"])), int(file["no_area"])
@@ -202,17 +206,30 @@ class AnnotationTable:
                 format = str(file["format"]) if "format" in file.files else ""
                 stated = [name for name in file.files if name.startswith(_ATTRIBUTE)]
                 attributes = {name.removeprefix(_ATTRIBUTE): file[name] for name in stated}
+            table = cls(
+                root=root,
+                class_names=names,
+                no_area=no_area,
+                notes=notes,
+                format=format,
+                attributes=attributes,
+                **columns,
+            )
+            table.check_places()
+            return table
         except Exception as error:  # numpy raises a different kind for every way a file can be broken
-            raise InputError(f"{path} cannot be read as annotations: {error}. Delete it and run again.") from error
-        return cls(
-            root=root,
-            class_names=names,
-            no_area=no_area,
-            notes=notes,
-            format=format,
-            attributes=attributes,
-            **columns,
-        )
+            advice = remedy(path, "Delete it and run again")
+            raise InputError(f"{path} cannot be read as annotations: {str(error).rstrip('.')}. {advice}") from error
+
+    def check_places(self) -> None:
+        """Refuse images outside the root: a table that somebody passed on could name any file of this machine.
+
+        Raises:
+            InputError: A path is absolute, or leads upwards.
+        """
+        for path in self.paths.tolist():
+            if path.startswith("/") or ".." in path.split("/") or PureWindowsPath(path).is_absolute():
+                raise InputError(f"image {path} does not lie in its domain's folder - expected a path below that.")
 
 
 _IMAGE_COLUMNS = {"paths": np.str_, "widths": np.int32, "heights": np.int32, "groups": np.str_}
@@ -251,6 +268,9 @@ def _check_columns(table: AnnotationTable) -> None:
         _check_texts(what, texts)
     for name, values in table.attributes.items():
         _check_texts(f"attribute {name}", values)
+    obeyed = next((name for name in table.class_names if OBEYED.search(name)), None)
+    if obeyed is not None:
+        raise InputError(f"class {writable(obeyed)} holds characters that a terminal obeys. Rename it in the labels.")
     if (table.crowd & ~table.ignore).any():
         raise InputError("a crowd is not marked as ignored - expected every crowd to be an ignore region.")
     if len(set(table.class_names)) != len(table.class_names):

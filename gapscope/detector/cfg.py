@@ -11,11 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gapscope.errors import InputError
+from gapscope.files import check_regular
 
 MOST = 1_000_000
 """No number of channels, cells, pixels or classes is larger than this."""
 NET_KINDS = ("net", "network")
 """What the first section is called."""
+LONGEST = 18
+"""Digits, and a sign, of a number that are looked at."""
 LARGEST_FILE = 4 << 20
 """Bytes. The longest .cfg files have some 50 kB; above this it is something else."""
 
@@ -130,6 +133,7 @@ def read_sections(path: Path) -> tuple[list[Section], str]:
     if path.stat().st_size > LARGEST_FILE:
         raise InputError(f"{path} has {path.stat().st_size:,} bytes - expected a .cfg, a short text. Check the path.")
     try:
+        check_regular(path)
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
         text = "\0"
@@ -182,7 +186,10 @@ def _parts(text: str) -> list[str]:
 
 
 def _as_int(text: str) -> int | None:
-    return int(text) if re.fullmatch(r"[+-]?\d+", text, flags=re.ASCII) else None
+    """A whole number; one of more digits than any that is meant counts as one that is too large."""
+    if not re.fullmatch(r"[+-]?\d+", text, flags=re.ASCII):
+        return None
+    return int(text[:LONGEST])
 
 
 def _as_number(text: str) -> float | str:

@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import cast, get_args
 
 from gapscope.detector.cfg import NET_KINDS, Section, parse_sections, read_sections
+from gapscope.detector.fits import stored_values
 from gapscope.detector.plans import Plan, built_in_plan
 from gapscope.detector.stack import IMAGE_CHANNELS, Activation, Layer, Stack
 from gapscope.errors import InputError
 
 Anchors = list[tuple[float, float]]
+MOST_VALUES = 500_000_000
+"""Weights of a network: YOLOv3 has 62 million, the largest of Darknet's family 290."""
 
 TRAINING_KEYS = {"stopbackward", "dontload", "dontloadscales", "learning_rate", "burnin_update", "train_only_bn"}
 """Known to Darknet in any layer; they say how it is trained or loaded, not what it computes."""
@@ -78,6 +81,12 @@ def plan_of(sections: list[Section], name: str, text: str) -> Plan:
     for section in rest:
         add_layer(stack, section, anchors)
     check_classes(stack, rest)
+    values = sum(map(stored_values, stack.layers))
+    if values > MOST_VALUES:
+        raise InputError(
+            f"{net.file}: its layers have {values:,} weights - expected at most {MOST_VALUES:,}, which take 2 GB. Use "
+            "a smaller network."
+        )
     size = (net.whole("width", 416, least=1), net.whole("height", 416, least=1))
     return Plan(tuple(stack.layers), tuple(anchors), name, size=size, cfg=text, notes=tuple(net.notes))
 

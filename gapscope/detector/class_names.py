@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from gapscope.data.problems import OBEYED, writable
 from gapscope.detector.plans import Plan
 from gapscope.errors import InputError
 from gapscope.files import read_text
@@ -62,5 +63,8 @@ def check_names(names: Sequence[str]) -> None:
     doubled = sorted({name for name in names if names.count(name) > 1})
     if doubled:
         raise InputError(f"class {doubled[0]!r} is listed more than once - every class has one place. Remove one.")
+    obeyed = next((name for name in names if OBEYED.search(name)), None)
+    if obeyed is not None:
+        raise InputError(f"class {writable(obeyed)} holds characters that a terminal obeys. Rename it.")
     if not all(names):
         raise InputError("a class has an empty name - every class needs one. Name it, or give the number of classes.")

@@ -12,6 +12,9 @@ from gapscope.errors import InputError
 IMAGE = -1
 """The input of layer 0."""
 IMAGE_CHANNELS = 3
+MOST = 1_000_000
+"""No network has more channels, or a larger stride."""
+MOST_LAYERS = 5_000
 LEAK = 0.1
 """Slope of Darknet's leaky ReLU below 0."""
 WHOLE_IMAGE = 0
@@ -214,6 +217,13 @@ class Stack:
         inputs = (index - 1,) if inputs is None else inputs
         read = self.filters_of(inputs[0]) if kind == "shortcut" else sum(self.filters_of(i) for i in inputs)
         stride = WHOLE_IMAGE if kind == "avgpool" else self.stride_of(inputs[0]) * step // factor
+        if max(read, filters, stride) > MOST:
+            raise InputError(
+                f"it would have {read:,} channels to read, {filters:,} to write and stride {stride:,} - expected at "
+                f"most {MOST:,} of each. Use a smaller network."
+            )
+        if index >= MOST_LAYERS:
+            raise InputError(f"there are more than {MOST_LAYERS:,} layers, which no network has. Check the file.")
         self.layers.append(
             Layer(
                 index=index,

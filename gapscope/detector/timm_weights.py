@@ -9,7 +9,6 @@ Source:
     Names and numbers of timm 1.0, models/cspnet.py (`darknet53`), and its published configuration.
 """
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,12 +17,15 @@ from torch import Tensor
 
 from gapscope.detector.layers import RESIDUAL_BLOCKS
 from gapscope.errors import InputError
+from gapscope.files import check_unpacked
 
 TIMM_LEAK = 0.01
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 """Of RGB values from 0 to 1."""
 FIRST_NAME = "stem.conv1.conv.weight"
+MOST_PER_BYTE = 8
+"""Bytes of tensors per byte of a file: some networks use one tensor several times."""
 NORM_PARTS = ("weight", "bias", "running_mean", "running_var")
 
 
@@ -91,8 +93,9 @@ def read_torch_tensors(path: Path) -> dict[str, Tensor]:
         InputError: If the file is broken or holds something else.
     """
     try:
+        check_unpacked(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
+    except Exception as error:  # PyTorch raises a different kind for every way a file can be broken
         wrong = "is broken or holds objects besides tensors, which are not unpickled, since that could run anything,"
         raise InputError(foreign_file(path, wrong)) from error
     for key in ("state_dict", "model"):
@@ -100,4 +103,16 @@ def read_torch_tensors(path: Path) -> dict[str, Tensor]:
             content = content[key]
     if not isinstance(content, dict) or not content:
         raise InputError(foreign_file(path, "holds no state dictionary"))
-    return {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+    tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+    _check_sizes(tensors, path)
+    return tensors
+
+
+def _check_sizes(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Refuse tensors that repeat few values many times: copies of them would take any amount of memory."""
+    total = sum(value.numel() * value.element_size() for value in tensors.values())
+    if total > MOST_PER_BYTE * path.stat().st_size or any(value.device.type != "cpu" for value in tensors.values()):
+        raise InputError(
+            f"{path} holds tensors of {total:,} bytes, which a file of its size cannot - expected a network's weights. "
+            "Save its state_dict once more."
+        )

@@ -19,7 +19,7 @@ from gapscope.detector.cfg_plan import parse_cfg, plan_from
 from gapscope.detector.class_names import check_names, names_for
 from gapscope.detector.darknet_weights import fitting_header, load_darknet_weights, open_darknet_file
 from gapscope.detector.file_kind import file_kind
-from gapscope.detector.fits import built_in_fits
+from gapscope.detector.fits import built_in_fits, stored_values
 from gapscope.detector.layers import BACKBONE_LAST, check_range
 from gapscope.detector.network import Darknet, YOLOv3
 from gapscope.detector.plans import Plan, built_in_plan
@@ -27,11 +27,14 @@ from gapscope.detector.stack import LEAK
 from gapscope.detector.timm_weights import FIRST_NAME, TIMM_LEAK, from_timm, read_torch_tensors, timm_modules
 from gapscope.errors import InputError
 from gapscope.files import atomic_path
+from gapscope.intact import check_intact, remedy
 
 FORMAT = "gapscope yolov3 1"
 DARKNET_FORMAT = "gapscope darknet 1"
 """Of networks other than YOLOv3."""
 METADATA_KEY = "gapscope"
+WIDEST = 4.0
+"""Of a built-in network in a file."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,7 @@ def read_weights(path: Path) -> WeightsFile:
         InputError: If the file is missing or broken, or neither `save_weights` nor timm wrote it.
     """
     kind = file_kind(path)
+    check_intact(path)
     if kind == "torch":
         return _timm_file(path, read_torch_tensors(path))
     try:
@@ -111,10 +115,13 @@ def read_weights(path: Path) -> WeightsFile:
             about: dict[str, Any] = json.loads(metadata.get(METADATA_KEY, "{}"))
             theirs = FIRST_NAME in stream.keys()
             tensors = {name: stream.get_tensor(name) for name in stream.keys()} if about or theirs else {}
-    except SafetensorError as error:
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise InputError(
-            f"{path} is no whole safetensors file ({error}) - expected weights written by gapscope. Copy it again."
+            f"{path} is no whole safetensors file ({error}) - expected weights written by gapscope. "
+            + remedy(path, "Copy it again")
         ) from error
+    if not isinstance(about, dict):
+        raise InputError(f"{path}: what it says of itself is {about!r:.60} - expected an object. Copy it again.")
     if not about and theirs:
         return _timm_file(path, tensors)
     if about.get("format") not in (FORMAT, DARKNET_FORMAT):
@@ -122,22 +129,48 @@ def read_weights(path: Path) -> WeightsFile:
             f"{path} says its format is {about.get('format', 'unknown')!r} - expected {FORMAT!r}, {DARKNET_FORMAT!r} "
             "or timm's darknet53. Use weights that this version of gapscope wrote."
         )
+    try:
+        return _described(path, about, tensors)
+    except (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError, RecursionError) as error:
+        what = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise InputError(
+            f"{path}: what it says of itself cannot be read ({what}) - expected what gapscope writes. "
+            + remedy(path, "Copy it again")
+        ) from error
+
+
+def _described(path: Path, about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> WeightsFile:
+    plan, names = _plan(path, about), tuple(map(str, about["classes"]))
+    layers, anchors = tuple(map(int, about["layers"])), [[float(a), float(b)] for a, b in about["anchors"]]
+    if not set(layers) <= set(range(len(plan.layers))) or not layers:
+        raise ValueError(f"layers {layers[0] if layers else 'none'} ... of a network of {len(plan.layers)}")
+    if len(anchors) != len(plan.anchors) or len(names) != plan.classes:
+        raise ValueError(
+            f"{len(anchors)} anchors and {len(names)} classes, where its network has other numbers of them"
+        )
+    wanted = sum(stored_values(plan.layers[layer]) for layer in layers)
+    found = sum(value.numel() for value in tensors.values() if value.is_floating_point())
+    if wanted != found:  # before memory for the network is asked for
+        raise ValueError(f"its layers have {wanted:,} values, but it holds {found:,}")
     return WeightsFile(
         path=path,
-        plan=_plan(path, about),
-        class_names=tuple(about["classes"]),
-        anchors=about["anchors"],
-        layers=tuple(about["layers"]),
-        provenance=about["provenance"],
+        plan=plan,
+        class_names=names,
+        anchors=anchors,
+        layers=layers,
+        provenance={str(key): str(value) for key, value in about["provenance"].items()},
         tensors={name: value.float() if value.is_floating_point() else value for name, value in tensors.items()},
-        leaks={int(index): leak for index, leak in about.get("leaks", {}).items()},
+        leaks={int(index): float(leak) for index, leak in about.get("leaks", {}).items()},
     )
 
 
 def _plan(path: Path, about: Mapping[str, Any]) -> Plan:
     if about.get("cfg"):
-        return parse_cfg(about["cfg"], about["network"], f"{path}, the .cfg in it")
-    return built_in_plan(about.get("network", "yolov3"), max(1, len(about["classes"])), about["width"])
+        return parse_cfg(str(about["cfg"]), str(about["network"]), f"{path}, the .cfg in it")
+    width = float(about["width"])
+    if not 0 < width <= WIDEST:
+        raise ValueError(f"width {width}")
+    return built_in_plan(str(about.get("network", "yolov3")), max(1, len(about["classes"])), width)
 
 
 def _timm_file(path: Path, tensors: Mapping[str, Tensor]) -> WeightsFile:

@@ -10,7 +10,8 @@ from gapscope.data.samples import Samples
 from gapscope.errors import InputError
 from gapscope.evaluation.columns import Array, Boxes
 from gapscope.evaluation.evaluate import Evaluation, letterboxed
-from gapscope.files import atomic_path
+from gapscope.files import atomic_path, check_regular, check_unpacked
+from gapscope.intact import check_intact, remedy
 
 COLUMNS = {"image": np.int32, "label": np.int16, "xyxy": np.float32, "confidence": np.float32}
 
@@ -49,14 +50,17 @@ def read_detections(path: Path | str, images: NDArray[np.int64], num_classes: in
         InputError: The file is broken, or names an image or a class that the run does not have.
     """
     path = Path(path)
+    check_intact(path)
     try:
+        check_regular(path)
+        check_unpacked(path)
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             columns = {name: file[name] for name in COLUMNS}
         return _checked(columns, images, num_classes, least)
     except Exception as error:  # numpy raises a different kind for every way a file can be broken
         raise InputError(
-            f"{path} cannot be read as detections: {str(error) or type(error).__name__}. Delete it and run the study "
-            "again: only what is missing is repeated."
+            f"{path} cannot be read as detections: {str(error) or type(error).__name__}. "
+            + remedy(path, "Delete it and run the study again: only what is missing is repeated")
         ) from error
 
 

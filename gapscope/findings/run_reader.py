@@ -20,6 +20,7 @@ from gapscope.findings.evaluation_file import EvaluationFile, parse_evaluation
 from gapscope.findings.results import Grids, Results, Seen
 from gapscope.findings.separability_file import SeparabilityFile, parse_separability
 from gapscope.findings.training_files import EpochLine, TrainingRecord, TrainingSummary, parse_training
+from gapscope.intact import check_intact, remedy
 from gapscope.recording.netcdf import read_netcdf
 from gapscope.run_folder import RunFolder, RunName
 
@@ -38,6 +39,7 @@ def read_results(run: Path | str) -> Results:
             f"{run} holds no {folder.config.name}, so it is no run folder. "
             "Give the folder that `gapscope run` or `gapscope demo` wrote."
         )
+    folder.refuse_links()
     experiment = read_config(folder.config)
     names = [RunName(arm, seed) for arm in experiment.arms for seed in experiment.seeds]
     main, *more = experiment.probe.domains
@@ -59,11 +61,12 @@ def _parsed(path: Path, parse: Callable[[str], Parsed | None]) -> Parsed | None:
     """The parsed file, None where there is none yet."""
     if not path.is_file():
         return None
+    check_intact(path)
     try:
         return parse(read_text(path))
     except KeyError as error:
         raise InputError(_broken(path, f"it holds no {error}")) from error
-    except (ValueError, TypeError, AttributeError, IndexError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise InputError(_broken(path, str(error))) from error
 
 
@@ -78,7 +81,9 @@ def _json(parse: Callable[[Any], Parsed]) -> Callable[[str], Parsed | None]:
 
 
 def _broken(path: Path, reason: str) -> str:
-    return f"{path} cannot be read: {reason}. Delete it and run the study again: only what is missing is repeated."
+    return f"{path} cannot be read: {reason}. " + remedy(
+        path, "Delete it and run the study again: only what is missing is repeated"
+    )
 
 
 def _read_summaries(folder: RunFolder, experiment: Experiment) -> Iterator[tuple[str, DomainSummary]]:
@@ -142,7 +147,8 @@ def _there(files: dict[Any, Path]) -> Iterator[tuple[Any, Path]]:
 
 
 def _read_dataset(path: Path, drop: Collection[str] = ()) -> xr.Dataset:
+    check_intact(path)
     try:
         return read_netcdf(path, drop)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except Exception as error:  # HDF5 and xarray raise a different kind for every way a file can be broken
         raise InputError(_broken(path, str(error) or type(error).__name__)) from error

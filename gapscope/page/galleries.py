@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.data.image_hashes import difference_hash
+from gapscope.data.splits import read_list
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 from gapscope.evaluation.columns import Boxes
@@ -99,7 +100,7 @@ def split_images(results: Results, table: AnnotationTable, domain: str, split: s
     """Indices in the table of a split's images, in the order of its list."""
     path = results.run_folder.split(domain, split)
     index = {str(name): i for i, name in enumerate(table.paths)}
-    names = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    names = read_list(path) if path.is_file() else []
     return np.array([index[name] for name in names if name in index], np.int64)
 
 

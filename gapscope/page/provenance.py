@@ -14,7 +14,7 @@ from gapscope.errors import InputError
 from gapscope.files import read_text
 from gapscope.findings.results import Results
 from gapscope.page.run_files import FileGroup, file_groups
-from gapscope.run_folder import STAGES, RunFolder, RunName
+from gapscope.run_folder import STAGES, RunFolder, RunName, broken_record, unsealed
 
 MOST_GRID_BYTES = 300_000
 """A grid that takes more as a compressed file is not put on the page."""
@@ -109,12 +109,10 @@ def stage_times(folder: RunFolder) -> list[StageTime]:
     units: dict[str, list[tuple[float, str]]] = defaultdict(list)
     for path in folder.record_files():
         try:
-            record = json.loads(read_text(path))
+            record = unsealed(json.loads(read_text(path)))
             name, seconds = str(record["unit"]), float(record["seconds"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"{path}: cannot be read as a stage record. Delete it, and the stage runs again."
-            ) from error
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(broken_record(path)) from error
         units[name.partition("/")[0]].append((seconds, name))
     known = [*STAGES, *sorted(set(units) - set(STAGES))]
     return [

@@ -3,8 +3,11 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from gapscope.files import write_text
 from gapscope.findings.result_tables import UNDEFINED, ResultTable
+from gapscope.words import csv_cell
 
 WIDE = 6
 """Columns beyond which a table needs the whole width of a page."""
@@ -12,7 +15,18 @@ WIDE = 6
 
 def to_csv(table: ResultTable) -> str:
     """The unrounded numbers in long form."""
-    return table.numbers.to_csv(index=False, lineterminator="\n")
+    return frame_csv(table.numbers)
+
+
+def frame_csv(frame: pd.DataFrame) -> str:
+    """A table of numbers as CSV in which no name is a formula, see `csv_cell`."""
+    texts = {
+        name: [csv_cell(value) if isinstance(value, str) else value for value in frame[name]]
+        for name in frame.columns
+        if not pd.api.types.is_numeric_dtype(frame[name])
+    }
+    safe = frame.assign(**texts) if texts else frame
+    return safe.rename(columns=lambda name: csv_cell(str(name))).to_csv(index=False, lineterminator="\n")
 
 
 def to_markdown(table: ResultTable) -> str:
@@ -28,7 +42,7 @@ def _pipes(cells: list[str] | tuple[str, ...]) -> str:
 
 
 def _escape_markdown(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ").replace("](", "]\\(")
 
 
 def to_latex(table: ResultTable) -> str:

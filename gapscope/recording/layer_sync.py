@@ -6,11 +6,9 @@ still needs takes 6, and a memory budget bounds that. The work is one forward pa
 
 import hashlib
 import math
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -20,6 +18,7 @@ from torch import Tensor
 from gapscope.detector.layers import IMAGE, Layer
 from gapscope.detector.network import Darknet, check_images, fingerprint
 from gapscope.errors import InputError
+from gapscope.leftovers import temporary_folder
 from gapscope.progress import Progress, silent
 from gapscope.recording.evaluating import evaluating
 from gapscope.recording.input_gram import input_gram
@@ -82,11 +81,11 @@ def record_by_layers(
     recorder = _Recorder(network, images, wanted, batch_size, precision, budget, torch.device(device))
     with (
         evaluating(network, recorder.device),
-        tempfile.TemporaryDirectory(prefix="gapscope-record-") as folder,
+        temporary_folder() as folder,
         ThreadPoolExecutor(1) as beside,
     ):
         about = beside.submit(_about, network, images, recorder.device)
-        live = LiveTensors(budget, recorder.device, Path(folder), recorder.schedule.arena())
+        live = LiveTensors(budget, recorder.device, folder, recorder.schedule.arena())
         recorder.run(live, progress, (provenance or {}).get("arm", ""))
     return Recording(
         layers=np.array(wanted),

@@ -1,5 +1,6 @@
 """Where do activations stay until no later layer needs them? In memory up to a budget, past it in mapped files."""
 
+import os
 import re
 import shutil
 from math import prod
@@ -73,6 +74,7 @@ class LiveTensors:
             self.peak_in_memory = max(self.peak_in_memory, held + size * FLOAT_BYTES)
         else:
             self._check_disk(size * FLOAT_BYTES)
+            reserve_file(self._file(layer), size * FLOAT_BYTES)
             flat = torch.from_file(str(self._file(layer)), shared=True, size=size, dtype=torch.float32)
             self.spilled.append(layer)
         n, c, h, w = shape
@@ -101,6 +103,25 @@ class LiveTensors:
 
     def _file(self, layer: int) -> Path:
         return self.folder / f"layer{layer}.float32"
+
+
+def reserve_file(path: Path, size: int) -> None:
+    """A file whose bytes have a place on the disk: writing through memory to one that has none ends the process.
+
+    Raises:
+        InputError: The disk, or a limit on it, has no room.
+    """
+    try:
+        with path.open("wb") as stream:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(stream.fileno(), 0, size)
+            else:
+                stream.truncate(size)
+    except OSError as error:
+        raise InputError(
+            f"one layer needs {byte_size(size, up=True)} in a temporary file, but {path.parent.parent} has no room for "
+            f"it ({error.strerror}). Set TMPDIR to a folder on a larger disk, or give more memory."
+        ) from None
 
 
 def empty(size: int, device: torch.device) -> Tensor:

@@ -5,9 +5,7 @@ it is and watched by hooks. All three give the same numbers.
 """
 
 import hashlib
-import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -16,6 +14,7 @@ from torch import Tensor, nn
 
 from gapscope.detector.network import Darknet
 from gapscope.errors import InputError
+from gapscope.leftovers import temporary_folder
 from gapscope.progress import Progress, silent
 from gapscope.recording import layer_sync
 from gapscope.recording.choose import Layers, choose_indices, choose_outputs, choose_skipped
@@ -163,8 +162,8 @@ def _measure(
     widest = max(wanted, key=lambda output: output.num_features)
     working = usual_working_bytes(widest, probe)
     check_budget(budget, working, f"layer {widest.name}", len(probe), probe.images.shape[-1])
-    with tempfile.TemporaryDirectory(prefix="gapscope-record-") as folder:
-        live = LiveTensors(budget, probe.device, Path(folder))
+    with temporary_folder() as folder:
+        live = LiveTensors(budget, probe.device, folder)
         why_not = "hooks"
         if method != "hooks":
             try:

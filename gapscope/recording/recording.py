@@ -1,24 +1,34 @@
 """What one network made of the probe images: the file between recording and comparing."""
 
+import errno
 import hashlib
 import json
+import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from gapscope.errors import InputError
 from gapscope.files import atomic_path
+from gapscope.intact import check_intact, remedy
+from gapscope.recording.netcdf import check_own_values
 from gapscope.showing import first_and_last, html_table
 from gapscope.words import number_of
 
 FORMAT = "gapscope recording 1"
 STATISTICS = ("mean", "median", "std", "min", "max")
 PER_LAYER = ("kind", "p", "channels", *STATISTICS)
+IN_MEMORY = 2**30
+"""Bytes of the largest dataset that is put together in memory."""
+HEADROOM = 2**27
+"""Bytes that must be free beyond those of a larger dataset's values."""
 ATTRIBUTES = ("network_sha256", "pixels_sha256", "size", "device", "dtype")
 
 
@@ -175,16 +185,31 @@ def read_recording(path: Path | str) -> Recording:
             if field.name not in {"images", "provenance", "skipped", "input_gram", *ATTRIBUTES}
         }
         arrays["input_gram"] = dataset["input_gram"].to_numpy() if "input_gram" in dataset else None
-        skipped = json.loads(attrs.pop("skipped", "{}"))
+        skipped = dict(json.loads(attrs.pop("skipped", "{}")))
         images = tuple(str(name) for name in dataset["image"].to_numpy())
+        own |= {name: str(own[name]) for name in ATTRIBUTES if name != "size"}
+        own["size"] = int(own["size"])
+        arrays["kind"] = arrays["kind"].astype(str)
+        if not np.issubdtype(arrays["layers"].dtype, np.integer):
+            arrays["layers"] = arrays["layers"].astype(str)
+        _check_numbers(arrays)
+        provenance = {key: str(value) for key, value in attrs.items()}
+        return Recording(**arrays, **own, images=images, provenance=provenance, skipped=skipped)
     except KeyError as error:
-        raise InputError(f"{path} is a recording without {error}. Record it again.") from error
-    own["size"] = int(own["size"])
-    arrays["kind"] = arrays["kind"].astype(str)
-    if not np.issubdtype(arrays["layers"].dtype, np.integer):
-        arrays["layers"] = arrays["layers"].astype(str)
-    provenance = {key: str(value) for key, value in attrs.items()}
-    return Recording(**arrays, **own, images=images, provenance=provenance, skipped=skipped)
+        raise InputError(f"{path} is a recording without {error}. {remedy(Path(path), 'Record it again')}") from error
+    except (ValueError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+        raise InputError(
+            f"{path} cannot be read as a recording ({error}). {remedy(Path(path), 'Record it again')}"
+        ) from error
+
+
+def _check_numbers(arrays: Mapping[str, Any]) -> None:
+    for name, values in arrays.items():
+        if name not in ("layers", "kind") and values is not None and not np.issubdtype(values.dtype, np.number):
+            raise ValueError(f"{name} is {values.dtype}, not numbers")
+    for name in ("p", "channels"):
+        if not np.issubdtype(arrays[name].dtype, np.integer) or (arrays[name] < 0).any():
+            raise ValueError(f"{name} holds what is no count")
 
 
 def _plain(layers: NDArray[np.int64] | NDArray[np.str_]) -> NDArray[Any]:
@@ -193,23 +218,40 @@ def _plain(layers: NDArray[np.int64] | NDArray[np.str_]) -> NDArray[Any]:
 
 
 def write_dataset(dataset: xr.Dataset, path: Path) -> None:
-    """Write a dataset as netCDF (HDF5), whole or not at all."""
-    with atomic_path(path) as temporary:
+    """Write a dataset as netCDF (HDF5), whole or not at all.
+
+    HDF5 that finds the disk full brings the whole process down when it ends. So what is not too large is put together
+    in memory, and for the rest there must be room before it is begun.
+
+    Raises:
+        OSError: The disk is full, or the place cannot be written to.
+    """
+    small = dataset.nbytes <= IN_MEMORY
+    with atomic_path(path, locked=small) as temporary:
+        if small:
+            temporary.write_bytes(dataset.to_netcdf(engine="h5netcdf"))
+            return
+        if shutil.disk_usage(path.parent).free < dataset.nbytes + HEADROOM:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         dataset.to_netcdf(temporary, engine="h5netcdf")
 
 
-def read_dataset(path: Path, form: str, what: str, remedy: str) -> xr.Dataset:
+def read_dataset(path: Path, form: str, what: str, otherwise: str) -> xr.Dataset:
     """Read netCDF into memory and check its `format` attribute.
 
     Raises:
         InputError: If there is no such file, it is broken or cut off, or is something else.
     """
     if not path.is_file():
-        raise InputError(f"there is no file {path}. It should be {what}. {remedy}.")
+        raise InputError(f"there is no file {path}. It should be {what}. {otherwise}.")
+    check_intact(path)
     try:
+        with h5py.File(path, "r") as file:
+            check_own_values(file, path)
         dataset = xr.load_dataset(path, engine="h5netcdf")
-    except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:  # what HDF5 raises on damaged files
-        raise InputError(f"{path} cannot be read: it is broken or cut off ({error}). {remedy}.") from error
+    except Exception as error:  # HDF5, h5netcdf and xarray raise a different kind for every way a file can be broken
+        advice = remedy(path, otherwise)
+        raise InputError(f"{path} cannot be read: it is broken or cut off ({error}). {advice}") from error
     if dataset.attrs.get("format") != form:
         raise InputError(f"{path} is not {what}: its format is {dataset.attrs.get('format')!r}, not {form!r}.")
     return dataset

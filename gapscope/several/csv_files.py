@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from gapscope.findings.estimates import Estimate
+from gapscope.paper.table_files import frame_csv
 from gapscope.several.line_up import SideBySide
 from gapscope.several.runs import Run
 
@@ -27,11 +28,7 @@ def csv_files(side: SideBySide) -> dict[str, str]:
         "warnings": _warnings,
     }
     frames = {name: pd.DataFrame(list(make(side))) for name, make in makers.items()}
-    return {
-        f"several-{name}.csv": frame.to_csv(index=False, lineterminator="\n")
-        for name, frame in frames.items()
-        if len(frame)
-    }
+    return {f"several-{name}.csv": frame_csv(frame) for name, frame in frames.items() if len(frame)}
 
 
 def _start(run: Run) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """A whole domain of streets as a folder on disk: PNG images and one COCO file."""
 
 import json
-import signal
+import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
@@ -13,6 +13,7 @@ from PIL import Image
 
 from gapscope.errors import InputError
 from gapscope.files import atomic_path, hash_file, read_text, write_json
+from gapscope.interruptions import leave_to_parent
 from gapscope.progress import Progress, silent
 from gapscope.streets.drives import check_style
 from gapscope.streets.render import render
@@ -127,7 +128,7 @@ def _rendered(folder: Path, recipe: Recipe, wanted: list[int], processes: int) -
         return
     # "spawn" starts clean processes everywhere: a forked copy of a process with threads (torch, Embree) may hang.
     pool = ProcessPoolExecutor(
-        min(processes, len(wanted)), get_context("spawn"), initializer=_leave_interrupts_to_parent
+        min(processes, len(wanted)), get_context("spawn"), initializer=leave_to_parent, initargs=(os.getpid(),)
     )
     try:
         jobs: dict[Future[None], int] = {pool.submit(write_image, folder, recipe, index): index for index in wanted}
@@ -136,10 +137,6 @@ def _rendered(folder: Path, recipe: Recipe, wanted: list[int], processes: int) -
             yield jobs[job]
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _leave_interrupts_to_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _claim(folder: Path, recipe: Recipe) -> None:

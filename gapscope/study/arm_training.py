@@ -17,6 +17,8 @@ from gapscope.detector.weights import load_backbone, save_weights
 from gapscope.errors import InputError
 from gapscope.evaluation.evaluate import evaluate
 from gapscope.files import hash_file, read_text, write_json
+from gapscope.intact import check_intact, remedy
+from gapscope.leftovers import remove_left_files
 from gapscope.progress import Progress
 from gapscope.run_folder import RunFolder, RunName
 from gapscope.study.domain_files import load_domain, load_split
@@ -36,6 +38,7 @@ def train_run(study: Study, keys: UnitKeys, *, run: RunName) -> None:
         InputError: If the devices are not there, or another process trains this arm with this seed.
     """
     with study.folder.locked(study.folder.training(run)):
+        remove_left_files(study.folder.training(run))
         fabric = make_fabric(study.experiment.train)
         if fabric.world_size > 1:
             launch(fabric, train_arm, study, keys, run, report=study.progress)
@@ -144,10 +147,12 @@ def training_left(folder: RunFolder, run: RunName) -> str:
         InputError: If the summary that it left is broken.
     """
     path = folder.training_summary(run)
+    check_intact(path)
     try:
         return str(json.loads(read_text(path))["weights_sha256"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} cannot be read as a training's summary: {error}. Delete it and run again.") from error
+        advice = remedy(path, "Delete it and run again")
+        raise InputError(f"{path} cannot be read as a training's summary: {error}. {advice}") from error
 
 
 def training_summary(

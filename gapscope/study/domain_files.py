@@ -25,6 +25,7 @@ from gapscope.data.statistics import domain_fingerprint, domain_summary
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 from gapscope.files import hash_file, hash_value, read_text, write_json
+from gapscope.intact import check_intact, remedy
 from gapscope.progress import Progress, silent
 from gapscope.run_folder import RunFolder
 from gapscope.study.domains import PreparedDomain, domain_root
@@ -103,6 +104,7 @@ def data_parts(folder: RunFolder, name: str, *, is_probe: bool) -> dict[str, str
         InputError: If the summary that the data stage left is broken.
     """
     path = folder.summary(name)
+    check_intact(path)
     try:
         parts = {part: str(found) for part, found in json.loads(read_text(path)).get("parts_sha256", {}).items()}
     except (OSError, ValueError, AttributeError) as error:
@@ -120,6 +122,7 @@ def data_left(folder: RunFolder, name: str, *, is_probe: bool) -> list[str]:
         InputError: If the summary that the data stage left is broken.
     """
     path = folder.summary(name)
+    check_intact(path)
     try:
         summary = json.loads(read_text(path))
         prints = [summary["fingerprint"], summary["files_sha256"]]
@@ -161,10 +164,21 @@ def load_domain(name: str, domain: Domain, folder: RunFolder, data_root: Path | 
 
 def load_split(table: AnnotationTable, name: str, split: str, folder: RunFolder) -> np.ndarray:
     """Indices into the table of the images of a split."""
-    return indices_of(table, read_list(folder.split(name, split)))
+    path = folder.split(name, split)
+    return indices_of(table, read_list(path), path)
 
 
-def indices_of(table: AnnotationTable, paths: list[str]) -> np.ndarray:
-    """Where in the table these images stand."""
+def indices_of(table: AnnotationTable, paths: list[str], where: Path) -> np.ndarray:
+    """Where in the table these images stand.
+
+    Raises:
+        InputError: The table holds no such image; `where` is the list that names it.
+    """
     known = {str(path): i for i, path in enumerate(table.paths)}
+    for path in paths:
+        if path not in known:
+            raise InputError(
+                f"{where} names {path!r}, which the annotations of its domain do not hold. "
+                + remedy(where, "Delete both and run again")
+            )
     return np.array([known[path] for path in paths], np.int64)

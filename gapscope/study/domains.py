@@ -33,6 +33,8 @@ from gapscope.run_folder import RunFolder
 from gapscope.study.fair_boxes import fair_boxes
 
 DATA_ROOT_VARIABLE = "GAPSCOPE_DATA"
+NO_DATA = ("/proc", "/sys", "/dev")
+"""Folders that are no files on a disk."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,13 @@ def domain_root(name: str, domain: Domain, folder: RunFolder, data_root: Path | 
         root = base / root
     if not root.is_dir():
         raise InputError(f"[domains.{name}]: there is no folder {root}. Check root and the data root.")
-    return root.resolve()
+    resolved = root.resolve()
+    if resolved.parent == resolved or any(resolved.is_relative_to(place) for place in NO_DATA):
+        raise InputError(
+            f"[domains.{name}]: root = '{domain.root}' is {resolved}, which holds the machine and no data set. Name "
+            "the folder of the images."
+        )
+    return resolved
 
 
 def given_data_root(data_root: Path | None) -> Path | None:

@@ -4,7 +4,6 @@
 that stood in their place, so keeping them costs disk only once others have taken that place.
 """
 
-import json
 import os
 import shutil
 from collections.abc import Iterable
@@ -12,8 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from gapscope.files import atomic_path, read_text, write_json
-from gapscope.run_folder import RunFolder
+from gapscope.files import atomic_path, write_json
+from gapscope.intact import is_intact, parse_checksums
+from gapscope.run_folder import RunFolder, sealed
 
 RECORD = "record.json"
 STAGES_KEPT = ("train", "evaluate", "record", "compare")
@@ -24,8 +24,10 @@ KEY_LETTERS = 12
 def keep_aside(folder: RunFolder, unit: str, record: dict[str, Any], paths: Iterable[Path]) -> Path:
     """Keep the files of a finished unit under their key, whole or not at all; they stay where they are, too."""
     place = folder.before(unit) / str(record["key"])[:KEY_LETTERS]
-    if place.exists():
-        return place
+    if (place / RECORD).is_file():
+        if _is_whole(place, folder.read_record(unit, place / RECORD) or {}):
+            return place
+        shutil.rmtree(place)
     growing = place.with_name(f".{place.name}")
     shutil.rmtree(growing, ignore_errors=True)
     for path in paths:
@@ -33,21 +35,29 @@ def keep_aside(folder: RunFolder, unit: str, record: dict[str, Any], paths: Iter
             target = growing / path.relative_to(folder.root)
             target.parent.mkdir(parents=True, exist_ok=True)
             _link(path, target)
-    write_json(growing / RECORD, record)
+    write_json(growing / RECORD, sealed(record))
     growing.rename(place)
     return place
 
 
 def find_kept(folder: RunFolder, unit: str, keys: Iterable[str | None]) -> Path | None:
-    """Where a result of one of these keys is kept with all its files, or None."""
+    """Where a result of one of these keys is kept with all its files, none of them damaged; or None."""
     for key in keys:
         if key is not None:
             record = folder.before(unit) / key[:KEY_LETTERS] / RECORD
             found = folder.read_record(unit, record)
             if found is not None and found.get("key") == key:
-                if all((record.parent / file).exists() for file in found["files"]):
+                if _is_whole(record.parent, found):
                     return record
     return None
+
+
+def _is_whole(place: Path, record: dict[str, Any]) -> bool:
+    """Whether all files of a kept result are there, and hold what they held."""
+    sums = parse_checksums(record)
+    return all((place / file).exists() for file in record.get("files", ())) and all(
+        is_intact(place / file, noted) for file, noted in sums.items() if (place / file).exists()
+    )
 
 
 def take_back(folder: RunFolder, unit: str, record: Path) -> None:
@@ -61,7 +71,7 @@ def take_back(folder: RunFolder, unit: str, record: Path) -> None:
             with atomic_path(folder.root / path.relative_to(kept)) as temporary:
                 temporary.unlink()
                 _link(path, temporary)
-    folder.write_record(unit, json.loads(read_text(record)))
+    folder.write_record(unit, folder.read_record(unit, record) or {})
     shutil.rmtree(kept)
     with suppress(OSError):  # others of this unit are kept beside it
         kept.parent.rmdir()

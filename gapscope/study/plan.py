@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from gapscope.intact import is_damaged
 from gapscope.run_folder import RunFolder
 from gapscope.study.domains import domain_root
 from gapscope.study.kept import STAGES_KEPT
@@ -40,9 +41,15 @@ class Todo:
     """That the finished result took; of one that is anew, the mean of its stage; None if nothing is known."""
 
 
-def plan(study: Study, units: Sequence[Unit]) -> list[Todo]:
-    """What is to be done, in the order in which it can be done. Reads the run folder, changes nothing."""
-    found = ledger(units, study.folder)
+def plan(study: Study, units: Sequence[Unit], *, by_times: bool = False) -> list[Todo]:
+    """What is to be done, in the order in which it can be done. Reads the run folder, changes nothing.
+
+    Args:
+        study: The study.
+        units: All of its units.
+        by_times: See `ledger`.
+    """
+    found = ledger(units, study.folder, by_times=by_times)
     took: dict[str, list[float]] = defaultdict(list)
     for one in found.values():
         if one.record is not None:
@@ -77,6 +84,9 @@ def reasons(one: Standing, study: Study) -> Iterator[str]:
     unit, record = one.unit, one.record or {}
     for path in one.missing:
         yield f"{path.relative_to(study.folder.root)} is gone"
+    hurt = [path.relative_to(study.folder.root).as_posix() for path in one.damaged]
+    if hurt:
+        yield f"{_names(hurt)} {'is' if len(hurt) == 1 else 'are'} damaged: not what this unit wrote there"
     if one.known:
         return
     if "made_from" not in record and one.follows:
@@ -129,7 +139,7 @@ def _goes_on_from(one: Standing, study: Study) -> int | None:
     then = record.get("made_from")
     if unit.run is None or then is None or not _only_ends_otherwise(one) or not _changed(one) <= unit.ends_by:
         return None
-    if not study.folder.end_state(unit.run).exists():
+    if not study.folder.end_state(unit.run).exists() or is_damaged(study.folder.metrics(unit.run)):
         return None
     rows = read_epochs(study.folder.metrics(unit.run))
     if not rows:
@@ -163,6 +173,8 @@ def _why_not(one: Standing, study: Study) -> str:
     if not _changed(one) <= one.unit.ends_by:
         schedule = study.experiment.train.schedule
         return f'with schedule "{schedule}" every learning rate depends on how many epochs there are'
+    if is_damaged(study.folder.metrics(one.unit.run)):
+        return "its metrics.jsonl is damaged"
     if not study.folder.end_state(one.unit.run).exists():
         return "where it ended was not kept"
     return "it would have ended before"

@@ -1,14 +1,21 @@
 """The images that every network looks at: a seeded draw from the test images of a domain."""
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.config import Experiment
+from gapscope.data.splits import read_list, write_list
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
-from gapscope.files import write_text
+from gapscope.files import read_text
+from gapscope.intact import remedy
 from gapscope.recording.recording import hash_names
 from gapscope.run_folder import RunFolder
+
+HASH_LINE = "# sha256 "
+"""How the first line of a probe list begins."""
 
 
 def check_probe(experiment: Experiment, name: str, found: int) -> None:
@@ -40,5 +47,20 @@ def write_probe(
     plan = experiment.probe
     drawn = np.sort(np.random.default_rng(plan.seed).choice(test, plan.images, replace=False))
     paths = [str(path) for path in table.paths[drawn]]
-    lines = [f"# sha256 {hash_names(paths)}", *paths]
-    write_text(folder.probe(name), "".join(f"{line}\n" for line in lines))
+    write_list(folder.probe(name), paths, f"{HASH_LINE}{hash_names(paths)}")
+
+
+def read_probe(path: Path) -> list[str]:
+    """The images of a probe in their order.
+
+    Raises:
+        InputError: The list cannot be read, or is not the one that its first line has the hash of.
+    """
+    paths = read_list(path)
+    first = read_text(path).partition("\n")[0]
+    if first.startswith(HASH_LINE) and first.removeprefix(HASH_LINE).strip() != hash_names(paths):
+        raise InputError(
+            f"{path} is not the list whose hash its first line holds: names or their order were changed. "
+            + remedy(path, "Delete it and run again")
+        )
+    return paths

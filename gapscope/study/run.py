@@ -11,18 +11,21 @@ import tomli_w
 from gapscope.config import Experiment
 from gapscope.data.splits import read_list
 from gapscope.errors import InputError
+from gapscope.experiment_file import sealed
 from gapscope.files import read_text, write_json, write_text
+from gapscope.leftovers import remove_left_files
 from gapscope.progress import Progress, silent
 from gapscope.run_folder import STAGES, RunFolder, RunName
 from gapscope.study.domains import given_data_root, told_together
 from gapscope.study.environment import environment
+from gapscope.study.file_list import remove_damaged
 from gapscope.study.kept import STAGES_KEPT, keep_aside, take_back
 from gapscope.study.plan import Todo, plan
 from gapscope.study.probe import check_probe
 from gapscope.study.side_by_side import do_side_by_side
 from gapscope.study.stages import training_unit, units_of
 from gapscope.study.study import Study
-from gapscope.study.units import Unit, UnitKeys, adopt, ledger, note_done, pending, with_needs
+from gapscope.study.units import Unit, UnitKeys, adopt, damaged_files, ledger, note_done, pending, with_needs
 from gapscope.words import did_you_mean
 
 Announce = Callable[[Sequence[Todo]], None]
@@ -66,9 +69,11 @@ def run(
     if only is not None and only not in STAGES:
         raise InputError(f"there is no stage '{only}'. The stages are: {', '.join(STAGES)}.")
     study = Study(experiment, RunFolder(out), data_root, progress)
+    study.folder.refuse_links()
     units = units_of(study)
     check(pending(units, study.folder), study, only=only, jobs=jobs)
     with study.folder.locked():
+        remove_left_files(study.folder.root)
         tell(announce, study, units, only)
         write_settings(study, config_text)
         adopt(units, study.folder)
@@ -116,6 +121,7 @@ def train_one(
     if seed not in experiment.seeds:
         raise InputError(f"there is no seed {seed}: the experiment's seeds are {experiment.seeds}. Add it there.")
     study = Study(experiment, RunFolder(out), data_root, progress)
+    study.folder.refuse_links()
     every = units_of(study)
     units = with_needs(training_unit(RunName(arm, seed)), every)
     waiting = pending(units, study.folder)
@@ -219,12 +225,18 @@ def restore(units: Sequence[Unit], study: Study) -> None:
 
 
 def put_aside(unit: Unit, study: Study) -> None:
-    """Before a unit's files are replaced: keep the result that stands there, and drop its record."""
+    """Before a unit's files are replaced: keep the result that stands there, and drop its record.
+
+    What is damaged is not kept, and is deleted, so that nothing goes on with it.
+    """
     folder = study.folder
     record = folder.read_record(unit.name)
-    if record is not None and unit.stage in STAGES_KEPT and all(path.exists() for path in unit.outputs):
+    damaged = list(damaged_files(unit, record, folder)) if record is not None else []
+    if record is not None and not damaged and unit.stage in STAGES_KEPT and all(path.exists() for path in unit.outputs):
         keep_aside(folder, unit.name, record, (*unit.outputs, *unit.beside))
     folder.forget(unit.name)
+    for path in damaged:
+        remove_damaged(path)
 
 
 def has_settings(study: Study) -> bool:
@@ -233,8 +245,8 @@ def has_settings(study: Study) -> bool:
 
 
 def resolved(study: Study) -> str:
-    """The experiment file with every default."""
-    return tomli_w.dumps(study.experiment.model_dump(mode="json", exclude_none=True))
+    """The experiment file with every default, and its own hash in the first line."""
+    return sealed(tomli_w.dumps(study.experiment.model_dump(mode="json", exclude_none=True)))
 
 
 def write_settings(study: Study, config_text: str | None) -> None:

@@ -145,6 +145,7 @@ def run_test_images(run: Path | str, domain: str, data_root: Path | str | None) 
     folder, data_root = RunFolder(Path(run)), None if data_root is None else Path(data_root)
     if not folder.config.is_file():
         raise InputError(f"{run} holds no run: {folder.config.name} is missing. Name a folder that a study was run in.")
+    folder.refuse_links()
     experiment = read_config(folder.config)
     if domain not in experiment.domains:
         known = did_you_mean(domain, list(experiment.domains))

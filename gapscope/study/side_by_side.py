@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import queue
 import signal
-import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -15,12 +14,17 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from gapscope.errors import InputError
+from gapscope.interruptions import leave_to_parent
+from gapscope.shortage import ADVICE_MEMORY, is_out_of_memory
 from gapscope.study.study import Study
 from gapscope.study.units import Unit, UnitKeys
-from gapscope.training.processes import die_with
 
 SECONDS_TO_END = 30.0
 """How long a process that is to stop may take to save what it has."""
+KILLED = (
+    "{name}: its process was killed, which is what the system does when memory runs out. Lower --jobs or [train] "
+    "batch_size, and give the same command again: it goes on from the last checkpoint."
+)
 Finished = Callable[[Unit, float], None]
 """Told of each unit that ended well, with its seconds."""
 
@@ -46,14 +50,17 @@ def do_side_by_side(
         finished: Called with each unit that ended well, and its seconds.
 
     Raises:
-        InputError: If a unit raised one; the others are stopped. What they saved is gone on with the next time.
+        InputError: If a unit raised one, or its process was killed or had not enough memory. Those that do not need it
+            are done first.
     """
     context = multiprocessing.get_context("spawn")
     messages = context.Queue()
     threads = max(1, (os.cpu_count() or 1) // jobs)
     waiting, running = list(units), dict[str, tuple[Unit, BaseProcess]]()
+    failed: dict[str, tuple[str, str]] = {}
     try:
         while waiting or running:
+            waiting = [unit for unit in waiting if not failed.keys() & set(unit.needs)]
             blocked = {unit.name for unit in waiting} | set(running)
             ready = [unit for unit in waiting if not blocked.intersection(unit.needs)]
             process: BaseProcess
@@ -73,7 +80,12 @@ def do_side_by_side(
                 process.join()
                 finished(unit, seconds)
             else:
-                raise InputError(content[0]) if kind == "refused" else RuntimeError(content[0])
+                name, said = content
+                failed[name] = kind, said
+                running.pop(name)[1].join()
+        if failed:
+            told = "\n".join(said for _, said in failed.values())
+            raise InputError(told) if all(kind == "refused" for kind, _ in failed.values()) else RuntimeError(told)
     finally:
         for _, process in running.values():
             process.terminate()  # a training saves a checkpoint first
@@ -90,13 +102,16 @@ def _next_message(messages: Any, running: dict[str, tuple[Unit, BaseProcess]]) -
         except queue.Empty:
             for name, (_, process) in running.items():
                 if process.exitcode is not None and messages.empty():
-                    return "failed", f"the process of {name} ended with code {process.exitcode} without a word."
+                    if process.exitcode == -signal.SIGKILL:
+                        return "refused", name, KILLED.format(name=name)
+                    said = f"the process of {name} ended with code {process.exitcode} without a word."
+                    return "failed", name, said
 
 
 def _work(unit: Unit, keys: UnitKeys, study: Study, threads: int, parent: int, messages: Any) -> None:
     """What a process does: one unit, with its news sent to the parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interruption means
-    threading.Thread(target=die_with, args=(parent,), daemon=True).start()
+    leave_to_parent(parent)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a training saves a checkpoint first
     try:
         import torch
 
@@ -106,8 +121,11 @@ def _work(unit: Unit, keys: UnitKeys, study: Study, threads: int, parent: int, m
         unit.work(study, keys)
         messages.put(("done", unit.name, time.perf_counter() - started))
     except InputError as error:
-        messages.put(("refused", str(error)))
+        messages.put(("refused", unit.name, str(error)))
     except KeyboardInterrupt:
         messages.cancel_join_thread()  # nobody listens any more
-    except BaseException:
-        messages.put(("failed", f"{unit.name} failed:\n{traceback.format_exc()}"))
+    except BaseException as error:
+        if is_out_of_memory(error):
+            messages.put(("refused", unit.name, f"{unit.name}: {ADVICE_MEMORY}"))
+        else:
+            messages.put(("failed", unit.name, f"{unit.name} failed:\n{traceback.format_exc()}"))

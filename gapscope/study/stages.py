@@ -81,6 +81,7 @@ def data_units(study: Study) -> Iterator[Unit]:
         outputs = [folder.annotations(name), *splits, folder.summary(name)]
         outputs += [folder.domain(name) / LEFT_OUT] if domain.skip_bad else []
         outputs += [folder.probe(name)] if is_probe else []
+        listed = folder.file_list(name) if domain.generate else None
         yield Unit(
             "data",
             f"data/{name}",
@@ -91,6 +92,8 @@ def data_units(study: Study) -> Iterator[Unit]:
             partial(data_left, folder, name, is_probe=is_probe),
             partial(data_parts, folder, name, is_probe=is_probe),
             domain=name,
+            beside=() if listed is None else (listed,),
+            lists=listed,
             formerly=former_keys.data(experiment, domain, source, named, is_probe=is_probe),
         )
 

@@ -91,7 +91,7 @@ class Watched:
             InputError: If the folder holds no run (any more), one of its files is broken, or a data set is not there.
         """
         study, units = self._units()
-        experiment, todo = study.experiment, plan(study, units)
+        experiment, todo = study.experiment, plan(study, units, by_times=True)
         waiting = {one.unit.name: one for one in todo}
         trainings = tuple(_trainings(units, waiting, self.folder, experiment))
         stages = tuple(_stages(units, waiting, self.folder, trainings))
@@ -108,6 +108,7 @@ class Watched:
             ) from None
         version = stat.st_mtime_ns, stat.st_size, stat.st_ino
         if self._known is None or self._known[0] != version:
+            self.folder.refuse_links()
             study = Study(read_config(config), self.folder, self.data_root)
             self._known = version, study, units_of(study)
         return self._known[1:]

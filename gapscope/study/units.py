@@ -1,12 +1,15 @@
 """Units of work: what each is made from, what it leaves behind, and which of them still have to be done."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gapscope.errors import InputError
 from gapscope.files import hash_value
-from gapscope.run_folder import RunFolder, RunName
+from gapscope.intact import CHECKSUMS, Checksum, is_intact, note_checksums, parse_checksums
+from gapscope.run_folder import RunFolder, RunName, broken_record
+from gapscope.study.file_list import damaged_in_list
 from gapscope.study.former_keys import former_key
 from gapscope.study.kept import find_kept
 from gapscope.study.made_from import MadeFrom, deciding, noted
@@ -57,6 +60,8 @@ class Unit:
     """Names of what it is made from that only say when it ends."""
     beside: tuple[Path, ...] = ()
     """Files that belong to its outputs, but without which it is done as well."""
+    lists: Path | None = None
+    """A file that it leaves, which lists further files with their checksums, see `gapscope.study.file_list`."""
     formerly: Any = field(default=None, repr=False)
     """What went into its key before, see `former_keys`."""
 
@@ -74,6 +79,8 @@ class Standing:
     """Whether the record is of the result that is wanted now."""
     missing: tuple[Path, ...]
     """Outputs that are not there."""
+    damaged: tuple[Path, ...]
+    """Files of its that are not what the unit has left there."""
     follows: tuple[str, ...]
     """Units that it needs and that have to be made first."""
     kept: Path | None
@@ -87,7 +94,7 @@ class Standing:
 
     @property
     def done(self) -> bool:
-        return self.known and not self.missing and not self.follows
+        return self.known and not self.missing and not self.damaged and not self.follows
 
     @property
     def settled(self) -> bool:
@@ -95,19 +102,24 @@ class Standing:
         return self.done or self.kept is not None
 
 
-def ledger(units: Sequence[Unit], folder: RunFolder) -> dict[str, Standing]:
+def ledger(units: Sequence[Unit], folder: RunFolder, *, by_times: bool = False) -> dict[str, Standing]:
     """How every unit stands; each must come after those that it needs.
 
     A key is a hash of what the unit is made from and of what the units that it needs have left. The report tells of
     everything, so it goes by what they are made from.
+
+    Args:
+        units: In their order.
+        folder: Of the run.
+        by_times: Read no file that has its size and was not written after its record: for who only looks.
     """
     found: dict[str, Standing] = {}
     for unit in units:
-        found[unit.name] = look_up(unit, found, folder)
+        found[unit.name] = look_up(unit, found, folder, by_times=by_times)
     return found
 
 
-def look_up(unit: Unit, before: dict[str, Standing], folder: RunFolder) -> Standing:
+def look_up(unit: Unit, before: dict[str, Standing], folder: RunFolder, *, by_times: bool = False) -> Standing:
     """How a unit stands, given those that it needs."""
     above = [before[name] for name in unit.needs]
     is_report = unit.stage == "report"
@@ -125,8 +137,9 @@ def look_up(unit: Unit, before: dict[str, Standing], folder: RunFolder) -> Stand
     record = folder.read_record(unit.name)
     known = record is not None and record.get("key") in (keys.now, keys.former, keys.whole)
     missing = tuple(path for path in unit.outputs if not path.exists())
+    damaged = tuple(damaged_files(unit, record, folder, by_times=by_times)) if known and record else ()
     follows = tuple(one.unit.name for one in above if not one.settled)
-    kept = None if follows or (known and not missing) else find_kept(folder, unit.name, keys)
+    kept = None if follows or (known and not missing and not damaged) else find_kept(folder, unit.name, keys)
     stands = (record if known else folder.read_record(unit.name, kept) if kept else None) or {}
     left = stands.get("left")
     was = stands.get("formerly_left", left if unit.stage == "data" else None)
@@ -137,6 +150,7 @@ def look_up(unit: Unit, before: dict[str, Standing], folder: RunFolder) -> Stand
         record,
         known,
         missing,
+        damaged,
         follows,
         kept,
         passed_on=left or keys.now,
@@ -144,6 +158,35 @@ def look_up(unit: Unit, before: dict[str, Standing], folder: RunFolder) -> Stand
         whole_passed_on=left or keys.whole,
         formerly_passed_on=was or keys.former,
     )
+
+
+def damaged_files(
+    unit: Unit, record: Mapping[str, Any], folder: RunFolder, *, by_times: bool = False
+) -> Iterator[Path]:
+    """Outputs of a unit that are there and are not what they were, and what its list names and is gone or other than it
+    was. Nothing is known of records of before there were checksums."""
+    written = folder.record_of(unit.name).stat().st_mtime_ns if by_times else None
+    sums = noted_checksums(unit, record, folder)
+    for path in unit.outputs:
+        noted = sums.get(path.relative_to(folder.root).as_posix())
+        if noted is not None and path.exists() and not is_intact(path, noted, written):
+            yield path
+    noted = sums.get(unit.lists.relative_to(folder.root).as_posix()) if unit.lists is not None else None
+    if unit.lists is not None and noted is not None:
+        whole = is_intact(unit.lists, noted, written)
+        yield from damaged_in_list(unit.lists, written) if whole else (unit.lists,)
+
+
+def noted_checksums(unit: Unit, record: Mapping[str, Any], folder: RunFolder) -> dict[str, Checksum]:
+    """The checksums in a unit's record.
+
+    Raises:
+        InputError: They are broken.
+    """
+    try:
+        return parse_checksums(record)
+    except (ValueError, TypeError, AttributeError):
+        raise InputError(broken_record(folder.record_of(unit.name))) from None
 
 
 def _told(one: Standing, unit: Unit) -> str:
@@ -176,6 +219,7 @@ def note_done(standing: Standing, folder: RunFolder, seconds: float) -> None:
         "version": STAGE_VERSIONS[unit.stage],
         "made_from": noted(unit.made_from),
         "needs": standing.needs,
+        CHECKSUMS: checksums_of(unit, folder),
     }
     if unit.left is not None:
         record["left"] = hash_value(unit.left())
@@ -184,8 +228,14 @@ def note_done(standing: Standing, folder: RunFolder, seconds: float) -> None:
     folder.write_record(unit.name, record)
 
 
+def checksums_of(unit: Unit, folder: RunFolder) -> dict[str, Checksum]:
+    """Of the files that a unit has just left. Whoever reads a run writes its page anew, so that has none."""
+    return {} if unit.stage == "report" else note_checksums(folder.root, (*unit.outputs, *unit.beside))
+
+
 def adopt(units: Sequence[Unit], folder: RunFolder) -> None:
-    """Write records of finished units anew that have a former key, or do not say what they were made from."""
+    """Write records of finished units anew that have a former key, do not say what they were made from, or hold no
+    checksums yet."""
     found: dict[str, Standing] = {}
     for unit in units:
         one = look_up(unit, found, folder)
@@ -197,6 +247,8 @@ def adopt(units: Sequence[Unit], folder: RunFolder) -> None:
             if "left" not in record and "left" in new and unit.stage == "data":
                 folder.write_record(unit.name, new | {"formerly_left": one.formerly_passed_on})
             one = look_up(unit, found, folder)
+        elif one.known and record is not None and not one.missing and CHECKSUMS not in record:
+            folder.write_record(unit.name, record | {CHECKSUMS: checksums_of(unit, folder)})
         found[unit.name] = one
 
 

@@ -6,7 +6,6 @@ import torch
 
 from gapscope.arms import trained_layers
 from gapscope.data.samples import Samples
-from gapscope.data.splits import read_list
 from gapscope.detector.weights import load_weights
 from gapscope.evaluation.detection_files import in_original_pixels, save_detections
 from gapscope.evaluation.evaluate import evaluate
@@ -19,7 +18,8 @@ from gapscope.similarity.compare import write_similarity
 from gapscope.similarity.separability import write_separability
 from gapscope.study.domain_files import indices_of, load_domain, load_split, write_domain_files
 from gapscope.study.domains import domain_root, prepare_domain, render_domain
-from gapscope.study.probe import write_probe
+from gapscope.study.file_list import write_file_list
+from gapscope.study.probe import read_probe, write_probe
 from gapscope.study.separabilities import in_domain, separability_of
 from gapscope.study.similarities import effect_of, grid_of, read_again, with_images_and_blocks
 from gapscope.study.source_files import note_source_files
@@ -40,6 +40,8 @@ def prepare_data(study: Study, keys: UnitKeys, *, name: str) -> None:
         root = domain_root(name, domain, study.folder, study.data_root)
         note_source_files(study.folder.source_files(name), root)
     write_domain_files(name, experiment, prepared, study.folder, study.progress)
+    if domain.generate:
+        write_file_list(study.folder.file_list(name))
 
 
 def evaluate_run(study: Study, keys: UnitKeys, *, run: RunName, domain: str) -> None:
@@ -75,8 +77,8 @@ def record_run(study: Study, keys: UnitKeys, *, run: RunName, probe: str, size: 
     """One trained network on one domain's probe at one input size."""
     experiment, folder = study.experiment, study.folder
     table = load_domain(probe, experiment.domains[probe], folder, study.data_root)
-    paths = read_list(folder.probe(probe))
-    samples = Samples(table, indices_of(table, paths), size=size, cache=study.image_cache or False)
+    paths = read_probe(folder.probe(probe))
+    samples = Samples(table, indices_of(table, paths, folder.probe(probe)), size=size, cache=study.image_cache or False)
     images = torch.stack([samples[i].image for i in range(len(samples))])
     network = load_weights(folder.weights(run))
     recording = record_by_layers(
@@ -98,8 +100,10 @@ def record_both(study: Study, keys: UnitKeys, *, run: RunName, other: str, size:
     names, images = [], []
     for domain in (main, other):
         table = load_domain(domain, experiment.domains[domain], folder, study.data_root)
-        paths = read_list(folder.probe(domain))
-        samples = Samples(table, indices_of(table, paths), size=size, cache=study.image_cache or False)
+        paths = read_probe(folder.probe(domain))
+        samples = Samples(
+            table, indices_of(table, paths, folder.probe(domain)), size=size, cache=study.image_cache or False
+        )
         images += [samples[i].image for i in range(len(samples))]
         names += [in_domain(domain, path) for path in paths]
     network = load_weights(folder.weights(run))
@@ -120,10 +124,13 @@ def tell_apart(study: Study, keys: UnitKeys, *, run: RunName, other: str, size: 
     """How well each layer of a network tells the main probe from another domain's; by group where both have groups."""
     experiment, folder, main = study.experiment, study.folder, study.experiment.probe.domain
     tables = {name: load_domain(name, experiment.domains[name], folder, study.data_root) for name in (main, other)}
-    probes = {name: read_list(folder.probe(name)) for name in (main, other)}
+    probes = {name: read_probe(folder.probe(name)) for name in (main, other)}
     found = separability_of(
         read_recording(folder.recording_of_both(run, main, other, size)),
-        {name: tables[name].groups[indices_of(tables[name], paths)].tolist() for name, paths in probes.items()},
+        {
+            name: tables[name].groups[indices_of(tables[name], paths, folder.probe(name))].tolist()
+            for name, paths in probes.items()
+        },
         experiment.similarity,
     )
     write_separability(found, folder.separability(run, main, other, size))

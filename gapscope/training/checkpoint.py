@@ -1,16 +1,16 @@
 """Where a training stands, on disk: enough to go on as if nothing had happened."""
 
-import pickle
 import zipfile
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from gapscope.errors import InputError
-from gapscope.files import atomic_path
+from gapscope.files import atomic_path, check_unpacked
+from gapscope.shortage import Remembering
 from gapscope.training.metrics import EpochSums
 
 CHECKPOINT = "checkpoint.pt"
@@ -51,7 +51,14 @@ def save_checkpoint(path: Path, key: str, progress: Reached, states: dict[str, A
         states: State dictionaries by name (network, average, optimizer, best).
     """
     with atomic_path(path) as temporary:
-        torch.save({"key": key, "progress": asdict(progress), "states": states}, temporary)
+        with temporary.open("wb") as stream:
+            file = Remembering(stream)
+            try:
+                torch.save({"key": key, "progress": asdict(progress), "states": states}, cast(Any, file))
+            except RuntimeError:  # all that PyTorch says of a full disk
+                if file.error is None:
+                    raise
+                raise file.error from None
         if path.exists() and path.name != END:
             path.replace(previous(path))
 
@@ -70,22 +77,14 @@ def load_checkpoint(path: Path, keys: str | Collection[str]) -> tuple[Reached, d
     if not path.exists():
         return None
     try:
+        check_unpacked(path)
         broken = zipfile.ZipFile(path).testzip()  # torch.load does not look at the checksums
         content = torch.load(path, map_location="cpu", weights_only=True) if broken is None else {}
         if content["key"] not in keys:
             return None
         progress = content["progress"]
         return Reached(**progress | {"running": EpochSums(**progress["running"])}), content["states"]
-    except (
-        OSError,
-        EOFError,
-        KeyError,
-        TypeError,
-        ValueError,
-        RuntimeError,
-        pickle.UnpicklingError,
-        zipfile.BadZipFile,
-    ):
+    except Exception:  # PyTorch raises a different kind for every way a file can be broken
         older = previous(path)
         rest = f"goes on from {older.name}" if older.exists() and older != path else "starts anew"
         raise InputError(f"{path}: is no checkpoint that can be read. Delete it, and this training {rest}.") from None

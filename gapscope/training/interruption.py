@@ -1,4 +1,4 @@
-"""Hears that a training is to stop (Ctrl-C, SIGTERM), and lets it stop where it can go on."""
+"""Hears that a training is to stop (Ctrl-C, SIGTERM, SIGHUP), and lets it stop where it can go on."""
 
 import signal
 import threading
@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Self
 
+from gapscope.interruptions import heard
+
 
 class Interruption:
-    """While the block runs, SIGINT (Ctrl-C) and SIGTERM only set `heard`; a second one interrupts at once.
+    """While the block runs, a signal that interrupts only sets `heard`; a second one interrupts at once.
 
     A block that ends without having looked at `heard` is followed by KeyboardInterrupt all the same.
     Outside the main thread signals cannot be caught, and the block runs as if this were not there.
     """
-
-    SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
     def __init__(self) -> None:
         self.heard = False
@@ -24,9 +24,8 @@ class Interruption:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            for number in self.SIGNALS:
-                if signal.getsignal(number) is not signal.SIG_IGN:
-                    self._before[number] = signal.signal(number, self._hear)
+            for number in heard():
+                self._before[number] = signal.signal(number, self._hear)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from gapscope.errors import InputError
 from gapscope.files import read_text
+from gapscope.intact import check_intact
 
 PARTS = ("loss", "box", "objectness", "classification")
 """The loss and what it is made of, in the order of `LossParts`."""
@@ -62,6 +63,7 @@ def read_epochs(path: Path) -> list[dict[str, Any]]:
     Raises:
         InputError: If a line cannot be read.
     """
+    check_intact(path)
     try:
         lines = [json.loads(line) for line in read_text(path).splitlines() if line.strip()]
         return [line for line in lines if line["epoch"] is not None and line["loss"] is not None]

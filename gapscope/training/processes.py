@@ -6,7 +6,6 @@ import os
 import pickle
 import signal
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from torch.nn import Module
 
 from gapscope.config import Train
 from gapscope.errors import InputError
+from gapscope.interruptions import heard, leave_to_parent
 from gapscope.progress import Progress, silent
 
 PATIENCE = timedelta(hours=2)
@@ -110,7 +110,7 @@ def share_statistics(fabric: Fabric, network: Module) -> None:
 def launch(fabric: Fabric, work: Callable[..., None], *args: Any, report: Progress = silent) -> None:
     """Call `work(fabric, report, *args)` in one process per device, and wait for all of them.
 
-    The processes end when this one does, however it does. SIGINT and SIGTERM are passed on to them as SIGTERM.
+    The processes end when this one does, however it does. Interruptions are passed on to them as SIGTERM.
 
     Args:
         fabric: From `make_fabric`, for several devices.
@@ -145,8 +145,7 @@ def launch(fabric: Fabric, work: Callable[..., None], *args: Any, report: Progre
 def _work(fabric: Fabric, parent: int, messages: Any, packed: bytes) -> None:
     """What each process does; how it ended goes to the parent. Packed, since Fabric would take arguments apart."""
     _hush()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interruption means
-    threading.Thread(target=die_with, args=(parent,), daemon=True).start()
+    leave_to_parent(parent)
     first = int(os.environ["LOCAL_RANK"]) == 0
     try:
         work, args = pickle.loads(packed)
@@ -199,7 +198,7 @@ def _signals_passed_on() -> Iterator[None]:
         for process in multiprocessing.active_children():
             process.terminate()
 
-    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, pass_on) for number in heard()}
     try:
         yield
     finally:
@@ -217,10 +216,3 @@ def _port_forgotten() -> Iterator[None]:
         os.environ.pop("MASTER_PORT", None)
         if before is not None:
             os.environ["MASTER_PORT"] = before
-
-
-def die_with(parent: int) -> None:
-    """End this process when its parent is gone, so that no training goes on that nobody waits for."""
-    while os.getppid() == parent:
-        time.sleep(0.2)
-    os._exit(1)

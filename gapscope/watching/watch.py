@@ -82,6 +82,7 @@ class LiveServer(ThreadingHTTPServer):
     """Listens on this machine alone; each request has a thread that does not outlive it."""
 
     daemon_threads = True
+    request_queue_size = 128
     allow_reuse_address = os.name == "posix"  # elsewhere it would share the port with another server
 
     def __init__(self, view: LiveView, port: int) -> None:
@@ -107,7 +108,11 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("Host") not in self.server.hosts:
             self._send(HTTPStatus.MISDIRECTED_REQUEST, "text/plain", "This address belongs to another machine.")
             return
-        address, view = urlsplit(self.path), self.server.view
+        try:
+            address, view = urlsplit(self.path), self.server.view
+        except ValueError:  # such as http://[::1
+            self._send(HTTPStatus.BAD_REQUEST, "text/plain", "This is no address.")
+            return
         if address.path == "/":
             self._send(HTTPStatus.OK, "text/html", view.page())
         elif address.path == "/report":

@@ -14,6 +14,7 @@ from gapscope.data.readers.folders import first_bytes
 from gapscope.data.readers.format import Format, Request
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
+from gapscope.files import check_regular
 
 SHAPES = ("box", "polygon", "ellipse", "mask")
 """Shapes with an area; the others (polyline, points, tag, skeleton) are counted."""
@@ -74,6 +75,7 @@ def read_cvat(request: Request, labels: Path) -> AnnotationTable:
 def _nodes(path: Path, *tags: str) -> Iterator[ElementTree.Element]:
     """The elements with one of these tags, one after the other; each is emptied when the next one is asked for."""
     try:
+        check_regular(path)
         for _, node in ElementTree.iterparse(path):
             if node.tag in tags:
                 yield node

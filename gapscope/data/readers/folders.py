@@ -8,6 +8,7 @@ from gapscope.data.image_names import IMAGE_SUFFIXES
 from gapscope.data.images import find_images
 from gapscope.data.problems import RowError
 from gapscope.data.readers.format import Request
+from gapscope.files import check_regular
 
 IMAGE_FOLDERS = ("images", "JPEGImages")
 SPLIT_FOLDERS = {
@@ -63,6 +64,7 @@ def split_folders(root: Path) -> list[Path]:
 def first_bytes(path: Path, count: int) -> bytes:
     """How a file begins; nothing if it is no file or cannot be read."""
     try:
+        check_regular(path)
         with path.open("rb") as stream:
             return stream.read(count)
     except OSError:

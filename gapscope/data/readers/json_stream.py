@@ -12,13 +12,16 @@ import ijson
 from ijson.common import ObjectBuilder
 
 from gapscope.errors import InputError
-from gapscope.files import read_text
+from gapscope.files import check_regular, read_text
 
 WHOLE = 32 * 2**20
 """Bytes up to which a file is read whole: that tells the line and column of a mistake, and takes NaN for a number.
 Larger ones are read entry by entry, so that memory does not depend on their size."""
 OPENING = 64 * 2**10
 """Bytes that are enough to tell what a file is."""
+
+LONGEST_TEXT = 4 * 2**20
+"""Bytes between two quotes of a file that is read entry by entry, at most."""
 
 _NOTHING = object()
 
@@ -100,6 +103,7 @@ class JsonFile:
     def mentions(self, key: str) -> bool:
         """Whether this key stands anywhere in it, at the speed of the disk: nothing is parsed."""
         try:
+            check_regular(self.path)
             with self.path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
                 return content.find(f'"{key}"'.encode()) >= 0
         except (OSError, ValueError):  # nothing that can be mapped, such as an empty file
@@ -109,10 +113,10 @@ class JsonFile:
         place = 0
         try:
             with _open(self.path) as stream:
-                for entry in ijson.items(stream, prefix, use_float=True):
+                for entry in ijson.items(_ShortTexts(stream), prefix, use_float=True):
                     yield entry
                     place = stream.tell()
-        except (OSError, ijson.JSONError, UnicodeDecodeError) as error:  # the last: half a letter, as "\ud83d"
+        except (OSError, ijson.JSONError, ValueError) as error:  # the last: half a letter, as "\ud83d", or too long
             said = error.args[0] if error.args else ""
             text = said.decode(errors="replace") if isinstance(said, bytes) else str(error)
             reason = text.strip().splitlines()[0].rstrip(".")  # the other lines point at the place in a picture
@@ -124,7 +128,31 @@ class JsonFile:
 
 def _open(path: Path) -> BinaryIO:
     """Opened behind a byte order mark, if there is one."""
+    check_regular(path)
     stream = path.open("rb")
     if stream.read(3) != b"\xef\xbb\xbf":
         stream.seek(0)
     return stream
+
+
+class _ShortTexts:
+    """A stream of JSON whose texts are not too long: the parser reads a text again with every part that comes.
+
+    Raises:
+        ValueError: While it is read: a text is longer than `LONGEST_TEXT`.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.stream, self.since_quote = stream, 0
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes."""
+        content = self.stream.read(size)
+        bare = content
+        if b"\\" in content:
+            bare = content.replace(b"\\\\", b"..").replace(b'\\"', b"..")
+        last = bare.rfind(b'"')
+        self.since_quote = len(bare) - last if last >= 0 else self.since_quote + len(bare)
+        if self.since_quote > LONGEST_TEXT:
+            raise ValueError(f"it holds a text of more than {LONGEST_TEXT >> 20} MiB")
+        return content

@@ -8,6 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath, PurePosixPath
 
 from gapscope.errors import InputError
+from gapscope.files import check_regular
+
+LARGEST = 64 * 2**20
+"""Bytes of one text in an archive, at most."""
 
 
 def is_archive(path: Path) -> bool:
@@ -34,7 +38,7 @@ def texts_in(place: Path, suffixes: tuple[str, ...] = (".txt",)) -> Iterator[tup
 def _in_folder(folder: Path, suffixes: tuple[str, ...]) -> Iterator[tuple[PurePosixPath, bytes]]:
     for path in sorted(folder.rglob("*")):
         if _is_wanted(path, suffixes) and path.is_file():
-            yield PurePosixPath(path.relative_to(folder).as_posix()), path.read_bytes()
+            yield PurePosixPath(path.relative_to(folder).as_posix()), _content(path)
 
 
 def _in_tar(archive: Path, suffixes: tuple[str, ...]) -> Iterator[tuple[PurePosixPath, bytes]]:
@@ -42,6 +46,7 @@ def _in_tar(archive: Path, suffixes: tuple[str, ...]) -> Iterator[tuple[PurePosi
         for member in tar:
             name = PurePosixPath(member.name)
             if _is_wanted(name, suffixes) and member.isfile() and (stream := tar.extractfile(member)):
+                _check_size(name, member.size)
                 yield name, stream.read()
 
 
@@ -50,7 +55,18 @@ def _in_zip(archive: Path, suffixes: tuple[str, ...]) -> Iterator[tuple[PurePosi
         for info in opened.infolist():
             name = PurePosixPath(info.filename)
             if _is_wanted(name, suffixes) and not info.is_dir():
+                _check_size(name, info.file_size)
                 yield name, opened.read(info)
+
+
+def _content(path: Path) -> bytes:
+    check_regular(path)
+    return path.read_bytes()
+
+
+def _check_size(name: PurePosixPath, size: int) -> None:
+    if size > LARGEST:
+        raise OSError(f"{name} unpacks to {size:,} bytes, and labels of an image are a short text")
 
 
 def _is_wanted(path: PurePath, suffixes: tuple[str, ...]) -> bool:

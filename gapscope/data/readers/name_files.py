@@ -20,9 +20,30 @@ NAME_FILES = ("classes.txt", "data.yaml", "data.yml", "dataset.yaml", "dataset.y
 NAME_SUFFIXES = (".names", ".labels", ".yaml", ".yml")
 """Darknet's obj.names, Roboflow's _darknet.labels; other YAML files count if they have `names`."""
 
+LARGEST = 2 * 2**20
+"""Letters of a YAML file of names, at most."""
+DEEPEST = 32
+"""Lists in lists of such a file: the parser's time grows with their square."""
+LONGEST_NUMBER = 10
+"""Digits of a number in it, and one."""
+
 _BRIEF = Repr()
 _BRIEF.maxlevel = 2
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")}
+
+
+class _Shallow(yaml.BaseLoader):
+    """Reads every scalar as the text that stands there, and refuses what is nested deeply."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise yaml.YAMLError(f"it is nested more than {DEEPEST} deep")
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
 
 @dataclass(frozen=True)
@@ -154,7 +175,8 @@ def _note_names(text: str) -> list[str] | None:
         return None
     listed = content.get("categories") if isinstance(content, dict) else None
     entries = listed if isinstance(listed, list) else []
-    by_id = {entry.get("id"): entry.get("name") for entry in entries if isinstance(entry, dict)}
+    objects = [entry for entry in entries if isinstance(entry, dict)]
+    by_id = {entry["id"]: entry.get("name") for entry in objects if isinstance(entry.get("id"), int)}
     names = [by_id.get(i) for i in range(len(entries))]
     return [str(name) for name in names] if names and all(isinstance(name, str) for name in names) else None
 
@@ -165,7 +187,9 @@ def _yaml_names(text: str, path: PurePath) -> tuple[list[str] | None, int]:
     YAML reads off and no as false, 0x10 as 16 and 2024-01-01 as a date; here every name is the text that stands there.
     """
     try:
-        top = yaml.compose(text, Loader=yaml.BaseLoader)
+        if len(text) > LARGEST:
+            raise ValueError(f"it has {len(text):,} letters, and names of classes are a short text")
+        top = yaml.compose(text, Loader=_Shallow)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         if path.name not in NAME_FILES:
             return None, 0
@@ -185,7 +209,8 @@ def _yaml_names(text: str, path: PurePath) -> tuple[list[str] | None, int]:
         )
     shapes = [_names_of(value, path) for key, value in entries if key == "kpt_shape"]
     shape = shapes[0] if shapes else None
-    return names, int(shape[0]) * int(shape[1]) if shape and len(shape) == 2 and all(map(str.isdigit, shape)) else 0
+    sides = [int(side) for side in shape or () if side.isdecimal() and len(side) < LONGEST_NUMBER]
+    return names, sides[0] * sides[1] if len(sides) == 2 and shape is not None and len(shape) == 2 else 0
 
 
 def _names_of(node: yaml.Node | None, path: PurePath) -> list[str] | None:
@@ -216,5 +241,8 @@ def _brief(node: yaml.Node | None, depth: int = 2) -> Any:
         return "..."
     if isinstance(node, yaml.MappingNode):
         pairs: Mapping[str | None, yaml.Node] = {_text(key): value for key, value in node.value[:6]}
-        return {int(key) if key and key.isdecimal() else key: _brief(value, depth - 1) for key, value in pairs.items()}
+        return {
+            int(key) if key and key.isdecimal() and len(key) < LONGEST_NUMBER else key: _brief(value, depth - 1)
+            for key, value in pairs.items()
+        }
     return [_brief(value, depth - 1) for value in node.value[:6]]

@@ -4,7 +4,7 @@ import codecs
 from pathlib import Path
 
 from gapscope.data.problems import Problems, RowError
-from gapscope.files import decode_text
+from gapscope.files import check_regular, decode_text
 
 
 def read_label_text(path: Path, problems: Problems) -> str:
@@ -15,6 +15,7 @@ def read_label_text(path: Path, problems: Problems) -> str:
     """
     with problems.at(path):
         try:
+            check_regular(path)
             return decode_label_text(path.read_bytes())
         except OSError as error:
             raise RowError(f"cannot be read ({error.strerror})", "a text file. Replace it.") from error

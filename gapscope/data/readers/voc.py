@@ -13,6 +13,7 @@ from gapscope.data.readers.folders import LabelFolder, first_bytes, flat_folder,
 from gapscope.data.readers.format import Format, Request
 from gapscope.data.readers.name_files import find_names
 from gapscope.data.table import AnnotationTable
+from gapscope.files import check_regular
 
 Pixels = Literal["auto", "inclusive", "edges"]
 
@@ -112,6 +113,7 @@ def _matched(folder: LabelFolder, problems: Problems) -> list[tuple[Path, Path]]
 def _parse(path: Path, problems: Problems) -> ElementTree.Element | None:
     with problems.at(path):
         try:
+            check_regular(path)
             root = ElementTree.parse(path).getroot()
         except (ElementTree.ParseError, OSError, ValueError, LookupError) as error:
             raise RowError(f"is no whole XML file ({error})", "one that a parser can read. Replace it.") from error
