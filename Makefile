@@ -16,7 +16,7 @@ PIP = $(VENV)/bin/python -m pip install --disable-pip-version-check --quiet
 # Files stay together, since tests of a file share what they need. One thread each: their networks are tiny.
 PYTEST = OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test quick test-faults test-lowest lock docs architecture clean bench-cka bench-data bench-train
+.PHONY: demo test quick test-faults test-lowest lock wheel docs architecture clean bench-cka bench-data bench-train
 
 demo: $(VENV)/installed
 	$(VENV)/bin/gapscope demo --out $(RUN)
@@ -49,6 +49,11 @@ lock: $(VENV)/installed-dev
 	$(PIP) --dry-run --ignore-installed --report $(VENV)/lock.json -e ".[dev]"
 	$(VENV)/bin/python scripts/pins.py lock $(VENV)/lock.json > $(VENV)/lock.txt
 	mv $(VENV)/lock.txt constraints.txt
+
+# The wheel, the same bytes each time -> dist/; what it is made of -> dist/sbom.json
+wheel: $(VENV)/installed-dev
+	$(VENV)/bin/python scripts/build_wheel.py
+	$(VENV)/bin/python scripts/sbom.py > dist/sbom.json
 
 # The site of docs/, with a reference of commands and code -> site/index.html. A warning is an error.
 docs: $(VENV)/installed-dev

@@ -21,6 +21,8 @@ from gapscope.similarity.measures import MEASURES
 from gapscope.streets.drives import STYLES
 from gapscope.words import did_you_mean
 
+DEEPEST = 20
+"""Tables in tables and lists of an experiment file."""
 SEAL = "# sha256 of the lines below: "
 """How the first line of settings begins that a run wrote down."""
 
@@ -70,14 +72,15 @@ def parse_config(text: str, name: str = "experiment") -> Experiment:
     """Check the text of an experiment file; `name` is what the messages call it."""
     try:
         content = tomllib.loads(text)
+        texts = list(_texts(content))
     except ValueError as error:  # no TOML, or a number of thousands of digits
         raise InputError(f"{name}: is not valid TOML: {str(error).rstrip('.')}.") from None
     except RecursionError:
         raise InputError(f"{name}: is not valid TOML: it is nested too deeply. Write tables of a few levels.") from None
-    for place, text in _texts(content):
-        if OBEYED.search(text):
+    for place, said in texts:
+        if OBEYED.search(said):
             raise InputError(
-                f"{name}{place}: {writable(text)!r:.80} holds characters that a terminal obeys and does not show. "
+                f"{name}{place}: {writable(said)!r:.80} holds characters that a terminal obeys and does not show. "
                 "Remove them."
             )
     try:
@@ -91,17 +94,24 @@ def parse_config(text: str, name: str = "experiment") -> Experiment:
     return experiment
 
 
-def _texts(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
-    """Every text in the values of a file, keys among them, each with its place."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield place, key
-            yield from _texts(inner, f"{place} {writable(key)}")
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _texts(inner, place)
-    elif isinstance(value, str):
-        yield place, value
+def _texts(content: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Every text in the values of a file, keys among them, each with its place.
+
+    Raises:
+        RecursionError: They are nested more deeply than any setting is.
+    """
+    waiting: list[tuple[str, int, Any]] = [("", 0, content)]
+    while waiting:
+        place, depth, value = waiting.pop()
+        if depth > DEEPEST:
+            raise RecursionError
+        if isinstance(value, dict):
+            yield from ((place, key) for key in value)
+            waiting += [(f"{place} {writable(key)}", depth + 1, inner) for key, inner in value.items()]
+        elif isinstance(value, list):
+            waiting += [(place, depth + 1, inner) for inner in value]
+        elif isinstance(value, str):
+            yield place, value
 
 
 def _complaints(experiment: Experiment) -> Iterator[str]:

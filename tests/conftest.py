@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import no_network  # noqa: F401  before all others: from then on nothing is asked of a network
 import pytest
 import quick_tests
 import torch

@@ -89,6 +89,8 @@ class Seed:
     """Write a whole one."""
     read: Callable[[Path], object]
     """Read it, as a command would."""
+    inputs: int = 65
+    """How many a round tries: fewer where each takes long."""
 
 
 def _text(content: str) -> Callable[[Path], None]:
@@ -190,11 +192,11 @@ SEEDS = (
     Seed("files.sha256", _text(f"{'0' * 64}  images/a-1.png\n"), lambda path: list(damaged_in_list(path))),
     Seed("weights.safetensors", _weights, load_weights),
     Seed("network.weights", _darknet, lambda path: load_weights(path, path.parent / "small.cfg")),
-    Seed("timm.pth", _torch, read_weights),
+    Seed("timm.pth", _torch, read_weights, 10),
     Seed("checkpoint.pt", _checkpoint, lambda path: load_checkpoint(path, "key")),
-    Seed("recording.nc", _recording, read_recording),
-    Seed("grid.nc", _grid, read_similarity),
-    Seed("statistics.nc", _recording, _run_with("recordings/u-real-seed0--camera-32.nc")),
+    Seed("recording.nc", _recording, read_recording, 10),
+    Seed("grid.nc", _grid, read_similarity, 10),
+    Seed("statistics.nc", _recording, _run_with("recordings/u-real-seed0--camera-32.nc"), 10),
     Seed("annotations.npz", _table, lambda path: AnnotationTable.load(path, path.parent)),
     Seed("a.detections.npz", _detections, lambda path: read_detections(path, np.arange(5), 2)),
     Seed("summary.json", _text(json.dumps(SUMMARY, indent=1)), _run_with("data/camera/summary.json")),

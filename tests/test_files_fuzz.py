@@ -15,8 +15,6 @@ from gapscope.errors import InputError
 
 pytestmark = pytest.mark.slow
 
-INPUTS = 50
-"""Of each kind and round: a thousand in all."""
 PATIENCE = 60
 """Seconds after which a reader hangs; no input takes a second."""
 ROOM = 2 * 2**30
@@ -55,7 +53,7 @@ def test_no_file_breaks_what_reads_it(tmp_path, seed: Seed, round):
     seed.make(path)
     content, others = path.read_bytes(), {one for one in tmp_path.rglob("*")}
     peak, refused = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, 0
-    for number in range(INPUTS):
+    for number in range(seed.inputs):
         path.write_bytes(damaged(content, seed.name, chance))
         try:
             with ends_in_time():

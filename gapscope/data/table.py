@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from gapscope.data.problems import OBEYED, writable
+from gapscope.data.problems import OBEYED, shortened, writable
 from gapscope.errors import InputError
 from gapscope.files import atomic_path, check_regular, check_unpacked
 from gapscope.intact import check_intact, remedy
@@ -219,7 +219,9 @@ class AnnotationTable:
             return table
         except Exception as error:  # numpy raises a different kind for every way a file can be broken
             advice = remedy(path, "Delete it and run again")
-            raise InputError(f"{path} cannot be read as annotations: {str(error).rstrip('.')}. {advice}") from error
+            raise InputError(
+                f"{path} cannot be read as annotations: {shortened(str(error)).rstrip('.')}. {advice}"
+            ) from error
 
     def check_places(self) -> None:
         """Refuse images outside the root: a table that somebody passed on could name any file of this machine.

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gapscope.data.problems import shortened
 from gapscope.data.samples import Samples
 from gapscope.errors import InputError
 from gapscope.evaluation.columns import Array, Boxes
@@ -59,7 +60,7 @@ def read_detections(path: Path | str, images: NDArray[np.int64], num_classes: in
         return _checked(columns, images, num_classes, least)
     except Exception as error:  # numpy raises a different kind for every way a file can be broken
         raise InputError(
-            f"{path} cannot be read as detections: {str(error) or type(error).__name__}. "
+            f"{path} cannot be read as detections: {shortened(str(error)) or type(error).__name__}. "
             + remedy(path, "Delete it and run the study again: only what is missing is repeated")
         ) from error
 

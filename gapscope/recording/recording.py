@@ -252,6 +252,6 @@ def read_dataset(path: Path, form: str, what: str, otherwise: str) -> xr.Dataset
     except Exception as error:  # HDF5, h5netcdf and xarray raise a different kind for every way a file can be broken
         advice = remedy(path, otherwise)
         raise InputError(f"{path} cannot be read: it is broken or cut off ({error}). {advice}") from error
-    if dataset.attrs.get("format") != form:
+    if str(dataset.attrs.get("format")) != form:
         raise InputError(f"{path} is not {what}: its format is {dataset.attrs.get('format')!r}, not {form!r}.")
     return dataset
