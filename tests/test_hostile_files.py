@@ -300,7 +300,7 @@ def test_archives_that_unpack_to_far_more_than_their_size_are_refused(tmp_path):
     deflated(tmp_path / "a.pt", ["archive/data.pkl"])
     with pytest.raises(InputError, match="it would unpack to 50,000,000 bytes, 100 times its size and more"):
         AnnotationTable.load(tmp_path / "a.npz", tmp_path)
-    with pytest.raises(InputError, match="it would unpack to 50,000,000 bytes"):
+    with pytest.raises(InputError, match="is broken or holds objects besides tensors"):
         read_torch_tensors(tmp_path / "a.pt")
     with pytest.raises(InputError, match="is no checkpoint that can be read"):
         load_checkpoint(tmp_path / "a.pt", "key")
