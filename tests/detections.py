@@ -53,6 +53,10 @@ def pycocotools_precision(
     targets: Boxes, detections: Boxes, num_images: int, evaluation: type = COCOeval
 ) -> np.ndarray:
     """(iou, recall, class, area) by the reference implementation or one like it, -1 where there is no target."""
+    return np.asarray(_evaluated(targets, detections, num_images, evaluation).eval["precision"])[..., -1]
+
+
+def _evaluated(targets: Boxes, detections: Boxes, num_images: int, evaluation: type) -> COCOeval:
     rows = [(i, c) for i in range(len(targets)) for c in _labels(targets.label[i])]
     truth = [
         _annotation(targets, i, c) | {"id": k, "iscrowd": int(targets.crowd[i]), "ignore": 0}
@@ -67,13 +71,19 @@ def pycocotools_precision(
         one = evaluation(_coco(truth, num_images), _coco(found, num_images), "bbox")
         one.evaluate()
         one.accumulate()
-    return np.asarray(one.eval["precision"])[..., -1]
+    return one
 
 
 def pycocotools_ap(targets: Boxes, detections: Boxes, num_images: int, area: str = "all") -> np.ndarray:
     """(iou, class) AP, NaN where there is no target."""
     ap = pycocotools_precision(targets, detections, num_images)[..., AREAS.index(area)].mean(1)
     return np.where(ap < 0, np.nan, ap)
+
+
+def pycocotools_recall(targets: Boxes, detections: Boxes, num_images: int) -> np.ndarray:
+    """(class, most detections 1, 10, 100) recall, a mean over IoUs; NaN where there is no target."""
+    found = _evaluated(targets, detections, num_images, COCOeval).eval["recall"][:, :, 0].mean(0)
+    return np.where(found < 0, np.nan, found)
 
 
 def paper_ap(targets: Boxes, detections: Boxes, label: int) -> float | None:
@@ -96,7 +106,7 @@ def paper_ap(targets: Boxes, detections: Boxes, label: int) -> float | None:
         return 0.0
     found = np.cumsum(right)
     recall, precision = found / len(mine), found / np.arange(1, len(right) + 1)
-    recall = np.concatenate([[0.0], recall, [recall[-1] + 1e-3]])
+    recall = np.concatenate([[0.0], recall, [min(recall[-1] + 1e-3, 1.0)]])
     precision = np.concatenate([[0.0], precision, [0.0]])
     envelope = np.maximum.accumulate(precision[::-1])[::-1]
     grid = np.linspace(0, 1, 101)

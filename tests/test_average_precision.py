@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from detections import AREAS, CLASSES, odd_case, paper_ap, pycocotools_ap, random_case
+from detections import AREAS, CLASSES, odd_case, paper_ap, pycocotools_ap, pycocotools_recall, random_case
 
 from gapscope.evaluation.average_precision import coco_average_precision, paper_average_precision
 from gapscope.evaluation.columns import Boxes
@@ -18,6 +18,10 @@ def assert_equals_pycocotools(targets: Boxes, detections: Boxes, num_images: int
         reference = pycocotools_ap(targets, detections, num_images, area)
         assert defined(one.ap50) == pytest.approx(reference[0], abs=1e-9, nan_ok=True), area
         assert defined(one.ap50_95) == pytest.approx(reference.mean(0), abs=1e-9, nan_ok=True), area
+        assert defined(one.ap75) == pytest.approx(reference[5], abs=1e-9, nan_ok=True), area
+    recalls = pycocotools_recall(targets, detections, num_images)
+    for column, most in enumerate((1, 10, 100)):
+        assert defined(ours.recall[most]) == pytest.approx(recalls[:, column], abs=1e-9, nan_ok=True), most
 
 
 def defined(ap: dict[str, float | None]) -> list[float]:
@@ -94,12 +98,12 @@ def one_image(detected: list[list[float]], confidence: list[float], labelled: li
     return targets, Boxes.of([0] * len(detected), [0] * len(detected), detected, confidence)
 
 
-@pytest.mark.parametrize("rule", ["coco", "paper"])
-def test_perfect_detections_of_a_class_are_worth_one(rule):
+@pytest.mark.parametrize(("rule", "worth"), [("coco", 1.0), ("paper", 0.995)])
+def test_perfect_detections_of_a_class_are_worth_one_or_to_the_papers_rule_a_little_less(rule, worth):
     box = [[0, 0, 10, 10], [20, 20, 40, 40]]
     targets, detections = one_image(box, [0.9, 0.8], box)
-    # The paper's rule ends at (last recall + 0.001, 0): at recall 1 itself the curve still stands.
-    assert average_precision(rule, targets, detections).ap50["person"] == pytest.approx(1.0, abs=1e-9)
+    # The paper's rule ends at (1, 0), so its last trapezoid of 101 recalls is a triangle.
+    assert average_precision(rule, targets, detections).ap50["person"] == pytest.approx(worth, abs=1e-9)
 
 
 @pytest.mark.parametrize("rule", ["coco", "paper"])
@@ -128,9 +132,9 @@ def test_the_paper_rule_by_hand():
     targets, detections = one_image(
         [[0, 0, 10, 10], [50, 50, 60, 60], [20, 20, 40, 40]], [0.9, 0.8, 0.7], [[0, 0, 10, 10], [20, 20, 40, 40]]
     )
-    # Envelope: 1 at recalls 0 to .49, 2/3 from .50 (read after the wrong detection) to 1. Trapezoids between the 101
-    # recalls: 49 of height 1, one from 1 to 2/3, 50 of height 2/3.
-    expected = 0.01 * (49 + (1 + 2 / 3) / 2 + 50 * 2 / 3)
+    # Envelope: 1 at recalls 0 to .49, 2/3 from .50 (read after the wrong detection) to .99, 0 at 1. Trapezoids between
+    # the 101 recalls: 49 of height 1, one from 1 to 2/3, 49 of height 2/3, one from 2/3 to 0.
+    expected = 0.01 * (49 + (1 + 2 / 3) / 2 + 49 * 2 / 3 + (2 / 3) / 2)
     assert paper_average_precision(targets, detections, 1, CLASSES).ap50["person"] == pytest.approx(expected, abs=1e-12)
 
 
@@ -161,8 +165,8 @@ def test_a_detection_on_an_ignore_region_of_every_class_is_neither_right_nor_wro
     targets = Boxes.of([0, 0], [0, -1], [[0, 0, 10, 10], [50, 50, 90, 90]], ignore=[False, True])
     on_region = Boxes.of([0, 0], [0, 0], [[0, 0, 10, 10], [55, 55, 85, 85]], [0.5, 0.9])
     assert coco_average_precision(targets, on_region, 1, CLASSES).ap50["person"] == pytest.approx(1.0)
-    # The paper's rule does not know ignore regions: the first detection is wrong, so precision is 1/2 throughout.
-    assert paper_average_precision(targets, on_region, 1, CLASSES).ap50["person"] == pytest.approx(0.5, abs=1e-12)
+    # The paper's rule does not know ignore regions: the first detection is wrong, so precision is 1/2 up to recall .99.
+    assert paper_average_precision(targets, on_region, 1, CLASSES).ap50["person"] == pytest.approx(0.4975, abs=1e-12)
 
 
 @pytest.mark.parametrize(

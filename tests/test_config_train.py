@@ -32,6 +32,24 @@ def test_the_paper_preset_is_the_papers_training():
     assert (preset.loss, preset.always_best, preset.bn, preset.augment.mosaic) == ("giou", False, "track", 1.0)
 
 
+def test_the_dated_preset_is_one_version_of_the_code():
+    """6 to 12 April 2020: objectness taught as GIoU, neither zoom nor shift; the rest is the paper's."""
+    paper, dated = train('preset = "paper"'), train('preset = "paper-2020-04"')
+    assert (dated.giou_ratio, dated.augment.scale, dated.augment.translate) == (1.0, 0.0, 0.0)
+    changed = {key for key in type(dated).model_fields if getattr(dated, key) != getattr(paper, key)}
+    assert changed == {"preset", "giou_ratio", "augment"}
+    assert train('preset = "paper-2020-04"\ngiou_ratio = 0.5').giou_ratio == 0.5
+
+
+@pytest.mark.parametrize("preset", ["paper", "paper-2020-04"])
+def test_the_papers_code_let_a_box_speak_for_several_classes(preset):
+    assert not parse_config(FILE).evaluate.multi_label
+    assert parse_config(f'{FILE}preset = "{preset}"').evaluate.multi_label
+    assert not parse_config(f'{FILE}preset = "{preset}"\n[evaluate]\nmulti_label = false').evaluate.multi_label
+    first = parse_config(f'{FILE}preset = "{preset}"')
+    assert type(first).model_validate(first.model_dump(mode="json")) == first
+
+
 def test_what_is_given_wins_over_the_preset_key_by_key():
     given = train('preset = "paper"\nalways_best = true\naugment = { flip = 0.0 }')
     assert given.always_best and given.augment.flip == 0.0
@@ -61,7 +79,7 @@ def test_what_was_resolved_means_the_same_when_read_again(text):
         ("precision = 32", r"\[train\]: precision = 32: input should be '32' or 'bf16'"),
         ("checkpoint_minutes = 0", r"\[train\]: checkpoint_minutes = 0: input should be greater than 0"),
         ('loggers = ["csv"]', r"input should be 'tensorboard', 'wandb' or 'mlflow'"),
-        ('preset = "papers"', r"\[train\]: preset = 'papers': input should be 'paper'"),
+        ('preset = "papers"', r"\[train\]: preset = 'papers': input should be 'paper' or 'paper-2020-04'"),
         ("acumulate = 2", r"\[train\]: unknown key 'acumulate'\. Did you mean 'accumulate'\?"),
     ],
 )

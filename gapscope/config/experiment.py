@@ -1,11 +1,13 @@
 """A whole experiment: all tables together."""
 
-from pydantic import Field
+from typing import Any
+
+from pydantic import Field, model_validator
 
 from gapscope.config.domains import Data, Domain
 from gapscope.config.measuring import Evaluate, Probe, Record, Similarity
 from gapscope.config.tables import Name, Table
-from gapscope.config.training import Arm, Model, Train
+from gapscope.config.training import PRESETS, Arm, Model, Train
 
 
 class Experiment(Table):
@@ -25,6 +27,17 @@ class Experiment(Table):
     probe: Probe
     record: Record = Record()
     similarity: Similarity = Similarity()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, given: Any) -> Any:
+        """What the preset of [train] decides of [evaluate] where nothing is given."""
+        train, evaluate = (
+            (given.get(name, {}) for name in ("train", "evaluate")) if isinstance(given, dict) else ({}, {})
+        )
+        if isinstance(train, dict) and isinstance(evaluate, dict) and train.get("preset") in PRESETS:
+            return given | {"evaluate": {"multi_label": True} | evaluate}
+        return given
 
     @property
     def reported_arms(self) -> list[str]:

@@ -16,6 +16,9 @@ class Evaluate(Table):
     confidence: float = Field(SCORED_CONFIDENCE, ge=0, lt=1)
     nms_iou: float = Field(SCORED_OVERLAP, gt=0, lt=1)
     """Of two detections of one class that overlap more than this, the less confident goes."""
+    multi_label: bool = False
+    """Let one box speak for every class above `confidence`, not only for its best: `preset = "paper"` does, as the code
+    that the paper used did. Epochs are chosen without."""
     operating_confidence: float = Field(SHOWN_CONFIDENCE, ge=0, lt=1)
     """Least confidence of the detections that the confusion matrix counts, as a user of the network would set it."""
     bootstraps: int = Field(1000, ge=20)

@@ -46,8 +46,9 @@ class Augment(Table):
 
 
 class Train(Table):
-    preset: Literal["paper"] | None = None
-    """`paper`: what the paper and the code it used did, see `PAPER`; values that are given win over it."""
+    preset: Literal["paper", "paper-2020-04"] | None = None
+    """`paper`: what the paper and the code it used did, see `PAPER`; values that are given win over it.
+    `paper-2020-04`: where the paper is silent, one dated version of that code, see `PAPER_2020_04`."""
     epochs: int = Field(100, gt=0)
     batch_size: int = Field(8, gt=0)
     """Images per forward pass, those of all processes together."""
@@ -64,7 +65,7 @@ class Train(Table):
     clip_norm: float = Field(0.0, ge=0)
     """Largest norm of all gradients together; 0 is off."""
     patience: int = Field(10, gt=0)
-    """Epochs without a better mAP@0.5 on the validation images before training stops."""
+    """Epochs without a better mAP@0.5 on the validation images before training stops; not counted while it is 0."""
     validate_every: int = Field(1, gt=0)
     """Epochs between two validations; the last epoch is always validated."""
     ema: float = Field(0.0, ge=0, lt=1)
@@ -83,6 +84,8 @@ class Train(Table):
     """`giou`: every anchor whose shape overlaps an object's by more than this answers for it."""
     always_best: bool = True
     """`giou`: an object that fits no anchor gets its best one."""
+    giou_ratio: float = Field(0.0, ge=0, le=1)
+    """`giou`: how much of the objectness that a right place is taught is the GIoU of its box, instead of 1."""
     ignore_threshold: float = Field(0.7, gt=0, le=1)
     """`darknet`: places whose predicted box overlaps an object by more are not taught that there is none."""
     augment: Augment = Augment()
@@ -108,7 +111,7 @@ class Train(Table):
         """What the preset and the loss decide where nothing is given."""
         if not isinstance(given, dict):
             return given
-        preset = PAPER if given.get("preset") == "paper" else {}
+        preset = PRESETS.get(str(given.get("preset")), {})
         filled = preset | given
         if preset and isinstance(given.get("augment"), dict):
             filled["augment"] = preset["augment"] | given["augment"]
@@ -137,7 +140,21 @@ PAPER: dict[str, Any] = {
     "augment": {"flip": 0.5, "hsv": (0.0138, 0.678, 0.36), "scale": 0.05, "translate": 0.05, "mosaic": 1.0},
 }
 """The paper's settings. Epochs, batch, optimizer, rate and patience stand in it; weight decay, augmentation, the loss
-and what BatchNorm does in frozen layers are those of the code family it used, in early 2020."""
+and what BatchNorm does in frozen layers are those of the code family it used. Not of one version of it: shifts and
+zooms are those before 10 March 2020, the class gain's factor N / 80 came on 6 April, and the objectness of a right
+place is taught as 1, as in 2019. It stays as it is for the studies that were made with it."""
+
+PAPER_2020_04: dict[str, Any] = {
+    **PAPER,
+    "giou_ratio": 1.0,
+    "augment": {"flip": 0.5, "hsv": (0.0138, 0.678, 0.36), "scale": 0.0, "translate": 0.0, "mosaic": 1.0},
+}
+"""The same with the code of 6 to 12 April 2020: the last that took 416 pixels, and of the versions that the paper's
+PyTorch 1.4 fits the one whose class gain has the factor N / 80. Its objectness is taught as the GIoU, to which that
+code went over within its first steps, and its images are neither zoomed nor shifted. Not taken over: its moving average
+with a warm-up, its schedule of 300 epochs, and the first steps of its biases."""
+
+PRESETS = {"paper": PAPER, "paper-2020-04": PAPER_2020_04}
 
 NUMBERS_DO_NOT_DEPEND_ON = {"preset", "device", "compile", "workers", "checkpoint_minutes", "loggers"}
 """Keys of [train] that may change while a training stands in a run folder: it is not made again."""

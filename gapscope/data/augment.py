@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 from torchvision.transforms.v2 import functional as tv
 
-from gapscope.data.letterbox import scaled
+from gapscope.data.letterbox import letterbox_geometry, scaled
 from gapscope.data.samples import Sample, Samples
 
 MIN_VISIBLE = 0.2
@@ -53,7 +53,7 @@ def augmented(samples: Samples, position: int, augment: Augmentation, seed: int,
     mosaic = draws[0] < augment.mosaic
     others = rng.integers(len(samples), size=3)
     four = [position, *map(int, others)]
-    canvas = _mosaic([samples[p] for p in four], rng) if mosaic else _whole(samples[position])
+    canvas = _mosaic([(samples[p], _shown(samples, p)) for p in four], rng) if mosaic else _whole(samples[position])
     zoom = 1 + augment.scale * (2 * draws[1] - 1)
     shift = augment.translate * (2 * draws[2:4] - 1)
     if augment.rotate or augment.shear:
@@ -171,22 +171,39 @@ def _around(boxes: Tensor, turn: np.ndarray) -> Tensor:
     return torch.cat([turned.amin(dim=0), turned.amax(dim=0)], dim=1)
 
 
-def _mosaic(four: list[Sample], rng: np.random.Generator) -> _Canvas:
-    """Four images meet at a random point of the square; each shows a random window of its own, at full scale."""
-    side = four[0].image.shape[-1]
+def _shown(samples: Samples, position: int) -> tuple[int, int, int, int]:
+    """Where the image itself lies in its square: left, top, right, bottom in whole pixels; the rest is bars."""
+    index = int(samples.indices[position])
+    width, height = int(samples.table.widths[index]), int(samples.table.heights[index])
+    scale, (left, top) = letterbox_geometry(width, height, samples.size)
+    return round(left), round(top), round(left + width * scale), round(top + height * scale)
+
+
+def _window(rng: np.random.Generator, length: int, side: int, first: int, last: int) -> int:
+    """Where a window of a length begins along an axis: anywhere within the image, which lies from first to last; if it
+    is the longer of the two, anywhere around the image."""
+    low, high = sorted((first, last - length))
+    return int(rng.integers(max(0, low), min(high, side - length) + 1))
+
+
+def _mosaic(four: list[tuple[Sample, tuple[int, int, int, int]]], rng: np.random.Generator) -> _Canvas:
+    """Four images meet at a random point of the square; each shows a random window of its own, at full scale, with no
+    more of its letterbox bars than the window needs."""
+    side = four[0][0].image.shape[-1]
     x, y = (int(v) for v in rng.integers(side // 4, side - side // 4 + 1, size=2))
     corners = [(0, 0, x, y), (x, 0, side, y), (0, y, x, side), (x, y, side, side)]
-    image = torch.empty_like(four[0].image)
+    image = torch.empty_like(four[0][0].image)
     boxes, whole = [], []
-    for sample, (x1, y1, x2, y2) in zip(four, corners, strict=True):
-        u, v = int(rng.integers(side - (x2 - x1) + 1)), int(rng.integers(side - (y2 - y1) + 1))
+    for (sample, shown), (x1, y1, x2, y2) in zip(four, corners, strict=True):
+        u = _window(rng, x2 - x1, side, shown[0], shown[2])
+        v = _window(rng, y2 - y1, side, shown[1], shown[3])
         image[:, y1:y2, x1:x2] = sample.image[:, v : v + y2 - y1, u : u + x2 - x1]
         moved = sample.boxes + sample.boxes.new_tensor([x1 - u, y1 - v, x1 - u, y1 - v])
         moved[:, 0::2] = moved[:, 0::2].clamp(x1, x2)
         moved[:, 1::2] = moved[:, 1::2].clamp(y1, y2)
         boxes.append(moved)
         whole.append(_area(sample.boxes))
-    classes, ignore = (torch.cat([getattr(s, name) for s in four]) for name in ("classes", "ignore"))
+    classes, ignore = (torch.cat([getattr(s, name) for s, _ in four]) for name in ("classes", "ignore"))
     return _Canvas(image, torch.cat(boxes), torch.cat(whole), classes, ignore)
 
 

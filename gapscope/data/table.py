@@ -54,6 +54,8 @@ class AnnotationTable:
     """(m,) how much of the object others hide, 0 to 1; formats that say yes or no give 1 or 0; NaN where not stated."""
     truncation: NDArray[np.float16] = None  # type: ignore[assignment]
     """(m,) how much of the object lies outside the image, likewise."""
+    stated_area: NDArray[np.float32] = None  # type: ignore[assignment]
+    """(m,) square pixels that the object itself covers, as COCO's `area` says; NaN where not stated."""
     attributes: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
     """Name -> (n,) what a data set says of its images, such as weather or time of day; "" where it does not."""
     no_area: int = 0
@@ -98,6 +100,11 @@ class AnnotationTable:
     def areas(self) -> NDArray[np.float32]:
         """(m,) box areas in square pixels."""
         return (self.xyxy[:, 2] - self.xyxy[:, 0]) * (self.xyxy[:, 3] - self.xyxy[:, 1])
+
+    @property
+    def object_areas(self) -> NDArray[np.float32]:
+        """(m,) square pixels by which AP goes by size, as COCO has it: what the labels state, else the box's."""
+        return np.where(np.isnan(self.stated_area), self.areas, self.stated_area)
 
     def path(self, image: int) -> Path:
         """The file of one image."""
@@ -200,7 +207,7 @@ class AnnotationTable:
             check_regular(path)
             check_unpacked(path)
             with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-                columns = {name: file[name] for name in _COLUMNS}
+                columns = {name: file[name] for name in _COLUMNS if name in file or name not in _LATER}
                 names, no_area = tuple(map(str, file["class_names"])), int(file["no_area"])
                 notes = tuple(map(str, file["notes"]))
                 format = str(file["format"]) if "format" in file.files else ""
@@ -243,13 +250,17 @@ _BOX_COLUMNS = {
     "crowd": np.bool_,
     "occlusion": np.float16,
     "truncation": np.float16,
+    "stated_area": np.float32,
 }
 _COLUMNS = _IMAGE_COLUMNS | _BOX_COLUMNS
 _MAY_BE_LEFT_OUT = {
     "crowd": (np.bool_, False),
     "occlusion": (np.float16, np.nan),
     "truncation": (np.float16, np.nan),
+    "stated_area": (np.float32, np.nan),
 }
+_LATER = {"stated_area"}
+"""Columns that files of older versions lack."""
 _ATTRIBUTE = "attribute "
 """What the names of attribute columns start with in a file."""
 

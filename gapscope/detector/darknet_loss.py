@@ -26,6 +26,8 @@ class DarknetLoss(Loss):
     classification = cross-entropy of its N classes. Objectness = cross-entropy with 1 at answers and 0 elsewhere,
     but places whose predicted box overlaps any object by more than `ignore_threshold` are left alone. All are sums,
     divided by the number of images. Their gradients are the differences t* - t that Darknet propagates.
+    Where a yolo layer has a `scale_x_y` s, sigmoid(tx, ty) is taught (place + (s - 1) / 2) / s, which decodes to the
+    place.
     `Loss` explains the arguments that are not listed here; gains are 1 when left out.
 
     Args:
@@ -43,6 +45,7 @@ class DarknetLoss(Loss):
         *,
         ignore_threshold: float = 0.7,
         label_smoothing: float = 0.0,
+        scale_xy: Sequence[float] = (1.0, 1.0, 1.0),
         counts: Callable[[Sequence[float]], Counts] = nonzero,
     ) -> None:
         super().__init__(
@@ -51,6 +54,7 @@ class DarknetLoss(Loss):
             iou_threshold=1.0,
             always_best=True,
             label_smoothing=label_smoothing,
+            scale_xy=scale_xy,
             counts=counts,
         )
         self.ignore_threshold = ignore_threshold
@@ -63,12 +67,19 @@ class DarknetLoss(Loss):
         parts = []
         for number, (values, one) in enumerate(zip(maps, targets, strict=True)):
             stride = MAP_STRIDES[number]
-            near = overlapping(values.detach(), anchors[number], stride, truth, self.ignore_threshold)
-            parts.append(torch.stack(self.map_sums(values, one, anchors[number], stride, near)))
+            scale = self.scale_xy[number]
+            near = overlapping(values.detach(), anchors[number], stride, truth, self.ignore_threshold, scale)
+            parts.append(torch.stack(self.map_sums(values, one, anchors[number], stride, near, scale)))
         return torch.stack(parts).sum(0) / num_images
 
     def map_sums(
-        self, values: Tensor, targets: MapTargets, anchors: Tensor, stride: int, near: Tensor
+        self,
+        values: Tensor,
+        targets: MapTargets,
+        anchors: Tensor,
+        stride: int,
+        near: Tensor,
+        scale_xy: float = 1.0,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Box, objectness and class errors of one split map (b, 3, h, w, 5 + N), summed; anchors (3, 2) in pixels."""
         _, _, h, w, _ = values.shape
@@ -81,6 +92,8 @@ class DarknetLoss(Loss):
         center = (targets.boxes[:, :2] + targets.boxes[:, 2:]) / 2 / stride
         extent = targets.boxes[:, 2:] - targets.boxes[:, :2]
         place = center - torch.stack([targets.column, targets.row], dim=-1)
+        if scale_xy != 1:  # the sigmoid that decodes to this place, as near as one does
+            place = ((place + (scale_xy - 1) / 2) / scale_xy).clamp(0, 1)
         weight = 2 - extent.prod(-1, keepdim=True) / (h * w * stride**2)
         growth = (extent / anchors[targets.anchor]).log()
         box = (weight * binary_cross_entropy_with_logits(answers[:, :2], place, reduction="none")).sum()
@@ -93,15 +106,18 @@ def boxes_by_image(boxes: Tensor, image_index: Tensor, num_images: int) -> Tenso
     return pad_sequence([boxes[image_index == image] for image in range(num_images)], batch_first=True)
 
 
-def overlapping(values: Tensor, anchors: Tensor, stride: int, truth: Tensor, threshold: float) -> Tensor:
+def overlapping(
+    values: Tensor, anchors: Tensor, stride: int, truth: Tensor, threshold: float, scale_xy: float = 1.0
+) -> Tensor:
     """Which places (b, 3, h, w) of a split map predict a box whose IoU with any of its image's objects is above this.
 
     Args:
         values: Split map (b, 3, h, w, 5 + N).
         anchors: Its anchors (3, 2) in pixels.
         truth: Objects (b, t, 4) `xyxy` in pixels, see `boxes_by_image`.
+        scale_xy: Of the map's yolo layer.
     """
-    found, _, _ = decode_map(values, anchors, stride)
+    found, _, _ = decode_map(values, anchors, stride, scale_xy)
     best = found.new_zeros(found.shape[:2])
     for first in range(0, truth.shape[1], AT_ONCE):
         some = truth[:, first : first + AT_ONCE]

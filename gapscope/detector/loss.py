@@ -53,6 +53,7 @@ class Loss(ABC):
         iou_threshold: Least shape IoU of an anchor that answers for a target, see `targets.assign`.
         always_best: Whether targets that fit no anchor get their best one.
         label_smoothing: Classes are taught as e / 2 and 1 - e / 2 instead of 0 and 1.
+        scale_xy: Of each map the `scale_x_y` of its yolo layer, see `box_from_logits`.
         counts: Makes the counts that sums are divided by from those of this batch. Where a batch is spread over
             processes it gives their mean over the processes: then the mean of their losses, and of their gradients,
             is what one process would have made of the whole batch.
@@ -66,6 +67,7 @@ class Loss(ABC):
         iou_threshold: float,
         always_best: bool,
         label_smoothing: float = 0.0,
+        scale_xy: Sequence[float] = (1.0, 1.0, 1.0),
         counts: Callable[[Sequence[float]], Counts] = nonzero,
     ) -> None:
         _check_share("label_smoothing", label_smoothing)
@@ -74,6 +76,7 @@ class Loss(ABC):
         self.iou_threshold = iou_threshold
         self.always_best = always_best
         self.label_smoothing = label_smoothing
+        self.scale_xy = tuple(scale_xy)
         self.counts = counts
         self._constants: dict[tuple[torch.device, int], tuple[list[Tensor], Tensor]] = {}
 
@@ -169,6 +172,7 @@ class YoloLoss(Loss):
         always_best: bool = True,
         label_smoothing: float = 0.0,
         giou_ratio: float = 0.0,
+        scale_xy: Sequence[float] = (1.0, 1.0, 1.0),
         counts: Callable[[Sequence[float]], Counts] = nonzero,
     ) -> None:
         _check_share("giou_ratio", giou_ratio)
@@ -178,6 +182,7 @@ class YoloLoss(Loss):
             iou_threshold=iou_threshold,
             always_best=always_best,
             label_smoothing=label_smoothing,
+            scale_xy=scale_xy,
             counts=counts,
         )
         self.giou_ratio = giou_ratio
@@ -193,13 +198,14 @@ class YoloLoss(Loss):
         parts = []
         for number, (values, one) in enumerate(zip(maps, targets, strict=True)):
             stride = MAP_STRIDES[number]
-            box, objectness, classification = self.map_sums(values, one, anchors[number] / stride, stride)
+            scaled = anchors[number] / stride
+            box, objectness, classification = self.map_sums(values, one, scaled, stride, self.scale_xy[number])
             positive, counted = answers[number], answers[3 + number]
             parts.append(torch.stack([box / positive, objectness / counted, classification / (positive * num_classes)]))
         return torch.stack(parts).sum(0)
 
     def map_sums(
-        self, values: Tensor, targets: MapTargets, anchors: Tensor, stride: int
+        self, values: Tensor, targets: MapTargets, anchors: Tensor, stride: int, scale_xy: float = 1.0
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Box, objectness and class errors of one split map (b, 3, h, w, 5 + N), summed; anchors (3, 2) in cells."""
         box = classification = values.new_zeros(())
@@ -207,7 +213,7 @@ class YoloLoss(Loss):
         if len(targets):
             answers = values[targets.place]
             cell = torch.stack([targets.column, targets.row], dim=-1)
-            found = box_from_logits(answers, cell, anchors[targets.anchor])
+            found = box_from_logits(answers, cell, anchors[targets.anchor], scale_xy)
             giou = paired_giou(found, targets.boxes / stride)
             box = (1 - giou).sum()
             taught = 1 - self.giou_ratio + self.giou_ratio * giou.detach().clamp(min=0)

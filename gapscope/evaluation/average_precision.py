@@ -2,13 +2,13 @@
 
 `coco`: the COCO protocol, equal to pycocotools: greedy matching, 101 recall points, ignore regions, at most 100
 detections of each image and class.
-`paper`: the rule of the Ultralytics code of early 2020, which the paper used: see `paper_average_precision`.
+`paper`: the rule of the code family that the paper used, in 2019 and 2020: see `paper_average_precision`.
 
 Everything is counted with a weight for each image, 1 at first, so that images can be drawn anew without new matching.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,18 +17,24 @@ from scipy.sparse import csr_array
 from gapscope.evaluation.columns import Array, Boxes
 from gapscope.evaluation.matching import (
     IGNORED,
+    MAX_PER_CLASS,
     RIGHT,
     SIZES,
     Matches,
     coco_candidates,
     match_coco,
     match_paper,
+    ranks,
 )
 from gapscope.showing import text_table
 
 RECALLS: Array = np.linspace(0, 1, 101)
 """Where both rules read the precision."""
 RULES = ("coco", "paper")
+AT_75 = 5
+"""Which of the thresholds of `coco` is 0.75."""
+RECALL_LIMITS = (1, 10, MAX_PER_CLASS)
+"""With how many detections of an image and class COCO asks for recall."""
 MOST_SHOWN = 20
 """Classes that are printed."""
 
@@ -42,6 +48,11 @@ class AveragePrecision:
     ap50_95: dict[str, float | None]
     by_size: dict[str, "AveragePrecision"] = field(default_factory=dict)
     """`small`, `medium`, `large`: the AP of targets of that size; empty where the rule does not define it."""
+    ap75: dict[str, float | None] = field(default_factory=dict)
+    """Empty where the rule does not define it, as `recall` is."""
+    recall: dict[int, dict[str, float | None]] = field(default_factory=dict)
+    """Most detections of an image and class (1, 10, 100) -> the share of targets that they find, by class: the mean
+    over IoU 0.5 to 0.95, COCO's AR."""
 
     def __repr__(self) -> str:
         means = [("mean", self.mean50(), self.mean50_95())]
@@ -53,6 +64,14 @@ class AveragePrecision:
     def mean50(self, classes: Sequence[str] | None = None) -> float | None:
         """mAP@0.5 over the classes that have targets; None if none has."""
         return _mean([self.ap50[name] for name in (self.ap50 if classes is None else classes)])
+
+    def mean75(self) -> float | None:
+        """mAP@0.75, likewise."""
+        return _mean(list(self.ap75.values()))
+
+    def mean_recall(self, most: int = MAX_PER_CLASS) -> float | None:
+        """COCO's AR: the mean recall over classes that have targets, with so many detections of an image and class."""
+        return _mean(list(self.recall.get(most, {}).values()))
 
     def mean50_95(self, classes: Sequence[str] | None = None) -> float | None:
         """mAP@0.5:0.95 over the classes that have targets; None if none has, or the rule does not define it."""
@@ -75,7 +94,7 @@ def coco_average_precision(
     if not sizes:
         return whole
     parts = {name: average_precision("coco", match_coco(candidates, limits), classes) for name, limits in SIZES.items()}
-    return AveragePrecision("coco", whole.ap50, whole.ap50_95, parts)
+    return replace(whole, by_size=parts)
 
 
 def paper_average_precision(
@@ -84,8 +103,9 @@ def paper_average_precision(
     """AP@0.5 by the rule of the code family that the paper used (Ultralytics YOLOv3, early 2020).
 
     Matching is `match_paper`. The precision envelope is read at 101 recalls by linear interpolation, ends with the
-    point (last recall + 0.001, 0), and is integrated by the trapezoid rule. Boxes are expected in the pixels of the
-    network's input. The rule knows neither other IoU thresholds nor box sizes.
+    point (last recall + 0.001 but at most 1, 0), and is integrated by the trapezoid rule: so it stands at 0 at recall
+    1, and a class that is found without a mistake is worth 0.995. The end point was there from October 2019 to November
+    2020. The rule knows neither other IoU thresholds nor box sizes.
     """
     return average_precision("paper", match_paper(targets, detections, num_images, len(classes)), classes)
 
@@ -93,12 +113,35 @@ def paper_average_precision(
 def average_precision(rule: str, matches: Matches, classes: Sequence[str]) -> AveragePrecision:
     """AP of every class from what became of the detections."""
     once = np.ones((1, len(matches.num_targets)))
-    ap50, ap50_95 = {}, {}
+    ap50, ap50_95, ap75 = {}, {}, {}
     for label, name in enumerate(classes):
         ap = weighted_ap(rule, matches, label, once)[:, 0]
         ap50[name] = None if np.isnan(ap[0]) else float(ap[0])
         ap50_95[name] = None if np.isnan(ap[0]) or rule == "paper" else float(ap.mean())
-    return AveragePrecision(rule, ap50, ap50_95)
+        if rule == "coco":
+            ap75[name] = None if np.isnan(ap[0]) else float(ap[AT_75])
+    if rule == "paper":
+        return AveragePrecision(rule, ap50, ap50_95)
+    return AveragePrecision(rule, ap50, ap50_95, ap75=ap75, recall=average_recall(matches, classes))
+
+
+def average_recall(matches: Matches, classes: Sequence[str]) -> dict[int, dict[str, float | None]]:
+    """The share of a class's targets that is found, as a mean over the thresholds, for `RECALL_LIMITS`; None without
+    targets.
+
+    Matching goes by falling confidence, so the first k detections of an image and class match as if there were no more.
+    """
+    detections = matches.detections
+    rank = ranks(detections.image * matches.num_classes + detections.label)
+    right = matches.status == RIGHT
+    targets = matches.num_targets.sum(0)
+    found: dict[int, dict[str, float | None]] = {}
+    for most in RECALL_LIMITS:
+        counts = (right & (rank < most)).sum(0)  # over thresholds: (m,)
+        hits = np.bincount(detections.label, weights=counts, minlength=matches.num_classes)
+        shares = hits / (len(matches.thresholds) * np.maximum(targets, 1))
+        found[most] = {name: float(shares[i]) if targets[i] else None for i, name in enumerate(classes)}
+    return found
 
 
 def weighted_ap(rule: str, matches: Matches, label: int, weights: Array) -> Array:
@@ -156,8 +199,8 @@ def counted(matches: Matches, label: int, weights: Array) -> Iterator[Counts]:
 def precision_at_recalls(rule: str, counts: Counts) -> Array:
     """The precision envelope (draws, 101) at RECALLS: the highest precision at this recall or a higher one.
 
-    `coco` takes recalls that are reached, `paper` those that are passed; beyond the last it falls to 0 within 0.001.
-    NaN where a draw has no target.
+    `coco` takes recalls that are reached, `paper` those that are passed; beyond the last it falls to 0 within 0.001,
+    and at recall 1 it is 0. NaN where a draw has no target.
     """
     read = np.where(counts.targets[:, None] > 0, 0.0, np.full(len(RECALLS), np.nan))
     for draw, place in enumerate(_places_of_recalls(rule, counts)):
@@ -166,10 +209,12 @@ def precision_at_recalls(rule: str, counts: Counts) -> Array:
             # the highest precision between each recall and the next, then from the right at it or beyond
             peaks = np.maximum.reduceat(counts.precision[draw], place)
             read[draw, : len(place)] = np.maximum.accumulate(peaks[::-1])[::-1]
+    if rule == "paper":
+        read[:, -1] *= 0  # the end point lies at recall 1 at the latest; NaN stays NaN
     if rule == "paper" and counts.right.shape[1]:
         last = counts.right[:, -1:] / np.maximum(counts.targets, 1)[:, None]
         beyond = RECALLS - last
-        falling = (beyond >= 0) & (beyond < 1e-3) & (last > 0)
+        falling = (beyond >= 0) & (beyond < 1e-3) & (last > 0) & (RECALLS < 1)
         read = np.where(falling, (1 - beyond / 1e-3) * counts.precision_at_end[:, None], read)
     return read
 

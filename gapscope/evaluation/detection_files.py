@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from gapscope.data.problems import shortened
 from gapscope.data.samples import Samples
+from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 from gapscope.evaluation.columns import Array, Boxes
 from gapscope.evaluation.evaluate import Evaluation, letterboxed
@@ -15,6 +16,13 @@ from gapscope.files import atomic_path, check_regular, check_unpacked
 from gapscope.intact import check_intact, remedy
 
 COLUMNS = {"image": np.int32, "label": np.int16, "xyxy": np.float32, "confidence": np.float32}
+
+
+def labelled_boxes(table: AnnotationTable) -> Boxes:
+    """All labelled boxes of a table, in pixels of the original images."""
+    return Boxes.of(
+        table.box_image, table.box_class, table.xyxy, ignore=table.ignore, area=table.object_areas, crowd=table.crowd
+    )
 
 
 def in_original_pixels(found: Evaluation, samples: Samples) -> Boxes:

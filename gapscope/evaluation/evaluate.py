@@ -31,8 +31,9 @@ MAX_DETECTIONS = 300
 class Evaluation:
     """What a network finds in a set of images, and how good that is.
 
-    Boxes are in pixels of the network's input, their areas in square pixels of the original image; `image` counts the
-    samples from 0.
+    Boxes are in pixels of the network's input (those of a run's evaluation files in pixels of the original images), cut
+    at the border of their image, not of the square that it is letterboxed to; areas are in square pixels of the
+    original image. `image` counts the samples from 0.
     """
 
     targets: Boxes
@@ -81,7 +82,8 @@ def evaluate(
     mine = positions_of(len(samples), batch_size, share)
     for batch in batches(samples, batch_size, seed=0, epoch=0, order=mine):
         images = batch.images.to(device).contiguous()
-        detected = detect(network, images, config.confidence, config.nms_iou, MAX_DETECTIONS)
+        limits = (config.confidence, config.nms_iou, MAX_DETECTIONS)
+        detected = detect(network, images, *limits, multi_label=config.multi_label)
         found += [Detections(one.boxes.cpu(), one.confidences.cpu(), one.classes.cpu()) for one in detected]
         progress(what, len(found), len(mine))
     found = gathered(found, len(samples), batch_size, share)
@@ -101,17 +103,25 @@ def target_columns(samples: Samples) -> Boxes:
     scale, offset = letterboxed(samples)
     image = table.box_image.astype(np.int64)
     xyxy = table.xyxy.astype(np.float64) * scale[image] + offset[image]
-    return Boxes.of(image, table.box_class, xyxy, ignore=table.ignore, area=table.areas, crowd=table.crowd)
+    return Boxes.of(image, table.box_class, xyxy, ignore=table.ignore, area=table.object_areas, crowd=table.crowd)
 
 
 def detection_columns(found: Sequence[Detections], samples: Samples) -> Boxes:
-    """What was found in each of the samples, in their order."""
-    scale, _ = letterboxed(samples)
+    """What was found in each of the samples, in their order.
+
+    Boxes are cut at the border of their image: what lies on the letterbox bars is nothing that a label could say. Those
+    that lie wholly on the bars are left out.
+    """
+    scale, offset = letterboxed(samples)
     image = np.repeat(np.arange(len(found)), [len(one.boxes) for one in found])
     empty = Detections(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64))
     whole = {name: torch.cat([getattr(one, name) for one in (empty, *found)]).numpy() for name in vars(empty)}
-    boxes = Boxes.of(image, whole["classes"], whole["boxes"], whole["confidences"])
-    return replace(boxes, area=boxes.area / scale[image, 0] ** 2)
+    table, indices = samples.table, samples.indices
+    sides = np.stack([table.widths, table.heights] * 2, axis=1)[indices] * scale
+    xyxy = whole["boxes"].astype(np.float64).clip(offset[image], (sides + offset)[image])
+    seen = (xyxy[:, 2:] > xyxy[:, :2]).all(axis=1)
+    boxes = Boxes.of(image, whole["classes"], xyxy, whole["confidences"]).take(seen)
+    return replace(boxes, area=boxes.area / scale[boxes.image, 0] ** 2)
 
 
 def letterboxed(samples: Samples) -> tuple[Array, Array]:

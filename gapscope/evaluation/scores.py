@@ -17,7 +17,15 @@ from gapscope.evaluation.columns import Array
 from gapscope.evaluation.confusion import CONFUSION_IOU, confusion_matrix
 from gapscope.evaluation.error_kinds import BACKGROUND_IOU, FOREGROUND_IOU, error_kinds
 from gapscope.evaluation.evaluate import Evaluation
-from gapscope.evaluation.matching import SIZES, Matches, coco_candidates, count_targets, match_coco, match_paper
+from gapscope.evaluation.matching import (
+    MAX_PER_CLASS,
+    SIZES,
+    Matches,
+    coco_candidates,
+    count_targets,
+    match_coco,
+    match_paper,
+)
 from gapscope.evaluation.precision_recall import precision_recall_curve
 from gapscope.progress import Progress, silent
 
@@ -42,12 +50,16 @@ def scores(
     rules.<rule>                     `coco` and `paper`, each with
       map50, map50_95, headline_map50    means over the classes that have targets
       ap50, ap50_95                      class -> AP
+      map75, ap75                        the same at IoU 0.75; only `coco` defines it, and what follows
+      mar.{1, 10, 100}, ar100            COCO's AR: mean recall over IoU 0.5 to 0.95 with so many detections of an image
+                                         and class, as a mean over classes; class -> AR with 100
       interval.{map50, map50_95, headline_map50}, interval.ap50.<class>
                                          [low, high] at 95 % over images drawn anew, bias-corrected
       headline_draws                     headline_map50 of every draw; draw i takes the same images for every network
                                          scored on these images, so networks can be subtracted draw by draw
-      by_size.{small, medium, large}     targets, map50, map50_95, ap50; only `coco` defines it. Sizes are COCO's, in
-                                         square pixels of the original image: up to 32^2, up to 96^2, larger
+      by_size.{small, medium, large}     targets, map50, map50_95, mar100, ap50; only `coco` defines it. Sizes are
+                                         COCO's, in square pixels of the original image: up to 32^2, up to 96^2, larger;
+                                         by the area that labels state, else by the box
     bootstrap                        draws, seed, level of all intervals
     curves                           at IoU 0.5: `recall`, a grid; then per rule and class `precision` there; for `coco`
                                      also `confidence`, the least that reaches that recall, and `best`, where F1 is
@@ -114,9 +126,18 @@ def _rule_scores(
         "headline_map50": ap.mean50(headline),
         "ap50": ap.ap50,
         "ap50_95": ap.ap50_95,
+        **_further_scores(ap),
         "interval": _intervals(drawn, ap, headline),
         "headline_draws": _rounded(headline_draws, 5),
     }
+
+
+def _further_scores(ap: AveragePrecision) -> dict[str, Any]:
+    """What only the coco rule defines."""
+    if not ap.recall:
+        return {}
+    recalls = {str(most): ap.mean_recall(most) for most in ap.recall}
+    return {"map75": ap.mean75(), "ap75": ap.ap75, "mar": recalls, "ar100": ap.recall[MAX_PER_CLASS]}
 
 
 def _intervals(drawn: Draws, ap: AveragePrecision, headline: Sequence[str]) -> dict[str, Any]:
@@ -135,6 +156,7 @@ def _size_scores(ap: AveragePrecision, matches: Matches) -> dict[str, Any]:
         "targets": int(matches.num_targets.sum()),
         "map50": ap.mean50(),
         "map50_95": ap.mean50_95(),
+        "mar100": ap.mean_recall(),
         "ap50": ap.ap50,
     }
 

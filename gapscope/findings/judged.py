@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gapscope.data.table import AnnotationTable
 from gapscope.evaluation.columns import Array, Boxes, Rows
 from gapscope.evaluation.error_kinds import KINDS, errors_by_box
 from gapscope.evaluation.matching import IGNORED, RIGHT, Matches, coco_candidates, match_coco
@@ -67,10 +66,3 @@ def f1_per_image(targets: Boxes, judged: Judged, num_images: int, confidence: fl
         for rows in (image[right], image[counted], targets.image[~targets.ignore])
     )
     return np.where(found + asked, 2 * hits / np.maximum(found + asked, 1), 1.0)
-
-
-def target_boxes(table: AnnotationTable) -> Boxes:
-    """All labelled boxes of a table, in pixels of the original images."""
-    return Boxes.of(
-        table.box_image, table.box_class, table.xyxy, ignore=table.ignore, area=table.areas, crowd=table.crowd
-    )

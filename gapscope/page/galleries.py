@@ -13,9 +13,9 @@ from gapscope.data.splits import read_list
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 from gapscope.evaluation.columns import Boxes
-from gapscope.evaluation.detection_files import read_detections
+from gapscope.evaluation.detection_files import labelled_boxes, read_detections
 from gapscope.evaluation.error_kinds import KINDS
-from gapscope.findings.judged import Judged, f1_per_image, judge, target_boxes
+from gapscope.findings.judged import Judged, f1_per_image, judge
 from gapscope.findings.results import Results
 from gapscope.page.box_marks import BoxMark, found_marks, label_marks, missed_marks
 from gapscope.page.picture_choice import REASONS, Alike, Choice, Things, choose, evenly, uncovered
@@ -113,7 +113,7 @@ def sample_pictures(results: Results, domain: str, count: int = 8) -> list[Pictu
     chosen = [int(images[i]) for i in evenly(len(images), count) if table.path(images[i]).is_file()]
     part = table.select(chosen)
     uris = thumbnails([table.path(i) for i in chosen], SAMPLE_BYTES, largest=SAMPLE_SIDE)
-    boxes = target_boxes(part)
+    boxes = labelled_boxes(part)
     return [_picture(part, i, uri, label_marks(part, boxes, i)) for i, uri in enumerate(uris)]
 
 
@@ -140,7 +140,7 @@ def _gallery(results: Results, domain: str, count: int) -> Gallery | None:
     table, classes = whole.select(images), len(results.experiment.data.classes)
     confidence = results.experiment.evaluate.operating_confidence
     least = min(LEAST, confidence)
-    targets = target_boxes(table)
+    targets = labelled_boxes(table)
     judged = {
         arm: judge(targets, read_detections(path, images, classes, least), len(images), classes)
         for arm, path in there.items()

@@ -62,7 +62,7 @@ def train_arm(fabric: Fabric, report: Progress, study: Study, keys: UnitKeys, ru
     samples = arm_samples(study, run.arm, "train")
     validation = arm_samples(study, run.arm, "val")
     augment = Augmentation(**config.augment.model_dump())
-    rule = experiment.evaluate.model_copy(update={"rule": "coco"})
+    rule = experiment.evaluate.model_copy(update={"rule": "coco", "multi_label": False})
 
     def epoch_batches(epoch: int, start: int) -> Iterator[Batch]:
         return batches(

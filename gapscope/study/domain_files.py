@@ -72,7 +72,8 @@ def write_domain_files(
         "letterbox": {"size": experiment.data.image_size, "interpolation": INTERPOLATION, "fill": FILL},
     }
     summary["files_sha256"] = look.files_sha256
-    summary["parts_sha256"] = {part: part_hash(table, prepared.splits, look, part) for part in PARTS}
+    hashes_of_parts = {part: part_hash(table, prepared.splits, look, part) for part in PARTS}
+    summary["parts_sha256"] = hashes_of_parts | scored_hash(table, prepared.splits, hashes_of_parts["test"])
     summary["leaks"]["overlaps"] = [overlap.as_dict() for overlap in overlaps(parts)]
     if name == experiment.probe.domain:
         write_probe(experiment, name, table, prepared.splits["test"], folder)
@@ -96,6 +97,12 @@ def part_hash(table: AnnotationTable, splits: Splits, look: FirstLook, part: str
     return hash_value(found)
 
 
+def scored_hash(table: AnnotationTable, splits: Splits, test: str) -> dict[str, str]:
+    """`scored`: what scores go by, the test part and the areas that its labels state; nothing where they state none."""
+    areas = table.select(splits["test"]).stated_area
+    return {} if np.isnan(areas).all() else {"scored": hash_value([test, hashlib.sha256(areas.tobytes()).hexdigest()])}
+
+
 def data_parts(folder: RunFolder, name: str, *, is_probe: bool) -> dict[str, str]:
     """The same for each part alone, so that another training image is no other test image; nothing if an older version
     left the summary, which knows no parts. `probe` is there if the domain is the probe's.
@@ -109,6 +116,8 @@ def data_parts(folder: RunFolder, name: str, *, is_probe: bool) -> dict[str, str
         parts = {part: str(found) for part, found in json.loads(read_text(path)).get("parts_sha256", {}).items()}
     except (OSError, ValueError, AttributeError) as error:
         raise InputError(f"{path} cannot be read as a domain's summary: {error}. Delete it and run again.") from error
+    if parts:
+        parts.setdefault("scored", parts["test"])
     if parts and is_probe:
         parts["probe"] = hash_value([parts["test"], hash_file(folder.probe(name))])
     return parts

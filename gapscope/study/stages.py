@@ -20,13 +20,13 @@ from gapscope.study.made_from import Part, all_settings, settings_of
 from gapscope.study.study import Study, weights_file
 from gapscope.study.units import Unit
 
-READERS_VERSION = 4
+READERS_VERSION = 5
 """Raised when readers or label maps give other boxes than before, so that domains of the user's are read again."""
 
 READERS, FILES = "version of the readers", "its files"
 """What a domain of the user's is made from besides its settings."""
 
-NOT_IN_VALIDATION = {"rule", "operating_confidence", "bootstraps", "domains"}
+NOT_IN_VALIDATION = {"rule", "multi_label", "operating_confidence", "bootstraps", "domains"}
 """Keys of [evaluate] on which the choice of the best epoch does not depend."""
 
 NOT_IN_A_PROBE = {"domain", "also", "separability"}
@@ -150,7 +150,7 @@ def evaluate_units(study: Study) -> Iterator[Unit]:
                 (training_unit(run), f"data/{domain}"),
                 (folder.evaluation(run, domain), folder.detections(run, domain)),
                 partial(work.evaluate_run, run=run, domain=domain),
-                reads={f"data/{domain}": "test"},
+                reads={f"data/{domain}": "scored"},
                 run=run,
                 domain=domain,
                 formerly=former_keys.evaluation(experiment),

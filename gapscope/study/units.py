@@ -14,8 +14,13 @@ from gapscope.study.former_keys import former_key
 from gapscope.study.kept import find_kept
 from gapscope.study.made_from import MadeFrom, deciding, noted
 
-STAGE_VERSIONS = {"data": 2, "train": 2, "evaluate": 2, "record": 2, "compare": 3, "report": 2}
+STAGE_VERSIONS = {"data": 2, "train": 2, "evaluate": 3, "record": 2, "compare": 3, "report": 2}
 """Raised when a stage's code gives other numbers or files than before, so that finished runs make it again."""
+
+
+DETECTIONS_SINCE = 2
+"""The first version of the evaluate stage whose stored detections are those of today: they are scored anew without
+running a network again."""
 
 
 class UnitKeys(NamedTuple):
@@ -29,6 +34,8 @@ class UnitKeys(NamedTuple):
     """The key that it had, see `former_keys`; None if it had none."""
     whole: str = ""
     """The key that it has if it goes by all of a domain, not only by the part that it reads."""
+    detected: tuple[str, ...] = ()
+    """Of an evaluation: keys that it had under earlier versions, whose detections are still right."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +140,7 @@ def look_up(unit: Unit, before: dict[str, Standing], folder: RunFolder, *, by_ti
         hash_value([unit.stage, version, rest, list(told.values())]),
         former_key(unit.stage, version, unit.made_from, unit.formerly, formerly),
         hash_value([unit.stage, version, values, whole]),
+        tuple(_earlier_keys(unit, values, above, list(told.values()), formerly)) if unit.stage == "evaluate" else (),
     )
     record = folder.read_record(unit.name)
     known = record is not None and record.get("key") in (keys.now, keys.former, keys.whole)
@@ -187,6 +195,19 @@ def noted_checksums(unit: Unit, record: Mapping[str, Any], folder: RunFolder) ->
         return parse_checksums(record)
     except (ValueError, TypeError, AttributeError):
         raise InputError(broken_record(folder.record_of(unit.name))) from None
+
+
+def _earlier_keys(
+    unit: Unit, values: dict[str, Any], above: list[Standing], told: list[str], formerly: list[str | None]
+) -> Iterator[str]:
+    """The keys of an evaluation under the versions whose detections it can take over, whatever it went by then."""
+    tests = [one.parts.get("test", one.passed_on) if one.unit.stage == "data" else one.passed_on for one in above]
+    for version in range(DETECTIONS_SINCE, STAGE_VERSIONS[unit.stage]):
+        for needs in (told, tests, [one.whole_passed_on for one in above]):
+            yield hash_value([unit.stage, version, values, needs])
+        key = former_key(unit.stage, version, unit.made_from, unit.formerly, formerly)
+        if key is not None:
+            yield key
 
 
 def _told(one: Standing, unit: Unit) -> str:

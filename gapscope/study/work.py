@@ -7,8 +7,8 @@ import torch
 from gapscope.arms import trained_layers
 from gapscope.data.samples import Samples
 from gapscope.detector.weights import load_weights
-from gapscope.evaluation.detection_files import in_original_pixels, save_detections
-from gapscope.evaluation.evaluate import evaluate
+from gapscope.evaluation.detection_files import in_original_pixels, labelled_boxes, read_detections, save_detections
+from gapscope.evaluation.evaluate import Evaluation, evaluate
 from gapscope.evaluation.scores import scores
 from gapscope.files import hash_file, write_json
 from gapscope.recording.layer_sync import record_by_layers
@@ -19,6 +19,7 @@ from gapscope.similarity.separability import write_separability
 from gapscope.study.domain_files import indices_of, load_domain, load_split, write_domain_files
 from gapscope.study.domains import domain_root, prepare_domain, render_domain
 from gapscope.study.file_list import write_file_list
+from gapscope.study.kept import find_kept
 from gapscope.study.probe import read_probe, write_probe
 from gapscope.study.separabilities import in_domain, separability_of
 from gapscope.study.similarities import effect_of, grid_of, read_again, with_images_and_blocks
@@ -45,25 +46,39 @@ def prepare_data(study: Study, keys: UnitKeys, *, name: str) -> None:
 
 
 def evaluate_run(study: Study, keys: UnitKeys, *, run: RunName, domain: str) -> None:
-    """One trained network on one domain's test images."""
-    experiment, weights = study.experiment, study.folder.weights(run)
-    table = load_domain(domain, experiment.domains[domain], study.folder, study.data_root)
-    test = load_split(table, domain, "test", study.folder)
-    samples = Samples(table, test, size=experiment.data.image_size, cache=study.image_cache or False)
-    what, settings = f"{run.arm} seed {run.seed} on {domain}", experiment.evaluate
-    found = evaluate(
-        load_weights(weights),
-        samples,
-        settings,
-        rules=(),
-        device=study.device,
-        what=f"evaluating {what}",
-        progress=study.progress,
+    """One trained network on one domain's test images: its detections are written down, and what was written is scored.
+
+    Where an older version left the detections that this one would, the network is not run again.
+    """
+    experiment, folder, size = study.experiment, study.folder, study.experiment.data.image_size
+    table = load_domain(domain, experiment.domains[domain], folder, study.data_root)
+    test = load_split(table, domain, "test", folder)
+    what, settings, place = (
+        f"{run.arm} seed {run.seed} on {domain}",
+        experiment.evaluate,
+        folder.detections(run, domain),
     )
-    save_detections(study.folder.detections(run, domain), in_original_pixels(found, samples))
-    numbers = scores(found, experiment.headline_classes, settings, what=f"intervals of {what}", progress=study.progress)
+    unit = f"evaluate/{run.arm}/seed{run.seed}/{domain}"
+    kept = find_kept(folder, unit, keys.detected)
+    if kept is None or not (kept.parent / place.relative_to(folder.root)).exists():
+        samples = Samples(table, test, size=size, cache=study.image_cache or False)
+        found = evaluate(
+            load_weights(folder.weights(run)),
+            samples,
+            settings,
+            rules=(),
+            device=study.device,
+            what=f"evaluating {what}",
+            progress=study.progress,
+        )
+        save_detections(place, in_original_pixels(found, samples))
+    classes = tuple(experiment.data.classes)
+    boxes = read_detections(place, test, len(classes))
+    evaluation = Evaluation(labelled_boxes(table.select(test)), boxes, {}, classes, len(test))
+    leading = experiment.headline_classes
+    numbers = scores(evaluation, leading, settings, what=f"intervals of {what}", progress=study.progress)
     facts = {"arm": run.arm, "seed": run.seed, "domain": domain, "split": "test", **numbers}
-    facts |= {"weights_sha256": hash_file(weights), "image_size": samples.size}
+    facts |= {"weights_sha256": hash_file(folder.weights(run)), "image_size": size}
     write_json(study.folder.evaluation(run, domain), facts)
 
 

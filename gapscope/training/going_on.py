@@ -20,7 +20,7 @@ def would_come_here(at: Reached, config: Train) -> bool:
         if map50 is not None and map50 > best_map50:
             best_map50, best_epoch = map50, epoch
         goes_on = epoch < at.epoch or at.running.batches > 0
-        if goes_on and out_of_patience(epoch, best_epoch, config):
+        if goes_on and out_of_patience(epoch, best_epoch, best_map50, config):
             return False
     return True
 
@@ -30,9 +30,13 @@ def is_validated(epoch: int, config: Train) -> bool:
     return epoch % config.validate_every == 0 or epoch == config.epochs
 
 
-def out_of_patience(epoch: int, best_epoch: int, config: Train) -> bool:
-    """Whether so many epochs have brought nothing better that training stops; `best_epoch` is -1 before the first."""
-    return best_epoch >= 0 and epoch - best_epoch >= config.patience
+def out_of_patience(epoch: int, best_epoch: int, best_map50: float, config: Train) -> bool:
+    """Whether so many epochs have brought nothing better that training stops.
+
+    As long as nothing at all is found (mAP 0, or -1 before the first validation) patience does not count: there is
+    nothing yet that could get better, and the weights would be those of the first epoch.
+    """
+    return best_map50 > 0 and epoch - best_epoch >= config.patience
 
 
 def may_go_on(config: Train, *, stopped_early: bool) -> bool:

@@ -102,15 +102,23 @@ def make_loss(fabric: Fabric, network: YOLOv3, config: Train) -> Loss:
 
     counts = mean_counts if fabric.world_size > 1 else nonzero
     gains = LossGains(box=config.box_gain, objectness=config.objectness_gain, classification=config.class_gain)
-    smoothing = config.label_smoothing
+    smoothing, scales = config.label_smoothing, [layer.scale_xy for layer in network.yolo_layers]
     if config.loss == "darknet":
         threshold = config.ignore_threshold
-        return DarknetLoss(network.anchors, gains, ignore_threshold=threshold, label_smoothing=smoothing, counts=counts)
+        return DarknetLoss(
+            *(network.anchors, gains),
+            ignore_threshold=threshold,
+            label_smoothing=smoothing,
+            scale_xy=scales,
+            counts=counts,
+        )
     return YoloLoss(
         network.anchors,
         gains,
         iou_threshold=config.iou_threshold,
         always_best=config.always_best,
         label_smoothing=smoothing,
+        giou_ratio=config.giou_ratio,
+        scale_xy=scales,
         counts=counts,
     )

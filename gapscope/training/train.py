@@ -232,11 +232,13 @@ class Training:
 
     @property
     def out_of_patience(self) -> bool:
-        return out_of_patience(self.at.epoch, self.at.best_epoch, self.config)
+        return out_of_patience(self.at.epoch, self.at.best_epoch, self.at.best_map50, self.config)
 
     def note(self) -> str:
         """For the progress line."""
         best = f"best val mAP@0.5 {self.at.best_map50:.3f} (epoch {self.at.best_epoch})"
+        if self.at.best_map50 == 0:
+            best = "val mAP@0.5 is still 0, so patience does not count yet"
         return ", ".join(filter(None, [self.at.running.note(), best if self.at.best_epoch >= 0 else ""]))
 
 

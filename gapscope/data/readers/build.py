@@ -56,7 +56,7 @@ class TableBuilder:
         self.owners, self.labels = array("i"), array("h")
         self.corners = array("f")
         self.flags = array("b")
-        self.shares = array("f")
+        self.shares, self.areas = array("f"), array("f")
         self.places: list[tuple[str, str]] = []
 
     def add_image(
@@ -118,8 +118,11 @@ class TableBuilder:
         crowd: bool = False,
         occlusion: float = NOT_STATED,
         truncation: float = NOT_STATED,
+        area: float = NOT_STATED,
     ) -> None:
         """Add a box in continuous pixels; one without area is counted instead of added. A crowd is ignored, too.
+
+        `area` is what the labels say that the object covers, in square pixels.
 
         Raises:
             RowError: A number is not finite, the box is inside out, or it leaves its image.
@@ -137,6 +140,7 @@ class TableBuilder:
         self.corners.extend((x1, y1, x2, y2))
         self.flags.append((ignore or crowd) + 2 * crowd)  # 0: an object, 1: ignored, 3: a crowd, which is ignored too
         self.shares.extend((occlusion, truncation))
+        self.areas.append(area)
         if self.problems.told is not None:
             self.places.append(self.problems.place)
 
@@ -195,6 +199,7 @@ class TableBuilder:
             crowd=flags > 1,
             occlusion=hidden[:, 0],
             truncation=hidden[:, 1],
+            stated_area=np.frombuffer(self.areas, dtype=np.float32)[order],
             attributes={name: np.array(values, dtype=np.str_) for name, values in sorted(self.attributes.items())},
             no_area=self.no_area,
             notes=tuple(self.notes),

@@ -1,5 +1,6 @@
 """COCO JSON: one file with images, annotations and categories."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -60,7 +61,8 @@ def read_coco(request: Request, files: list[Path]) -> AnnotationTable:
 
     Pixel convention: `bbox` is [x, y, width, height] with pixel edges, so x2 = x + width is exclusive; kept as it is.
     `iscrowd` set to 1 makes a crowd, `ignore` set to 1 an ignore region. An image may carry "group": what it shares
-    with others, and "attributes": facts by name; an annotation "occlusion" and "truncation": shares from 0 to 1.
+    with others, and "attributes": facts by name; an annotation "occlusion" and "truncation": shares from 0 to 1, and
+    "area": the square pixels of the object itself, by which AP goes by size; 0 and null state none.
     Classes are in the order of their category ids; category 0, if not listed, is an ignore region of every class.
     Image files are looked for in the request's `images`, else in root/images, in the folder of the JSON file, in the
     root, and in folders that the file is named after; a name's backslashes are separators where that finds the file.
@@ -120,7 +122,8 @@ def _add_annotation(
     x, y, width, height = _numbers(_key(entry, "bbox"))
     shares = {key: _share(entry, key) for key in ("occlusion", "truncation")}
     if image is not None:
-        builder.add_box(image, label, (x, y, x + width, y + height), ignore=ignore, crowd=crowd, **shares)
+        corners = (x, y, x + width, y + height)
+        builder.add_box(image, label, corners, ignore=ignore, crowd=crowd, area=_area(entry), **shares)
 
 
 def _flag(entry: dict[str, Any], key: str) -> bool:
@@ -137,6 +140,12 @@ def _share(entry: dict[str, Any], key: str) -> float:
     if not isinstance(value, int | float) or not 0 <= value <= 1:
         raise RowError(f"'{key}' is {value!r:.60}", "a share from 0 to 1, or no such key. Fix it.")
     return float(value)
+
+
+def _area(entry: dict[str, Any]) -> float:
+    """Square pixels; tools that do not know them write 0, -1, null or nothing."""
+    value = entry.get("area")
+    return float(value) if isinstance(value, int | float) and 0 < value < math.inf else NOT_STATED
 
 
 def _attributes(entry: dict[str, Any]) -> dict[str, str]:

@@ -45,7 +45,7 @@ def _annotation(table: AnnotationTable, row: int) -> dict[str, Any]:
         "image_id": int(table.box_image[row]) + 1,
         "category_id": ANY_CATEGORY if label == ANY_CLASS else label + 1,
         "bbox": [x1, y1, x2 - x1, y2 - y1],
-        "area": (x2 - x1) * (y2 - y1),
+        "area": (x2 - x1) * (y2 - y1) if np.isnan(table.stated_area[row]) else float(table.stated_area[row]),
         "iscrowd": int(table.crowd[row]),
     }
     if table.ignore[row]:
