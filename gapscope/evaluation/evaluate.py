@@ -119,7 +119,7 @@ def detection_columns(found: Sequence[Detections], samples: Samples) -> Boxes:
     table, indices = samples.table, samples.indices
     sides = np.stack([table.widths, table.heights] * 2, axis=1)[indices] * scale
     xyxy = whole["boxes"].astype(np.float64).clip(offset[image], (sides + offset)[image])
-    seen = (xyxy[:, 2:] > xyxy[:, :2]).all(axis=1)
+    seen = np.all(xyxy[:, 2:] > xyxy[:, :2], axis=1)
     boxes = Boxes.of(image, whole["classes"], xyxy, whole["confidences"]).take(seen)
     return replace(boxes, area=boxes.area / scale[boxes.image, 0] ** 2)
 

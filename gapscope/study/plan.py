@@ -91,6 +91,10 @@ def reasons(one: Standing, study: Study) -> Iterator[str]:
         return
     if "made_from" not in record and one.follows:
         return  # whether more than what it follows has changed cannot be told before that is made
+    if record.get("key") in one.keys.detected:
+        now = STAGE_VERSIONS[unit.stage]
+        yield f"version {now} of the stage gives other scores; stored detections are scored anew, no network is run"
+        return
     if "made_from" not in record:
         yield "made from other settings or data, which were not noted then"
         return

@@ -37,6 +37,11 @@ class UnitKeys(NamedTuple):
     detected: tuple[str, ...] = ()
     """Of an evaluation: keys that it had under earlier versions, whose detections are still right."""
 
+    @property
+    def valid(self) -> tuple[str | None, ...]:
+        """All keys of a result that is the one wanted now."""
+        return self.now, self.going_on, self.former, self.whole
+
 
 @dataclass(frozen=True)
 class Unit:
@@ -147,7 +152,7 @@ def look_up(unit: Unit, before: dict[str, Standing], folder: RunFolder, *, by_ti
     missing = tuple(path for path in unit.outputs if not path.exists())
     damaged = tuple(damaged_files(unit, record, folder, by_times=by_times)) if known and record else ()
     follows = tuple(one.unit.name for one in above if not one.settled)
-    kept = None if follows or (known and not missing and not damaged) else find_kept(folder, unit.name, keys)
+    kept = None if follows or (known and not missing and not damaged) else find_kept(folder, unit.name, keys.valid)
     stands = (record if known else folder.read_record(unit.name, kept) if kept else None) or {}
     left = stands.get("left")
     was = stands.get("formerly_left", left if unit.stage == "data" else None)
