@@ -32,8 +32,8 @@ ARCHIVE = Path(__file__).parent / "data/finished_run.tar.xz"
 SECTIONS = ("where", "data", "training")
 """Those that print findings and hold no score; the others tell of files, versions and dates."""
 SCORED = ("verdict", "performance")
-"""Those that print scores. They differ: ignore regions forgive detections by IoU since, and the paper rule ends at recall
-1. The scores themselves are held against other programs below."""
+"""Those that print scores. They differ: ignore regions forgive detections by IoU since, and the paper rule ends at
+recall 1. The scores themselves are held against other programs below."""
 
 
 @pytest.fixture(scope="module")
