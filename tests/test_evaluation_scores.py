@@ -81,8 +81,9 @@ def test_areas_of_detections_are_those_in_the_original_image(found):
     none = Detections(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64))
     boxes = detection_columns([one, none, one, one], samples)
     assert boxes.image.tolist() == [0, 2, 3]
-    # Letterboxed to 64: images of 50 x 40, 64 x 64 and 60 x 100 pixels.
-    assert boxes.area == pytest.approx([32 * 16 * (50 / 64) ** 2, 32 * 16, 32 * 16 * (100 / 64) ** 2])
+    # Letterboxed to 64: images of 50 x 40, 64 x 64 and 60 x 100 pixels; bars above and left of them are cut off.
+    seen = [32 * (16 - 5 * 64 / 50) * (50 / 64) ** 2, 32 * 16, (32 - 20 * 64 / 100) * 16 * (100 / 64) ** 2]
+    assert boxes.area == pytest.approx(seen)
 
 
 def test_the_detections_on_disk_score_what_the_evaluation_says(network, tmp_path):
