@@ -84,6 +84,7 @@ JOINED = {
     "stated_area": [20, np.nan] * 2,
     "attributes": {"weather": ["rain", "", "", ""], "time": ["", "", "day", "night"]},
     "no_area": 6,
+    "format": "",
     "notes": ("read as YOLO", "from /x", "from /y"),
 }
 """What becomes of every field where two tables are joined."""
