@@ -23,9 +23,12 @@ def notes(scores: dict[str, Any]) -> list[str]:
     draws, level = scores["bootstrap"]["draws"], scores["bootstrap"]["level"]
     lines = [
         f"Intervals: {level:.0%}, from the {number_of(scores['num_images'], 'image')} drawn anew {draws} times.",
-        "AR: recall, a mean over IoU 0.5 to 0.95, with at most 100 detections of an image and class. Sizes: AP@0.5 of",
-        "targets up to 32^2, up to 96^2 and over 96^2 square pixels of the original image.",
+        "Sizes: AP@0.5 of targets up to 32^2, up to 96^2 and over 96^2 square pixels of the original image.",
     ]
+    coco = scores["rules"]["coco"]
+    if coco.get("map75") is not None:
+        recalls = ", ".join(f"{value:.3f} with {most}" for most, value in coco["mar"].items())
+        lines.append(f"AP@0.75: {coco['map75']:.3f}. AR, of so many detections of an image and class: {recalls}.")
     error = scores["calibration"]["error_from"]
     if error is not None:
         start = scores["calibration"]["from_confidence"]
@@ -41,17 +44,15 @@ def _ap_table(scores: dict[str, Any], title: str) -> Table:
     coco, paper = scores["rules"]["coco"], scores["rules"]["paper"]
     table = Table(title=f"AP: {title}", title_justify="left", box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
     table.add_column("class", overflow="fold", min_width=10)
-    for name in ("targets", "coco @0.5", "to 0.95", "@0.75", "AR", "paper", *coco["by_size"]):
+    for name in ("targets", "coco @0.5", "to 0.95", "paper", *coco["by_size"]):
         table.add_column(name, justify="right", no_wrap=True)
     for name, n in scores["targets"].items():
         if n:
             sizes = [size["ap50"][name] for size in coco["by_size"].values()]
-            strict = [coco.get("ap75", {}).get(name), coco.get("ar100", {}).get(name)]
-            cells = _cells([coco["ap50_95"][name], *strict, paper["ap50"][name], *sizes])
+            cells = _cells([coco["ap50_95"][name], paper["ap50"][name], *sizes])
             table.add_row(name, str(n), _with_interval(coco["ap50"][name], coco["interval"]["ap50"][name]), *cells)
     table.add_section()
-    strict = [coco.get("map75"), coco.get("mar", {}).get("100")]
-    means = [coco["map50_95"], *strict, paper["map50"], *(size["map50"] for size in coco["by_size"].values())]
+    means = [coco["map50_95"], paper["map50"], *(size["map50"] for size in coco["by_size"].values())]
     total = sum(scores["targets"].values())
     table.add_row("mean", str(total), _with_interval(coco["map50"], coco["interval"]["map50"]), *_cells(means))
     return table
