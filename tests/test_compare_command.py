@@ -63,7 +63,7 @@ def test_few_images_are_pointed_out_and_undefined_layers_too(tmp_path):
     done = gapscope("compare", "a.nc", "b.nc", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "only 20 images: intervals are wide" in done.stdout
-    assert "1 layers undefined; reason_a and reason_b in the file say why" in done.stdout
+    assert "1 layer undefined; reason_a and reason_b in the file say why" in done.stdout
 
 
 def test_networks_with_other_layers_are_compared_without_means(tmp_path):

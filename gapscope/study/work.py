@@ -1,5 +1,6 @@
 """What each stage does: reads files of the stages before it, calls one part of the toolkit, writes its own files."""
 
+import shutil
 from itertools import combinations
 
 import torch
@@ -10,7 +11,7 @@ from gapscope.detector.weights import load_weights
 from gapscope.evaluation.detection_files import in_original_pixels, labelled_boxes, read_detections, save_detections
 from gapscope.evaluation.evaluate import Evaluation, evaluate
 from gapscope.evaluation.scores import scores
-from gapscope.files import hash_file, write_json
+from gapscope.files import atomic_path, hash_file, write_json
 from gapscope.recording.layer_sync import record_by_layers
 from gapscope.recording.recording import read_recording, write_dataset
 from gapscope.run_folder import RunName
@@ -60,7 +61,10 @@ def evaluate_run(study: Study, keys: UnitKeys, *, run: RunName, domain: str) -> 
     )
     unit = f"evaluate/{run.arm}/seed{run.seed}/{domain}"
     kept = find_kept(folder, unit, keys.detected)
-    if kept is None or not (kept.parent / place.relative_to(folder.root)).exists():
+    if kept is not None:
+        with atomic_path(place) as temporary:
+            shutil.copyfile(kept.parent / place.relative_to(folder.root), temporary)
+    else:
         samples = Samples(table, test, size=size, cache=study.image_cache or False)
         found = evaluate(
             load_weights(folder.weights(run)),
