@@ -14,7 +14,7 @@ from gapscope.config import Arm, Domain, Experiment
 from gapscope.data.label_maps import named_label_maps
 from gapscope.data.problems import OBEYED, writable
 from gapscope.data.readers.detect import FORMATS
-from gapscope.detector.layers import LARGEST_STRIDE, parse_layer_range
+from gapscope.detector.layers import LARGEST_STRIDE, NUM_LAYERS, parse_layer_range
 from gapscope.errors import InputError
 from gapscope.files import read_text
 from gapscope.similarity.measures import MEASURES
@@ -25,6 +25,8 @@ DEEPEST = 20
 """Tables in tables and lists of an experiment file."""
 SEAL = "# sha256 of the lines below: "
 """How the first line of settings begins that a run wrote down."""
+LAST_LEARNING = NUM_LAYERS - 2
+"""The last convolution; the detection layer behind it has no weights."""
 
 
 def read_config(path: Path | str) -> Experiment:
@@ -207,7 +209,9 @@ def _arm_complaints(name: str, arm: Arm, domains: list[str], arms: list[str]) ->
         if domain not in domains:
             yield f" [arms.{name}]: there is no domain '{domain}'.{did_you_mean(domain, domains)}"
     try:
-        parse_layer_range(arm.freeze or "0-0")
+        first, last = parse_layer_range(arm.freeze or "0-0")
+        if first == 0 and last >= LAST_LEARNING:
+            yield f" [arms.{name}] freeze: '{arm.freeze}' leaves no layer that learns. Freeze fewer, as in '0-74'."
     except InputError as error:
         yield f" [arms.{name}] freeze: {error}"
     if name in ("scratch", "streets"):

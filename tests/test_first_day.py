@@ -163,6 +163,16 @@ def test_names_that_cannot_name_a_file_are_told_in_words_and_with_one_that_can()
         parse_config(text.replace("my study", "demo") + '\n[arms."u real"]\ndomains = ["real"]\n')
 
 
+@pytest.mark.parametrize("freeze", ["0-106", "0-105"])
+def test_a_freeze_that_leaves_nothing_to_learn_is_told_with_the_other_mistakes_of_the_file(freeze):
+    text = (GAPSCOPE / "study/demo.toml").read_text(encoding="utf-8")
+    frozen = text.replace('freeze = "0-74"', f'freeze = "{freeze}"')
+    assert frozen != text
+    with pytest.raises(InputError, match=f"freeze: '{freeze}' leaves no layer that learns. Freeze fewer"):
+        parse_config(frozen)
+    parse_config(text.replace('freeze = "0-74"', 'freeze = "0-104"'))
+
+
 def test_relative_roots_start_where_they_did_when_the_study_last_ran(tmp_path, monkeypatch):
     monkeypatch.delenv("GAPSCOPE_DATA", raising=False)
     (tmp_path / "data/photos").mkdir(parents=True)
