@@ -19,10 +19,15 @@ if TYPE_CHECKING:
     from gapscope.grafting.batch_statistics import estimate_statistics as estimate_statistics
     from gapscope.grafting.graft import graft as graft
     from gapscope.grafting.result import read_grafts as read_grafts
+    from gapscope.grafting.score_stitches import score_stitches as score_stitches
+    from gapscope.grafting.stitch import stitch as stitch
+    from gapscope.grafting.stitch_result import read_stitches as read_stitches
     from gapscope.grafting.where import graft_blocks as graft_blocks
     from gapscope.page.page import write_report
     from gapscope.paper.paper_output import write_paper_output
+    from gapscope.recording.object_boxes import ObjectBoxes as ObjectBoxes, object_boxes as object_boxes
     from gapscope.recording.record import record as record
+    from gapscope.recording.record_objects import record_objects as record_objects
     from gapscope.recording.recording import read_recording as read_recording
     from gapscope.similarity.all_pairs import compare_all as compare_all
     from gapscope.similarity.blocks import find_blocks as find_blocks
@@ -30,6 +35,7 @@ if TYPE_CHECKING:
     from gapscope.similarity.compare import compare as compare
     from gapscope.similarity.influence import leave_one_out as leave_one_out
     from gapscope.similarity.layer_summary import layer_summary as layer_summary
+    from gapscope.similarity.object_parts import compare_objects as compare_objects, sets_of as sets_of
     from gapscope.similarity.separability import separability as separability
     from gapscope.study.run import run as run
     from gapscope.version import __version__ as __version__
@@ -56,7 +62,12 @@ __all__ = open_room(
         "grafting.batch_statistics": "estimate_statistics",
         "grafting.where": "graft_blocks",
         "grafting.result": "read_grafts",
+        "grafting.stitch": "stitch",
+        "grafting.score_stitches": "score_stitches",
+        "grafting.stitch_result": "read_stitches",
         "recording.record": "record",
+        "recording.object_boxes": "ObjectBoxes, object_boxes",
+        "recording.record_objects": "record_objects",
         "recording.recording": "read_recording",
         "similarity.cka": "linear_cka",
         "similarity.compare": "compare",
@@ -65,6 +76,7 @@ __all__ = open_room(
         "similarity.influence": "leave_one_out",
         "similarity.blocks": "find_blocks",
         "similarity.separability": "separability",
+        "similarity.object_parts": "compare_objects, sets_of",
         "page.page": "write_report as report",
         "findings.run_reader": "read_results",
         "findings.findings": "tables_of as tables",

@@ -21,6 +21,7 @@ for group in (
     "detector",
     "evaluation",
     "graft",
+    "stitch",
     "instrument",
 ):  # the order in which help lists
     import_module(f"gapscope.commands.{group}")

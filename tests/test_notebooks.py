@@ -45,7 +45,7 @@ def test_there_are_two():
 def test_the_first_look_shows_recording_curves_effects_and_images(tmp_path):
     pytest.importorskip("embreex", reason="renders the streets, and has no wheel for this processor")
     shown = executed(read("1-first-look.ipynb"), tmp_path)
-    assert sum("image/png" in data for data in shown) == 6
+    assert sum("image/png" in data for data in shown) == 8
     assert "13: conv1 ... turn" in next(data["text/html"] for data in shown if "Recording of camera" in str(data))
     summary = next(data["text/plain"] for data in shown if "effect_low" in data.get("text/plain", ""))
     rows = {line.split()[0]: [float(value) for value in line.split()[1:]] for line in summary.splitlines()[2:]}

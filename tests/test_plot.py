@@ -19,6 +19,7 @@ from gapscope.detector.decode import Detections
 from gapscope.detector.network_map import BLOCKS
 from gapscope.errors import InputError
 from gapscope.grafting.result import BlockResult, Change, GraftResult, Grafts
+from gapscope.grafting.stitch_result import CutResult, StitchResult, TensorMatch
 from gapscope.plot.style import fitted, text_width, write_figure
 
 pytestmark = pytest.mark.slow
@@ -289,3 +290,44 @@ def test_grafts_are_bars_over_their_layers_with_the_controls_beside_them(width, 
 def test_what_holds_no_grafts_is_refused():
     with pytest.raises(InputError, match="a dict holds no grafts"):
         plot.graft({})
+
+
+def stitches(controls=True):
+    """Made up: two tensors cross at 61."""
+    names = ("untrained", "noise") if controls else ()
+    tensors = tuple(TensorMatch(at, 0.9, (0.85, 0.93), dict.fromkeys(names, 0.3), 4000, 64) for at in (0, 36, 61))
+    cuts = tuple(
+        CutResult(at, crossing, 0.9, Change(0.3, -0.1, (-0.15, -0.05)), dict.fromkeys(names, Change(0.1, -0.3, None)))
+        for at, crossing in ((0, (0,)), (36, (36,)), (61, (36, 61)))
+    )
+    return StitchResult({"num_layers": 107}, 0.2, 0.4, tensors, cuts)
+
+
+@pytest.mark.parametrize("controls", [True, False])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_stitches_are_matches_above_and_scores_below(width, controls):
+    figure = plot.stitch(stitches(controls), title="U-Synthetic's front on U-Real's back", width=width)
+    check_readable(figure, width)
+    matches, scores = figure.axes[:2]
+    for axes, height in ((matches, 0.9), (scores, 0.3)):
+        line = next(line for line in axes.lines if line.get_label() == "stitched")
+        assert line.get_xydata().tolist() == [[0, height], [36, height], [61, height]]
+    whiskers = [line.get_ydata() for line in scores.lines if list(line.get_xdata()) in ([0, 0], [36, 36], [61, 61])]
+    assert pytest.approx([0.25, 0.35]) in [list(ends) for ends in whiskers]
+    with pytest.raises(InputError, match="a dict holds no stitches"):
+        plot.stitch({})
+
+
+@pytest.mark.parametrize("name", ["cka", "mmd", "accuracy"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_separability_is_a_line_with_its_floor(width, name):
+    labels = ["a"] * 8 + ["b"] * 8
+    found = gapscope.separability(recorded(features(16, 5, 0), features(16, 5, 1)), labels, shuffles=20, bootstraps=20)
+    figure = plot.separability({"U-Real": found, "U-Synthetic": found}, name, title="Camera or engine?", width=width)
+    check_readable(figure, width)
+    axes = figure.axes[0]
+    line = next(line for line in axes.lines if line.get_label() == "U-Real")
+    np.testing.assert_allclose(line.get_ydata(), found[name])
+    assert "floor: shuffled labels" in [text.get_text() for one in figure.legends for text in one.get_texts()]
+    with pytest.raises(InputError, match="is no separability"):
+        plot.separability(xr.Dataset())

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from gapscope.grafting.layer_names import layers_named as layers_named, network_blocks as network_blocks
     from gapscope.grafting.question import Question as Question, question as question
     from gapscope.grafting.result import GraftResult as GraftResult, read_grafts as read_grafts
+    from gapscope.grafting.score_stitches import score_stitches as score_stitches
     from gapscope.grafting.shares import Shares as Shares, shapley as shapley
+    from gapscope.grafting.stitch import Stitches as Stitches, stitch as stitch
+    from gapscope.grafting.stitch_result import StitchResult as StitchResult, read_stitches as read_stitches
+    from gapscope.grafting.stitched import Stitch as Stitch, Stitched as Stitched
     from gapscope.grafting.where import graft_blocks as graft_blocks, score_question as score_question
 
 __all__ = open_room(
@@ -28,5 +32,9 @@ __all__ = open_room(
         "result": "GraftResult, read_grafts",
         "where": "graft_blocks, score_question",
         "cost": "Cost, graft_cost",
+        "stitched": "Stitch, Stitched",
+        "stitch": "Stitches, stitch",
+        "stitch_result": "StitchResult, read_stitches",
+        "score_stitches": "score_stitches",
     },
 )

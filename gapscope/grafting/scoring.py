@@ -73,13 +73,14 @@ def detect_all(
     for batch in batches(samples, BATCH, seed=0, epoch=0):
         images = as_input(batch.images.to(device).contiguous())
         for recipe, maps in walk(host, found, images, compute):
-            found[recipe] += _detections(host, maps, samples.size, settings)
+            found[recipe] += detections_in(host, maps, samples.size, settings)
         done += len(batch)
         progress(what, done, len(samples))
     return {recipe: detection_columns(some, samples) for recipe, some in found.items()}
 
 
-def _detections(host: Darknet, maps: list[Tensor], side: int, settings: Evaluate) -> list[Detections]:
+def detections_in(host: Darknet, maps: list[Tensor], side: int, settings: Evaluate) -> list[Detections]:
+    """What the maps of the detection layers hold, image by image, on the CPU."""
     decoded = decode(maps, host.anchors, host.yolo_layers)
     found = found_in(decoded, (side, side), settings.confidence, settings.nms_iou, MAX_DETECTIONS)
     return [Detections(one.boxes.cpu(), one.confidences.cpu(), one.classes.cpu()) for one in found]

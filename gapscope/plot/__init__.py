@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from gapscope.plot.detected import detections as detections
     from gapscope.plot.grafts import graft as graft
     from gapscope.plot.networks import blocks as blocks, influence as influence, statistics as statistics
+    from gapscope.plot.separabilities import separability as separability
+    from gapscope.plot.stitches import stitch as stitch
     from gapscope.plot.style import ONE_COLUMN as ONE_COLUMN, TWO_COLUMNS as TWO_COLUMNS, Plot as Plot
 
 __all__ = open_room(
@@ -25,5 +27,7 @@ __all__ = open_room(
         "networks": "statistics, influence, blocks",
         "grafts": "graft",
         "detected": "detections",
+        "stitches": "stitch",
+        "separabilities": "separability",
     },
 )

@@ -15,6 +15,8 @@ from gapscope.plot.style import BANDS, COLORS, DASHES, SMALLEST_TEXT, Plot, fitt
 
 Values = NDArray[np.float64]
 
+FLOOR = "floor: shuffled images"
+
 
 class LayerCurve(Protocol):
     """Similarity of same-index layers of two networks; every array is (layers,), NaN where undefined."""
@@ -68,6 +70,7 @@ def layer_curves(
     estimator: str,
     width: float,
     bounded: bool = True,
+    floor: str = FLOOR,
 ) -> Plot:
     """Similarity of same-index layers, every pair one line with its 95 % interval.
 
@@ -81,13 +84,14 @@ def layer_curves(
         estimator: What the y axis measures.
         width: Inches.
         bounded: Whether the measure lies between 0 and 1, and the y axis with it.
+        floor: What the floor is, in the legend.
     """
     labels = curves[0].layers.tolist()
     figure, (axes,), _ = along_layers(labels, width, 3.0 if width < 5 else 4.0)
     with mpl.rc_context(style_of(width)):
         for i, curve in enumerate(curves):
             draw_curve(axes, curve, i)
-        draw_references(axes, curves, ceilings)
+        draw_references(axes, curves, ceilings, floor)
         if bounded:
             axes.set_ylim(lower_limit(curves), 1.02)
         axes.set(ylabel=fitted(estimator, mpl.rcParams["font.size"], 2.2))
@@ -103,7 +107,9 @@ def lower_limit(curves: Sequence[LayerCurve]) -> float:
     return max(-0.3, lowest - 0.02)
 
 
-def draw_references(axes: Axes, curves: Sequence[LayerCurve], ceilings: Sequence[LayerCurve]) -> None:
+def draw_references(
+    axes: Axes, curves: Sequence[LayerCurve], ceilings: Sequence[LayerCurve], floor: str = FLOOR
+) -> None:
     """Floor and ceiling, where there are any."""
     values = np.array([ceiling.value for ceiling in ceilings])
     if np.isfinite(values).any():
@@ -114,7 +120,7 @@ def draw_references(axes: Axes, curves: Sequence[LayerCurve], ceilings: Sequence
         axes.plot(places, mean, color="#555555", linewidth=0.9, label="ceiling: another seed", zorder=1.5)
     low, high = (np.array([getattr(curve, side) for curve in curves]) for side in ("floor_low", "floor_high"))
     if np.isfinite(low).any():
-        band: Any = {"color": BANDS["floor"], "alpha": 0.45, "linewidth": 0, "label": "floor: shuffled images"}
+        band: Any = {"color": BANDS["floor"], "alpha": 0.45, "linewidth": 0, "label": floor}
         axes.fill_between(np.arange(low.shape[1]), np.fmin.reduce(low), np.fmax.reduce(high), **band)
 
 

@@ -134,7 +134,7 @@ class _Runner:
         features = self.kept[min(slots)]
         if len(slots) > 1 or not is_as_planned(output, features):
             raise CannotFollowError(f"layer {output.name} gets other values in the graph")
-        return measure(output, features)
+        return measure(output, features, self.probe.pooling)
 
 
 class _Keeper:

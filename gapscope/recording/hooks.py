@@ -49,7 +49,7 @@ def record_by_hooks(
                 if output.name in dropped:
                     continue
                 if is_as_planned(output, taker.features[key]):
-                    measured.append(measure(output, taker.features[key]))
+                    measured.append(measure(output, taker.features[key], probe.pooling))
                 else:
                     dropped[output.name] = "an image's values depend on the other images of the batch"
                 live.free(key)

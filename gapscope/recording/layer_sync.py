@@ -20,11 +20,14 @@ from gapscope.detector.network import Darknet, check_images, fingerprint
 from gapscope.errors import InputError
 from gapscope.leftovers import temporary_folder
 from gapscope.progress import Progress, silent
+from gapscope.recording.box_pooling import BoxPooling, too_coarse
 from gapscope.recording.evaluating import evaluating
 from gapscope.recording.input_gram import input_gram
 from gapscope.recording.into import run_into, writes_directly
 from gapscope.recording.layer_numbers import LayerNumbers, start_numbers
 from gapscope.recording.live_tensors import LiveTensors, as_features, parse_memory
+from gapscope.recording.object_boxes import ObjectBoxes
+from gapscope.recording.objects import objects_of, of_objects
 from gapscope.recording.probe_images import check_probe_images
 from gapscope.recording.recording import STATISTICS, Recording
 from gapscope.recording.schedule import Schedule
@@ -45,6 +48,7 @@ def record_by_layers(
     progress: Progress = silent,
     paths: Sequence[str] | None = None,
     provenance: Mapping[str, str] | None = None,
+    boxes: ObjectBoxes | None = None,
 ) -> Recording:
     """Run all images through a network, layer by layer, and keep a Gram matrix and a few numbers per layer.
 
@@ -66,6 +70,7 @@ def record_by_layers(
         progress: Told after each layer.
         paths: The images' names, in order; 0, 1, ... if left out.
         provenance: Kept in the recording: arm, seed, probe.
+        boxes: Then the rows are these objects; see `record`.
 
     Raises:
         InputError: For fewer than 4 images, images of another shape or type, a size that is no multiple of 32, names
@@ -78,7 +83,10 @@ def record_by_layers(
         raise InputError(f"batch_size is {batch_size}. Give at least 1 image per batch.")
     budget = parse_memory(memory)
     wanted = list(range(len(network.table))) if layers is None else list(layers)
-    recorder = _Recorder(network, images, wanted, batch_size, precision, budget, torch.device(device))
+    pooling, skipped = None if boxes is None else BoxPooling(boxes, size), dict[str, str]()
+    if pooling is not None:
+        wanted, skipped = _fine_enough(network, wanted, pooling)
+    recorder = _Recorder(network, images, wanted, batch_size, precision, budget, torch.device(device), pooling)
     with (
         evaluating(network, recorder.device),
         temporary_folder() as folder,
@@ -87,6 +95,10 @@ def record_by_layers(
         about = beside.submit(_about, network, images, recorder.device)
         live = LiveTensors(budget, recorder.device, folder, recorder.schedule.arena())
         recorder.run(live, progress, (provenance or {}).get("arm", ""))
+    objects = None
+    if pooling is not None:
+        maps = [_sides(network.table[index], size) for index in wanted]
+        objects = objects_of(pooling.boxes, names, maps)
     return Recording(
         layers=np.array(wanted),
         kind=np.array([network.table[index].kind for index in wanted]),
@@ -95,13 +107,34 @@ def record_by_layers(
         channels=np.array([shape[1] for shape in recorder.shapes]),
         **_statistics(recorder.numbers),
         pooled=torch.cat(recorder.pooled, dim=1).cpu().numpy(),
-        images=names,
+        images=names if objects is None else objects.names,
         size=size,
-        **about.result(),
+        **of_objects(about.result(), boxes),
+        objects=objects,
+        skipped=skipped,
         device=str(recorder.device),
         dtype="float32" if precision == "32" else "bfloat16",
         provenance=dict(provenance or {}),
     )
+
+
+def _fine_enough(network: Darknet, wanted: list[int], pooling: BoxPooling) -> tuple[list[int], dict[str, str]]:
+    """The layers on whose maps some box covers a cell, and of the others the reasons.
+
+    Raises:
+        InputError: There is none.
+    """
+    reasons = {index: too_coarse(pooling, *_sides(network.table[index], pooling.size)) for index in wanted}
+    found = [index for index in wanted if not reasons[index]]
+    if not found:
+        raise InputError(f"no layer could be recorded: layer {wanted[0]} {reasons[wanted[0]]}. Give larger boxes.")
+    return found, {f"layer {index}": reason for index, reason in reasons.items() if reason}
+
+
+def _sides(layer: Layer, size: int) -> tuple[int, int]:
+    """Height and width of a layer's map in cells."""
+    side = size // layer.stride if layer.stride else 1
+    return side, side
 
 
 def check_precision(precision: str) -> None:
@@ -145,8 +178,10 @@ class _Recorder:
         precision: Precision,
         budget: int,
         device: torch.device,
+        pooling: BoxPooling | None = None,
     ) -> None:
         self.network = network
+        self.pooling = pooling
         self.images = images
         self.wanted = frozenset(wanted)
         self.device = device
@@ -159,7 +194,8 @@ class _Recorder:
             for weight in network.parameters()
             if weight.ndim == 4
         )
-        self.gram = np.empty((len(self.wanted), len(images), len(images)))
+        rows = len(images) if pooling is None else len(pooling)
+        self.gram = np.empty((len(self.wanted), rows, rows))
         self.numbers: list[LayerNumbers] = []
         """Their Gram matrices are parts of `gram`, so that no two copies of all of them are needed at the end."""
         self.pending: Callable[[], LayerNumbers] | None = None
@@ -199,11 +235,16 @@ class _Recorder:
             else:
                 with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
                     stored[rows] = self.network.run_layer(layer.index, *inputs)
-            if wanted:
+            if wanted and self.pooling is None:
                 pooled.append(stored[rows].mean((2, 3)))
+            elif wanted and self.pooling is not None:
+                pooled.append(self.pooling.pool(stored[rows], start))
         if not wanted:
             return None
         self.pooled.append(torch.cat(pooled))
+        if self.pooling is not None:
+            self.shapes.append(tuple(self.pooled[-1].shape))
+            return start_numbers(self.pooled[-1])
         self.shapes.append(tuple(stored.shape))
         return start_numbers(as_features(stored))
 
@@ -216,6 +257,5 @@ class _Recorder:
         return part if self.direct or self.schedule.last_reader[source] == reader else part.clone()
 
     def _allocate(self, live: LiveTensors, layer: Layer) -> Tensor:
-        side = self.images.shape[-1] // layer.stride if layer.stride else 1
-        shape = (len(self.images), layer.filters, side, side)
+        shape = (len(self.images), layer.filters, *_sides(layer, self.images.shape[-1]))
         return live.allocate(layer.index, shape, channels_last=self.channels_last, reserve=0)

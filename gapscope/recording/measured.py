@@ -1,5 +1,6 @@
 """What is kept of one layer of any model, and where its features are until then."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gapscope.errors import InputError
+from gapscope.recording.box_pooling import BoxPooling, too_coarse
 from gapscope.recording.chunks import pass_bytes
 from gapscope.recording.layer_numbers import LayerNumbers, layer_numbers
 from gapscope.recording.live_tensors import FLOAT_BYTES, LiveTensors
@@ -18,19 +20,44 @@ from gapscope.words import byte_size
 
 @dataclass(frozen=True)
 class Measured:
-    """A layer's numbers over all images, and each channel's mean (n, c)."""
+    """A layer's numbers over all images or objects, and each channel's mean (n, c) over the map or the box."""
 
     output: Output
     numbers: LayerNumbers
     pooled: NDArray[np.float32]
+    num_features: int
+    """Numbers per row: of an image those of the whole map, of an object one for each channel."""
 
 
-def measure(output: Output, features: Tensor) -> Measured:
-    """The numbers of a layer from its features (n, p), float32."""
+def measure(output: Output, features: Tensor, pooling: BoxPooling | None = None) -> Measured:
+    """The numbers of a layer from its features (n, p), float32; with boxes, of the objects."""
     activation = features.view(len(features), *output.shape)
+    if pooling is not None:
+        pooled = pooling.pool(activation.movedim(output.channel_axis, 1))
+        return Measured(output, layer_numbers(pooled), pooled.numpy(), pooled.shape[1])
     places = [axis for axis in range(1, activation.ndim) if axis != output.channel_axis]
     pooled = activation.mean(places) if places else activation.reshape(len(features), -1)
-    return Measured(output, layer_numbers(features), pooled.cpu().numpy())
+    return Measured(output, layer_numbers(features), pooled.cpu().numpy(), output.num_features)
+
+
+def map_sides(output: Output) -> tuple[int, int] | None:
+    """Height and width in cells of a layer that is a map over the image; None if it is none."""
+    if output.rows != 1 or len(output.shape) != 3:
+        return None
+    height, width = (size for axis, size in enumerate(output.shape, start=1) if axis != output.channel_axis)
+    return height, width
+
+
+def without_boxes(outputs: Sequence[Output], pooling: BoxPooling) -> dict[str, str]:
+    """The layers over which boxes cannot be pooled, by name, with the reasons."""
+    found = {}
+    for output in outputs:
+        sides = map_sides(output)
+        if sides is None:
+            found[output.name] = f"puts out {output.shape} for an image, which is no map that boxes could lie on"
+        elif reason := too_coarse(pooling, *sides):
+            found[output.name] = reason
+    return found
 
 
 def is_as_planned(output: Output, features: Tensor) -> bool:

@@ -12,6 +12,7 @@ from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.transforms.v2 import functional as tv
 
 from gapscope.errors import InputError
+from gapscope.recording.box_pooling import BoxPooling
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of the red, green and blue values from 0 to 1, as torchvision's and most other ImageNet weights expect."""
@@ -54,6 +55,7 @@ class ProbeImages:
         batch_size: Images per call.
         device: What the model computes on.
         dtype: What it computes in.
+        pooling: Boxes over the images, where rows are objects.
 
     Raises:
         InputError: If the preprocessing is unknown, or the batch size is below 1.
@@ -68,6 +70,7 @@ class ProbeImages:
         batch_size: int,
         device: torch.device,
         dtype: torch.dtype,
+        pooling: BoxPooling | None = None,
     ) -> None:
         if batch_size < 1:
             raise InputError(f"batch_size is {batch_size}. Give at least 1 image per batch.")
@@ -76,6 +79,7 @@ class ProbeImages:
         self.inputs = inputs
         self.device = device
         self.dtype = dtype
+        self.pooling = pooling
         self.batches = [slice(at, min(at + batch_size, len(images))) for at in range(0, len(images), batch_size)]
 
     def __len__(self) -> int:

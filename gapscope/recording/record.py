@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from gapscope.detector.network import Darknet
@@ -17,6 +18,7 @@ from gapscope.errors import InputError
 from gapscope.leftovers import temporary_folder
 from gapscope.progress import Progress, silent
 from gapscope.recording import layer_sync
+from gapscope.recording.box_pooling import BoxPooling
 from gapscope.recording.choose import Layers, choose_indices, choose_outputs, choose_skipped
 from gapscope.recording.evaluating import dtype_of, evaluating, home_of
 from gapscope.recording.graph_sync import record_by_graph
@@ -24,7 +26,9 @@ from gapscope.recording.hooks import record_by_hooks
 from gapscope.recording.input_gram import input_gram
 from gapscope.recording.layer_sync import Precision, check_precision
 from gapscope.recording.live_tensors import LiveTensors, parse_memory
-from gapscope.recording.measured import Measured, check_budget, usual_working_bytes
+from gapscope.recording.measured import Measured, check_budget, map_sides, usual_working_bytes, without_boxes
+from gapscope.recording.object_boxes import ObjectBoxes, as_object_boxes
+from gapscope.recording.objects import objects_of, of_objects
 from gapscope.recording.outputs import is_dense, named_tensors
 from gapscope.recording.plan import RecordingPlan, explore
 from gapscope.recording.probe_images import (
@@ -58,6 +62,7 @@ def record(
     progress: Progress = silent,
     paths: Sequence[str] | None = None,
     provenance: Mapping[str, str] | None = None,
+    boxes: ObjectBoxes | Sequence[ArrayLike] | None = None,
 ) -> Recording:
     """Run all images through a model and keep a Gram matrix and a few numbers per layer.
 
@@ -87,12 +92,20 @@ def record(
         progress: Told after each step.
         paths: The images' names, in order; 0, 1, ... if left out.
         provenance: Kept in the recording: arm, seed, probe.
+        boxes: Objects, which then are the rows in place of images: a layer's map is averaged over each box, every cell
+            by the area that it shares with the box. For each image an array (k, 4) of `xyxy` in pixels of `images`,
+            or what `gapscope.object_boxes` makes of labels, with classes. Layers that put out no map, and maps of
+            which no box covers a whole cell, are listed in `skipped`; where some boxes cover less than a cell,
+            `objects.in_cells` says which: their row says as much of what is around them.
 
     Raises:
-        InputError: For images that do not fit, a model that cannot take them or computes something else each time,
-            layers that it does not have, a precision that there is not, or a budget too small for one step.
+        InputError: For images that do not fit, boxes outside the images, a model that cannot take them or computes
+            something else each time, layers that it does not have, a precision that there is not, or a budget too
+            small for one step.
     """
     images = as_tensor(images)
+    if boxes is not None:
+        boxes = as_object_boxes(boxes, len(images), size)
     if isinstance(model, Darknet) and (preprocess, inputs, method) == ("0-1", None, "auto"):
         return layer_sync.record_by_layers(
             model,
@@ -106,6 +119,7 @@ def record(
             progress=progress,
             paths=paths,
             provenance=provenance,
+            boxes=boxes,
         )
     check_precision(precision)
     if precision != "32":
@@ -121,6 +135,7 @@ def record(
         batch_size=8 if batch_size is None else batch_size,
         device=torch.device(device) if device else home_of(model),
         dtype=dtype_of(model),
+        pooling=None if boxes is None else BoxPooling(boxes, size),
     )
     what = f"recording {(provenance or {}).get('arm', '')} at {size} px".replace("  ", " ")
     with evaluating(model, probe.device):
@@ -129,16 +144,23 @@ def record(
         measured, skipped, how = _measure(model, probe, plan, layers, method, parse_memory(memory), progress, what)
     if not measured:
         raise InputError(f"no layer could be recorded: {'; '.join(f'{name} {why}' for name, why in skipped.items())}.")
+    objects = None
+    if boxes is not None:
+        maps = [sides for one in measured if (sides := map_sides(one.output))]
+        objects = objects_of(boxes, names, maps)
+    pixels = hashlib.sha256(images.cpu().contiguous().numpy().data).hexdigest()
+    known = of_objects({"pixels_sha256": pixels, "input_gram": input_gram(images)}, boxes)
     about = {"model": type(model).__name__, "recorded_by": how, "preprocess": _name_of(preprocess)}
     if probe.inputs:
         about["inputs"] = _name_of(probe.inputs)
     return Recording(
         **_columns(measured),
-        images=names,
+        images=names if objects is None else objects.names,
         size=size,
         network_sha256=model_fingerprint(model),
-        pixels_sha256=hashlib.sha256(images.cpu().contiguous().numpy().data).hexdigest(),
-        input_gram=input_gram(images),
+        pixels_sha256=known["pixels_sha256"],
+        input_gram=known["input_gram"],
+        objects=objects,
         device=str(probe.device),
         dtype=str(probe.dtype).removeprefix("torch."),
         provenance=about | dict(provenance or {}),
@@ -159,6 +181,11 @@ def _measure(
     """The layers, what was skipped, and how it was done."""
     wanted = choose_outputs(plan, layers)
     skipped = choose_skipped(plan, layers)
+    if probe.pooling is not None:
+        reasons = without_boxes(wanted, probe.pooling)
+        wanted, skipped = [output for output in wanted if output.name not in reasons], skipped | reasons
+        if not wanted:
+            return [], skipped, ""
     widest = max(wanted, key=lambda output: output.num_features)
     working = usual_working_bytes(widest, probe)
     check_budget(budget, working, f"layer {widest.name}", len(probe), probe.images.shape[-1])
@@ -189,7 +216,7 @@ def _columns(measured: list[Measured]) -> dict[str, np.ndarray]:
         "layers": np.array([output.name for output in outputs]),
         "kind": np.array([output.kind for output in outputs]),
         "gram": np.stack([one.numbers.gram for one in measured]),
-        "p": np.array([output.num_features for output in outputs]),
+        "p": np.array([one.num_features for one in measured]),
         "channels": np.array([one.pooled.shape[1] for one in measured]),
         "pooled": np.concatenate([one.pooled for one in measured], axis=1),
         **{name: np.array([getattr(one.numbers, name) for one in measured]) for name in STATISTICS},

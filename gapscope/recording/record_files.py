@@ -56,7 +56,7 @@ def record_files(
     check_precision(precision)
     network = load_model(model)
     files = _probe_files(images)
-    size = _checked_size(network, size)
+    size = checked_size(network, size)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if isinstance(network, Darknet) and device == "cpu":
         network.to(memory_format=torch.channels_last)  # quicker there
@@ -89,7 +89,7 @@ def plan_files(
     network = load_model(model)
     if not isinstance(network, Darknet):
         raise InputError(f"{model} is not a network of gapscope, and only those can be planned. Leave out --plan.")
-    size = _checked_size(network, size)
+    size = checked_size(network, size)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     schedule = Schedule(network.table, len(_probe_files(images)), size, parse_memory(memory), device)
     cost = schedule.cost()
@@ -105,7 +105,7 @@ def _probe_files(images: Path) -> list[Path]:
     return files
 
 
-def _checked_size(network: nn.Module, asked: int | None) -> int:
+def checked_size(network: nn.Module, asked: int | None) -> int:
     size = USUAL_SIZE if asked is None else asked
     if isinstance(network, Darknet):
         size = input_side(network.plan, asked)

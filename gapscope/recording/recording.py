@@ -13,12 +13,13 @@ from typing import Any
 import h5py
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from gapscope.errors import InputError
 from gapscope.files import atomic_path
 from gapscope.intact import check_intact, remedy
 from gapscope.recording.netcdf import check_own_values
+from gapscope.recording.objects import Objects
 from gapscope.showing import first_and_last, html_table
 from gapscope.words import number_of
 
@@ -71,6 +72,9 @@ class Recording:
     """What the model puts out besides and could not be recorded, by name, with the reason."""
     input_gram: NDArray[np.float64] | None = None
     """(n, n) of the column-centred pixels that the network saw; None in recordings that were made without it."""
+    objects: Objects | None = None
+    """Where the rows are objects, not images: what is known of them. Features are then a layer's map averaged over each
+    box, so p is the number of channels, and `pooled` holds the features themselves."""
 
     def __post_init__(self) -> None:
         num_layers, n = len(self.layers), len(self.images)
@@ -78,6 +82,11 @@ class Recording:
         expected |= dict.fromkeys(PER_LAYER, (num_layers,))
         if self.input_gram is not None:
             expected["input_gram"] = (n, n)
+        if self.objects is not None and (len(self.objects), len(self.objects.maps)) != (n, num_layers):
+            raise InputError(
+                f"this recording knows {len(self.objects)} objects on {len(self.objects.maps)} maps, but has {n} rows "
+                f"and {num_layers} layers. Record it again."
+            )
         for name, shape in expected.items():
             if getattr(self, name).shape != shape:
                 raise InputError(
@@ -90,14 +99,14 @@ class Recording:
 
     def __repr__(self) -> str:
         layers = f"{number_of(len(self.layers), 'layer')} ({first_and_last(self.layers.tolist())})"
-        images = f"{number_of(len(self.images), 'image')} of {self.size} x {self.size} pixels"
+        images = f"{self.rows_text} of {self.size} x {self.size} pixels"
         return f"<Recording of {self.name}: {layers}, {images}, network {self.network_sha256[:12]}>"
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
         rows = [
             ("layers", f"{len(self.layers)}: {first_and_last(self.layers.tolist())}"),
-            ("images", f"{len(self.images)}: {first_and_last(self.images)}"),
+            ("images" if self.objects is None else "objects", f"{len(self.images)}: {first_and_last(self.images)}"),
             ("input", f"{self.size} x {self.size} pixels, SHA-256 {self.pixels_sha256[:12]}"),
             ("network", f"SHA-256 {self.network_sha256[:12]}"),
             ("recorded", f"on {self.device} in {self.dtype}"),
@@ -105,6 +114,14 @@ class Recording:
             *self.provenance.items(),
         ]
         return html_table(f"Recording of {self.name}", rows)
+
+    @property
+    def rows_text(self) -> str:
+        """`200 images`, or `500 objects in 180 images`."""
+        if self.objects is None:
+            return number_of(len(self.images), "image")
+        images = number_of(len(np.unique(self.objects.image)), "image")
+        return f"{number_of(len(self.images), 'object')} in {images}"
 
     @property
     def name(self) -> str:
@@ -135,7 +152,31 @@ class Recording:
         rows = [self.layers.tolist().index(layer) for layer in layers]
         per_layer = {name: getattr(self, name)[rows] for name in ("layers", "gram", *PER_LAYER)}
         pooled = np.concatenate([self.pooled_of(layer) for layer in layers], axis=1)
-        return replace(self, **per_layer, pooled=pooled)
+        objects = None if self.objects is None else replace(self.objects, maps=self.objects.maps[rows])
+        return replace(self, **per_layer, pooled=pooled, objects=objects)
+
+    def take_objects(self, rows: ArrayLike) -> "Recording":
+        """The same recording of some of its objects alone, with Gram matrices and statistics of these.
+
+        Args:
+            rows: Numbers of rows, or for each object whether it is meant (m,).
+
+        Raises:
+            InputError: The rows are no objects, or fewer than 4 are meant.
+        """
+        if self.objects is None:
+            raise InputError("the rows of this recording are images. Record with boxes to have objects.")
+        chosen = np.asarray(rows)
+        chosen = np.flatnonzero(chosen) if chosen.dtype == np.bool_ else chosen.astype(np.intp)
+        if len(chosen) < 4:
+            raise InputError(f"{len(chosen)} objects are meant - expected at least 4, better 100. Take more of them.")
+        pooled = self.pooled[chosen]
+        parts = np.split(pooled.astype(np.float64), np.cumsum(self.channels)[:-1], axis=1)
+        found: dict[str, Any] = {name: np.array([getattr(np, name)(part) for part in parts]) for name in STATISTICS}
+        gram = self.gram[:, chosen[:, None], chosen]
+        gram = gram - gram.mean(2, keepdims=True) - gram.mean(1, keepdims=True) + gram.mean((1, 2), keepdims=True)
+        objects = self.objects.take(chosen)
+        return replace(self, gram=gram, pooled=pooled, images=objects.names, objects=objects, **found)
 
     def to_dataset(self) -> xr.Dataset:
         """The recording with named axes: layer, image_i, image_j, pooled_feature."""
@@ -147,6 +188,7 @@ class Recording:
                 "pooled": (("image_i", "pooled_feature"), self.pooled),
                 **per_layer,
                 **of_input,
+                **({} if self.objects is None else self.objects.to_variables()),
             },
             coords={"layer": _plain(self.layers), "image": ("image_i", np.array(self.images, dtype=object))},
             attrs={
@@ -182,7 +224,7 @@ def read_recording(path: Path | str) -> Recording:
         arrays: dict[str, Any] = {
             field.name: dataset["layer" if field.name == "layers" else field.name].to_numpy()
             for field in fields(Recording)
-            if field.name not in {"images", "provenance", "skipped", "input_gram", *ATTRIBUTES}
+            if field.name not in {"images", "provenance", "skipped", "input_gram", "objects", *ATTRIBUTES}
         }
         arrays["input_gram"] = dataset["input_gram"].to_numpy() if "input_gram" in dataset else None
         skipped = dict(json.loads(attrs.pop("skipped", "{}")))
@@ -193,8 +235,9 @@ def read_recording(path: Path | str) -> Recording:
         if not np.issubdtype(arrays["layers"].dtype, np.integer):
             arrays["layers"] = arrays["layers"].astype(str)
         _check_numbers(arrays)
+        objects = Objects.from_dataset(dataset, images)
         provenance = {key: str(value) for key, value in attrs.items()}
-        return Recording(**arrays, **own, images=images, provenance=provenance, skipped=skipped)
+        return Recording(**arrays, **own, images=images, provenance=provenance, skipped=skipped, objects=objects)
     except KeyError as error:
         raise InputError(f"{path} is a recording without {error}. {remedy(Path(path), 'Record it again')}") from error
     except (ValueError, TypeError, AttributeError, RecursionError, OverflowError) as error:

@@ -51,11 +51,17 @@ if TYPE_CHECKING:
         minibatch_cka as minibatch_cka,
         minibatch_cka_from_grams as minibatch_cka_from_grams,
     )
+    from gapscope.similarity.object_parts import (
+        compare_objects as compare_objects,
+        object_parts as object_parts,
+        sets_of as sets_of,
+    )
     from gapscope.similarity.separability import (
         label_cka as label_cka,
         mmd_squared as mmd_squared,
         neighbour_accuracy as neighbour_accuracy,
         separability as separability,
+        write_separability as write_separability,
     )
     from gapscope.similarity.shapes import (
         angular_shape_distance as angular_shape_distance,
@@ -80,7 +86,8 @@ __all__ = open_room(
         "floors": "permutation_floor, z_values, p_values, q_values",
         "intervals": "bootstrap_cka",
         "compare": "compare, read_similarity, write_similarity",
-        "separability": "separability, label_cka, mmd_squared, neighbour_accuracy",
+        "separability": "separability, label_cka, mmd_squared, neighbour_accuracy, write_separability",
+        "object_parts": "object_parts, compare_objects, sets_of",
         "summary": "diagonal_means, extreme_layers, grid_table",
         "all_pairs": "compare_all",
         "layer_summary": "layer_summary",

@@ -25,6 +25,12 @@ FORMAT = "gapscope separability 1"
 RANGES = {"cka": (-1.0, 1.0), "mmd": (-np.inf, np.inf), "accuracy": (0.0, 1.0)}
 """Name -> between which values it lies."""
 NAMES = tuple(RANGES)
+TITLES = {
+    "cka": "CKA with the labels",
+    "mmd": "distance of the means, in parts of the variance",
+    "accuracy": "nearest neighbour is of the same set",
+}
+"""Name -> what it is."""
 SAME_DISTANCE = 1e-7
 """Distances this close, in parts of the largest, are equal: Gram matrices are summed from float32 products."""
 
@@ -118,6 +124,30 @@ def separability(
 def write_separability(found: xr.Dataset, path: Path | str) -> None:
     """Write what `separability` returned as netCDF (HDF5), whole or not at all."""
     write_dataset(found, Path(path))
+
+
+def in_words(found: xr.Dataset) -> list[str]:
+    """What one wants to know first: where the sets are told apart best, and in how many layers beyond chance."""
+    about, layers = found.attrs, found["layer"].to_numpy()
+    what = "groups" if about["grouped"] else "images"
+    lines = [
+        f"{about['set_a']}: {about['n_a']} rows in {about['groups_a']} {what}; {about['set_b']}: {about['n_b']} in "
+        f"{about['groups_b']}"
+    ]
+    for name, title in TITLES.items():
+        values, p_all = found[name].to_numpy(), found[f"{name}_p_all"].to_numpy()
+        if np.isnan(values).all():
+            lines.append(f"{title}: undefined in every layer")
+            continue
+        best = int(np.nanargmax(values))
+        low, high = (float(found[f"{name}_interval_{end}"][best]) for end in ("low", "high"))
+        interval = "" if np.isnan(low) else f" ({low:.3f}, {high:.3f})"
+        lines.append(
+            f"{title}: most at layer {layers[best]}, {values[best]:.3f}{interval}; floor there "
+            f"{float(found[f'{name}_floor_mean'][best]):.3f}; beyond chance in {int((p_all <= 0.05).sum())} of "
+            f"{len(layers)} layers (p over all layers up to .05)"
+        )
+    return lines
 
 
 def label_cka(gram: Array, signs: Array) -> Array:
