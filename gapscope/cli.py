@@ -14,6 +14,7 @@ from gapscope.interruptions import hear_all
 from gapscope.shortage import ADVICE_MEMORY, is_out_of_memory
 
 for group in (
+    "init",
     "study",
     "training",
     "data",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from broken_inputs import voc, yolo
 from small_data import coco_folder, noise, write_coco
+from small_exports import datumaro
 
 SIZE = (100, 60)
 
@@ -192,4 +193,5 @@ SMALL_FORMATS: dict[str, Callable[[Path], object]] = {
     "bdd100k-det20": det20,
     "scalabel": scalabel,
     "cvat": cvat,
+    "datumaro": lambda root: datumaro(root, 3),
 }

@@ -12,6 +12,7 @@ import pytest
 from bdd_data import bdd_folder, det20_label, frame, label_2018
 from PIL import Image
 from small_data import coco_folder, noise, write_coco
+from small_exports import datumaro
 from small_formats import cvat
 
 from gapscope.config import Domain
@@ -125,6 +126,7 @@ PLACES = {
     "Virtual KITTI 1": ("vkitti1", vkitti1),
     "Pascal VOC": ("voc", real_voc),
     "CVAT": ("cvat", lambda samples, root: cvat(root)),
+    "Datumaro": ("datumaro", lambda samples, root: datumaro(root, 2)),
     "Open Images": ("openimages", real_openimages),
     "YOLO": ("yolo", yolo),
     "VIPER": ("viper", viper),

@@ -14,6 +14,7 @@ from gapscope.experiment_file import parse_config
 from gapscope.run_folder import RunFolder
 from gapscope.study import former_keys
 from gapscope.study.made_from import REQUIRED, deciding, neutral_value
+from gapscope.study.plan import reasons
 from gapscope.study.stages import units_of
 from gapscope.study.study import Study
 from gapscope.study.units import STAGE_VERSIONS, Unit, keys_of, ledger
@@ -77,9 +78,9 @@ FIELDS: dict[str, tuple[Any, Any, set[str] | Only]] = {
     "Split.max_train": (None, 5, REAL),
     "Split.max_val": (None, 5, REAL),
     "Split.max_test": (None, 5, REAL),
-    "Domain.title": ("", "other", REAL),  # the summary holds it; nothing is trained again
+    "Domain.title": ("", "other", PAGE),
     "Domain.role": (REQUIRED, "control", REAL),
-    "Domain.source": ("", "other", REAL),
+    "Domain.source": ("", "other", PAGE),
     "Domain.generate": (None, {"style": "camera", "images": 40}, REAL),
     "Domain.root": (None, "copied", "what lies there decides, not where"),
     "Domain.format": (None, "yolo", REAL),
@@ -310,6 +311,21 @@ def test_former_keys_are_those_of_the_time_before(roots):
     source = third.generate.model_dump()
     assert found["data/third"] == hash_value(["data", 2, [settings, source, ["car", "bus"], None, None, None], []])
     assert found["report"] is None
+
+
+def test_data_that_were_read_when_titles_still_decided_stay_as_they_are(roots):
+    from gapscope.files import hash_value
+
+    titled = experiment((("domains", "real"), {"title": "Photographs", "source": "taken by us"}))
+    study = Study(titled, RunFolder(roots / "run"), roots)
+    unit = next(unit for unit in units_of(study) if unit.name == "data/real")
+    then = deciding(unit.made_from) | {"[domains.real] title": "Photographs", "[domains.real] source": "taken by us"}
+    study.folder.write_record("data/real", {"key": hash_value(["data", 2, then, []]), "files": [], "made_from": then})
+    one = ledger(units_of(study), study.folder)["data/real"]
+    assert one.known and one.keys.now == keys(experiment(), roots)["data/real"]
+    other = Study(experiment((("domains", "real"), {"title": "Photos"})), RunFolder(roots / "run"), roots)
+    assert not ledger(units_of(other), other.folder)["data/real"].known  # of that time, with another title
+    assert not [why for why in reasons(ledger(units_of(other), other.folder)["data/real"], other) if "title" in why]
 
 
 def test_where_a_later_setting_is_in_use_no_former_key_fits(roots):

@@ -55,7 +55,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_shows_every_step():
-    steps = ["data check", "data check", "data show", "data leaks", "data stats", "run", "status", "figures"]
+    steps = ["data check", "data check", "data show", "data leaks", "data stats", "init", "run", "status", "figures"]
     assert [" ".join(words[:2]) if words[0] == "data" else words[0] for words in commands()] == steps
 
 

@@ -9,7 +9,7 @@ import yaml
 
 from gapscope.data.image_names import KnownImages, plain
 from gapscope.data.problems import Problems
-from gapscope.data.readers.folders import split_of_folder
+from gapscope.data.readers.folders import SPLIT_FOLDERS, split_of_folder
 from gapscope.data.readers.text import read_label_text
 from gapscope.data.splits import SPLITS, Splits, default_split, read_list, splits_that_are_there
 from gapscope.data.table import AnnotationTable
@@ -17,7 +17,12 @@ from gapscope.data.table import AnnotationTable
 YAML_FILES = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 LIST_FOLDERS = ("ImageSets/Main", "ImageSets", "splits", "lists", "")
 """Where lists called train.txt, val.txt and test.txt lie: Pascal VOC's place first."""
-KINDS = ("folders", "data.yaml", "lists")
+WORDS = {
+    "folders": "by the folders train, val and test that are there",
+    "subsets": "by the subsets that the labels name",
+    "data.yaml": "as data.yaml names them",
+}
+KINDS = ("folders", "subsets", "data.yaml", "lists")
 
 
 @dataclass(frozen=True)
@@ -47,22 +52,27 @@ def auto_split(table: AnnotationTable, fractions: Sequence[float], seed: int) ->
     Folders come before what a data.yaml says. Where only some splits are there, the sentence says that they were not
     taken.
     """
-    there = [by_folders(table), *filter(None, [by_yaml(table)])]
+    there = [by_folders(table), *filter(None, [by_subsets(table), by_yaml(table)])]
     whole = next((found for found in there if found.are_whole), None)
     if whole is not None:
-        words = {"folders": "by the folders train, val and test that are there", "data.yaml": "as data.yaml names them"}
-        return whole.images, words[whole.kind]
+        return whole.images, WORDS[whole.kind]
     splits, sentence = default_split(table, fractions, seed)
     part = next((found for found in there if found.names), None)
     if part is None:
-        return splits, sentence
-    only = "there are only folders for" if part.kind == "folders" else "data.yaml only names"
+        lists = by_lists(table)
+        if lists is None or len(lists.names) < 2:
+            return splits, sentence
+        named = ", ".join(lists.places[split] for split in lists.names)
+        return splits, f'{sentence}; not by the lists that are there ({named}), which method = "lists" takes'
+    only = {"folders": "there are only folders for", "subsets": "labels only name"}.get(
+        part.kind, "data.yaml only names"
+    )
     return splits, f"{sentence}; drawn anew, since {only} {', '.join(part.names)}"
 
 
 def found_splits(table: AnnotationTable) -> list[FoundSplits]:
     """All that say at least training images and others, the kinds in their order."""
-    every = (by_folders(table), by_yaml(table), by_lists(table))
+    every = (by_folders(table), by_subsets(table), by_yaml(table), by_lists(table))
     return [found for found in every if found and len(found.names) > 1 and "train" in found.names]
 
 
@@ -77,6 +87,13 @@ def by_folders(table: AnnotationTable) -> FoundSplits:
     return FoundSplits("folders", places, images)
 
 
+def by_subsets(table: AnnotationTable) -> FoundSplits | None:
+    """By what the labels call an image's subset, where CVAT's or several COCO files do; None where none does."""
+    told = [split_of_folder(str(subset)) for subset in table.attributes.get("subset", ())]
+    images = {split: np.flatnonzero([name == split for name in told]).astype(np.int64) for split in SPLITS}
+    return FoundSplits("subsets", {}, images) if any(told) else None
+
+
 def by_yaml(table: AnnotationTable) -> FoundSplits | None:
     """As train, val and test of a data.yaml in the root say: folders, or lists of images; None where none does."""
     file = next((table.root / name for name in YAML_FILES if (table.root / name).is_file()), None)
@@ -89,12 +106,17 @@ def by_yaml(table: AnnotationTable) -> FoundSplits | None:
 def by_lists(table: AnnotationTable) -> FoundSplits | None:
     """As lists called train.txt, val.txt and test.txt say; None where there are none."""
     for place in LIST_FOLDERS:
-        lists = {split: f"{place}/{split}.txt".lstrip("/") for split in SPLITS}
-        there = {split: [("", name)] if (table.root / name).is_file() else [] for split, name in lists.items()}
+        there = {split: [("", name) for name in _lists(table.root, place, split)] for split in SPLITS}
         found = _named(table, "lists", there)
         if found.names:
             return found
     return None
+
+
+def _lists(root: Path, place: str, split: str) -> list[str]:
+    """The list of a split, by any of the names that folders have: CVAT's is valid.txt."""
+    names = (f"{place}/{word}.txt".lstrip("/") for word in SPLIT_FOLDERS[split])
+    return [name for name in names if (root / name).is_file()][:1]
 
 
 def _up_to_split(path: str) -> str:

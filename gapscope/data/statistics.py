@@ -22,9 +22,7 @@ def domain_summary(
     splits: Splits,
     *,
     domain: str,
-    title: str,
     role: str,
-    source: str,
     labels: LabelCounts,
     removed: Mapping[str, int],
     leaks: Leaks,
@@ -38,9 +36,7 @@ def domain_summary(
         table: The mapped and filtered annotations.
         splits: Image indices by split.
         domain: Its name in the study.
-        title: Its name for people.
         role: "real", "synthetic" or "control".
-        source: Where the images are from.
         labels: What the label map did.
         removed: Boxes taken out, by filter ("min_area", "hood"); rows without area are added as "no_area".
         leaks: What the splits share.
@@ -59,9 +55,7 @@ def domain_summary(
     per_image = np.bincount(scored.box_image, minlength=len(scored))
     return {
         "domain": domain,
-        "title": title,
         "role": role,
-        "source": source,
         "images": {name: len(part) for name, part in parts.items()},
         "boxes": {name: part.counts() for name, part in parts.items()},
         "ignored": {name: int(part.ignore.sum()) for name, part in parts.items()},

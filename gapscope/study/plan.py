@@ -101,6 +101,8 @@ def reasons(one: Standing, study: Study) -> Iterator[str]:
     version = record.get("version")
     if version != STAGE_VERSIONS[unit.stage]:
         yield f"this gapscope gives other results (version {version} -> {STAGE_VERSIONS[unit.stage]} of the stage)"
+    if record.get("key") in one.keys.rescored:
+        yield "stored detections are scored anew, no network is run"
     then = record["made_from"]
     for name, part in unit.made_from.items():
         if name == FILES and then.get(name) != part.value:
@@ -110,7 +112,7 @@ def reasons(one: Standing, study: Study) -> Iterator[str]:
         elif name not in then and part.decides:
             yield f"{name} {_as_neutral(part)} -> {shown(part.value)}"
     for name in then:
-        if name not in unit.made_from:
+        if name not in unit.made_from and name not in unit.once_from:
             yield f"{name} {shown(then[name])} -> left out"
     if unit.stage != "report":
         told = record.get("needs", {})

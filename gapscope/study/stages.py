@@ -26,6 +26,9 @@ READERS_VERSION = 5
 READERS, FILES = "version of the readers", "its files"
 """What a domain of the user's is made from besides its settings."""
 
+ONLY_SHOWN = {"title", "source"}
+"""Keys of a domain that only pages and figures show, which take them from the experiment."""
+
 NOT_IN_VALIDATION = {"rule", "multi_label", "operating_confidence", "bootstraps", "domains"}
 """Keys of [evaluate] on which the choice of the best epoch does not depend."""
 
@@ -64,7 +67,8 @@ def data_units(study: Study) -> Iterator[Unit]:
     experiment, folder = study.experiment, study.folder
     for name, domain in experiment.domains.items():
         is_probe = name == experiment.probe.domain
-        made_from = settings_of(domain, f"[domains.{name}]", {"root"})
+        place = f"[domains.{name}]"
+        made_from = settings_of(domain, place, {"root", *ONLY_SHOWN})
         made_from["[data] classes"] = Part(experiment.data.classes)
         source: Any = None
         if domain.generate is None:
@@ -94,6 +98,7 @@ def data_units(study: Study) -> Iterator[Unit]:
             domain=name,
             beside=() if listed is None else (listed,),
             lists=listed,
+            once_from=settings_of(domain, place, set(type(domain).model_fields) - ONLY_SHOWN),
             formerly=former_keys.data(experiment, domain, source, named, is_probe=is_probe),
         )
 

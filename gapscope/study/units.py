@@ -11,13 +11,15 @@ from gapscope.intact import CHECKSUMS, Checksum, is_intact, note_checksums, pars
 from gapscope.run_folder import RunFolder, RunName, broken_record
 from gapscope.study.file_list import damaged_in_list
 from gapscope.study.former_keys import former_key
-from gapscope.study.kept import find_kept
+from gapscope.study.kept import RECORD as KEPT_RECORD, find_kept
 from gapscope.study.made_from import MadeFrom, deciding, noted
 
 STAGE_VERSIONS = {"data": 2, "train": 2, "evaluate": 3, "record": 2, "compare": 3, "report": 2}
 """Raised when a stage's code gives other numbers or files than before, so that finished runs make it again."""
 
 
+SCORES_ALONE = {"[evaluate] operating_confidence", "[evaluate] bootstraps", "[evaluate] headline"}
+"""Settings of an evaluation that change no detection."""
 DETECTIONS_SINCE = 2
 """The first version of the evaluate stage whose stored detections are those of today: they are scored anew without
 running a network again."""
@@ -36,6 +38,11 @@ class UnitKeys(NamedTuple):
     """The key that it has if it goes by all of a domain, not only by the part that it reads."""
     detected: tuple[str, ...] = ()
     """Of an evaluation: keys that it had under earlier versions, whose detections are still right."""
+    rescored: tuple[str, ...] = ()
+    """Of an evaluation: keys that it has on record under settings that change scores alone, so that its detections are
+    those that are wanted."""
+    once: str | None = None
+    """The key that it had when settings decided it that no longer do; None where there are none."""
 
     @property
     def valid(self) -> tuple[str | None, ...]:
@@ -74,6 +81,8 @@ class Unit:
     """Files that belong to its outputs, but without which it is done as well."""
     lists: Path | None = None
     """A file that it leaves, which lists further files with their checksums, see `gapscope.study.file_list`."""
+    once_from: MadeFrom = field(default_factory=dict)
+    """Settings that were part of what it is made from, and no longer are."""
     formerly: Any = field(default=None, repr=False)
     """What went into its key before, see `former_keys`."""
 
@@ -146,9 +155,11 @@ def look_up(unit: Unit, before: dict[str, Standing], folder: RunFolder, *, by_ti
         former_key(unit.stage, version, unit.made_from, unit.formerly, formerly),
         hash_value([unit.stage, version, values, whole]),
         tuple(_earlier_keys(unit, values, above, list(told.values()), formerly)) if unit.stage == "evaluate" else (),
+        tuple(_keys_of_other_scores(unit, told, folder)) if unit.stage == "evaluate" else (),
+        _key_with(unit, list(told.values())) if deciding(unit.once_from) else None,
     )
     record = folder.read_record(unit.name)
-    known = record is not None and record.get("key") in (keys.now, keys.former, keys.whole)
+    known = record is not None and record.get("key") in (keys.now, keys.former, keys.whole, keys.once)
     missing = tuple(path for path in unit.outputs if not path.exists())
     damaged = tuple(damaged_files(unit, record, folder, by_times=by_times)) if known and record else ()
     follows = tuple(one.unit.name for one in above if not one.settled)
@@ -213,6 +224,24 @@ def _earlier_keys(
         key = former_key(unit.stage, version, unit.made_from, unit.formerly, formerly)
         if key is not None:
             yield key
+
+
+def _key_with(unit: Unit, told: list[str]) -> str:
+    """The key with the settings that it was once made from, too."""
+    return hash_value([unit.stage, STAGE_VERSIONS[unit.stage], deciding({**unit.made_from, **unit.once_from}), told])
+
+
+def _keys_of_other_scores(unit: Unit, told: dict[str, str], folder: RunFolder) -> Iterator[str]:
+    """The keys of an evaluation's results, standing or kept, that differ from what is wanted in `SCORES_ALONE`."""
+    kept = sorted(folder.before(unit.name).glob(f"*/{KEPT_RECORD}"))
+    for record in (folder.read_record(unit.name), *(folder.read_record(unit.name, path) for path in kept)):
+        if record is None or record.get("version") != STAGE_VERSIONS[unit.stage] or record.get("needs") != told:
+            continue
+        then = record.get("made_from", {})
+        decided = {name: part for name, part in unit.made_from.items() if name not in SCORES_ALONE}
+        same = all(then.get(name, part.neutral) == part.value for name, part in decided.items())
+        if same and not set(then) - set(unit.made_from):
+            yield str(record.get("key"))
 
 
 def _told(one: Standing, unit: Unit) -> str:

@@ -49,7 +49,8 @@ def prepare_data(study: Study, keys: UnitKeys, *, name: str) -> None:
 def evaluate_run(study: Study, keys: UnitKeys, *, run: RunName, domain: str) -> None:
     """One trained network on one domain's test images: its detections are written down, and what was written is scored.
 
-    Where an older version left the detections that this one would, the network is not run again.
+    Where an older version, or other settings of scores, left the detections that are wanted, the network is not run
+    again.
     """
     experiment, folder, size = study.experiment, study.folder, study.experiment.data.image_size
     table = load_domain(domain, experiment.domains[domain], folder, study.data_root)
@@ -60,7 +61,7 @@ def evaluate_run(study: Study, keys: UnitKeys, *, run: RunName, domain: str) -> 
         folder.detections(run, domain),
     )
     unit = f"evaluate/{run.arm}/seed{run.seed}/{domain}"
-    kept = find_kept(folder, unit, keys.detected)
+    kept = find_kept(folder, unit, (*keys.detected, *keys.rescored))
     if kept is not None:
         with atomic_path(place) as temporary:
             shutil.copyfile(kept.parent / place.relative_to(folder.root), temporary)

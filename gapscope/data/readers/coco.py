@@ -1,15 +1,16 @@
 """COCO JSON: one file with images, annotations and categories."""
 
 import math
+import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from gapscope.data.image_names import file_below, plain, stays_below
 from gapscope.data.problems import Problems, RowError
 from gapscope.data.readers.build import NOT_STATED, TableBuilder
-from gapscope.data.readers.folders import split_folders
+from gapscope.data.readers.folders import split_folders, split_of_folder
 from gapscope.data.readers.format import Format, Request
 from gapscope.data.readers.json_stream import JsonFile, opening
 from gapscope.data.table import ANY_CLASS, AnnotationTable
@@ -22,33 +23,59 @@ MOST_FILES = 100
 """A folder with more JSON files has one per image."""
 
 
-def find_coco(request: Request) -> list[Path] | None:
-    """The COCO file of a folder: root/*.json or root/annotations/*.json; else one in each folder of a split.
+@dataclass(frozen=True)
+class CocoFiles:
+    """The files of a set."""
+
+    read: tuple[Path, ...]
+    subsets: tuple[str, ...] = ()
+    """The split that each is of, where they lie in one place and their names tell."""
+    passed_over: tuple[Path, ...] = ()
+    """Files beside them that tell of the same images."""
+
+
+def find_coco(request: Request) -> CocoFiles | None:
+    """The COCO file of a folder: root/*.json or root/annotations/*.json, or there one of each split; else one in each
+    folder of a split.
 
     Raises:
-        InputError: There are several in one place.
+        InputError: There are several in one place, and names do not tell that they are of splits.
     """
     if request.labels is not None:
         wanted = request.labels.is_file() and (request.format is not None or is_like_coco(request.labels))
-        return [request.labels] if wanted else None
+        return CocoFiles((request.labels,)) if wanted else None
     places = [[request.root, request.root / "annotations"], *([folder] for folder in split_folders(request.root))]
     found = [[path for path in _json_files(place) if is_coco(path)] for place in places]
     for files in found:
         if len(files) > 1:
-            named = ", ".join(path.name for path in files)
-            raise InputError(
-                f"{request.root} holds several COCO files: {named} - expected one. Say which with labels=."
-            )
+            of_splits = _of_splits(files)
+            if of_splits is None or files is not found[0]:
+                named = ", ".join(path.name for path in files)
+                raise InputError(
+                    f"{request.root} holds several COCO files: {named} - expected one, or one for each of train, val "
+                    "and test. Say which: --labels (in a study annotations)."
+                )
+            return of_splits
     files = found[0] or [path for files in found for path in files]
-    return files or (find_like_coco(request) if request.format else None)
+    return CocoFiles(tuple(files)) if files else (find_like_coco(request) if request.format else None)
 
 
-def find_like_coco(request: Request) -> list[Path] | None:
+def _of_splits(files: list[Path]) -> CocoFiles | None:
+    """Files of one place whose names tell splits, each another; of COCO's own, those of instances."""
+    for some in (files, [path for path in files if path.stem.startswith("instances")]):
+        splits = [next(filter(None, map(split_of_folder, re.split("[^A-Za-z0-9]+", path.stem))), "") for path in some]
+        if len(some) > 1 and all(splits) and len(set(splits)) == len(splits):
+            return CocoFiles(tuple(some), tuple(splits), tuple(path for path in files if path not in some))
+    return None
+
+
+def find_like_coco(request: Request) -> CocoFiles | None:
     """A file that lacks some of COCO's lists, so that reading can say so: for when nothing else is found."""
     if request.labels is not None:
         return None
     files = _json_files([request.root, request.root / "annotations"])
-    return [path for path in files if is_like_coco(path)][:1] or None
+    found = [path for path in files if is_like_coco(path)][:1]
+    return CocoFiles(tuple(found)) if found else None
 
 
 def _json_files(folders: list[Path]) -> list[Path]:
@@ -56,8 +83,8 @@ def _json_files(folders: list[Path]) -> list[Path]:
     return [path for files in listed if len(files) <= MOST_FILES for path in files]
 
 
-def read_coco(request: Request, files: list[Path]) -> AnnotationTable:
-    """Read a COCO detection file, or one of each split, as Roboflow writes them.
+def read_coco(request: Request, found: CocoFiles) -> AnnotationTable:
+    """Read a COCO detection file, or one of each split, as Roboflow and COCO itself have them.
 
     Pixel convention: `bbox` is [x, y, width, height] with pixel edges, so x2 = x + width is exclusive; kept as it is.
     `iscrowd` set to 1 makes a crowd, `ignore` set to 1 an ignore region. An image may carry "group": what it shares
@@ -71,19 +98,27 @@ def read_coco(request: Request, files: list[Path]) -> AnnotationTable:
     Raises:
         InputError: The file is no COCO JSON, an entry lacks a key or points nowhere, or an image file is missing.
     """
+    files = found.read
     known = [_read_categories(path) for path in files]
     names = known[0][1]
     for path, (_, others) in zip(files, known, strict=True):
         if others != names:
             raise InputError(f"{path} has other categories than {files[0]} - expected the same. Read each alone.")
     builder = TableBuilder(request.root, names, request.clip, request.problems, sizes=request.sizes)
-    for path, (index, _) in zip(files, known, strict=True):
+    if found.subsets:
+        builder.notes.append(_told(found))
+    for path, (index, _), subset in zip(files, known, found.subsets or [""] * len(files), strict=True):
         file = JsonFile(path)
-        position = _add_images(builder, request, file)
+        position = _add_images(builder, request, file, subset)
         for entry in file.entries("annotations"):
             with request.problems.at(path, f"annotation {_name(entry)}"):
                 _add_annotation(builder, entry, position, index)
     return builder.table()
+
+
+def _told(found: CocoFiles) -> str:
+    read, passed_over = (", ".join(path.name for path in some) for some in (found.read, found.passed_over))
+    return f"Read together: {read}.{f' Not read: {passed_over}.' if passed_over else ''}"
 
 
 def _read_categories(path: Path) -> tuple[dict[Any, int], tuple[str, ...]]:
@@ -94,8 +129,9 @@ def _read_categories(path: Path) -> tuple[dict[Any, int], tuple[str, ...]]:
     return _categories(list(file.entries("categories")), path)
 
 
-def _add_images(builder: TableBuilder, request: Request, file: JsonFile) -> dict[Any, int | None]:
+def _add_images(builder: TableBuilder, request: Request, file: JsonFile, subset: str) -> dict[Any, int | None]:
     """Image id -> index in the table, None for an image that is left out: its annotations are left out with it."""
+    more = {"subset": subset} if subset else {}
     folders = _image_folders(request, file.path)
     position: dict[Any, int | None] = {}
     for entry in file.entries("images"):
@@ -107,7 +143,9 @@ def _add_images(builder: TableBuilder, request: Request, file: JsonFile) -> dict
             path = _image_file(str(_key(entry, "file_name")), folders, builder)
             declared = (entry.get("width"), entry.get("height"))
             group = str(entry.get("group", "") or "")
-            position[key] = builder.add_image(path, group=group, declared=declared, attributes=_attributes(entry))
+            position[key] = builder.add_image(
+                path, group=group, declared=declared, attributes=_attributes(entry) | more
+            )
     return position
 
 

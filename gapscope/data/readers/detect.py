@@ -11,6 +11,7 @@ from gapscope.data.readers.citypersons import CITYPERSONS
 from gapscope.data.readers.cityscapes import CITYSCAPES, CITYSCAPES3D
 from gapscope.data.readers.coco import COCO, LIKE_COCO
 from gapscope.data.readers.cvat import CVAT
+from gapscope.data.readers.datumaro import DATUMARO
 from gapscope.data.readers.format import Format, Request
 from gapscope.data.readers.kitti import KITTI
 from gapscope.data.readers.label_texts import is_archive
@@ -28,7 +29,9 @@ from gapscope.errors import InputError
 
 _WITH_OWN_FOLDERS = (VIPER, KITTI, VKITTI2, VKITTI1, CITYSCAPES, CITYSCAPES3D, CITYPERSONS, SYNSCAPES, OPENIMAGES)
 _FRAMES = (BDD100K_2018, BDD100K_DET20, BDD100K_OLD, SCALABEL)
-FORMATS: dict[str, Format] = {format.name: format for format in (*_WITH_OWN_FOLDERS, *_FRAMES, CVAT, COCO, YOLO, VOC)}
+FORMATS: dict[str, Format] = {
+    format.name: format for format in (*_WITH_OWN_FOLDERS, *_FRAMES, CVAT, DATUMARO, COCO, YOLO, VOC)
+}
 """By name, in the order in which a folder is tried: what is told apart by its first bytes comes first."""
 _LAST = (YOLO_BESIDE, VOC_BESIDE, LIKE_COCO)
 """Layouts that would claim the folders of others, too."""

@@ -12,9 +12,9 @@ from gapscope.files import check_regular
 
 IMAGE_FOLDERS = ("images", "JPEGImages")
 SPLIT_FOLDERS = {
-    "train": ("train", "training", "train2017"),
-    "val": ("val", "valid", "validation", "dev", "val2017"),
-    "test": ("test", "testing", "test2017"),
+    "train": ("train", "training", "train2014", "train2017"),
+    "val": ("val", "valid", "validation", "dev", "val2014", "val2017"),
+    "test": ("test", "testing", "test2014", "test2017"),
 }
 """Names of folders that tell the split of the images in them, in lower case."""
 LABEL_SUFFIXES = (".txt", ".xml", ".json", ".csv")

@@ -1,0 +1,242 @@
+"""Two folders of images -> a study that can be run as it stands, with what was found and what is only guessed."""
+
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gapscope.data.splits import SPLITS
+from gapscope.data.summed_up import class_counts, size_counts
+from gapscope.data.table import AnnotationTable
+from gapscope.errors import InputError
+from gapscope.experiment_file import parse_config
+from gapscope.progress import Progress, silent
+from gapscope.study.domains import DATA_ROOT_VARIABLE, split_domain
+from gapscope.study.fair_boxes import fair_boxes
+from gapscope.study.proposed_facts import MOST_COMPARED, SetFacts, look_at_set
+from gapscope.study.proposed_map import ProposedMap, propose_map
+from gapscope.study.proposed_text import SIDES, Sizes, Start, file_name, listed, study_text
+from gapscope.study.told import leak_lines
+from gapscope.words import duration
+
+PAPER_SIZE, SMALLEST = 416, 160
+"""Sides of the network's input, pixels: the paper's, and that of the demo."""
+MOST_WITHOUT_GPU = 256
+"""A first study on a processor is to take hours, not days."""
+BOX_PIXELS = 16.0
+"""The median box is to be so wide in the network's input: two cells of the finest grid."""
+PROBE = 200
+"""Images on which layers are recorded, if there are so many test images."""
+LONG = 4 * 3600.0
+"""Seconds of training from which it is said how to have less of them."""
+EPOCHS = 20
+"""Of a thin network's first study; training ends sooner when validation gets no better."""
+MOST_CLASSES = 8
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A study for two sets."""
+
+    text: str
+    """Of its experiment file."""
+    shown: tuple[str, ...]
+    """What was found, for people: a screen."""
+    refusals: tuple[str, ...]
+    """Why a study could not run it as it stands; empty if it could."""
+
+
+def propose(
+    real: Path,
+    synthetic: Path,
+    *,
+    out: Path = Path("study.toml"),
+    start: str = "streets",
+    said: Mapping[str, Sequence[str]] | None = None,
+    take_guesses: bool = False,
+    measure_time: bool = True,
+    progress: Progress = silent,
+) -> Proposal:
+    """Look at two sets and propose a study of them; nothing is written.
+
+    Args:
+        real, synthetic: Folders of any format that `read_annotations` knows.
+        out: The file that the study will be in, which gives it its name.
+        start: Where arms start: `streets` or a weights file.
+        said: Common label -> names of either set that belong together, as people have said.
+        take_guesses: Make guessed names part of the label map.
+        measure_time: Train a few steps to tell how long the study takes here.
+        progress: Told how many images are looked at.
+
+    Raises:
+        InputError: A folder cannot be read, no names belong together, or `start` is no weights file.
+    """
+    sets = look_at_set(real, "real", progress), look_at_set(synthetic, "synthetic", progress)
+    names = propose_map(sets[0].table.counts(), sets[1].table.counts(), said, take_guesses=take_guesses)
+    sizes, chosen = proposed_sizes(sets, names, start), proposed_start(start)
+    text = study_text(file_name(out), sets, names, sizes, chosen, [root_in_file(one.root) for one in sets])
+    refusals = tuple(_refusals(text, sets, out.name))
+    shown = [line for one in sets for line in _set_lines(one)]
+    shown += _name_lines(names)
+    shown.append(f"size       {sizes.image_size} pixels, width {sizes.width:g}: {sizes.why}")
+    shown.append(f"start      {chosen.start}: {chosen.why}")
+    if measure_time and not refusals:
+        shown.append(f"time       {_time(text, sets)}")
+    return Proposal(text, tuple(shown), refusals)
+
+
+def root_in_file(root: Path) -> str:
+    """A folder from the data root on, where it lies below it; else from the top."""
+    base = os.environ.get(DATA_ROOT_VARIABLE)
+    whole = root.resolve()
+    if base and whole.is_relative_to(Path(base).resolve()):
+        return whole.relative_to(Path(base).resolve()).as_posix()
+    return whole.as_posix()
+
+
+def proposed_sizes(sets: Sequence[SetFacts], names: ProposedMap, start: str) -> Sizes:
+    """Sizes that show the median box of either set, and the width that the start fits."""
+    probe = min(PROBE, len(sets[0].splits["test"]))
+    longest = max(int(np.median(np.maximum(one.table.widths, one.table.heights))) for one in sets)
+    largest = min(PAPER_SIZE, max(SMALLEST, math.ceil(longest / 32) * 32))
+    share = min(_median_share(one.table, _named(names, side)) for side, one in enumerate(sets))
+    if start != "streets":
+        seen = f"boxes are then {share * largest:.0f} pixels wide (median)"
+        return Sizes(_width_of(start), largest, probe, f"{seen}; the paper's, or the images' if that is less")
+    most = largest if has_gpu() else min(largest, MOST_WITHOUT_GPU)
+    size = min(most, max(SMALLEST, math.ceil(BOX_PIXELS / share / 32) * 32))
+    seen = f"boxes are then {share * size:.0f} pixels wide (median)"
+    more = (
+        f"; {PAPER_SIZE} is the paper's and takes {(PAPER_SIZE / size) ** 2:.1f} times as long"
+        if size < largest
+        else ""
+    )
+    return Sizes(0.25, size, probe, seen + more, EPOCHS)
+
+
+def has_gpu() -> bool:
+    """Whether networks would run on one."""
+    from gapscope.config import Train
+    from gapscope.training.processes import device_kind
+
+    return device_kind(Train()) != "cpu"
+
+
+def proposed_start(start: str) -> Start:
+    """Where arms start, and what else there is.
+
+    Raises:
+        InputError: It is neither `streets` nor a file.
+    """
+    if start == "streets":
+        return Start(
+            start,
+            "a small backbone that comes with gapscope, trained on rendered streets. The paper's, darknet53.conv.74 of "
+            "ImageNet, does not: once you have the file, gapscope init --start FILE",
+        )
+    if not Path(start).is_file():
+        raise InputError(f"--start {start}: there is no such file. Name a .weights, .conv.74 or .safetensors file.")
+    return Start(Path(start).resolve().as_posix(), "layers 0-74 come from there, heads start at random")
+
+
+def _width_of(start: str) -> float:
+    if Path(start).suffix != ".safetensors":
+        return 1.0
+    from gapscope.detector.weights import read_weights
+
+    return read_weights(Path(start)).width
+
+
+def _named(names: ProposedMap, side: int) -> list[str]:
+    return [one.name for one in names.members if one.side == side and (names.taken or not one.why)]
+
+
+def _median_share(table: AnnotationTable, names: Sequence[str]) -> float:
+    """Of a box's side in that of its image, over the boxes of these names; 1 where there are none."""
+    wanted = np.isin(table.box_class, [i for i, name in enumerate(table.class_names) if name in names])
+    table = table.keep_boxes(wanted & ~table.ignore)
+    frame = table.widths.astype(np.float64) * table.heights
+    shares = np.sqrt(table.areas / frame[table.box_image])
+    return float(np.median(shares)) if len(shares) else 1.0
+
+
+def _refusals(text: str, sets: Sequence[SetFacts], name_of_file: str) -> Iterator[str]:
+    """What `run` would say against the study, found without reading anything again."""
+    try:
+        experiment = parse_config(text, name_of_file)
+    except InputError as error:  # such as a probe of fewer images than a measure needs
+        yield str(error)
+        return
+    for name, facts in zip(SIDES, sets, strict=True):
+        domain = experiment.domains[name]
+        try:
+            split_domain(fair_boxes(facts.table, domain, experiment.data).table, domain)
+        except InputError as error:
+            yield f"[domains.{name}]: {error}"
+        if facts.left_out > domain.max_bad * len(facts.table):
+            yield f"[domains.{name}]: {facts.left_out} broken rows or images. See: gapscope data check {facts.root}"
+
+
+def _time(text: str, sets: Sequence[SetFacts]) -> str:
+    """How long the study takes here, measured."""
+    from gapscope.study.proposed_time import estimate_time
+
+    experiment = parse_config(text)
+    tables, splits = {}, {}
+    for name, facts in zip(SIDES, sets, strict=True):
+        domain = experiment.domains[name]
+        tables[name] = fair_boxes(facts.table, domain, experiment.data).table
+        splits[name] = split_domain(tables[name], domain)[0]
+    try:
+        found = estimate_time(experiment, tables, splits)
+    except InputError as error:
+        return f"not measured: {error}"
+    runs = len(experiment.arms) * len(experiment.seeds)
+    said = (
+        f"at most {duration(found.training)} of training ({runs} trainings, {experiment.train.epochs} epochs each) and "
+        f"{duration(found.scoring)} of scoring, measured on {found.device} by a few steps; recording layers comes to it"
+    )
+    shorter = "less with max_train in split, fewer epochs, one seed, or a smaller image_size"
+    return f"{said}; {shorter}" if found.training > LONG else said
+
+
+def _set_lines(facts: SetFacts) -> Iterator[str]:
+    table = facts.table
+    broken = f"; {facts.left_out} broken rows or images left out" if facts.left_out else ""
+    yield f"{facts.role:<10} {facts.root}"
+    yield f"  format   {table.format}: {len(table):,} images, {size_counts(table)}{broken}"
+    yield f"  classes  {class_counts(table, MOST_CLASSES)}"
+    yield f"  splits   {', '.join(f'{split} {len(facts.splits[split]):,}' for split in SPLITS)} - {facts.split.why}"
+    leaks = [line for overlap in facts.overlaps for line in leak_lines(overlap)]
+    if not leaks:
+        looks = (
+            " or looks" if facts.compared else f"; looks not compared (over {MOST_COMPARED:,} images, or a broken one)"
+        )
+        leaks = [f"none by name, group, next frame{looks}"]
+    yield from (f"  {'leaks' if not i else '':<8} {line}" for i, line in enumerate(leaks))
+    yield from (f"  note     {note}" for note in table.notes)
+    if facts.groups:
+        yield f"  groups   names may tell drives or sequences: a guess in the file, to confirm ({facts.groups})"
+    yield f"  hood     {facts.hood or 'nothing like the hood of the own car'}"
+
+
+def _name_lines(names: ProposedMap) -> Iterator[str]:
+    sure = [label for label in names.labels(guesses=False)]
+    yield f"names      in both: {', '.join(sure) or 'none'}"
+    how = (
+        "taken, confirm them"
+        if names.taken
+        else "not taken; they stand in the file to be confirmed (--guesses takes all)"
+    )
+    if names.guesses:
+        yield f"  guesses, {how}:"
+    for label in names.labels(guesses=True):
+        sides = [[one.name for one in names.names(side, label, guesses=True)] for side in (0, 1)]
+        if any(one.label == label for one in names.guesses):
+            yield f"    {label} = {' + '.join(sides[0])} (real), {' + '.join(sides[1])} (synthetic)"
+    for side, left in zip(SIDES, names.left, strict=True):
+        if left:
+            yield f'  {side}: nothing fits, dropped by drop = ["*"]: {listed(left)}'

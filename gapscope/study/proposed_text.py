@@ -1,0 +1,220 @@
+"""A proposed study as the text of an experiment file: every choice with its reason, every guess to be confirmed."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import wrap
+
+from gapscope.study.proposed_facts import SetFacts
+from gapscope.study.proposed_map import Counts, Member, ProposedMap
+
+SIDES = ("real", "synthetic")
+"""Names of the two domains, in the order in which a map has them."""
+NAMED = 8
+"""Names that a comment lists; more are counted."""
+WIDTH = 118
+"""Letters of a line."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How large networks and images are to be, and why."""
+
+    width: float
+    image_size: int
+    probe: int
+    """Images on which layers are recorded."""
+    why: str
+    epochs: int | None = None
+    """None for the defaults of [train], which are the paper's."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where arms start."""
+
+    start: str
+    """As an experiment file has it."""
+    why: str
+
+
+def study_text(
+    name: str, sets: tuple[SetFacts, SetFacts], names: ProposedMap, sizes: Sizes, start: Start, roots: Sequence[str]
+) -> str:
+    """The text of study.toml.
+
+    Args:
+        name: Of the study.
+        sets: The real and the synthetic data set.
+        names: The label map.
+        sizes, start: What is trained.
+        roots: The folders as the file names them.
+    """
+    lines = [
+        *_head(name),
+        *_data(names, sizes),
+        *(line for side in (0, 1) for line in _domain(side, sets[side], names, roots[side])),
+        *_arms(start),
+        *_rest(sizes),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def quoted(value: str | Sequence[str]) -> str:
+    """A text or a list of texts as TOML has it, which reads JSON's the same way."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def listed(counts: Counts, most: int = NAMED) -> str:
+    """`tram (12), sky (3)`."""
+    some = sorted(counts.items(), key=lambda item: -item[1])
+    more = f" and {len(some) - most} more" if len(some) > most else ""
+    return ", ".join(f"{name} ({boxes:,})" for name, boxes in some[:most]) + more
+
+
+def noted(setting: str, comment: str) -> list[str]:
+    """A line with its comment behind it; a long comment stands above it, on lines of its own."""
+    text = " ".join(comment.split())
+    line = f"{setting:<31} # {text}"
+    if len(line) <= WIDTH and len(text) <= WIDTH - 40:
+        return [line]
+    return [*commented(text), setting]
+
+
+def commented(text: str) -> list[str]:
+    """A comment on lines of its own."""
+    return wrap(text, WIDTH, initial_indent="# ", subsequent_indent="#   ", break_long_words=False)
+
+
+def _head(name: str) -> Iterator[str]:
+    yield "# A study proposed by `gapscope init`: the same detector trained on real and on synthetic images."
+    yield "#"
+    yield "# Everything here may be changed; docs/experiment-file.md has every key, and defaults are the paper's. Lines"
+    yield "# that start with # GUESS are not in force: where one is right, take these two words away."
+    yield ""
+    yield f"name = {quoted(name)}"
+    yield from noted(
+        "seeds = [0, 1]", "every arm is trained once per seed: what a change of seed does is the yardstick"
+    )
+
+
+def _data(names: ProposedMap, sizes: Sizes) -> Iterator[str]:
+    sure, every = names.labels(guesses=names.taken), names.labels(guesses=True)
+    yield ""
+    yield "[data]"
+    yield from noted(f"classes = {quoted(sure)}", "the common labels")
+    if every != sure:
+        yield from noted(f"# GUESS classes = {quoted(every)}", "with all guesses below, in place of those above")
+    yield from noted(f"image_size = {sizes.image_size}", f"pixels, a multiple of 32; {sizes.why}")
+    if sizes.width != 1:
+        yield ""
+        yield "[model]"
+        yield from noted(f"width = {sizes.width:g}", "share of YOLOv3's channels: what the start fits")
+        scale = f"anchor_scale = {sizes.image_size / 416:.3g}"
+        yield from noted(scale, f"{sizes.image_size} / 416: Darknet's anchors are for 416 pixels")
+
+
+def _domain(side: int, facts: SetFacts, names: ProposedMap, root: str) -> Iterator[str]:
+    table, domain = facts.table, SIDES[side]
+    yield ""
+    yield from noted(f"[domains.{domain}]", f"{len(table):,} images, {table.num_boxes:,} boxes")
+    yield f"title = {quoted(facts.root.resolve().name)}"
+    yield f'role = "{facts.role}"'
+    yield f"root = {quoted(root)}"
+    yield f"format = {quoted(table.format)}"
+    yield from _splits(facts)
+    left = dict(names.left[side])
+    if not names.taken:
+        left |= {one.name: one.boxes for one in names.guesses if one.side == side}
+    if left:
+        yield from noted('drop = ["*"]', f"all that [domains.{domain}.labels] does not name, in boxes: {listed(left)}")
+    if facts.left_out:
+        yield from noted("skip_bad = true", f"{facts.left_out} broken rows or images; which: gapscope data check")
+    if facts.hood:
+        yield from noted("# GUESS remove_hood = true", f"{facts.hood}: the own car? Look: gapscope data show")
+    yield ""
+    yield from noted(f"[domains.{domain}.labels]", "common label = this set's names for it")
+    for label in names.labels(guesses=True):
+        yield from _label(names, side, label)
+
+
+def _splits(facts: SetFacts) -> Iterator[str]:
+    counts = ", ".join(f"{split} {len(images):,}" for split, images in facts.splits.items())
+    shown = facts.split.settings.model_dump(exclude_defaults=True)
+    values = ", ".join(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in shown.items())
+    if facts.split.is_default:
+        yield from commented(f"splits: {counts}, {facts.split.why}")
+    else:
+        yield from noted(f"split = {{ {values} }}", f"{counts}: {facts.split.why}")
+    if facts.groups:
+        yield from noted(
+            f"# GUESS groups = {quoted(facts.groups)}", "drives, if names begin so: splits keep them whole"
+        )
+
+
+def _label(names: ProposedMap, side: int, label: str) -> Iterator[str]:
+    sure = names.names(side, label, guesses=names.taken) if label in names.labels(guesses=names.taken) else []
+    every = names.names(side, label, guesses=True)
+    if sure:
+        why = _why(sure)
+        yield from noted(_entry(label, sure), f"{_boxes(sure)}{f'; a guess, confirm it: {why}' if why else ''}")
+    if every != sure:
+        place = ", in place of the line above" if sure else ""
+        yield from noted(f"# GUESS {_entry(label, every)}", f"{_boxes(every)}{place}: {_why(every)}")
+
+
+def _entry(label: str, members: Sequence[Member]) -> str:
+    key = label if label.replace("-", "").replace("_", "").isalnum() and label.isascii() else quoted(label)
+    return f"{key} = {quoted([one.name for one in members])}"
+
+
+def _boxes(members: Sequence[Member]) -> str:
+    return f"{sum(one.boxes for one in members):,} boxes"
+
+
+def _why(members: Sequence[Member]) -> str:
+    """`car, bus: a kind of vehicle; auto: spelt like 'car'`."""
+    reasons: dict[str, list[str]] = {}
+    for one in members:
+        if one.why:
+            reasons.setdefault(one.why, []).append(one.name)
+    return "; ".join(f"{', '.join(some)}: {why}" for why, some in reasons.items())
+
+
+def _arms(start: Start) -> Iterator[str]:
+    yield ""
+    yield from noted("[arms.u-real]", start.why)
+    yield 'domains = ["real"]'
+    yield f"start = {quoted(start.start)}"
+    yield ""
+    yield "[arms.u-synthetic]"
+    yield 'domains = ["synthetic"]'
+    yield f"start = {quoted(start.start)}"
+    yield ""
+    yield "[arms.f-synthetic]"
+    yield 'domains = ["synthetic"]'
+    yield f"start = {quoted(start.start)}"
+    yield from noted('freeze = "0-74"', "the backbone stays as it is")
+
+
+def _rest(sizes: Sizes) -> Iterator[str]:
+    if sizes.epochs is not None:
+        yield ""
+        yield from noted("[train]", "for a thin network's first study; left out, these are the paper's: 100, 1e-4, 10")
+        yield f"epochs = {sizes.epochs}"
+        yield "learning_rate = 1e-3"
+        yield "patience = 8"
+    yield ""
+    yield "[probe]"
+    yield from noted('domain = "real"', "every network looks at the same test images of this domain")
+    yield f"images = {sizes.probe}"
+    yield ""
+    yield "[record]"
+    yield f"sizes = {sorted({sizes.image_size, 32}, reverse=True)}"
+
+
+def file_name(path: Path) -> str:
+    """A study's name from that of its file: `my study.toml` is called my-study."""
+    words = "".join(letter if letter.isascii() and letter.isalnum() else " " for letter in path.stem).split()
+    return "-".join(words) or "study"
