@@ -57,6 +57,10 @@ class Running:
     """When its last line was printed."""
 
 
+BAR, COUNT, LEFT = 12, 9, 7
+"""Letters that a bar, a count such as 120/120 and a time left take at least."""
+
+
 class Bars:
     """A rich progress bar for every stage that is running, and one line for each that is done."""
 
@@ -67,13 +71,17 @@ class Bars:
             Progress as RichProgress,
             TaskID,
             TextColumn,
-            TimeElapsedColumn,
             TimeRemainingColumn,
         )
+        from rich.table import Column
 
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        rest = (TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
-        self.bars = RichProgress(*columns, *rest, transient=True)
+        # What is cut on a narrow terminal is the note, and then the name: bar, count and time left stay.
+        name = TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis"))
+        note = TextColumn("{task.fields[note]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1))
+        bar = BarColumn(bar_width=BAR, table_column=Column(no_wrap=True, min_width=BAR))
+        count = MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=COUNT))
+        left = TimeRemainingColumn(table_column=Column(no_wrap=True, min_width=LEFT))
+        self.bars = RichProgress(name, bar, count, left, TextColumn("left"), note, transient=True, expand=True)
         self.running: dict[str, TaskID] = {}
 
     def __call__(self, what: str, done: int, total: int, note: str = "") -> None:

@@ -88,6 +88,21 @@ class RunFolder:
         return self.root / "report.html"
 
     @property
+    def appendix(self) -> Path:
+        """What few readers of the report ask for."""
+        return self.root / "appendix.html"
+
+    @property
+    def report_text(self) -> Path:
+        """The report's sentences as Markdown."""
+        return self.root / "report.md"
+
+    @property
+    def verdict(self) -> Path:
+        """The report's sentences with every number in them and its file."""
+        return self.root / "verdict.json"
+
+    @property
     def tables(self) -> Path:
         return self.root / "tables"
 

@@ -12,7 +12,8 @@ NEEDED = "GAPSCOPE_NEEDS_BROWSER"
 """Set where a missing browser is a failure, not a reason to skip: in continuous integration."""
 OFFLINE = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 OPTIONS = (*OFFLINE, "--disable-sync", "--no-first-run", "--disable-quic")
-SECTIONS = ("verdict", "performance", "where", "activations", "pictures", "data", "training", "provenance")
+FIRST = ("gap", "where", "next")
+SECTIONS = (*FIRST, "caveats", "performance", "layers", "activations", "pictures", "data", "training")
 
 
 def chromium() -> str:
@@ -58,11 +59,22 @@ class Browser:
         self.contexts: list[Any] = []
         self.heard = Heard()
 
-    def open(self, place: Path | str, *, width: int = 1280, height: int = 900, dark: bool = False, **more: Any) -> Any:
-        """The page, ready to be used."""
+    def open(
+        self,
+        place: Path | str,
+        *,
+        width: int = 1280,
+        height: int = 900,
+        dark: bool = False,
+        folded: bool = False,
+        **more: Any,
+    ) -> Any:
+        """The page, ready to be used; what it folds up is opened unless it is to stay `folded`."""
         page = self.window(width=width, height=height, dark=dark, **more)
         page.goto(place if isinstance(place, str) else place.as_uri())
         page.wait_for_selector("html[data-ready]", state="attached")
+        if not folded:
+            unfold(page)
         return page
 
     def window(self, *, width: int = 1280, height: int = 900, dark: bool = False, **more: Any) -> Any:
@@ -82,6 +94,11 @@ class Browser:
         heard, self.contexts, self.heard = self.heard, [], Heard()
         assert heard.complaints == []
         assert heard.requests == []
+
+
+def unfold(page: Any) -> None:
+    """Open every section that the page folds up."""
+    page.evaluate("document.querySelectorAll('details.more').forEach((d) => { d.open = true; })")
 
 
 def draw_all(page: Any) -> int:

@@ -153,6 +153,18 @@ def test_stats_compare_folders_and_write_tables_and_figures(whole, tmp_path):
     assert found["renders"]["brightness"]["quantiles"]["median"] == pytest.approx(0.957, abs=0.01)
 
 
+def test_stats_of_an_experiment_file_are_those_of_its_mapped_domains(whole, tmp_path):
+    (tmp_path / "study.toml").write_text(
+        'name = "s"\ndata = { classes = ["vehicle"] }\narms.a = { domains = ["real"] }\nprobe = { domain = "real" }\n'
+        '[domains.real]\nrole = "real"\nroot = "photos"\nlabels = { vehicle = ["car", "van"] }\n'
+    )
+    done = gapscope("data", "stats", "study.toml", "--data-root", ".", "--sample", "0", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "vehicle" in done.stdout and "van" not in done.stdout
+    done = gapscope("data", "stats", "study.toml", "photos", cwd=tmp_path)
+    assert done.returncode == 2 and "says how its data are read - expected it alone" in done.stderr
+
+
 def test_show_draws_a_sheet(whole, tmp_path):
     done = gapscope("data", "show", "photos", "-o", "out/sheet.png", "--images", "2", "--class", "car", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

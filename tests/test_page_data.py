@@ -24,11 +24,12 @@ from gapscope.findings.findings import find
 from gapscope.findings.result_tables import UNDEFINED
 from gapscope.findings.results import Results
 from gapscope.findings.run_reader import read_results
+from gapscope.findings.stage_times import stage_times
 from gapscope.findings.training_files import TrainingRecord, TrainingSummary
 from gapscope.findings.training_rows import CHANGED, UNCHANGED, not_begun, training_rows
 from gapscope.page.page import page_environment, page_names
 from gapscope.page.page_context import material
-from gapscope.page.provenance import compressed_grid, provenance, stage_times
+from gapscope.page.provenance import compressed_grid, provenance
 from gapscope.page.run_files import CONTENTS, file_groups
 from gapscope.page.training_charts import training_curves
 from gapscope.run_folder import RunFolder, RunName
@@ -65,7 +66,8 @@ def html(results: Results) -> dict[str, str]:
 def sections(results: Results) -> dict[str, str]:
     """The HTML of each of the sections."""
     environment, findings = page_environment(), find(results)
-    context = page_names(findings) | {"material": material(findings)}
+    more = {"material": material(findings), "provenance": provenance(results), "environment": results.environment}
+    context = page_names(findings) | more
     return {name: environment.get_template(f"sections/{name}.html.j2").render(context) for name in SECTIONS}
 
 

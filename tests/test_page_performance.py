@@ -21,11 +21,13 @@ from gapscope.findings.result_tables import UNDEFINED, ResultTable, performance_
 from gapscope.findings.results import Results
 from gapscope.findings.run_numbers import RunNumbers, run_numbers
 from gapscope.findings.run_reader import read_results
+from gapscope.findings.suggestion import sentence
 from gapscope.page.mistake_tables import calibration_table, confusion_tables, error_tables, outcome_tables
 from gapscope.page.page import _share, page_names
 from gapscope.page.page_context import performance_section
 from gapscope.page.performance_charts import performance_data
 from gapscope.page.performance_tables import best_tables, class_tables, rule_table, size_tables
+from gapscope.page.screens import first_screens
 from gapscope.paper.table_files import to_csv, to_latex
 from gapscope.run_folder import RunName
 
@@ -50,7 +52,7 @@ def html(results: Results) -> str:
 
 
 def sections(results: Results) -> str:
-    """Verdict and Performance, without the rest of the page."""
+    """The first screen, what weakens it and Performance, without the rest of the page."""
     environment = Environment(
         loader=PackageLoader("gapscope.page"),
         autoescape=True,
@@ -58,10 +60,10 @@ def sections(results: Results) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"share": _share, "plain": printed}
+    environment.filters |= {"share": _share, "plain": printed, "sentence": sentence}
     findings = find(results)
-    context = page_names(findings) | {"performance": performance_section(findings)}
-    names = ("verdict", "performance")
+    context = page_names(findings) | {"performance": performance_section(findings), "short": first_screens(findings)}
+    names = ("gap", "next", "caveats", "performance")
     return "".join(environment.get_template(f"sections/{name}.html.j2").render(context) for name in names)
 
 
@@ -217,8 +219,8 @@ def test_confusions_are_shares_of_the_true_class_and_the_largest_come_first():
     assert table_of(confusion_tables(run_numbers(results)), 0)[0] == ("car", "person")
     assert [cell.text for cell in table_of(confusion_tables(run_numbers(results)), 0)[1]] == ["0.0%", "75.0%"]
     assert [cell.text for cell in table_of(confusion_tables(run_numbers(results)), 1)[1]] == ["30.0%", "10.0%"]
-    found, confused, missed, false = (cells[0].text for _, cells in outcome_tables(run_numbers(results)).tables[0].rows)
-    assert (found, confused, missed, false) == ("71%", "21%", "7%", "0.04")
+    found, confused, false = (cells[0].text for _, cells in outcome_tables(run_numbers(results)).tables[0].rows)
+    assert (found, confused, false) == ("71%", "21%", "0.04")
 
 
 def test_the_best_confidence_is_told_seed_by_seed():
@@ -255,7 +257,7 @@ def test_a_domain_or_a_seed_that_is_missing_leaves_the_rest():
     assert "On photos (200 test images)" in shown and "renders (" not in shown
     assert "The gap" not in shown  # no seed has both arms
     shown = words(sections(study({})))
-    assert "mAP is not there yet" in shown and "Nothing can be said yet" in shown
+    assert "mAP is not there yet" in shown and "On photos" not in shown
 
 
 def test_hostile_class_names_are_shown_and_not_run():

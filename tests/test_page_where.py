@@ -22,6 +22,7 @@ from gapscope.findings.layer_rows import part_rows, seed_rows, untrained_rows
 from gapscope.findings.results import Results
 from gapscope.findings.run_numbers import run_numbers
 from gapscope.findings.run_reader import read_results
+from gapscope.page.appendix import blocks_section
 from gapscope.page.grid_packing import pack_cells, unpack_cells
 from gapscope.page.influential_images import MOST_THUMBNAILS, influence_data
 from gapscope.page.page import page_environment, page_names
@@ -69,11 +70,15 @@ def of_one_seed(results: Results) -> Results:
     return replace(results, experiment=experiment, grids=grids, effects={}, others={})
 
 
+BLOCKS_HTML = '{% from "sections/layer_tables.html.j2" import blocks_table with context %}{{ blocks_table(where) }}'
+
+
 def section(results: Results) -> str:
-    """The section "Where" alone."""
-    template = page_environment().get_template("sections/where.html.j2")
-    findings = find(results)
-    return template.render(where=where_section(findings), **page_names(findings))
+    """The section "Layers" and the blocks of the appendix."""
+    environment, findings = page_environment(), find(results)
+    template = environment.get_template("sections/layers.html.j2")
+    page = template.render(where=where_section(findings), **page_names(findings))
+    return page + environment.from_string(BLOCKS_HTML).render(where=blocks_section(findings), **page_names(findings))
 
 
 def difference_of(results: Results, measure: str = "cka_debiased") -> LayerDifference | None:
@@ -113,9 +118,10 @@ def test_a_map_without_any_value_is_packed_too():
 def test_maps_and_curves_on_the_page_are_those_of_the_files(run, data, probe, domain):
     path = run / "similarity" / f"u-real-seed0--u-synthetic-seed0--{domain}-{SIZE}.nc"
     with xr.open_dataset(path, engine="h5netcdf") as grid:
-        grid = grid.load().sel(measure="cka_biased")
-    sent = map_of(data, "u-real-seed0", "u-synthetic-seed0", probe)
-    assert unpack_cells(sent["values"]["cka_biased"], 107) == pytest.approx(grid["value"].values, abs=0.0005)
+        grids = grid.load()
+    sent, cells = map_of(data, "u-real-seed0", "u-synthetic-seed0", probe), grids.sel(measure="cka_debiased")["value"]
+    assert unpack_cells(sent["values"]["cka_debiased"], 107) == pytest.approx(cells.values, abs=0.0005)
+    grid = grids.sel(measure="cka_biased")
     curve = curve_of(data, "cka_biased", probe)
     assert curve["value"] == pytest.approx(np.diagonal(grid["value"].values), rel=1e-3)
     for name in ("interval_low", "floor_high", "floor_z", "floor_q"):
@@ -140,7 +146,8 @@ def test_most_wanted_maps_are_sent_first_and_the_rest_is_named(results):
     whole, few = where_data(run_numbers(results))["maps"], where_data(run_numbers(results), most_maps=8)["maps"]
     assert len(whole) == len(few) == 2 * (2 * 6 + 3)
     sent = [(m["probe"], m["a"], m["b"], name) for m in few for name in m["values"]]
-    assert len(sent) == 8 and {name for *_, name in sent} == {"cka_debiased"} and {probe for probe, *_ in sent} == {0}
+    assert len(sent) == 8 and {name for *_, name in sent} == {"cka_debiased"}
+    assert sorted(probe for probe, *_ in sent) == [0] * 6 + [1] * 2  # the main probe first
     different = [(m["a"], m["b"]) for m in whole if m["probe"] == 0 and m["a"] % 2 == m["b"] % 2 and m["a"] != m["b"]]
     assert len(different) == 6 and set(different) <= {(a, b) for _, a, b, _ in sent}
 

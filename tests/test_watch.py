@@ -350,18 +350,18 @@ def test_the_live_page_follows_the_run_and_keeps_what_the_reader_chose(server, b
     browser.heard.local = True
     page = browser.open(f"http://127.0.0.1:{server.server_port}/")
     report = page.frame_locator("iframe:not(.behind)")
-    report.locator("#verdict").wait_for(state="attached")
+    report.locator("#gap").wait_for(state="attached")
     assert (
         "epoch 3 of at most 100" in text_of(page, "#now")
-        and "once the stage evaluate has run" in report.locator("#performance").inner_text()
+        and "once the stage evaluate has run" in report.locator("#gap").inner_text()
     )
     draw_all(page)
     begin_training(run, "base", epochs=6)
     page.wait_for_function("() => document.getElementById('now').textContent.includes('epoch 6 of at most 100')")
     frame = page.frames[-1]
     frame.select_option("#theme", "dark")
-    frame.evaluate("document.querySelectorAll('#provenance details').forEach((d) => { d.open = !d.open; })")
-    opened = frame.evaluate("[...document.querySelectorAll('#provenance details')].map((d) => d.open)")
+    frame.evaluate("document.querySelectorAll('#more details').forEach((d) => { d.open = !d.open; })")
+    opened = frame.evaluate("[...document.querySelectorAll('#more details')].map((d) => d.open)")
     frame.evaluate("document.getElementById('data').scrollIntoView({ behavior: 'instant' })")
     top = frame.evaluate("document.getElementById('data').getBoundingClientRect().top")
     for path in (run / "arms/base/seed0").iterdir():
@@ -375,7 +375,7 @@ def test_the_live_page_follows_the_run_and_keeps_what_the_reader_chose(server, b
     page.wait_for_function("() => document.querySelectorAll('iframe').length === 1")
     frame = page.frames[-1]
     assert [one.evaluate("document.documentElement.dataset.theme") for one in (page, frame)] == ["dark", "dark"]
-    assert frame.evaluate("[...document.querySelectorAll('#provenance details')].map((d) => d.open)") == opened
+    assert frame.evaluate("[...document.querySelectorAll('#more details')].map((d) => d.open)") == opened
     assert frame.evaluate("document.getElementById('data').getBoundingClientRect().top") == pytest.approx(top, abs=2)
 
 

@@ -129,19 +129,22 @@ def leaks(
 
 @data.command()
 def stats(
-    folders: Annotated[list[Path], typer.Argument(help="Folders of data sets to compare.")],
+    folders: Annotated[list[Path], typer.Argument(help="Folders of data sets to compare, or one experiment file.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for tables and figures.")] = None,
     sample: Annotated[int, typer.Option(help="Images decoded for brightness and the like.", min=0)] = 200,
     seed: Seed = 0,
     format: FormatName = None,
     clip: Clip = False,
     skip_bad: SkipBad = False,
+    data_root: DataRoot = None,
 ) -> None:
     """Compare data sets: classes, box sizes, places, image looks.
 
-    With --out also stats.json, stats.csv, and two figures (PNG, PDF).
+    Of an experiment file: its domains, mapped and filtered as the study has
+    them. With --out also stats.json, stats.csv, and two figures (PNG, PDF).
 
     Example: gapscope data stats photos renders -o stats
+    Example: gapscope data stats study.toml --data-root ~/data
     """
     from gapscope.commands.data_tables import print_distributions
     from gapscope.data.distributions import distributions, long_form
@@ -151,17 +154,23 @@ def stats(
     from gapscope.progress import for_terminal
 
     progress = for_terminal()
-    names = [folder.resolve().name for folder in folders]
-    if len(set(names)) < len(names):
-        names = [str(folder) for folder in folders]
-    if len(set(names)) < len(names):
-        raise InputError(f"{names} - expected every folder once. Remove one.")
-    found = {
-        name: distributions(
-            read(folder, format, clip=clip, skip_bad=skip_bad), sample=sample, seed=seed, progress=progress
-        )
-        for name, folder in zip(names, folders, strict=True)
-    }
+    if folders[0].suffix == ".toml":
+        from gapscope.study.domains import domain_tables
+
+        if len(folders) > 1 or format or clip or skip_bad:
+            raise InputError(f"{folders[0]} says how its data are read - expected it alone. Leave out the rest.")
+        tables = domain_tables(folders[0], data_root)
+    else:
+        names = [folder.resolve().name for folder in folders]
+        if len(set(names)) < len(names):
+            names = [str(folder) for folder in folders]
+        if len(set(names)) < len(names):
+            raise InputError(f"{names} - expected every folder once. Remove one.")
+        tables = {
+            name: read(folder, format, clip=clip, skip_bad=skip_bad)
+            for name, folder in zip(names, folders, strict=True)
+        }
+    found = {name: distributions(table, sample=sample, seed=seed, progress=progress) for name, table in tables.items()}
     print_distributions(found)
     if sample:
         drawn = ", ".join(f"{one['looks_images']} of {name}" for name, one in found.items())
@@ -177,7 +186,7 @@ def stats(
         write_figure(places_figure(found), out, "places")
         for note in unwritten(list(dict.fromkeys(name for one in found.values() for name in one["classes"]))):
             print(note)
-        print(f"tables and figures -> {out}; look at images: gapscope data show {folders[0]} -o sheet.jpg")
+        print(f"tables and figures -> {out}; look at images: gapscope data show FOLDER -o sheet.jpg")
 
 
 @data.command()

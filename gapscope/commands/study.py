@@ -159,7 +159,9 @@ def report(
         raise InputError("--out and --title are for several runs, but one is given. Its page is its report.html.")
     from gapscope.page.page import write_report
 
-    print(f"report: {write_report(runs[0], progress=for_terminal()).resolve()}")
+    page = write_report(runs[0], progress=for_terminal())
+    _say_answers(runs[0])
+    print(f"report: {page.resolve()}")
 
 
 class Columns(StrEnum):
@@ -218,6 +220,14 @@ def _parts(text: str) -> list[str]:
 
 def _say_done(report: Path, out: Path, only: str | None) -> None:
     if only in (None, "report"):
+        _say_answers(out)
         print(f"report: {report.resolve()}")
     else:
         print(f"stage '{only}' is done in {out}; see what is left: gapscope status {out}")
+
+
+def _say_answers(run: Path) -> None:
+    """The answers of the report, as the page has them."""
+    from gapscope.paper.verdict_files import verdict_lines
+
+    print("\n".join(verdict_lines(run)))

@@ -1,55 +1,67 @@
-"""What to do next? Suggestions that follow from numbers of the run, each with the numbers that it rests on.
-
-None of them has been tried here: they say where to begin, not what will help.
-"""
+"""What to do next? Suggestions that follow from numbers of the run, each with the numbers that it rests on."""
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
-from gapscope.findings.advice_losses import LOSS_RULES, Found, gap_name
+from gapscope.config import Arm
+from gapscope.findings.advice_looks import looks_apart
+from gapscope.findings.advice_losses import LOSS_RULES, gap_name
 from gapscope.findings.gap_sentences import interval_words
 from gapscope.findings.gaps import Gap
 from gapscope.findings.headline import headline_classes
 from gapscope.findings.run_numbers import RunNumbers
+from gapscope.findings.suggestion import Found, Suggestion, arm_lines, toml_key, tried_by
+from gapscope.findings.unlearned import arms_that_hardly_learned
 
 RARE = 0.1
 """A class with less than this share of what another training domain has of it is called rare."""
 MOST_TIMES = 10
 """Where more than this squared times as many images would be needed, no number is given."""
+FURTHER_SEEDS = 3
+"""A change of seed is a measure of chance from about so many seeds on."""
 
 
 @dataclass(frozen=True)
 class Advice:
-    """One suggestion."""
+    """One thing to do, and all that speaks for it."""
 
     do: str
     because: tuple[str, ...]
+    tried: str
+    snippet: str
 
 
 def suggestions(numbers: RunNumbers) -> list[Advice]:
-    """Suggestions: first those without which the others rest on little."""
-    reasons: dict[str, list[str]] = {}
+    """Suggestions: first those without which the others rest on little. None where arms have hardly learned."""
+    if arms_that_hardly_learned(numbers):
+        return []
+    found: dict[str, list[Suggestion]] = {}
     for rule in RULES:
-        for do, because in rule(numbers):
-            reasons.setdefault(do, []).append(because)
-    return [Advice(do, tuple(because)) for do, because in reasons.items()]
+        for one in rule(numbers):
+            found.setdefault(one.do, []).append(one)
+    return [
+        Advice(do, tuple(dict.fromkeys(one.because for one in some)), some[0].tried, some[0].snippet)
+        for do, some in found.items()
+    ]
 
 
 def _leaks(numbers: RunNumbers) -> Found:
     results = numbers.results
     for name, summary in results.summaries.items():
         if summary.leaks.any:
-            title = results.domain_title(name)
-            yield (
+            title = results.short_title(name)
+            yield Suggestion(
                 f"Split {title} anew, by whole groups and without repeated images.",
-                f"{title}: its splits leak, see above.",
+                f"{title}: its splits leak.",
+                snippet=f'[domains.{toml_key(name)}.split]\nmethod = "group"',
             )
 
 
 def _images(numbers: RunNumbers) -> Found:
     for gap in (gap for gap in numbers.gaps if gap.spans_zero and gap.estimate.low < gap.estimate.high):
-        yield (
+        yield Suggestion(
             "Test on more images.",
             f"{gap_name(numbers.results, gap)}: {gap.mean:z.1f} AP points, {interval_words(gap)}{_enough(gap)}.",
         )
@@ -66,15 +78,23 @@ def _enough(gap: Gap) -> str:
 
 
 def _seeds(numbers: RunNumbers) -> Found:
-    if len(numbers.results.seeds) == 1:
-        yield "Train every arm with at least one more seed.", "With one seed no difference can be told from a seed's."
+    seeds = numbers.results.seeds
+    further = [*seeds, *(one for one in range(max(seeds) + FURTHER_SEEDS) if one not in seeds)][:FURTHER_SEEDS]
+    snippet = f"seeds = {further if len(seeds) < FURTHER_SEEDS else [*seeds, max(seeds) + 1]}"
+    if len(seeds) == 1:
+        yield Suggestion(
+            "Train every arm with at least one more seed.",
+            "With one seed no difference can be told from a seed's.",
+            snippet=snippet,
+        )
         return
     for gap in numbers.gaps:
         if gap.within_seeds or gap.seeds_disagree:
-            yield (
+            yield Suggestion(
                 "Train every arm with more seeds.",
                 f"{gap_name(numbers.results, gap)}: {gap.mean:z.1f} AP points, while seeds of one arm lie up to "
                 f"{gap.spread:.1f} apart.",
+                snippet=snippet,
             )
 
 
@@ -88,11 +108,29 @@ def _classes(numbers: RunNumbers) -> Found:
         most = max(counts.values(), default=0)
         for domain, count in counts.items():
             if count < RARE * most:
-                title = results.domain_title(domain)
-                yield (
+                title = results.short_title(domain)
+                yield Suggestion(
                     f"Add {name} to the training images of {title}, or leave it out of the headline.",
                     f"{title} has {count} training boxes of {name}, another domain {most}.",
                 )
 
 
-RULES: tuple[Callable[[RunNumbers], Found], ...] = (_leaks, _images, _seeds, _classes, *LOSS_RULES)
+def _mixed(numbers: RunNumbers) -> Found:
+    """Images of the domain itself among the training images: what a loss always leaves to be tried."""
+    results, arms = numbers.results, numbers.results.experiment.arms
+    for gap in numbers.losses[:1]:
+        title = results.short_title(gap.domain)
+        both = [gap.domain, *arms[gap.other].domains]
+        yield Suggestion(
+            f"Train on some labelled images of {title} too.",
+            f"{gap_name(results, gap)}: {gap.mean:z.1f} AP points are lost, {interval_words(gap)}.",
+            tried_by(numbers, gap, partial(_is_mixed, gap.domain)),
+            arm_lines("mixed", domains=both, start=arms[gap.other].start),
+        )
+
+
+def _is_mixed(domain: str, arm: Arm) -> bool:
+    return domain in arm.domains and len(arm.domains) > 1
+
+
+RULES: tuple[Callable[[RunNumbers], Found], ...] = (_leaks, _images, _seeds, looks_apart, _classes, *LOSS_RULES, _mixed)

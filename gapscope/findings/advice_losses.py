@@ -1,48 +1,50 @@
 """What may be tried against a loss? Suggestions that follow from what an arm loses, each with its numbers."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
+from functools import partial
 from statistics import fmean
 
+from gapscope.config import Arm
+from gapscope.findings.freezing import freezing_changes
 from gapscope.findings.gap_sentences import LEAST, interval_words, joined_by_and
-from gapscope.findings.gaps import Gap, gap_between
+from gapscope.findings.gaps import Gap
 from gapscope.findings.results import Results
 from gapscope.findings.run_numbers import RunNumbers
+from gapscope.findings.suggestion import Found, Suggestion, arm_lines, tried_by
 
-MISSED, CONFUSED, FALSE = 0.05, 0.02, 0.25
-"""So much more has to be missed or taken for another class (shares of the labelled boxes), or detected where nothing is
-labelled (as a share of what it is at home)."""
-ALIKE, UNLIKE = 0.75, 0.2
-"""A part of the network is called alike from this mean effect on, and unlike another one if it is lower by so much."""
+FOUND, CONFUSED, FALSE = 0.05, 0.02, 0.25
+"""So much less has to be found, or more be taken for another class (shares of the labelled boxes), or detected where
+nothing is labelled (as a share of what it is at home)."""
+ALIKE, UNLIKE, NOISE = 0.75, 0.2, 0.05
+"""A part of the network is called alike from this mean effect on, and unlike another one if it is lower by so much.
+Nothing is said where a seed, or the mean within `NOISE`, lies on the other side."""
 FEWER = 0.5
 """Small boxes are lost first if they keep less than this share of what larger ones keep of the AP at home."""
 OTHER_THRESHOLD = 0.1
 """The best confidence is called another one if it differs by so much from that at home."""
 
-Found = Iterator[tuple[str, str]]
-"""(what to do, because)"""
-
 
 def gap_name(results: Results, gap: Gap) -> str:
     """The arm that loses, and where."""
-    return f"{results.arm_title(gap.other)} on {results.domain_title(gap.domain)}"
+    return f"{results.arm_title(gap.other)} on {results.short_title(gap.domain)}"
 
 
 def _trained_on(results: Results, arm: str) -> str:
-    return joined_by_and([results.domain_title(domain) for domain in results.experiment.arms[arm].domains])
+    return joined_by_and([results.short_title(domain) for domain in results.experiment.arms[arm].domains])
 
 
-def _missed(numbers: RunNumbers) -> Found:
+def _not_found(numbers: RunNumbers) -> Found:
     results = numbers.results
     for gap in numbers.losses:
-        part = gap.parts.outcomes.parts.get("missed")
-        if part and part.grows_at_every_seed and part.change >= MISSED:
-            yield (
-                f"Make the training images of {_trained_on(results, gap.other)} more varied in what is missed: "
-                "looks, light, distance, occlusion, viewpoints; or try stronger changes of colour and size "
-                "([train.augment]).",
-                f"{gap_name(results, gap)}: {part.other_mean:.0%} of the labelled boxes are missed, "
-                f"{part.home_mean:.0%} by {results.arm_title(gap.home)}.",
+        part = gap.parts.outcomes.parts.get("found")
+        if part and part.falls_at_every_seed and -part.change >= FOUND:
+            yield Suggestion(
+                f"Vary the training images of {_trained_on(results, gap.other)} more: looks, light, distance, "
+                "occlusion, viewpoints.",
+                f"{gap_name(results, gap)}: {part.other_mean:.0%} of the boxes found, "
+                f"{results.arm_title(gap.home)} {part.home_mean:.0%}.",
+                snippet="[train.augment]\nhsv = [0.015, 0.6, 0.4]\nscale = 0.3",
             )
 
 
@@ -53,7 +55,7 @@ def _confused(numbers: RunNumbers) -> Found:
         if part and part.grows_at_every_seed and part.change >= CONFUSED:
             shares = numbers.arms[gap.other, gap.domain].confusions
             (true, taken_for), share = max(shares.items(), key=lambda item: item[1])
-            yield (
+            yield Suggestion(
                 "Compare the label maps of the domains: does one word mean the same objects in both?",
                 f"{gap_name(results, gap)}: {part.other_mean:.0%} of the labelled boxes are taken for another class, "
                 f"{part.home_mean:.0%} by {results.arm_title(gap.home)}; above all {true} for {taken_for} "
@@ -66,7 +68,7 @@ def _placed(numbers: RunNumbers) -> Found:
     for gap in numbers.losses:
         part = next((part for part in gap.parts.kinds if part.name == "localization"), None)
         if part and part.grows_at_every_seed and part.change >= LEAST:
-            yield (
+            yield Suggestion(
                 "Compare how boxes are drawn in the domains: hidden parts, mirrors, riders, how tightly.",
                 f"{gap_name(results, gap)}: mending badly placed boxes would add {part.other_mean:.1f} AP points, "
                 f"{part.home_mean:.1f} in {results.arm_title(gap.home)}.",
@@ -78,7 +80,7 @@ def _imagined(numbers: RunNumbers) -> Found:
     for gap in numbers.losses:
         part = gap.parts.outcomes.parts.get("false")
         if part and part.grows_at_every_seed and part.change >= FALSE * part.home_mean:
-            yield (
+            yield Suggestion(
                 f"Look at what {results.arm_title(gap.other)} sees where nothing is labelled: objects without a label, "
                 "or backgrounds that its training images lack.",
                 f"{gap_name(results, gap)}: {part.other_mean:.2f} such detections per image, {part.home_mean:.2f} "
@@ -92,7 +94,7 @@ def _small(numbers: RunNumbers) -> Found:
         kept = {part.name: part.other_mean / part.home_mean for part in gap.parts.sizes if min(part.home) > 1}
         larger = [kept[size] for size in ("medium", "large") if size in kept]
         if "small" in kept and larger and kept["small"] < FEWER * min(larger):
-            yield (
+            yield Suggestion(
                 "Compare the smallest boxes of the domains (min_area), and try a larger image_size.",
                 f"{gap_name(results, gap)}: of small boxes {kept['small']:.0%} of the AP at home is left, of larger "
                 f"ones {min(larger):.0%} or more.",
@@ -103,43 +105,54 @@ def _parts(numbers: RunNumbers) -> Found:
     results = numbers.results
     for gap in numbers.losses:
         a, b = sorted((gap.home, gap.other), key=results.arms.index)
-        found = {part: fmean(values) for part, values in numbers.layers.part_effects[a, b].items() if values}
-        if len(found) < 2:
+        by_seed = {part: values for part, values in numbers.layers.part_effects[a, b].items() if values}
+        if len(by_seed) < 2 or not _on_one_side(by_seed["backbone"]):
             continue
+        found = {part: fmean(values) for part, values in by_seed.items()}
         evidence = (
             f"{results.pair_title(a, b)}: mean effect {found['backbone']:.2f} in the backbone, "
             f"{found['head']:.2f} in the head (1: as alike as two seeds)."
         )
         if found["backbone"] >= ALIKE and found["head"] <= found["backbone"] - UNLIKE:
-            yield (
-                f"Train a new head on a few images of {results.domain_title(gap.domain)}: an arm with "
-                f'start = "{gap.other}" and freeze = "0-74".',
+            yield Suggestion(
+                f"Train a new head on a few images of {results.short_title(gap.domain)}, on the frozen backbone of "
+                f"{results.arm_title(gap.other)}.",
                 evidence,
+                tried_by(numbers, gap, partial(_keeps, gap.other)),
+                arm_lines("new-head", domains=[gap.domain], start=gap.other, freeze="0-74"),
             )
         elif found["backbone"] < ALIKE:
-            yield (
+            yield Suggestion(
                 "Begin where the arms part, in the backbone: more varied training images, or another start.",
                 evidence,
             )
 
 
+def _keeps(start: str, arm: Arm) -> bool:
+    """Whether an arm keeps layers of another one frozen."""
+    return arm.start == start and bool(arm.freeze)
+
+
+def _on_one_side(effects: Sequence[float]) -> bool:
+    """Whether the backbone is alike or not, beyond doubt of this size."""
+    mean = fmean(effects)
+    return abs(mean - ALIKE) > NOISE and len({effect >= ALIKE for effect in effects}) == 1
+
+
 def _frozen(numbers: RunNumbers) -> Found:
     """Arms that differ in what is frozen, on a domain that plays the real part and that neither was trained on."""
-    results = numbers.results
-    arms = results.experiment.arms
-    for domain in (name for name in results.test_domains if results.experiment.domains[name].role == "real"):
-        away = [arm for arm in results.arms if domain not in arms[arm].domains]
-        for frozen in (arm for arm in away if arms[arm].freeze):
-            for free in (arm for arm in away if not arms[arm].freeze and arms[arm].domains == arms[frozen].domains):
-                gap = gap_between(results, numbers.scores, domain, frozen, free)
-                if gap is None or gap.spans_zero or gap.seeds_disagree or len(gap.points) < 2 or gap.within_seeds:
-                    continue
-                better, worse = (frozen, free) if gap.mean > 0 else (free, frozen)
-                yield (
-                    f"Build on {results.arm_title(better)} rather than on {results.arm_title(worse)}.",
-                    f"On {results.domain_title(domain)} it is better by {abs(gap.mean):.1f} AP points "
-                    f"({results.arm_title(frozen)} minus {results.arm_title(free)}: {interval_words(gap)}).",
-                )
+    results, experiment = numbers.results, numbers.results.experiment
+    for one in freezing_changes(results, numbers.scores):
+        gap, domain = one.gap, one.gap.domain
+        away = experiment.domains[domain].role == "real" and domain not in experiment.arms[one.free].domains
+        if away and one.is_told_apart and len(gap.points) > 1 and not gap.within_seeds:
+            better, worse = (one.frozen, one.free) if gap.mean > 0 else (one.free, one.frozen)
+            titles = results.arm_title(one.frozen), results.arm_title(one.free)
+            yield Suggestion(
+                f"Build on {results.arm_title(better)} rather than on {results.arm_title(worse)}.",
+                f"On {results.short_title(domain)} it is better by {abs(gap.mean):.1f} AP points.",
+                f"tried: {titles[0]} minus {titles[1]} {gap.mean:+z.1f} AP points, {interval_words(gap)}",
+            )
 
 
 def _threshold(numbers: RunNumbers) -> Found:
@@ -150,15 +163,15 @@ def _threshold(numbers: RunNumbers) -> Found:
             at_home = numbers.arms.get((gap.other, own))
             best = at_home.best_confidence if at_home else math.nan
             if abs(best - away) >= OTHER_THRESHOLD:
-                yield (
-                    f"Choose the least confidence to believe on images of {results.domain_title(gap.domain)} itself.",
-                    f"{gap_name(results, gap)}: F1 is highest from confidence {away:.2f} on (mean over classes and "
-                    f"seeds), on {results.domain_title(own)} from {best:.2f} on.",
+                yield Suggestion(
+                    f"Choose the least confidence to believe on {results.short_title(gap.domain)} itself.",
+                    f"{gap_name(results, gap)}: F1 is highest from confidence {away:.2f} on, on "
+                    f"{results.short_title(own)} from {best:.2f} on.",
                 )
 
 
 LOSS_RULES: tuple[Callable[[RunNumbers], Found], ...] = (
-    _missed,
+    _not_found,
     _confused,
     _placed,
     _imagined,

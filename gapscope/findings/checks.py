@@ -7,13 +7,12 @@ from gapscope.findings.gap_sentences import interval_words
 from gapscope.findings.headline import headline_classes
 from gapscope.findings.results import Results
 from gapscope.findings.run_numbers import RunNumbers
+from gapscope.findings.unlearned import arms_that_hardly_learned
 
 FEW_TEST_IMAGES = 100
 """Fewer test images are warned about: intervals over so few are too narrow, see gapscope.evaluation.bootstrap."""
 FEW_TARGETS = 20
 """A class with fewer boxes in a test split is warned about."""
-HARDLY = 0.1
-"""An arm with less mAP on a domain it was trained on is warned about."""
 UNEQUAL = 1.05
 """Training sets that differ in size by more than this factor are warned about."""
 OTHER_POLICY = 0.1
@@ -152,9 +151,6 @@ def still_improving(numbers: RunNumbers) -> Iterator[str]:
 def hardly_learned(numbers: RunNumbers) -> Iterator[str]:
     """Arms that do badly where they were trained."""
     results = numbers.results
-    for arm in results.arms:
-        for domain in (d for d in results.experiment.arms[arm].domains if d in results.test_domains):
-            mean = numbers.scores.of(arm, domain).known_mean
-            if mean < HARDLY:
-                home = results.domain_title(domain)
-                yield f"{results.arm_title(arm)} reaches mAP {mean:.3f} on {home}, which it was trained on."
+    for (arm, domain), mean in arms_that_hardly_learned(numbers).items():
+        home = results.domain_title(domain)
+        yield f"{results.arm_title(arm)} reaches mAP {mean:.3f} on {home}, which it was trained on."

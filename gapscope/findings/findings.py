@@ -5,12 +5,19 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from gapscope.findings.advice import Advice, suggestions
+from gapscope.findings.answer import Answer
+from gapscope.findings.answers import answers, gap_answers
 from gapscope.findings.beside_paper import tables_beside_paper
+from gapscope.findings.chips import Chip, chips
 from gapscope.findings.confounds import Confound, confounds
 from gapscope.findings.domain_facts import DomainFacts, domain_facts
-from gapscope.findings.gap_sentences import GapHeadline, gap_headline
+from gapscope.findings.fates import Fates, box_fates
+from gapscope.findings.gaps import Gap
 from gapscope.findings.layer_blocks import BlockRow, block_rows, without_blocks
 from gapscope.findings.layer_rows import PartRow, SeedRow, UntrainedRow, part_rows, seed_rows, untrained_rows
+from gapscope.findings.network_parts import PartLikeness, network_parts
+from gapscope.findings.part_sentences import gap_pair
+from gapscope.findings.primary_gap import primary_gap
 from gapscope.findings.result_tables import ResultTable, five_tables
 from gapscope.findings.results import Results
 from gapscope.findings.run_numbers import RunNumbers, run_numbers
@@ -29,10 +36,18 @@ class Findings:
     """Tables 1-5, without those whose numbers are not there yet."""
     generated_note: str
     """Which domains are rendered by gapscope itself; empty where none is."""
-    headlines: Sequence[GapHeadline]
-    """Every gap in one big number and three short lines."""
+    answers: Sequence[Answer]
+    """The five answers, those that can be given so far."""
+    gaps: Sequence[tuple[Gap, str]]
+    """Every gap with its sentence, the primary one first."""
+    chips: Sequence[Chip]
+    """Facts that bound them."""
+    parts: Sequence[PartLikeness]
+    """How alike the arms of the primary gap are, part by part of the network."""
+    fates: Sequence[Fates]
+    """What becomes of every labelled box, by arm and test domain."""
     verdict: dict[str, list[str]]
-    """A few sentences under each question that can be answered so far."""
+    """More sentences, under each question that can be answered so far."""
     confounds: Sequence[Confound]
     """What weakens that, gravest first."""
     advice: Sequence[Advice]
@@ -78,22 +93,30 @@ def find(results: Results) -> Findings:
     """All that may be said of a run so far.
 
     Raises:
-        InputError: If a grid holds a measure that nobody knows.
+        InputError: If a grid holds a measure that nobody knows, or a file of detections or a record is broken.
     """
     numbers = run_numbers(results)
+    weak, advice, trainings = confounds(numbers), suggestions(numbers), training_rows(results)
+    fates = box_fates(results)
+    pair = gap_pair(results, primary_gap(numbers))
+    parts = network_parts(numbers.layers, pair) if pair else []
     return Findings(
         numbers=numbers,
         tables=five_tables(numbers),
         generated_note=generated_note(results),
-        headlines=[gap_headline(results, gap) for gap in numbers.gaps],
+        answers=answers(numbers, parts, fates, advice, weak),
+        gaps=gap_answers(numbers),
+        chips=chips(numbers, trainings),
+        parts=parts,
+        fates=fates,
         verdict=verdict(numbers),
-        confounds=confounds(numbers),
-        advice=suggestions(numbers),
+        confounds=weak,
+        advice=advice,
         part_rows=part_rows(numbers.layers),
         seed_rows=seed_rows(numbers.layers),
         untrained_rows=untrained_rows(numbers.layers),
         domains=domain_facts(results),
-        trainings=training_rows(results),
+        trainings=trainings,
         not_begun=not_begun(results),
     )
 

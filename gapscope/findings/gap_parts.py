@@ -46,6 +46,10 @@ class GapPart:
     def grows_at_every_seed(self) -> bool:
         return min(self.changes) > 0
 
+    @property
+    def falls_at_every_seed(self) -> bool:
+        return max(self.changes) < 0
+
 
 @dataclass(frozen=True)
 class ClassPart(GapPart):

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from statistics import fmean
 
 from gapscope.findings.gap_parts import ClassPart, KindPart, Outcomes
@@ -19,46 +18,12 @@ ENOUGH = 0.6
 """Classes are named until they carry this share of the gap."""
 
 
-@dataclass(frozen=True)
-class GapHeadline:
-    """A gap in one big number and three short lines."""
-
-    number: str
-    where: str
-    arms: str
-    sure: str
-
-
-def gap_headline(results: Results, gap: Gap) -> GapHeadline:
-    """What stands at the very top of the page."""
-    both = ((gap.home, gap.home_map50s), (gap.other, gap.other_map50s))
-    means = [f"{results.arm_title(arm)} {fmean(values):.3f}" for arm, values in both]
-    return GapHeadline(
-        f"{gap.mean:z.1f}",
-        f"AP points lost on {results.domain_title(gap.domain)}",
-        f"{means[0]} (trained there), {means[1]}",
-        f"{interval_words(gap)}; {_sure_in_short(gap)}",
-    )
-
-
 def interval_words(gap: Gap) -> str:
     """The interval, and what it was taken over."""
     if not gap.estimate.has_interval:
         return "no interval: the evaluation files hold none"
     low, high = gap.estimate.low, gap.estimate.high
     return f"95 % interval {low:z.1f} to {high:z.1f} over {gap.num_images} test images"
-
-
-def _sure_in_short(gap: Gap) -> str:
-    if len(gap.points) < 2:
-        return "one seed, so a seed's part in it is unknown"
-    if gap.seeds_disagree:
-        return f"the {number_of(len(gap.points), 'seed')} disagree about its sign"
-    if gap.spans_zero:
-        return "cannot be told from no gap"
-    if gap.within_seeds:
-        return f"no larger than a change of seed ({gap.spread:.1f})"
-    return f"larger than a change of seed ({gap.spread:.1f} at most, {number_of(len(gap.points), 'seed')})"
 
 
 def gap_sentence(results: Results, scores: HeadlineScores, gap: Gap) -> str:
@@ -134,10 +99,10 @@ def _apart(every: str) -> str:
 def outcome_words(results: Results, gap: Gap, outcomes: Outcomes) -> str:
     """What becomes of labelled boxes, beside the arm that was trained there."""
     home = results.arm_title(gap.home)
-    missed, confused, false = (outcomes.parts[name] for name in ("missed", "confused", "false"))
+    found, confused, false = (outcomes.parts[name] for name in ("found", "confused", "false"))
     return (
-        f"at confidence {outcomes.confidence:g} it misses {missed.other_mean:.0%} of the labelled boxes ({home} "
-        f"{missed.home_mean:.0%}), takes {confused.other_mean:.0%} for another class ({confused.home_mean:.0%}) and "
+        f"at confidence {outcomes.confidence:g} it finds {found.other_mean:.0%} of the labelled boxes ({home} "
+        f"{found.home_mean:.0%}), takes {confused.other_mean:.0%} for another class ({confused.home_mean:.0%}) and "
         f"sees {false.other_mean:.2f} objects per image where nothing is labelled ({false.home_mean:.2f})."
     )
 

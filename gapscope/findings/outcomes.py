@@ -15,8 +15,6 @@ class Outcome:
     """Share of the labelled boxes that a detection of the right class fits."""
     confused: float
     """Share that a detection of another class fits."""
-    missed: float
-    """Share that no detection fits."""
     false: float
     """Detections per image where nothing is labelled."""
 
@@ -24,7 +22,6 @@ class Outcome:
 OUTCOMES: dict[str, tuple[str, Callable[[Outcome], float]]] = {
     "found": ("found", lambda outcome: outcome.found),
     "confused": ("taken for another class", lambda outcome: outcome.confused),
-    "missed": ("missed", lambda outcome: outcome.missed),
     "false": ("false detections per image", lambda outcome: outcome.false),
 }
 """Name -> words, number."""
@@ -38,9 +35,9 @@ def outcome_of(evaluation: EvaluationFile) -> Outcome | None:
     if not total:
         return None
     found = sum(row.get(true, 0) for true, row in labelled.items()) / total
-    missed = sum(row.get("background", 0) for row in labelled.values()) / total
+    confused = sum(n for true, row in labelled.items() for name, n in row.items() if name not in (true, "background"))
     false = sum(counts.get("background", {}).values()) / evaluation.num_images
-    return Outcome(found, 1 - found - missed, missed, false)
+    return Outcome(found, confused / total, false)
 
 
 def confusion_shares(results: Results, arm: str, domain: str) -> dict[tuple[str, str], float]:

@@ -129,6 +129,11 @@ class Results:
     def domain_title(self, domain: str) -> str:
         return self.experiment.domains[domain].title or domain
 
+    def short_title(self, domain: str) -> str:
+        """A domain's title without what it has in brackets at its end, where that still tells the domains apart."""
+        short = {name: self.domain_title(name).partition(" (")[0] for name in self.experiment.domains}
+        return short[domain] if len(set(short.values())) == len(short) else self.domain_title(domain)
+
     def run_title(self, run: RunName) -> str:
         return f"{self.arm_title(run.arm)}, seed {run.seed}"
 

@@ -43,6 +43,11 @@ def embed(script: str, data: Any, more: str = "") -> Embedded:
     return Embedded(policy(plotly_hash, source_hash(script), more=more), Markup("\n".join(elements)))
 
 
+def embed_script(script: str) -> Embedded:
+    """Put a script alone on a page: one without charts."""
+    return Embedded(policy(source_hash(script)), Markup(f"<script>{_script_text(script)}</script>"))
+
+
 def compressed(text: str) -> str:
     """Base64 of gzip, the same for the same text."""
     return base64.b64encode(gzip.compress(text.encode(), compresslevel=9, mtime=0)).decode()

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.data.image_hashes import difference_hash
-from gapscope.data.splits import read_list
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 from gapscope.evaluation.columns import Boxes
-from gapscope.evaluation.detection_files import labelled_boxes, read_detections
+from gapscope.evaluation.detection_files import labelled_boxes
 from gapscope.evaluation.error_kinds import KINDS
-from gapscope.findings.judged import Judged, f1_per_image, judge
+from gapscope.findings.judged import Judged, f1_per_image
 from gapscope.findings.results import Results
+from gapscope.findings.test_boxes import domain_table, judged_boxes, split_images
 from gapscope.page.box_marks import BoxMark, found_marks, label_marks, missed_marks
 from gapscope.page.picture_choice import REASONS, Alike, Choice, Things, choose, evenly, uncovered
 from gapscope.page.thumbnails import thumbnails
@@ -92,16 +92,7 @@ class Gallery:
 
 def read_table(results: Results, domain: str) -> AnnotationTable | None:
     """A domain's annotations if both they and the images are on this machine."""
-    images, path = results.image_folder(domain), results.run_folder.annotations(domain)
-    return AnnotationTable.load(path, images) if images.is_dir() and path.is_file() else None
-
-
-def split_images(results: Results, table: AnnotationTable, domain: str, split: str) -> NDArray[np.int64]:
-    """Indices in the table of a split's images, in the order of its list."""
-    path = results.run_folder.split(domain, split)
-    index = {str(name): i for i, name in enumerate(table.paths)}
-    names = read_list(path) if path.is_file() else []
-    return np.array([index[name] for name in names if name in index], np.int64)
+    return domain_table(results, domain) if results.image_folder(domain).is_dir() else None
 
 
 def sample_pictures(results: Results, domain: str, count: int = 8) -> list[Picture]:
@@ -137,14 +128,12 @@ def _gallery(results: Results, domain: str, count: int) -> Gallery | None:
     at_hand = np.array([whole.path(i).is_file() for i in images], bool)
     if not at_hand.any():
         return None
-    table, classes = whole.select(images), len(results.experiment.data.classes)
+    table = whole.select(images)
     confidence = results.experiment.evaluate.operating_confidence
     least = min(LEAST, confidence)
     targets = labelled_boxes(table)
-    judged = {
-        arm: judge(targets, read_detections(path, images, classes, least), len(images), classes)
-        for arm, path in there.items()
-    }
+    found = {arm: judged_boxes(results, whole, images, runs[arm], domain, least) for arm in there}
+    judged = {arm: one for arm, one in found.items() if one is not None}
     f1 = {arm: f1_per_image(targets, one, len(images), confidence) for arm, one in judged.items()}
     disagreement = np.ptp(np.stack(list(f1.values())), axis=0)
     wanted = _things(table, targets, judged, confidence)

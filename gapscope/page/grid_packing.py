@@ -10,8 +10,8 @@ STEP = 0.001
 """Maps are read to three decimals; the netCDF files hold all of them."""
 UNDEFINED = -32768
 LARGEST = 32767
-MOST_MAPS = 96
-"""About 17 kB each on the compressed page: 1.6 MB for 96."""
+MOST_MAPS = 16
+"""About 17 kB each on the compressed page, which is to stay below 4 MB."""
 
 
 def pack_cells(values: ArrayLike) -> dict[str, Any]:

@@ -1,6 +1,7 @@
-"""One page that answers: how big is the gap, where is it, how sure are we, and how was this made?
+"""One page that answers: how big is the gap, how sure is that, where is it, what next, and how was this made?
 
-The page is a single HTML file that asks nothing of a network: plotly.js, numbers and pictures are inside.
+The page is a single HTML file that asks nothing of a network: plotly.js, numbers and pictures are inside. What few
+readers ask for stands in a second one, the appendix.
 """
 
 import base64
@@ -15,26 +16,47 @@ from gapscope.findings.findings import Findings, find
 from gapscope.findings.paper_numbers import PAPER_TABLES
 from gapscope.findings.result_tables import UNDEFINED, ResultTable, printed
 from gapscope.findings.run_reader import read_results
+from gapscope.findings.suggestion import sentence
+from gapscope.page.appendix import PAPER_WORDS, blocks_section, figure_uris
 from gapscope.page.box_marks import BOX_KINDS
-from gapscope.page.embedding import embed
+from gapscope.page.embedding import embed, embed_script
 from gapscope.page.page_context import material, performance_section, where_section
 from gapscope.page.page_data import page_data
-from gapscope.page.provenance import MOST_LISTED
+from gapscope.page.performance_tables import rule_table
+from gapscope.page.provenance import MOST_LISTED, provenance
+from gapscope.page.screens import first_screens
 from gapscope.page.training_charts import QUANTITIES
 from gapscope.paper.domain_figures import domain_figures
 from gapscope.paper.paper_figures import write_figures
 from gapscope.paper.table_files import to_csv, to_latex, to_markdown, write_tables
+from gapscope.paper.verdict_files import write_verdict
 from gapscope.plot.style import write_figure
 from gapscope.progress import Progress, silent
 from gapscope.run_folder import RunFolder
 from gapscope.words import byte_size, duration
 
-SECTIONS = ("Verdict", "Performance", "Where", "Activations", "Pictures", "Data", "Training", "Provenance")
-"""In the page's order; each is a template in templates/sections/."""
+FIRST = (
+    ("gap", "Gap", "How big is the gap, and how sure is that?"),
+    ("where", "Where", "Where in the network is it?"),
+    ("next", "Next", "What next, and how was it made?"),
+)
+"""(id, title, question) of what stands on the first three screens; each is a template in templates/sections/."""
+MORE = (
+    ("caveats", "Caveats", "What weakens this?"),
+    ("performance", "Performance", "How well does every arm detect, at home and away, and what goes wrong?"),
+    ("layers", "Layers", "At which layers do the networks see the same images differently?"),
+    ("activations", "Activations", "What do the layers put out, and which images do the networks agree about?"),
+    ("pictures", "Pictures", "What does every arm find in the same test images?"),
+    ("data", "Data", "What was every network shown?"),
+    ("training", "Training", "Did every arm learn, and did frozen layers stay frozen?"),
+)
+"""The same of what is folded up below, and drawn when it is opened."""
 
 
 def write_report(run: Path | str, progress: Progress = silent) -> Path:
-    """Write a run folder's tables, figures and `report.html`, from whatever has been done so far.
+    """Write a run folder's tables, figures, `report.html` and what belongs to it, from whatever has been done so far.
+
+    Beside the page: `appendix.html`, `report.md` and `verdict.json`, which say the page's sentences.
 
     Args:
         run: The run folder.
@@ -52,22 +74,32 @@ def write_report(run: Path | str, progress: Progress = silent) -> Path:
     for name, figure in domain_figures(findings.results).items():
         write_figure(figure, folder.figures, name)
     progress("page", 0, 1)
-    page = folder.report
-    write_text(page, render_page(findings))
+    write_verdict(findings)
+    write_text(folder.appendix, render_appendix(findings))
+    write_text(folder.report, render_page(findings, folder.appendix.name))
     progress("page", 1, 1)
-    return page
+    return folder.report
 
 
-def render_page(findings: Findings) -> str:
+def render_page(findings: Findings, appendix: str = "") -> str:
     """The page's HTML.
+
+    Args:
+        findings: Of a run.
+        appendix: Where the appendix lies, seen from the page; no link leads there if left out.
 
     Raises:
         InputError: If a file of the run folder, or an image, is broken.
     """
     environment = page_environment()
+    sections = [(id, title) for id, title, _ in FIRST + MORE]
     html = environment.get_template("page.html.j2").render(
-        sections=[(name.lower(), name) for name in SECTIONS],
+        sections=[*sections, *([(appendix, "Appendix")] if appendix else [])],
+        first=FIRST,
+        more=MORE,
+        appendix=appendix,
         embedded=embed(environment.get_template("page.js.j2").render(), page_data(findings)),
+        short=first_screens(findings),
         performance=performance_section(findings),
         where=where_section(findings),
         material=material(findings),
@@ -93,6 +125,27 @@ def page_names(findings: Findings) -> dict[str, Any]:
     }
 
 
+def render_appendix(findings: Findings) -> str:
+    """The HTML of what stands in a second file: tables beside the paper's, blocks, figures, how it was made.
+
+    Raises:
+        InputError: If a file of the run folder is broken.
+    """
+    environment, results = page_environment(), findings.results
+    html = environment.get_template("appendix.html.j2").render(
+        sections=[(id, id.title()) for id in ("tables", "blocks", "figures", "provenance")],
+        embedded=embed_script(environment.get_template("appendix.js.j2").render()),
+        paper_words=PAPER_WORDS,
+        by_rule=rule_table(findings.numbers),
+        where=blocks_section(findings),
+        figures=figure_uris(results.run_folder.figures),
+        provenance=provenance(results),
+        environment=results.environment,
+        **page_names(findings),
+    )
+    return html.strip() + "\n"
+
+
 def page_environment(*rooms: str) -> Environment:
     """The templates of pages, those of further rooms first. What they are given is shown as it is, whatever it is."""
     environment = Environment(
@@ -102,7 +155,13 @@ def page_environment(*rooms: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"share": _share, "plain": printed, "duration": duration, "byte_size": byte_size}
+    environment.filters |= {
+        "share": _share,
+        "plain": printed,
+        "duration": duration,
+        "byte_size": byte_size,
+        "sentence": sentence,
+    }
     return environment
 
 

@@ -7,16 +7,13 @@ from gapscope.detector.network_map import BLOCKS, Block
 from gapscope.evaluation.error_kinds import KINDS, SPECIAL
 from gapscope.findings.findings import Findings
 from gapscope.findings.gaps import Gap
-from gapscope.findings.layer_blocks import BlockRow, in_words
 from gapscope.findings.layer_differences import RULES
 from gapscope.findings.layer_rows import PartRow, SeedRow, UntrainedRow
 from gapscope.page.cell_tables import CellTable, TablesByDomain
 from gapscope.page.galleries import Gallery, Picture, galleries, sample_pictures
 from gapscope.page.mistake_tables import calibration_table, confusion_tables, error_tables, outcome_tables
-from gapscope.page.performance_tables import best_tables, class_tables, old_evaluations, rule_table, size_tables
-from gapscope.page.provenance import Provenance, provenance
+from gapscope.page.performance_tables import best_tables, class_tables, old_evaluations, size_tables
 from gapscope.paper.domain_figures import as_data_uri, domain_figures
-from gapscope.similarity.blocks import PAPER_BLOCKS, YOLOV3_BLOCKS
 
 
 @dataclass(frozen=True)
@@ -32,7 +29,6 @@ class PerformanceSection:
     """Evaluation files of before there were intervals and curves."""
     has_details: bool
     by_class: TablesByDomain
-    by_rule: CellTable | None
     by_size: TablesByDomain
     best: TablesByDomain
     outcomes: TablesByDomain
@@ -56,7 +52,6 @@ def performance_section(findings: Findings) -> PerformanceSection:
         old=old_evaluations(results),
         has_details=any(evaluation.curves is not None for evaluation in results.evaluations.values()),
         by_class=class_tables(numbers),
-        by_rule=rule_table(numbers),
         by_size=size_tables(numbers),
         best=best_tables(numbers),
         outcomes=outcome_tables(numbers),
@@ -78,12 +73,6 @@ class WhereSection:
     rules: Sequence[str]
     """By which layers were said to differ, in words."""
     untrained: Sequence[UntrainedRow]
-    found: Sequence[BlockRow]
-    without_blocks: Sequence[tuple[str, str]]
-    stages: str
-    """The architecture's blocks, as ranges of layers."""
-    paper: str
-    """Those that the paper saw."""
 
 
 def where_section(findings: Findings) -> WhereSection:
@@ -95,27 +84,22 @@ def where_section(findings: Findings) -> WhereSection:
         seeds=findings.seed_rows,
         rules=[text for rule, text in RULES.items() if rule in rules],
         untrained=findings.untrained_rows,
-        found=findings.blocks,
-        without_blocks=findings.without_blocks,
-        stages=in_words(YOLOV3_BLOCKS),
-        paper=in_words(PAPER_BLOCKS),
     )
 
 
 @dataclass(frozen=True)
 class FolderMaterial:
-    """What the sections on pictures, data and provenance show of the run folder's own files."""
+    """What the sections on pictures and data show of the run folder's own files."""
 
     galleries: Sequence[Gallery]
     domain_figures: Mapping[str, str]
     """By name, as data URIs."""
     samples: Mapping[str, Sequence[Picture]]
     """Training images by domain."""
-    provenance: Provenance
 
 
 def material(findings: Findings) -> FolderMaterial:
-    """Images, figures of the domains, files and times.
+    """Images, and figures of the domains.
 
     Raises:
         InputError: If a file of the run folder, or an image, is broken.
@@ -125,5 +109,4 @@ def material(findings: Findings) -> FolderMaterial:
         galleries=galleries(results),
         domain_figures={name: as_data_uri(figure) for name, figure in domain_figures(results).items()},
         samples={domain: sample_pictures(results, domain) for domain in results.experiment.domains},
-        provenance=provenance(results),
     )

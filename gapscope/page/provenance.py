@@ -1,8 +1,6 @@
 """How was this made, how long did it take, and how can it be made again?"""
 
 import base64
-import json
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,30 +8,15 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from gapscope.errors import InputError
-from gapscope.files import read_text
 from gapscope.findings.results import Results
+from gapscope.findings.stage_times import StageTime, stage_times
 from gapscope.page.run_files import FileGroup, file_groups
-from gapscope.run_folder import STAGES, RunFolder, RunName, broken_record, unsealed
+from gapscope.run_folder import RunName
 
 MOST_GRID_BYTES = 300_000
 """A grid that takes more as a compressed file is not put on the page."""
 MOST_LISTED = 300
 """Files of one kind that are listed one by one."""
-
-
-@dataclass(frozen=True)
-class StageTime:
-    """How long a stage took."""
-
-    stage: str
-    units: int
-    """Finished pieces of work that are on record."""
-    seconds: float
-    """Wall-clock, all of them together."""
-    longest: str
-    """Name of the unit that took longest."""
-    longest_seconds: float
 
 
 @dataclass(frozen=True)
@@ -98,29 +81,6 @@ def provenance(results: Results) -> Provenance:
 def data_uri(content: bytes, kind: str) -> str:
     """A file that can be downloaded from the page."""
     return f"data:{kind};base64," + base64.b64encode(content).decode()
-
-
-def stage_times(folder: RunFolder) -> list[StageTime]:
-    """How long every stage took, from the records of its units of work.
-
-    Raises:
-        InputError: If a record is broken.
-    """
-    units: dict[str, list[tuple[float, str]]] = defaultdict(list)
-    for path in folder.record_files():
-        try:
-            record = unsealed(json.loads(read_text(path)))
-            name, seconds = str(record["unit"]), float(record["seconds"])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(broken_record(path)) from error
-        units[name.partition("/")[0]].append((seconds, name))
-    known = [*STAGES, *sorted(set(units) - set(STAGES))]
-    return [
-        StageTime(stage, len(units[stage]), sum(seconds for seconds, _ in units[stage]), longest, most)
-        for stage in known
-        if units.get(stage)
-        for most, longest in [max(units[stage])]
-    ]
 
 
 def _command(results: Results) -> str:

@@ -117,7 +117,7 @@ def _maps(seen: list[Results], runs: list[RunName], measures: list[str], most: i
     sizes = seen[0].sizes
     there = [(p, key) for p, one in enumerate(seen) for key in one.grids if {key[0], key[1]} <= set(runs)]
     wanted = [
-        (name != DEBIASED, p, sizes.index(key[2]), _kind(*key[:2]), runs.index(key[0]), measures.index(name), at, name)
+        (name != DEBIASED, _kind(*key[:2]), sizes.index(key[2]), p, runs.index(key[0]), measures.index(name), at, name)
         for at, (p, key) in enumerate(there)
         for name in map(str, seen[p].grids[key]["measure"].values)
     ]
@@ -132,8 +132,10 @@ def _maps(seen: list[Results], runs: list[RunName], measures: list[str], most: i
 
 
 def _kind(a: RunName, b: RunName) -> int:
-    """What one wants to see first: different arms, then two seeds, then a network and itself."""
-    return 0 if a.arm != b.arm else 1 if a.seed != b.seed else 2
+    """What one wants to see first: different arms of one seed, two seeds of one arm, the rest, a network and itself."""
+    if a == b:
+        return 3
+    return 2 if a.arm != b.arm and a.seed != b.seed else int(a.arm == b.arm)
 
 
 def _map(grid: xr.Dataset, measures: list[str]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from gapscope.data.splits import (
 from gapscope.data.splits_there import auto_split
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
+from gapscope.experiment_file import read_config
 from gapscope.files import file_stats, hash_value, read_text
 from gapscope.progress import Progress, silent
 from gapscope.run_folder import RunFolder
@@ -138,6 +139,23 @@ def render_domain(name: str, domain: Domain, folder: RunFolder, progress: Progre
         processes=os.cpu_count() or 1,
         progress=progress,
     )
+
+
+def domain_tables(config: Path, data_root: Path | None) -> dict[str, AnnotationTable]:
+    """The domains of an experiment file as a study would use them, by name; generated ones are left out.
+
+    Raises:
+        InputError: If the file, a folder, a label file or a label map is wrong, or every domain is generated.
+    """
+    experiment = read_config(config)
+    given = {name: domain for name, domain in experiment.domains.items() if domain.generate is None}
+    if not given:
+        raise InputError(f"{config}: all of its domains are generated, so there is no folder to look at. Run it first.")
+    nowhere = RunFolder(Path())
+    return {
+        name: prepare_domain(name, domain, experiment.data, domain_root(name, domain, nowhere, data_root)).table
+        for name, domain in given.items()
+    }
 
 
 def prepare_domain(name: str, domain: Domain, data: Data, root: Path) -> PreparedDomain:

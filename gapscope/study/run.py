@@ -23,6 +23,7 @@ from gapscope.study.kept import STAGES_KEPT, keep_aside, take_back
 from gapscope.study.plan import Todo, plan
 from gapscope.study.probe import check_probe
 from gapscope.study.side_by_side import do_side_by_side
+from gapscope.study.stage_progress import StageProgress
 from gapscope.study.stages import training_unit, units_of
 from gapscope.study.study import Study
 from gapscope.study.units import Unit, UnitKeys, adopt, damaged_files, ledger, note_done, pending, with_needs
@@ -165,7 +166,7 @@ def do(
     Raises:
         InputError: If `only` names a stage whose inputs are not there yet.
     """
-    folder, done = study.folder, list[str]()
+    folder, done, told = study.folder, list[str](), StageProgress(study.progress)
     keys: dict[str, UnitKeys] = {}
     restore(units, study)
     standing = ledger(units, folder)
@@ -180,6 +181,7 @@ def do(
     def finished(unit: Unit, seconds: float) -> None:
         note_done(standing[unit.name], folder, seconds)
         done.append(unit.name)
+        told.one_done(unit.name)
         if unit.left is not None:
             look_again()
 
@@ -193,18 +195,18 @@ def do(
                 f"stage '{stage}' needs {missing[0]}, which is not done in {folder.root}. "
                 "Run the stages before it first, or leave out --only."
             )
+        told.begin(stage, len(chosen))
         if stage == "train" and jobs > 1 and len(chosen) > 1:
             do_side_by_side(chosen, keys, study, jobs, begin, finished)
         else:
-            for number, unit in enumerate(chosen, start=1):
+            for unit in chosen:
                 if standing[unit.name].done:  # what it starts from came out as it was
+                    told.one_done(unit.name)
                     continue
                 begin(unit)
                 started = time.perf_counter()
                 unit.work(study, keys[unit.name])
                 finished(unit, time.perf_counter() - started)
-                if stage == "compare":  # many short units: one bar for all of them
-                    study.progress("comparing", number, len(chosen), unit.name.partition("/")[2])
         if chosen and stage != STAGES[-1]:  # what is made from the same as before need not wait
             if stage == "data":
                 adopt(units, folder)

@@ -16,6 +16,7 @@ from rich.table import Table
 from gapscope.config import Experiment
 from gapscope.errors import InputError
 from gapscope.files import read_text
+from gapscope.paper.verdict_files import verdict_lines
 from gapscope.run_folder import RunFolder, RunName
 from gapscope.study.kept import kept_bytes
 from gapscope.study.plan import replacing
@@ -45,6 +46,8 @@ def print_status(run: Path | str, data_root: Path | str | None = None) -> None:
     for table in performance_tables(folder, state.experiment):
         console.print(table)
     console.print(disk_line(run), highlight=False, soft_wrap=True)
+    for line in verdict_lines(run):
+        console.print(escape(line), highlight=False, soft_wrap=True)
     if state.done:
         console.print(f"all done; open {escape(str(folder.report))}", soft_wrap=True)
     else:

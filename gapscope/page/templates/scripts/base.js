@@ -98,7 +98,6 @@ whenPrinting.push((begins) => {
   if (!window.Plotly) return;
   for (const [target, chart] of charts) if (target.clientWidth) chart.paint(begins ? { width: target.clientWidth, height: target.clientHeight } : {});
 });
-setTimeout(() => { if (charts.size) loadPlotly().catch(cannotDraw); }, 500);
 
 function onChange(ids, redraw) {
   for (const id of ids) byId(id)?.addEventListener("change", redraw);

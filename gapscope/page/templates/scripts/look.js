@@ -61,19 +61,28 @@ addEventListener("scroll", () => {
 }, { passive: true });
 markSection();
 
-// Paper is white, and what is folded up on a screen cannot be opened on paper.
+// A link into a section that is folded up opens it.
+function unfold(target) {
+  if (!target) return;
+  for (let at = target; at; at = at.parentElement?.closest("details")) if (at.tagName === "DETAILS") at.open = true;
+  const own = target.querySelector(":scope > details.more");
+  if (own) own.open = true;
+}
+const aimed = (hash) => (hash.length > 1 ? byId(decodeURIComponent(hash.slice(1))) : null);
+for (const link of document.querySelectorAll("a[href^='#']")) link.addEventListener("click", () => unfold(aimed(link.hash)));
+addEventListener("hashchange", () => unfold(aimed(location.hash)));
+unfold(aimed(location.hash));
+
+// Paper is white. What is folded up stays so: the reader has not asked for it.
 const whenPrinting = [];  // called with true before printing, with false after it
-let foldedUp = [], themeBefore;
+let themeBefore;
 addEventListener("beforeprint", () => {
-  foldedUp = [...document.querySelectorAll("details:not([open])")];
-  foldedUp.forEach((details) => { details.open = true; });
   themeBefore = root.dataset.theme;
   root.classList.add("printing");
   setTheme("light");
   whenPrinting.forEach((call) => call(true));
 });
 addEventListener("afterprint", () => {
-  foldedUp.forEach((details) => { details.open = false; });
   root.classList.remove("printing");
   whenPrinting.forEach((call) => call(false));
   setTheme(themeBefore);

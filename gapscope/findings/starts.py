@@ -1,0 +1,29 @@
+"""With which weights did the arms begin, and what had those been trained on?"""
+
+from gapscope.findings.results import Results
+
+STREETS_STYLE = "game"
+"""The style of the rendered streets that the backbone `streets` was trained on: docs/streets-backbone.md."""
+
+
+def start_words(results: Results) -> list[str]:
+    """One phrase per start that a reported arm has, in the arms' order."""
+    arms = results.experiment.arms
+    return list(dict.fromkeys(_words(results, arms[name].start) for name in results.arms))
+
+
+def _words(results: Results, start: str) -> str:
+    if start == "scratch":
+        return "random weights"
+    if start == "streets":
+        seen = [
+            results.domain_title(name)
+            for name, domain in results.experiment.domains.items()
+            if domain.generate and domain.generate.style == STREETS_STYLE
+        ]
+        warned = f", which {' and '.join(seen)} has too: no control of the start" if seen else ""
+        return f"the backbone streets, trained on rendered streets of style {STREETS_STYLE}{warned}"
+    if start in results.experiment.arms:
+        domains = [results.domain_title(one) for one in results.experiment.arms[start].domains]
+        return f"the arm {results.arm_title(start)}, trained on {' and '.join(domains)}"
+    return f"the file {start}, which does not say what it was trained on"

@@ -1,0 +1,47 @@
+"""The page's first three screens: the charts and cards beside the answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from gapscope.findings.advice import Advice
+from gapscope.findings.fates import fate_sentence
+from gapscope.findings.findings import Findings
+from gapscope.findings.gaps import Gap
+from gapscope.page.chart_fates import fates_chart
+from gapscope.page.chart_gap import gap_chart
+from gapscope.page.chart_parts import parts_chart
+
+MOST_CARDS = 3
+"""Suggestions on the page's first screens; the others stand below what weakens the verdict."""
+MOST_GAPS = 24
+"""Gaps that the reader can switch between: templates/styles/answers.css has a line for each."""
+
+
+@dataclass(frozen=True)
+class FirstScreens:
+    """What they show besides the findings' sentences."""
+
+    gap_chart: Markup
+    parts_chart: Markup
+    fates_chart: Markup
+    """Empty where their stage has not run."""
+    fate_sentence: Sequence[str]
+    gaps: Sequence[tuple[Gap, str]]
+    cards: Sequence[Advice]
+    further: Sequence[Advice]
+    """Suggestions that have no card."""
+
+
+def first_screens(findings: Findings) -> FirstScreens:
+    """From the findings of a run."""
+    return FirstScreens(
+        gap_chart=gap_chart(findings),
+        parts_chart=parts_chart(findings),
+        fates_chart=fates_chart(findings),
+        fate_sentence=fate_sentence(findings.results, findings.gaps[0][0] if findings.gaps else None, findings.fates),
+        gaps=findings.gaps[:MOST_GAPS],
+        cards=findings.advice[:MOST_CARDS],
+        further=findings.advice[MOST_CARDS:],
+    )

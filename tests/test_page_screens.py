@@ -1,0 +1,166 @@
+"""The first three screens: short, drawn without scripts, readable for everyone, and as far down as three laptops."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from in_browser import FIRST, serious, text_of
+from made_up_run import write_made_up_run
+
+from gapscope.findings.fates import FATES
+from gapscope.findings.findings import Findings, find
+from gapscope.findings.result_tables import printed
+from gapscope.findings.run_reader import read_results
+from gapscope.page.chart_gap import gap_chart
+from gapscope.page.chart_parts import parts_chart
+from gapscope.page.page import render_page
+
+pytestmark = pytest.mark.slow
+
+MOST_PIXELS, MOST_WORDS, MOST_BYTES = 2700, 450, 4_000_000
+WORDS = """(sections) => sections.map((section) => {
+  const words = document.createTreeWalker(section, NodeFilter.SHOW_TEXT); let text = "";
+  while (words.nextNode()) {
+    const inside = words.currentNode.parentElement;
+    if (!inside.closest("svg") && inside.checkVisibility()) text += ` ${words.currentNode.textContent}`;
+  }
+  return text.trim().split(/\\s+/).length;
+}).reduce((a, b) => a + b)"""
+
+
+@pytest.fixture(scope="module")
+def findings(tmp_path_factory: pytest.TempPathFactory) -> Findings:
+    return find(read_results(write_made_up_run(tmp_path_factory.mktemp("screens") / "run")))
+
+
+@pytest.fixture(scope="module")
+def page_file(findings: Findings) -> Path:
+    path = findings.results.folder / "report.html"
+    path.write_text(render_page(findings, "appendix.html"), encoding="utf-8")
+    return path
+
+
+def drawn(page: Any) -> list[dict[str, float]]:
+    """Where the three charts are, those that are to be seen."""
+    return [chart.bounding_box() for chart in page.locator("svg.drawn:visible").all()]
+
+
+def test_answers_and_charts_lie_within_three_screens_without_any_script(browser, page_file):
+    page = browser.window(width=1440, java_script_enabled=False)
+    page.goto(page_file.as_uri())
+    charts = drawn(page)
+    assert len(charts) == 3 and all(box["width"] > 900 and box["height"] > 150 for box in charts)
+    assert page.locator("#more").bounding_box()["y"] <= MOST_PIXELS
+    assert page.locator(".bracket:visible").count() == 1 and page.locator(".said:visible").count() >= 3
+    assert page.locator("details.more[open]").count() == 0
+
+
+def test_it_is_short_and_small_and_reads_plotly_only_when_a_section_is_opened(browser, page_file):
+    page = browser.open(page_file, width=1440, folded=True)
+    assert page.locator("header, section.first").evaluate_all(WORDS) <= MOST_WORDS
+    assert page_file.stat().st_size <= MOST_BYTES
+    page.wait_for_timeout(600)
+    assert page.evaluate("typeof Plotly") == "undefined"
+    page.locator("#training summary").first.click()
+    page.locator("#plot-loss").scroll_into_view_if_needed()
+    page.wait_for_selector("#plot-loss .main-svg", state="attached")
+
+
+def test_the_switch_shows_another_gap_and_a_link_opens_what_it_leads_to(browser, page_file, findings):
+    page = browser.open(page_file, folded=True)
+    for i, (_, sentence) in enumerate(findings.gaps):
+        page.check(f"#gap{i}")
+        assert page.locator(".said[class*=gap]:visible").all_inner_texts() == [sentence]
+        assert page.locator(f".bracket.gap{i}:visible").count() == page.locator(".bracket:visible").count() == 1
+    page.click(".chips a[href='#training']")
+    assert page.locator("#training details.more").get_attribute("open") is not None
+    assert page.locator("#performance details.more").get_attribute("open") is None
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_nobody_is_shut_out_on_a_laptop_or_a_phone(browser, page_file, dark):
+    page = browser.open(page_file, width=1440, dark=dark, folded=True)
+    assert serious(page) == []
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert serious(page) == [] and len(drawn(page)) == 3
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    small = page.locator("svg.narrow text").evaluate_all(
+        "(all) => Math.min(...all.map((t) => t.getScreenCTM().a * parseFloat(getComputedStyle(t).fontSize)))"
+    )
+    assert small >= 10.5
+
+
+def test_on_paper_the_three_screens_take_few_pages(browser, page_file):
+    from pypdf import PdfReader
+
+    page = browser.open(page_file, dark=True, folded=True)
+    pdf = page_file.with_suffix(".pdf")
+    page.pdf(path=pdf, prefer_css_page_size=True)
+    pages = PdfReader(pdf).pages
+    assert len(pages) <= 12
+    words = re.sub(r"\s+", " ", " ".join(one.extract_text() for one in pages))
+    assert all(text_of(page, f"#h-{section}") in words for section in FIRST)
+
+
+def test_texts_tables_and_charts_print_the_same_numbers(findings, page_file):
+    page, results = page_file.read_text(encoding="utf-8"), findings.results
+    table = next(table for table in findings.tables if table.number == 2)
+    chart = str(gap_chart(findings))
+    for arm in results.arms:
+        for domain in results.test_domains:
+            mean = printed(findings.numbers.scores.of(arm, domain).known_mean, "{:.3f}")
+            assert any(mean in cell for row in table.rows for cell in row)  # Table 2
+            assert f">{mean}</text>" in chart  # chart A
+    gap, sentence = findings.gaps[0]
+    assert f"{gap.mean:z.1f} AP points" in sentence and f"{gap.mean:z.1f} points" in chart
+    assert f"<b>{printed(gap.mean, '{:z.1f}')}</b>" in page  # the table of gaps
+    strip = str(parts_chart(findings))
+    row = findings.part_rows[0]
+    for part, (similarity, ceiling) in zip(findings.parts, row.cells, strict=True):
+        assert f">{similarity:.2f}</text>" in strip and f">{ceiling:.2f}</text>" in strip
+        assert (f"{part.mean:.2f}", f"{part.ceiling:.2f}") == (f"{similarity:.2f}", f"{ceiling:.2f}")
+    for one in findings.fates:
+        assert sum(one.shares[name].mean for name in FATES) == pytest.approx(1)
+        counted = findings.numbers.arms[one.arm, one.domain].outcomes["found"]
+        assert one.shares["found"].values == pytest.approx(counted.values)  # the table of what is found
+        boxes = {sum(file.targets.values()) for file in results.evaluations_of(one.arm, one.domain)}
+        assert boxes == {one.num_boxes}  # the test boxes of the tables per class
+
+
+def test_five_arms_leave_the_first_screens_as_short(findings, browser, tmp_path):
+    results = findings.results
+    arms = dict(results.experiment.arms)
+    for name in ("fourth", "fifth"):
+        arms[name] = arms["u-synthetic"].model_copy(update={"title": name})
+    evaluations = dict(results.evaluations)
+    for run, domain in results.evaluations:
+        if run.arm == "u-synthetic":
+            for name in ("fourth", "fifth"):
+                evaluations[replace(run, arm=name), domain] = results.evaluations[run, domain]
+    experiment = results.experiment.model_copy(update={"arms": arms})
+    five = find(replace(results, experiment=experiment, evaluations=evaluations))
+    assert len(five.gaps) > len(findings.gaps)
+    path = tmp_path / "five.html"
+    path.write_text(render_page(five), encoding="utf-8")
+    page = browser.open(path, width=1440, folded=True)
+    assert page.locator("header, section.first").evaluate_all(WORDS) <= MOST_WORDS
+    assert page.locator("#more").bounding_box()["y"] <= 1.3 * MOST_PIXELS
+
+
+def test_one_arm_and_one_domain_say_what_they_can(findings):
+    results = findings.results
+    experiment = results.experiment
+    alone = experiment.model_copy(
+        update={
+            "arms": {"u-real": experiment.arms["u-real"].model_copy(update={"start": "scratch"})},
+            "domains": {"camera": experiment.domains["camera"]},
+            "evaluate": experiment.evaluate.model_copy(update={"domains": ["camera"]}),
+        }
+    )
+    found = find(replace(results, experiment=alone, grids={}, effects={}))
+    assert [one.key for one in found.answers] == ["trust"] and found.parts == []
+    page = render_page(found)
+    assert "Layer similarities are not there yet" in page and "No suggestions" in page
+    assert "svg" in str(gap_chart(found)) and "bracket" not in str(gap_chart(found))
