@@ -12,6 +12,7 @@ from gapscope.detector.layers import NUM_LAYERS
 from gapscope.detector.network_map import BLOCKS
 from gapscope.findings.layer_curves import PairCurve
 from gapscope.findings.layer_findings import ArmPair, LayerFindings
+from gapscope.findings.results import Results
 
 MOST_PARTS = 9
 """Other networks than YOLOv3 are cut into so many parts at most, of the same number of layers each."""
@@ -71,6 +72,20 @@ def network_parts(found: LayerFindings, pair: ArmPair) -> list[PartLikeness]:
             others = {size: _means(of_size, "value", first, last) for size, of_size in further.items()}
             parts.append(PartLikeness(name, first, last, _mean(floors), _mean(tops), by_seed, others))
     return parts
+
+
+def parts_told_apart(results: Results, arm: str, parts: Sequence[PartLikeness]) -> dict[str, list[float]]:
+    """How well each part of an arm's networks tells the probe's domain from another one, by that other domain.
+
+    Share of the images whose nearest other image, in that layer, is of their own domain; mean over layers and seeds.
+    """
+    told: dict[str, list[float]] = {}
+    for other in dict.fromkeys(domain for run, domain in results.separabilities if run.arm == arm):
+        files = [file for (run, domain), file in results.separabilities.items() if (run.arm, domain) == (arm, other)]
+        values = [file.accuracy.value[part.first : part.last + 1] for part in parts for file in files]
+        means = [float(one[np.isfinite(one)].mean()) if np.isfinite(one).any() else float("nan") for one in values]
+        told[other] = [_mean(means[i : i + len(files)]) for i in range(0, len(means), len(files))]
+    return told
 
 
 def least_alike(parts: Sequence[PartLikeness]) -> PartLikeness | None:

@@ -6,7 +6,8 @@ import numpy as np
 from markupsafe import Markup
 
 from gapscope.findings.findings import Findings
-from gapscope.findings.network_parts import PartLikeness
+from gapscope.findings.network_parts import PartLikeness, parts_told_apart
+from gapscope.findings.part_sentences import gap_pair
 from gapscope.findings.result_tables import printed
 from gapscope.page.svg import Drawing
 
@@ -94,6 +95,10 @@ def _rows(findings: Findings) -> list[tuple[str, list[str]]]:
     for size in parts[0].other_sizes:
         if any(np.isfinite(part.mean_at(size)) for part in parts):
             rows.append((f"{size} px", [printed(part.mean_at(size), "{:.2f}") for part in parts]))
+    for arm in gap_pair(findings.results, findings.gaps[0][0] if findings.gaps else None) or ():
+        for domain, told in parts_told_apart(findings.results, arm, parts).items():
+            name = f"{findings.results.arm_title(arm)} tells {findings.results.short_title(domain)}"
+            rows.append((name, [printed(value, "{:.2f}") for value in told]))
     return rows
 
 
