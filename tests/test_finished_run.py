@@ -31,8 +31,8 @@ pytestmark = pytest.mark.slow
 ARCHIVE = Path(__file__).parent / "data/finished_run.tar.xz"
 SECTIONS = {"layers": ("where", "verdict"), "data": ("data",), "training": ("training",)}
 """Those that print findings and hold no score, and where an older page printed these; others tell of files and dates.
-Scores differ: ignore regions forgive detections by IoU since, and the paper rule ends at recall 1. They are held against
-other programs below."""
+Scores differ: ignore regions forgive detections by IoU since, and the paper rule ends at recall 1. They are held
+against other programs below."""
 
 
 @pytest.fixture(scope="module")
