@@ -185,6 +185,8 @@ def test_every_float_with_its_caption_is_latex_that_compiles(planned):
         check_latex(text)
         assert text.count(r"\begin{figure*}" if wide else r"\begin{figure}") == len(NAMES)
         assert ("Right: the diagonal" in text) == wide
+        captions = re.findall(r"\\caption\{(.*)\}", text)
+        assert len(captions) == len(NAMES) and max(len(one.split()) for one in captions) <= 60
 
 
 @pytest.fixture(scope="module")

@@ -64,7 +64,7 @@ def confusion_tables(numbers: RunNumbers) -> TablesByDomain:
     """The most frequent confusions."""
     about = (
         "What labelled boxes are most often taken for, as a share of all boxes of the class, mean over seeds. How many "
-        "are missed stands in the matrices."
+        "no detection fits stands in the matrices."
     )
 
     def rows_of(domain: str, arms: Sequence[ArmNumbers]) -> Rows:

@@ -1,5 +1,6 @@
 """What does a figure show? Captions that name images, size, seeds, estimator, floor, ceiling and intervals."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,7 +18,22 @@ MAP_WORDS = (
     "Black line: from backbone (0-74) to head (75-106); grey lines: detection layers 82, 94, 106; dotted: the routes "
     "86 and 98."
 )
+MOST_WORDS = 60
+"""Of a caption in a paper."""
 INTERVAL_WORDS = "95 % intervals over images drawn anew"
+
+
+def in_short(caption: str) -> tuple[str, str]:
+    """A caption as a paper prints it, of `MOST_WORDS` at most, and what else is to be said: cut between sentences.
+
+    >>> in_short("Layers of two networks. " + "A sentence of five words. " * 20)[0].count("sentence")
+    11
+    """
+    sentences = re.split(r"(?<=\.) (?=[A-Z(])", " ".join(caption.split()))
+    kept = 1
+    while kept < len(sentences) and len(" ".join(sentences[: kept + 1]).split()) <= MOST_WORDS:
+        kept += 1
+    return " ".join(sentences[:kept]), " ".join(sentences[kept:])
 
 
 def images_words(results: Results, grid: xr.Dataset, size: int) -> str:

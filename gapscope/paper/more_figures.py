@@ -99,10 +99,10 @@ def _planned_effects(layers: LayerFindings) -> Iterator[Planned]:
         return
     summary = panels[0][1][0][1]
     caption = (
-        f"How much of what two seeds share do two arms share? Effect = (similarity - floor) / (ceiling - floor) of "
-        f"same-index layers over {images_words(results, summary, size)}; similarity: {ESTIMATOR_WORDS[DEBIASED]}. "
+        f"How much of what two seeds share two arms share, layer by layer, over {images_words(results, summary, size)}: "
         f"0: {floor_words(summary).removeprefix('central 95 % of the values').replace(' with', 'as with', 1)}; 1: the "
-        f"mean over the pairs of seeds of the two arms. Bands: {INTERVAL_WORDS}, the same "
+        f"mean over the pairs of seeds of the two arms. Effect = (similarity - floor) / (ceiling - floor); similarity: "
+        f"{ESTIMATOR_WORDS[DEBIASED]}. Bands: {INTERVAL_WORDS}, the same "
         "for similarity and ceiling; what other seeds would change is not in them. Where a line is interrupted, two "
         f"seeds share nothing that could be called all of it, or no arm trained the layer. {MAP_WORDS}"
     )

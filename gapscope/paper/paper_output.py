@@ -10,6 +10,7 @@ from gapscope.files import write_text
 from gapscope.findings.findings import Findings, find
 from gapscope.findings.layer_curves import BIASED, DEBIASED
 from gapscope.findings.run_reader import read_results
+from gapscope.paper.captions import in_short
 from gapscope.paper.more_figures import more_figures
 from gapscope.paper.paper_figures import SUFFIXES, planned_paper_figures
 from gapscope.paper.performance_figures import performance_figures
@@ -121,9 +122,11 @@ def latex_floats(planned: Sequence[Planned], *, wide: bool) -> str:
     folder = FOLDERS["two" if wide else "one"]
     lines = ["% Written by gapscope figures. Needs \\usepackage{graphicx}; \\graphicspath names the folder above."]
     for one in planned:
-        caption = escape_latex(one.caption + (one.beside if wide else ""))
+        short, more = in_short(one.caption + (one.beside if wide else ""))
+        caption = escape_latex(short)
         lines += [
             "",
+            *([f"% For the text: {more}"] if more else []),
             rf"\begin{{{place}}}",
             r"\centering",
             rf"\includegraphics[width={width}]{{{folder}/{one.name}}}",
@@ -135,6 +138,9 @@ def latex_floats(planned: Sequence[Planned], *, wide: bool) -> str:
 
 
 def markdown_captions(planned: Sequence[Planned], *, wide: bool) -> str:
-    """The same captions for everything else."""
-    shown = [f"**{one.name}.** {one.caption}{one.beside if wide else ''}" for one in planned]
+    """The same captions for everything else, and below each what its words had no room for."""
+    shown = []
+    for one in planned:
+        short, more = in_short(one.caption + (one.beside if wide else ""))
+        shown += [f"**{one.name}.** {short}", *([f"For the text: {more}"] if more else [])]
     return "\n\n".join([*shown, ""])

@@ -1,6 +1,8 @@
 // What every chart uses: the page's numbers (`data`), colours, and how charts are drawn.
 const data = JSON.parse(await inflated("gapscope-data"));
-const COLORS = ["#2b8cc9", "#e0701e", "#12a37a", "#cc79a7", "#d9a000", "#56b4e9"];
+// A colour is an arm everywhere (styles/answers.css has the same); pairs of arms have colours of their own.
+const COLORS = ["#2b8cc9", "#e0701e", "#12a37a", "#cc79a7", "#b98800", "#56b4e9"];
+const PAIR_COLORS = ["#7b68c8", "#a3552e", "#5f7d3a", "#b0487f", "#3d7f86", "#8a8a2e"];
 const DASHES = ["solid", "dash", "dashdot", "dot", "longdash", "longdashdot"];
 const SYMBOLS = ["circle", "diamond", "square", "triangle-up", "x", "star"];
 const UNDEFINED = -32768;
@@ -24,6 +26,7 @@ function layout(extra) {
     margin: { l: narrow() ? 44 : 60, r: 16, t: 16, b: 60 },
     hoverlabel: { bgcolor: cssColor("--card"), bordercolor: cssColor("--soft"), font: { color: ink }, align: "left" },
     legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
+    modebar: { orientation: "v" },  // beside the legend, not over it
   };
   const merged = { ...base, ...extra };
   for (const name of ["xaxis", "yaxis"]) merged[name] = { ...axis, ...(extra[name] || {}) };

@@ -35,7 +35,7 @@ function chosenCurves() {
   const effects = facts.measure === "cka_debiased" ? curves.map((c) => one(data.effects, { probe: c.probe, size: c.size, pair: c.pair, seed: c.seed })) : [];
   return { facts, curves, ceilings: data.ceilings.filter((c) => same(c, facts)), effects: effects.some(Boolean) ? effects : [] };
 }
-const colorOf = (curve) => COLORS[curve.pair % COLORS.length];
+const colorOf = (curve) => PAIR_COLORS[curve.pair % PAIR_COLORS.length];
 const dashOf = (curve) => (byId("curve-seed").value === "all" ? DASHES[data.seeds.indexOf(curve.seed) % DASHES.length] : DASHES[curve.pair % DASHES.length]);
 
 function likenessTraces({ curves, ceilings }) {
