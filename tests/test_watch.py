@@ -19,7 +19,10 @@ from in_browser import draw_all, serious, text_of
 from made_up_run import write_made_up_run
 
 from gapscope.errors import InputError
+from gapscope.experiment_file import read_config
+from gapscope.run_folder import RunFolder
 from gapscope.study.state import TrainingState, Watched, seconds_left, training_state
+from gapscope.study.status import performance_tables
 from gapscope.study.units import ledger, note_done
 from gapscope.training.metrics import read_epochs
 from gapscope.watching.live import LiveView
@@ -319,6 +322,14 @@ def test_status_fits_eighty_columns_and_names_training_scores_and_disk(run, fini
         and "on disk:" in shown.stdout
         and "ago" in shown.stdout
     )
+
+
+def test_scores_that_the_next_run_makes_again_are_marked_as_old(run, finished):
+    link(finished, run, "evaluation/*-seed0--camera.json")
+    experiment = read_config(run / "experiment.resolved.toml")
+    (table,) = performance_tables(RunFolder(run), experiment, {("u-real", 0, "camera")})
+    camera = list(table.columns[2].cells)
+    assert sum(cell.endswith("] old") for cell in camera) == 1 and sum(cell.endswith("]") for cell in camera) >= 2
 
 
 def test_status_names_a_broken_evaluation(run, finished):

@@ -4,6 +4,7 @@ import json
 import os
 import time
 from collections import defaultdict
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ def print_status(run: Path | str, data_root: Path | str | None = None) -> None:
         console.print(escape(line), highlight=False, soft_wrap=True)
     if state.trainings:
         console.print(training_table(state))
-    for table in performance_tables(folder, state.experiment):
+    for table in performance_tables(folder, state.experiment, stale_scores(state)):
         console.print(table)
     console.print(disk_line(run), highlight=False, soft_wrap=True)
     for line in verdict_lines(run):
@@ -116,11 +117,25 @@ def training_cells(one: TrainingState) -> tuple[str, ...]:
     )
 
 
-def performance_tables(folder: RunFolder, experiment: Experiment) -> list[Table]:
-    """mAP@0.5 with its interval of every arm and seed on every domain, by the rule that the experiment leads with."""
+def stale_scores(state: RunState) -> set[tuple[str, int, str]]:
+    """(arm, seed, domain) of the evaluations that the next run makes again: what stands there is of other settings."""
+    waiting = (one.unit for one in state.todo if one.unit.stage == "evaluate" and one.how != "anew")
+    return {(unit.run.arm, unit.run.seed, unit.domain) for unit in waiting if unit.run and unit.domain}
+
+
+def performance_tables(
+    folder: RunFolder, experiment: Experiment, stale: Collection[tuple[str, int, str]] = ()
+) -> list[Table]:
+    """mAP@0.5 with its interval of every arm and seed on every domain, by the rule that the experiment leads with.
+
+    Args:
+        folder: The run folder.
+        experiment: Whose arms, seeds and domains are shown.
+        stale: Those whose scores are marked as old.
+    """
     domains, tables = experiment.evaluated_domains, []
     found = {
-        (a, s, d): score(folder, experiment, a, s, d)
+        (a, s, d): score(folder, experiment, a, s, d) + (" old" if (a, s, d) in stale else "")
         for a in experiment.arms
         for s in experiment.seeds
         for d in domains
