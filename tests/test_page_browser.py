@@ -80,6 +80,7 @@ def test_the_page_opens_before_plotly_is_read_and_draws_only_what_is_near(browse
     page.goto(small_page.as_uri(), wait_until="domcontentloaded")
     assert page.evaluate("typeof Plotly") == "undefined"
     unfold(page)
+    page.locator("#plot-performance").scroll_into_view_if_needed()
     page.wait_for_function("() => typeof Plotly === 'object'")
     far = page.locator("#training .plot").first
     assert far.evaluate("(chart) => chart.childElementCount") == 0

@@ -159,7 +159,11 @@ def test_one_arm_and_one_domain_say_what_they_can(findings):
             "evaluate": experiment.evaluate.model_copy(update={"domains": ["camera"]}),
         }
     )
-    found = find(replace(results, experiment=alone, grids={}, effects={}))
+    kept = {key: one for key, one in results.evaluations.items() if (key[0].arm, key[1]) == ("u-real", "camera")}
+    summaries = {"camera": results.summaries["camera"]}
+    trainings = {run: one for run, one in results.trainings.items() if run.arm == "u-real"}
+    parts = {"summaries": summaries, "trainings": trainings, "evaluations": kept, "grids": {}, "effects": {}}
+    found = find(replace(results, experiment=alone, **parts))
     assert [one.key for one in found.answers] == ["trust"] and found.parts == []
     page = render_page(found)
     assert "Layer similarities are not there yet" in page and "No suggestions" in page

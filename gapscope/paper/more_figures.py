@@ -99,7 +99,8 @@ def _planned_effects(layers: LayerFindings) -> Iterator[Planned]:
         return
     summary = panels[0][1][0][1]
     caption = (
-        f"How much of what two seeds share two arms share, layer by layer, over {images_words(results, summary, size)}: "
+        f"How much of what two seeds share two arms share, layer by layer, over "
+        f"{images_words(results, summary, size)}: "
         f"0: {floor_words(summary).removeprefix('central 95 % of the values').replace(' with', 'as with', 1)}; 1: the "
         f"mean over the pairs of seeds of the two arms. Effect = (similarity - floor) / (ceiling - floor); similarity: "
         f"{ESTIMATOR_WORDS[DEBIASED]}. Bands: {INTERVAL_WORDS}, the same "
