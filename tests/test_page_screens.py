@@ -87,7 +87,7 @@ def test_nobody_is_shut_out_on_a_laptop_or_a_phone(browser, page_file, dark):
     assert serious(page) == [] and len(drawn(page)) == 3
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     small = page.locator("svg.narrow text").evaluate_all(
-        "(all) => Math.min(...all.map((t) => t.getScreenCTM().a * parseFloat(getComputedStyle(t).fontSize)))"
+        "(all) => Math.min(...all.map((t) => Math.hypot(t.getScreenCTM().a, t.getScreenCTM().b) * parseFloat(getComputedStyle(t).fontSize)))"
     )
     assert small >= 10.5
 
