@@ -86,9 +86,8 @@ def test_nobody_is_shut_out_on_a_laptop_or_a_phone(browser, page_file, dark):
     page.set_viewport_size({"width": 390, "height": 844})
     assert serious(page) == [] and len(drawn(page)) == 3
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    small = page.locator("svg.narrow text").evaluate_all(
-        "(all) => Math.min(...all.map((t) => Math.hypot(t.getScreenCTM().a, t.getScreenCTM().b) * parseFloat(getComputedStyle(t).fontSize)))"
-    )
+    size = "(t) => Math.hypot(t.getScreenCTM().a, t.getScreenCTM().b) * parseFloat(getComputedStyle(t).fontSize)"
+    small = page.locator("svg.narrow text").evaluate_all(f"(all) => Math.min(...all.map({size}))")
     assert small >= 10.5
 
 

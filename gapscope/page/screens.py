@@ -16,7 +16,7 @@ from gapscope.page.chart_parts import parts_chart
 MOST_CARDS = 3
 """Suggestions on the page's first screens; the others stand below what weakens the verdict."""
 MOST_GAPS = 6
-"""Gaps that the reader can switch between: templates/styles/answers.css has a line for each. All stand under Performance."""
+"""Gaps that the reader can switch between (templates/styles/answers.css has a line for each); Performance has all."""
 
 
 @dataclass(frozen=True)
