@@ -157,6 +157,7 @@ def test_stats_of_an_experiment_file_are_those_of_its_mapped_domains(whole, tmp_
     (tmp_path / "study.toml").write_text(
         'name = "s"\ndata = { classes = ["vehicle"] }\narms.a = { domains = ["real"] }\nprobe = { domain = "real" }\n'
         '[domains.real]\nrole = "real"\nroot = "photos"\nlabels = { vehicle = ["car", "van"] }\n'
+        "split = { fractions = [0.34, 0.33, 0.33] }\n"
     )
     done = gapscope("data", "stats", "study.toml", "--data-root", ".", "--sample", "0", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -371,8 +371,8 @@ def test_the_live_page_follows_the_run_and_keeps_what_the_reader_chose(server, b
     page.wait_for_function("() => document.getElementById('now').textContent.includes('epoch 6 of at most 100')")
     frame = page.frames[-1]
     frame.select_option("#theme", "dark")
-    frame.evaluate("document.querySelectorAll('#more details').forEach((d) => { d.open = !d.open; })")
-    opened = frame.evaluate("[...document.querySelectorAll('#more details')].map((d) => d.open)")
+    frame.evaluate("document.querySelectorAll('#more details.more').forEach((d) => { d.open = !d.open; })")
+    opened = frame.evaluate("[...document.querySelectorAll('#more details.more')].map((d) => d.open)")
     frame.evaluate("document.getElementById('data').scrollIntoView({ behavior: 'instant' })")
     top = frame.evaluate("document.getElementById('data').getBoundingClientRect().top")
     for path in (run / "arms/base/seed0").iterdir():
@@ -386,7 +386,7 @@ def test_the_live_page_follows_the_run_and_keeps_what_the_reader_chose(server, b
     page.wait_for_function("() => document.querySelectorAll('iframe').length === 1")
     frame = page.frames[-1]
     assert [one.evaluate("document.documentElement.dataset.theme") for one in (page, frame)] == ["dark", "dark"]
-    assert frame.evaluate("[...document.querySelectorAll('#more details')].map((d) => d.open)") == opened
+    assert frame.evaluate("[...document.querySelectorAll('#more details.more')].map((d) => d.open)") == opened
     assert frame.evaluate("document.getElementById('data').getBoundingClientRect().top") == pytest.approx(top, abs=2)
 
 
