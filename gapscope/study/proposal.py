@@ -19,6 +19,7 @@ from gapscope.study.fair_boxes import fair_boxes
 from gapscope.study.proposed_facts import MOST_COMPARED, SetFacts, look_at_set
 from gapscope.study.proposed_map import ProposedMap, propose_map
 from gapscope.study.proposed_text import SIDES, Sizes, Start, file_name, listed, study_text
+from gapscope.study.study import DARKNET53
 from gapscope.study.told import leak_lines
 from gapscope.words import duration
 
@@ -132,11 +133,8 @@ def proposed_start(start: str) -> Start:
         InputError: It is neither `streets` nor a file.
     """
     if start == "streets":
-        return Start(
-            start,
-            "a small backbone that comes with gapscope, trained on rendered streets. The paper's, darknet53.conv.74 of "
-            "ImageNet, does not: once you have the file, gapscope init --start FILE",
-        )
+        why = "a small backbone that comes with gapscope, trained on rendered streets"
+        return Start(start, f"{why}. The paper's, of ImageNet, does not come with it: {DARKNET53}; then --start FILE")
     if not Path(start).is_file():
         raise InputError(f"--start {start}: there is no such file. Name a .weights, .conv.74 or .safetensors file.")
     return Start(Path(start).resolve().as_posix(), "layers 0-74 come from there, heads start at random")
