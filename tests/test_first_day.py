@@ -24,6 +24,8 @@ from gapscope.recording.recording import Recording
 from gapscope.run_folder import RunFolder
 from gapscope.similarity.summary import best_matches, depth_order, in_sentences
 from gapscope.study.domains import domain_root
+from gapscope.study.run import write_settings
+from gapscope.study.study import Study
 from gapscope.words import number_of
 
 GAPSCOPE = Path(toolkit.__file__).parent
@@ -186,6 +188,21 @@ def test_relative_roots_start_where_they_did_when_the_study_last_ran(tmp_path, m
     assert domain_root("real", real, folder, None) == tmp_path / "data/photos"
     (tmp_path / "other/photos").mkdir(parents=True)
     assert domain_root("real", real, folder, tmp_path / "other") == tmp_path / "other/photos"  # what is said wins
+
+
+@pytest.mark.parametrize(("root", "noted"), [("photos", True), ("/photos", False)])
+def test_a_run_notes_its_data_root_where_a_domain_starts_at_it(tmp_path, monkeypatch, root, noted):
+    monkeypatch.delenv("GAPSCOPE_DATA", raising=False)
+    chosen = parse_config((GAPSCOPE / "study/demo.toml").read_text(encoding="utf-8"))
+    real = chosen.domains["camera"].model_copy(update={"root": root, "generate": None})
+    folder = RunFolder(tmp_path / "run")
+    folder.root.mkdir()
+    folder.environment.write_text("{}")
+    study = Study(chosen.model_copy(update={"domains": chosen.domains | {"camera": real}}), folder, tmp_path / "data")
+    write_settings(study, None)
+    assert folder.data_root.is_file() == noted
+    if noted:
+        assert folder.data_root.read_text() == f"{tmp_path / 'data'}\n"
 
 
 def test_a_recording_has_the_name_that_it_was_given():
