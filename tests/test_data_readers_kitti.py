@@ -126,7 +126,7 @@ def test_both_cameras_and_frames_without_rows_are_images_and_missing_frames_are_
     ]
     assert table.xyxy.tolist() == [[10, 20, 20, 30], [11, 20, 21, 30]]
     assert table.box_image.tolist() == [0, 2]
-    assert table.notes == ("1 boxes lie in frames that are not there and are left out.",)
+    assert table.notes == ("1 box of frames that are not there: left out.",)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_labels_without_their_images_say_where_those_should_be(tmp_path):
     (tmp_path / "Scene01/fog/bbox.txt").write_text(HEADER_2)
     (tmp_path / "Scene01/fog/info.txt").write_text("trackID label\n")
     with pytest.raises(
-        InputError, match=r"none of 1 tables has its images, the first one's in .*Scene01/fog/frames/rgb"
+        InputError, match=r"none of 1 table\(s\) has its images, the first one's in .*Scene01/fog/frames/rgb"
     ):
         read_annotations(tmp_path)
 

@@ -64,8 +64,8 @@ def test_classes_are_named_by_the_descriptions_and_what_is_not_there_is_counted(
     assert [table.class_names[i] for i in table.box_class] == ["Car", "Zebra"]
     assert table.paths.tolist() == ["images/a.jpg"]
     assert table.notes == (
-        "1 boxes lie in images that are not there and are left out.",
-        "1 images have no row in boxes.csv and are left out.",
+        "1 box of images that are not there: left out.",
+        "1 image without a row in boxes.csv: left out.",
     )
 
 

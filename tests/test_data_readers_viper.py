@@ -118,7 +118,7 @@ def test_frames_without_a_box_file_take_their_boxes_from_the_mask(tmp_path):
     table = read_annotations(tmp_path)
     assert sorted(table.xyxy[1:].tolist()) == [[10, 20, 31, 41], [40, 5, 41, 6], [90, 50, 100, 60]]
     assert table.counts()["person"] == 1
-    assert any("boxes of 1 images are from their instance masks" in note for note in table.notes)
+    assert any("boxes of 1 image are from instance masks" in note for note in table.notes)
 
 
 def test_masks_alone_are_enough(tmp_path):
@@ -135,7 +135,7 @@ def test_a_part_of_the_download_is_read_and_the_rest_is_counted(tmp_path):
     table = read_annotations(tmp_path)
     assert len(table) == 1
     assert any("2 box files have no image" in note for note in table.notes)
-    assert any("1 images have neither a box file nor a mask" in note for note in table.notes)
+    assert any("1 image with neither a box file nor a mask" in note for note in table.notes)
 
 
 def test_images_and_labels_that_do_not_meet_are_refused(tmp_path):

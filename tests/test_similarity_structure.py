@@ -205,7 +205,7 @@ def test_networks_of_one_name_are_numbered_and_a_dead_layer_says_why():
 
 def test_networks_that_do_not_fit_together_are_refused():
     a, b = two_networks()
-    with pytest.raises(InputError, match="1 recordings leave nothing to compare"):
+    with pytest.raises(InputError, match="1 recording: there is nothing to compare"):
         compare_all([a])
     with pytest.raises(InputError, match="hold 30 and 29 images"):
         compare_all([a, b, two_networks(29)[0]])

@@ -13,6 +13,7 @@ from gapscope.similarity.compare import check_same_layers, layer_labels
 from gapscope.similarity.gram import Array
 from gapscope.similarity.measures import check_enough_images, find_measure
 from gapscope.similarity.prepared import Prepared, diagonal, finished, prepare, views_of
+from gapscope.words import number_of
 
 
 def compare_all(
@@ -39,7 +40,7 @@ def compare_all(
         InputError: If there are fewer than two recordings, or they differ in images, size or layers.
     """
     if len(recordings) < 2:
-        raise InputError(f"{len(recordings)} recordings leave nothing to compare. Give two or more.")
+        raise InputError(f"{number_of(len(recordings), 'recording')}: there is nothing to compare. Give two or more.")
     first, n, chosen = recordings[0], len(recordings[0].images), find_measure(measure)
     for other in recordings[1:]:
         check_same_layers(first, other)

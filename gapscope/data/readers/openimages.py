@@ -13,6 +13,7 @@ from gapscope.data.readers.format import Format, Request
 from gapscope.data.readers.text import read_lines
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
+from gapscope.words import number_of
 
 SIDES = ("XMin", "YMin", "XMax", "YMax")
 NEEDED = ("ImageID", "LabelName", *SIDES)
@@ -94,9 +95,9 @@ def read_openimages(request: Request, files: Files) -> AnnotationTable:
                 _add_box(builder, number, index[names.get(row["LabelName"], row["LabelName"])], row)
     unlisted = len(set(images.values())) - len(numbers)
     if missing:
-        builder.notes.append(f"{missing} boxes lie in images that are not there and are left out.")
+        builder.notes.append(f"{number_of(missing, 'box', 'boxes')} of images that are not there: left out.")
     if unlisted:
-        builder.notes.append(f"{unlisted} images have no row in {files.boxes.name} and are left out.")
+        builder.notes.append(f"{number_of(unlisted, 'image')} without a row in {files.boxes.name}: left out.")
     return builder.table()
 
 

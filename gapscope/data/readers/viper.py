@@ -12,6 +12,7 @@ from gapscope.data.readers.masks import mask_boxes, read_mask
 from gapscope.data.readers.viper_rows import NUM_CLASSES, ORDERS, BoxRows, class_column, mask_numbers
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
+from gapscope.words import number_of
 
 CLASSES = (
     *("unlabeled", "ambiguous", "sky", "road", "sidewalk", "railtrack", "terrain", "tree"),
@@ -149,9 +150,9 @@ def _add_mask(builder: TableBuilder, image: int, path: Path) -> None:
 def _notes(order: str, reason: str, files: int, from_masks: int, unlabelled: int, orphans: int) -> list[str]:
     said = [f"VIPER's box files have the {order.replace('-', ' ')}: {reason}."] if files else []
     if from_masks:
-        said.append(f"The boxes of {from_masks} images are from their instance masks: visible pixels only.")
+        said.append(f"The boxes of {number_of(from_masks, 'image')} are from instance masks: visible pixels only.")
     if unlabelled:
-        said.append(f"{unlabelled} images have neither a box file nor a mask and are left out.")
+        said.append(f"{number_of(unlabelled, 'image')} with neither a box file nor a mask: left out.")
     if orphans:
         said.append(f"{orphans} box files have no image (a part of the download?) and are left out.")
     return said

@@ -13,6 +13,7 @@ from gapscope.data.readers.format import Format, Request
 from gapscope.data.readers.text import read_lines
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
+from gapscope.words import number_of
 
 CLASSES = ("Car", "Van", "Truck", "Tram", "Misc")
 DONT_CARE = "DontCare"
@@ -123,10 +124,10 @@ def _read(
             with request.problems.at(table.path, row.place):
                 _add_box(builder, number, row)
     if missing:
-        builder.notes.append(f"{missing} boxes lie in frames that are not there and are left out.")
+        builder.notes.append(f"{number_of(missing, 'box', 'boxes')} of frames that are not there: left out.")
     if not builder.paths:
         raise InputError(
-            f"{request.root}: none of {len(tables)} tables has its images, the first one's in {tables[0].frames} - "
+            f"{request.root}: none of {len(tables)} table(s) has its images, the first one's in {tables[0].frames} - "
             "expected labels and images extracted to one folder. Put them there, or name the folder with images=."
         )
     return builder.table()
