@@ -32,7 +32,7 @@ def object_parts(recording: Recording, by: By) -> dict[str, NDArray[np.bool_]]:
 def compare_objects(
     a: Recording, b: Recording, by: By, *, at_least: int = AT_LEAST, **more: Any
 ) -> dict[str, xr.Dataset]:
-    """What `compare` gives for the objects of each class or size alone.
+    """What `compare` gives for the objects of each class or size alone; objects of one image count as independent.
 
     Args:
         a: A recording over objects.
