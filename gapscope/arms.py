@@ -1,10 +1,13 @@
-"""Which layers does an arm train, and which does it keep as it found them (frozen)?"""
+"""Which layers does an arm train, which does it keep as it found them (frozen), and whose are grafted into whose?"""
+
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.config import Experiment
 from gapscope.detector.layers import BACKBONE_LAST, NUM_LAYERS, parse_layer_range
+from gapscope.run_folder import RunName
 
 
 def trained_layers(experiment: Experiment, name: str) -> NDArray[np.bool_]:
@@ -29,3 +32,10 @@ def frozen_layers(freeze: str) -> NDArray[np.bool_]:
         first, last = parse_layer_range(freeze)
         frozen[first : last + 1] = True
     return frozen
+
+
+def grafted_runs(experiment: Experiment) -> Iterator[tuple[RunName, RunName]]:
+    """Host and donor of one seed, pair of arms by pair of arms; none without [graft]."""
+    for host, donor in experiment.grafted_pairs:
+        for seed in experiment.seeds:
+            yield RunName(host, seed), RunName(donor, seed)

@@ -15,8 +15,10 @@ from gapscope.data.label_maps import named_label_maps
 from gapscope.data.problems import OBEYED, writable
 from gapscope.data.readers.detect import FORMATS
 from gapscope.detector.layers import LARGEST_STRIDE, NUM_LAYERS, parse_layer_range
+from gapscope.detector.plans import yolov3_plan
 from gapscope.errors import InputError
 from gapscope.files import read_text
+from gapscope.grafting.layer_names import parts_named
 from gapscope.similarity.measures import MEASURES
 from gapscope.streets.drives import STYLES
 from gapscope.words import did_you_mean
@@ -132,6 +134,8 @@ def _complaints(experiment: Experiment) -> Iterator[str]:
         "[probe] domain and also": experiment.probe.domains,
         "[probe] domain and separability": [experiment.probe.domain, *experiment.probe.separability],
         "[similarity] measures": experiment.similarity.measures,
+        "[graft] pairs": experiment.graft.pairs if experiment.graft else [],
+        "[graft] domains": experiment.graft.domains if experiment.graft else [],
     }.items():
         twice = [value for value, count in Counter(values).items() if count > 1]
         if twice:
@@ -141,11 +145,13 @@ def _complaints(experiment: Experiment) -> Iterator[str]:
         "[probe] also": experiment.probe.also,
         "[probe] separability": experiment.probe.separability,
         "[evaluate] domains": experiment.evaluate.domains,
+        "[graft] domains": experiment.graft.domains if experiment.graft else [],
     }.items():
         for name in names:
             if name not in domains:
                 yield f" {key}: there is no domain '{name}'.{did_you_mean(name, domains)}"
     yield from _measure_complaints(experiment)
+    yield from _graft_complaints(experiment)
     for name in experiment.evaluate.headline:
         if name not in classes:
             yield f" [evaluate] headline: unknown class '{name}'.{did_you_mean(name, classes)}"
@@ -174,6 +180,26 @@ def _measure_complaints(experiment: Experiment) -> Iterator[str]:
                 f"{start} '{name}' needs {least} images or more, and [probe] images = {images}. "
                 "Raise that, or leave the measure out."
             )
+
+
+def _graft_complaints(experiment: Experiment) -> Iterator[str]:
+    settings, arms = experiment.graft, list(experiment.arms)
+    if settings is None:
+        return
+    for pair in settings.pairs:
+        for name in pair:
+            if name not in arms:
+                yield f" [graft] pairs: there is no arm '{name}'.{did_you_mean(name, arms)}"
+        if pair[0] == pair[1]:
+            yield f" [graft] pairs: '{pair[0]}' is host and donor. Name two arms."
+    for name in settings.domains:
+        if name in experiment.domains and name not in experiment.evaluated_domains:
+            yield f" [graft] domains: '{name}' is not evaluated on. Name it in [evaluate] domains, too."
+    if settings.parts:
+        try:
+            parts_named(settings.parts, yolov3_plan(len(experiment.data.classes), experiment.model.width))
+        except InputError as error:
+            yield f" [graft] parts: {error}"
 
 
 def _domain_complaints(name: str, domain: Domain, classes: list[str]) -> Iterator[str]:

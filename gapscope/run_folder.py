@@ -20,8 +20,8 @@ from gapscope.errors import InputError
 from gapscope.files import hash_value, read_text, write_json
 from gapscope.intact import RECORDS
 
-STAGES = ("data", "train", "evaluate", "record", "compare", "report")
-"""Of a study, in the order in which they run; `--only` takes one of them."""
+STAGES = ("data", "train", "evaluate", "record", "graft", "compare", "report")
+"""Of a study, in the order in which they run; `--only` takes one of them. A study without [graft] grafts nothing."""
 SEAL = "record_sha256"
 """In a record: the hash of the rest of it."""
 
@@ -190,6 +190,10 @@ class RunFolder:
     def separability(self, run: RunName, probe: str, other: str, size: int) -> Path:
         """How well each layer of a network tells two domains apart."""
         return self.root / "separability" / f"{run}--{probe}+{other}-{size}.nc"
+
+    def grafts(self, host: RunName, donor: RunName, domain: str) -> Path:
+        """What layers of one network do in another, on a domain's test images."""
+        return self.root / "grafts" / f"{host}--{donor}--{domain}.json"
 
     @property
     def records(self) -> Path:

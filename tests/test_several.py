@@ -27,7 +27,7 @@ from gapscope.several.csv_files import csv_files
 from gapscope.several.dots import axis_of, dots
 from gapscope.several.limits import limits
 from gapscope.several.line_up import SideBySide, line_up
-from gapscope.several.ranks import rank, rank_agreements
+from gapscope.several.ranks import rank_agreements
 from gapscope.several.recorded_networks import Recorded, across, recorded_networks
 from gapscope.several.run_curves import RunCurve, held, part_means, run_curve
 from gapscope.several.run_gaps import comparables, run_gaps
@@ -36,6 +36,7 @@ from gapscope.several.settings import differing, settings, side_by_side
 from gapscope.several.several_page import render_several
 from gapscope.several.several_sentences import in_short
 from gapscope.similarity.cka import linear_cka
+from gapscope.similarity.curve_ranks import rank
 
 pytestmark = pytest.mark.slow
 

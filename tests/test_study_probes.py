@@ -5,17 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 import xarray as xr
 from small_recordings import features, recorded
-from two_domains import TEXT, study_of, write_two_domains
+from two_domains import TEXT, drawn_as_trained, study_of, write_two_domains
 
 from gapscope.config import Experiment
-from gapscope.detector.network import yolov3
-from gapscope.detector.weights import save_weights
 from gapscope.errors import InputError
 from gapscope.experiment_file import parse_config
-from gapscope.files import hash_file, write_json
 from gapscope.findings.run_reader import read_results
 from gapscope.recording.recording import read_recording
 from gapscope.run_folder import RunName
@@ -26,23 +22,9 @@ from gapscope.study.separabilities import separability_of
 from gapscope.study.stages import units_of
 from gapscope.study.state import Watched
 from gapscope.study.status import again_lines
-from gapscope.study.units import keys_of, ledger, note_done
+from gapscope.study.units import keys_of
 
 pytestmark = pytest.mark.slow
-
-SUMMARY = {
-    "freeze": "",
-    "epochs": 0,
-    "best_epoch": 0,
-    "best_val_map50": 0.0,
-    "stopped_early": False,
-    "train_images": 0,
-    "parameters": 0,
-    "trainable_parameters": 0,
-    "seconds": 0.0,
-    "device": "cpu",
-}
-"""Of a training that never was."""
 
 
 def experiment(*changes: tuple[str, str]) -> Experiment:
@@ -71,13 +53,7 @@ def recorded_run(tmp_path_factory: pytest.TempPathFactory, data_root: Path) -> P
     write_settings(study, TEXT)
     units = units_of(study)
     do(units, study, only="data")
-    for unit in [unit for unit in units if unit.stage == "train"]:
-        number = len(unit.run.arm) + unit.run.seed
-        drawn = yolov3(["car", "bus"], 0.0625, 0.1, torch.Generator().manual_seed(number))
-        save_weights(drawn, unit.outputs[0], {})
-        study.folder.metrics(unit.run).touch()
-        write_json(study.folder.training_summary(unit.run), SUMMARY | {"weights_sha256": hash_file(unit.outputs[0])})
-        note_done(ledger(units, study.folder)[unit.name], study.folder, 0.0)
+    drawn_as_trained(study)
     do(units, study, only="record")
     do(units, study, only="compare")
     return folder

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import torch
 from small_data import noise
 
 from gapscope.config import Experiment
-from gapscope.files import write_json, write_text
+from gapscope.detector.network import yolov3
+from gapscope.detector.weights import save_weights
+from gapscope.files import hash_file, write_json, write_text
 from gapscope.run_folder import RunFolder
 from gapscope.study.stages import units_of
 from gapscope.study.study import Study
@@ -68,6 +71,35 @@ def noted_as_done(study: Study, seconds: float = 0.0) -> None:
             if unit.run is not None and unit.stage == "train":
                 write_text(study.folder.metrics(unit.run), "")
             note_done(ledger(units, study.folder)[unit.name], study.folder, seconds)
+
+
+SUMMARY = {
+    "freeze": "",
+    "epochs": 0,
+    "best_epoch": 0,
+    "best_val_map50": 0.0,
+    "stopped_early": False,
+    "train_images": 0,
+    "parameters": 0,
+    "trainable_parameters": 0,
+    "seconds": 0.0,
+    "device": "cpu",
+}
+"""Of a training that never was."""
+
+
+def drawn_as_trained(study: Study) -> None:
+    """Every training is put on record as finished; its network is as it was drawn."""
+    units, classes, model = units_of(study), study.experiment.data.classes, study.experiment.model
+    for unit in units:
+        if unit.run is not None and unit.stage == "train":
+            number = len(unit.run.arm) + unit.run.seed
+            drawn = yolov3(classes, model.width, model.anchor_scale, torch.Generator().manual_seed(number))
+            save_weights(drawn, unit.outputs[0], {})
+            study.folder.metrics(unit.run).touch()
+            summary = SUMMARY | {"weights_sha256": hash_file(unit.outputs[0])}
+            write_json(study.folder.training_summary(unit.run), summary)
+            note_done(ledger(units, study.folder)[unit.name], study.folder, 0.0)
 
 
 def study_of(chosen: Experiment, folder: Path, data_root: Path) -> Study:

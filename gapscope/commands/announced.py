@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 
 
 def announced_in(run: Path) -> Callable[[Sequence[Todo]], None]:
-    """Prints what of a run folder is done again and why, and before trainings how images were split and what leaks; the
-    same lines only once."""
+    """Prints what of a run folder is done again and why, what grafts cost, and before trainings how images were split
+    and what leaks; the same lines only once."""
     said: set[str] = set()
     before: list[Sequence[Todo]] = []
 
     def announce(todo: Sequence[Todo]) -> None:
         from gapscope.run_folder import RunFolder
-        from gapscope.study.plan import replacing
+        from gapscope.study.plan import replacing, to_graft
 
         folder = RunFolder(run)
-        lines = replacing(todo, folder)
+        lines = [*replacing(todo, folder), *to_graft(todo)]
         if before or any(one.unit.stage == "train" for one in todo):
             lines += _of_domains(folder, todo)
         lines = [line for line in lines if line not in said]

@@ -50,7 +50,7 @@ def demo(
 def run(
     config: Annotated[Path, typer.Argument(help="An experiment file, such as configs/road-vs-carla.toml.")],
     out: Annotated[Path | None, typer.Option(help="Run folder; default runs/<name of the experiment>.")] = None,
-    only: Annotated[str | None, typer.Option(help="One stage: data train evaluate record compare report.")] = None,
+    only: Annotated[str | None, typer.Option(help="One stage, such as train, graft or report.")] = None,
     jobs: Jobs = 1,
     data_root: DataRoot = None,
     dry: Annotated[bool, typer.Option("--dry", help="Say what would be done and why, and do nothing.")] = False,

@@ -5,6 +5,7 @@ Open first: experiment.py
 
 from gapscope.config.domains import Data, Domain, Generate, Split
 from gapscope.config.experiment import Experiment
+from gapscope.config.grafts import Graft, GraftForm
 from gapscope.config.measuring import Evaluate, Probe, Record, Similarity
 from gapscope.config.tables import Name, Table
 from gapscope.config.training import NUMBERS_DO_NOT_DEPEND_ON, PAPER, Arm, Augment, Model, Train
@@ -19,6 +20,8 @@ __all__ = [
     "Evaluate",
     "Experiment",
     "Generate",
+    "Graft",
+    "GraftForm",
     "Model",
     "Name",
     "Probe",

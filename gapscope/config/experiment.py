@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from gapscope.config.domains import Data, Domain
+from gapscope.config.grafts import Graft
 from gapscope.config.measuring import Evaluate, Probe, Record, Similarity
 from gapscope.config.tables import Name, Table
 from gapscope.config.training import PRESETS, Arm, Model, Train
@@ -27,6 +28,8 @@ class Experiment(Table):
     probe: Probe
     record: Record = Record()
     similarity: Similarity = Similarity()
+    graft: Graft | None = None
+    """Left out, nothing is grafted."""
 
     @model_validator(mode="before")
     @classmethod
@@ -47,6 +50,19 @@ class Experiment(Table):
     def headline_classes(self) -> list[str]:
         """The classes whose mean is the headline number."""
         return self.evaluate.headline or self.data.classes
+
+    @property
+    def grafted_pairs(self) -> list[tuple[str, str]]:
+        """(host, donor): those that are named, or every two reported arms of different domains, both ways."""
+        if self.graft is None:
+            return []
+        arms = [(name, set(self.arms[name].domains)) for name in self.reported_arms]
+        return self.graft.pairs or [(a, b) for a, mine in arms for b, others in arms if mine != others]
+
+    @property
+    def grafted_domains(self) -> list[str]:
+        """The domains on whose test images grafts are scored."""
+        return [] if self.graft is None else self.graft.domains or self.evaluated_domains
 
     @property
     def evaluated_domains(self) -> list[str]:

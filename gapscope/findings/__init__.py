@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from gapscope.findings.findings import Findings as Findings, find as find, tables_of as tables_of
     from gapscope.findings.gap_parts import GapParts as GapParts
     from gapscope.findings.gaps import Gap as Gap
+    from gapscope.findings.grafts import (
+        GraftedPair as GraftedPair,
+        GraftedPart as GraftedPart,
+        GraftFindings as GraftFindings,
+    )
     from gapscope.findings.headline import ArmScore as ArmScore, HeadlineScores as HeadlineScores
     from gapscope.findings.judged import Judged as Judged, judge as judge
     from gapscope.findings.layer_blocks import BlockRow as BlockRow
@@ -32,6 +37,7 @@ if TYPE_CHECKING:
     from gapscope.findings.results import Grids as Grids, Results as Results, Seen as Seen
     from gapscope.findings.run_numbers import RunNumbers as RunNumbers, run_numbers as run_numbers
     from gapscope.findings.run_reader import read_results as read_results
+    from gapscope.findings.three_curves import ThreeCurves as ThreeCurves
     from gapscope.findings.training_files import TrainingRecord as TrainingRecord, TrainingSummary as TrainingSummary
     from gapscope.findings.training_rows import TrainingRow as TrainingRow
 
@@ -55,6 +61,8 @@ __all__ = open_room(
         "layer_curves": "PairCurve",
         "layer_differences": "LayerDifference",
         "layer_blocks": "BlockRow",
+        "grafts": "GraftFindings, GraftedPair, GraftedPart",
+        "three_curves": "ThreeCurves",
         "result_tables": "ResultTable",
         "advice": "Advice",
         "confounds": "Confound",

@@ -13,6 +13,8 @@ from gapscope.findings.confounds import Confound, confounds
 from gapscope.findings.domain_facts import DomainFacts, domain_facts
 from gapscope.findings.fates import Fates, box_fates
 from gapscope.findings.gaps import Gap
+from gapscope.findings.graft_tables import graft_tables
+from gapscope.findings.grafts import GraftFindings, graft_findings
 from gapscope.findings.layer_blocks import BlockRow, block_rows, without_blocks
 from gapscope.findings.layer_rows import PartRow, SeedRow, UntrainedRow, part_rows, seed_rows, untrained_rows
 from gapscope.findings.network_parts import PartLikeness, network_parts
@@ -22,6 +24,7 @@ from gapscope.findings.result_tables import ResultTable, five_tables
 from gapscope.findings.results import Results
 from gapscope.findings.run_numbers import RunNumbers, run_numbers
 from gapscope.findings.sentences import generated_note, verdict
+from gapscope.findings.three_curves import ThreeCurves, three_curves
 from gapscope.findings.training_rows import TrainingRow, not_begun, training_rows
 from gapscope.showing import first_few
 from gapscope.words import number_of
@@ -33,7 +36,7 @@ class Findings:
 
     numbers: RunNumbers
     tables: Sequence[ResultTable]
-    """Tables 1-5, without those whose numbers are not there yet."""
+    """Tables 1-5, and 6 and 7 of a run with grafts, without those whose numbers are not there yet."""
     generated_note: str
     """Which domains are rendered by gapscope itself; empty where none is."""
     answers: Sequence[Answer]
@@ -59,6 +62,10 @@ class Findings:
     untrained_rows: Sequence[UntrainedRow]
     """Layers that no arm of a pair trained."""
     domains: DomainFacts
+    grafts: GraftFindings
+    """What parts of one arm do in another; empty where nothing was grafted."""
+    three_curves: Sequence[ThreeCurves]
+    """How alike, how domain-bound and how costly layers are, of those that were grafted on the main probe's domain."""
     trainings: Sequence[TrainingRow]
     """Those that have finished an epoch."""
     not_begun: Sequence[str]
@@ -100,9 +107,11 @@ def find(results: Results) -> Findings:
     fates = box_fates(results)
     pair = gap_pair(results, primary_gap(numbers))
     parts = network_parts(numbers.layers, pair) if pair else []
+    grafts = graft_findings(results)
+    curves = three_curves(results, numbers.layers, grafts)
     return Findings(
         numbers=numbers,
-        tables=five_tables(numbers),
+        tables=[*five_tables(numbers), *graft_tables(results, grafts, curves)],
         generated_note=generated_note(results),
         answers=answers(numbers, parts, fates, advice, weak),
         gaps=gap_answers(numbers),
@@ -116,6 +125,8 @@ def find(results: Results) -> Findings:
         seed_rows=seed_rows(numbers.layers),
         untrained_rows=untrained_rows(numbers.layers),
         domains=domain_facts(results),
+        grafts=grafts,
+        three_curves=curves,
         trainings=trainings,
         not_begun=not_begun(results),
     )

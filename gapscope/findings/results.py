@@ -13,10 +13,13 @@ from gapscope.findings.environment_file import RunEnvironment
 from gapscope.findings.evaluation_file import EvaluationFile
 from gapscope.findings.separability_file import SeparabilityFile
 from gapscope.findings.training_files import TrainingRecord
+from gapscope.grafting.result import GraftResult
 from gapscope.run_folder import RunFolder, RunName
 from gapscope.showing import html_table
 from gapscope.words import number_of
 
+GraftFiles = dict[tuple[RunName, RunName, str], GraftResult]
+"""By host, donor and test domain."""
 Grids = dict[tuple[RunName, RunName, int], xr.Dataset]
 """By run, other run and image size."""
 
@@ -51,6 +54,8 @@ class Results:
     """Each layer between floor and ceiling, as `layer_summary` gives it: pairs of different arms, two or more seeds."""
     probe: str
     """The domain whose test images statistics, grids and effects are about: the experiment's, or see `seen_at`."""
+    grafts: GraftFiles = field(default_factory=dict)
+    """By host, donor and test domain; empty where nothing was grafted."""
     others: dict[str, Seen] = field(default_factory=dict)
     """The same about further domains, by domain."""
     separabilities: dict[tuple[RunName, str], SeparabilityFile] = field(default_factory=dict)

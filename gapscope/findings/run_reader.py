@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import xarray as xr
 
+from gapscope.arms import grafted_runs
 from gapscope.config import Experiment
 from gapscope.errors import InputError
 from gapscope.experiment_file import read_config
@@ -20,10 +21,12 @@ from gapscope.findings.evaluation_file import EvaluationFile, parse_evaluation
 from gapscope.findings.results import Grids, Results, Seen
 from gapscope.findings.separability_file import SeparabilityFile, parse_separability
 from gapscope.findings.training_files import EpochLine, TrainingRecord, TrainingSummary, parse_training
+from gapscope.grafting.result import GraftResult, read_grafts
 from gapscope.intact import check_intact, remedy
 from gapscope.recording.netcdf import read_netcdf
 from gapscope.run_folder import RunFolder, RunName
 
+GraftKey = tuple[RunName, RunName, str]
 Parsed = TypeVar("Parsed")
 
 
@@ -51,6 +54,7 @@ def read_results(run: Path | str) -> Results:
         trainings=dict(_read_trainings(folder, names)),
         evaluations=dict(_read_evaluations(folder, experiment, names)),
         **vars(_read_seen(folder, experiment, names, main)),
+        grafts=dict(_read_grafts(folder, experiment)),
         probe=main,
         others={domain: _read_seen(folder, experiment, names, domain) for domain in more},
         separabilities=dict(_read_separabilities(folder, experiment, names)),
@@ -113,6 +117,18 @@ def _read_evaluations(
             evaluation = _parsed(folder.evaluation(name, domain), _json(parse_evaluation))
             if evaluation:
                 yield (name, domain), evaluation
+
+
+def _read_grafts(folder: RunFolder, experiment: Experiment) -> Iterator[tuple[GraftKey, GraftResult]]:
+    for host, donor in grafted_runs(experiment):
+        for domain in experiment.grafted_domains:
+            path = folder.grafts(host, donor, domain)
+            if path.is_file():
+                check_intact(path)
+                try:
+                    yield (host, donor, domain), read_grafts(path)
+                except InputError as error:
+                    raise InputError(_broken(path, str(error))) from error
 
 
 def _read_seen(folder: RunFolder, experiment: Experiment, names: list[RunName], probe: str) -> Seen:

@@ -1,6 +1,7 @@
 """What will the grafts cost? Their number times the seconds of one, less what they share."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,12 +10,13 @@ from gapscope.config import Evaluate
 from gapscope.data.samples import Samples
 from gapscope.data.table import AnnotationTable
 from gapscope.detector.network import Darknet
+from gapscope.detector.stack import Layer
 from gapscope.evaluation.bootstrap import bootstrap
 from gapscope.evaluation.evaluate import target_columns
 from gapscope.evaluation.scores import SEED
 from gapscope.grafting.question import Question
 from gapscope.grafting.scoring import BATCH, detect_all, match, on_device, unlabelled_batches
-from gapscope.grafting.walk import beginnings, operations, walk_operations
+from gapscope.grafting.walk import Recipe, beginnings, operations, walk_operations
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def graft_cost(
         InputError: The images cannot be read.
     """
     host, recipes = asked.networks[0], asked.recipes
-    share = walk_operations(host.table, recipes, size) / (sum(operations(host.table, size)) * len(recipes))
+    share = share_of_operations(host.table, recipes, size)
     first = Samples(table, range(min(BATCH, len(table))), size=size)
     passes, whole = _seconds(on_device([host], device)[0], first, settings, device)
     scale = len(table) / len(first)
@@ -54,6 +56,11 @@ def graft_cost(
     every = len(recipes) * scale * (whole - passes + share * passes)
     calls = len(beginnings(recipes))
     return Cost(len(recipes), kinds, calls, len(recipes) * asked.num_layers, share, one, kinds * every)
+
+
+def share_of_operations(layers: Sequence[Layer], recipes: Sequence[Recipe], size: int) -> float:
+    """Multiply-adds of all grafts together, in parts of those of separate passes."""
+    return walk_operations(layers, recipes, size) / (sum(operations(layers, size)) * len(recipes))
 
 
 def _seconds(host: Darknet, samples: Samples, settings: Evaluate, device: torch.device | str) -> tuple[float, float]:

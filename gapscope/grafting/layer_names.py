@@ -3,14 +3,20 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 from gapscope.detector.layers import BACKBONE_LAST, NUM_LAYERS, YOLO_LAYERS, check_range
-from gapscope.detector.network import Darknet
 from gapscope.detector.network_map import BLOCKS
+from gapscope.detector.plans import Plan
 from gapscope.errors import InputError
+
+if TYPE_CHECKING:
+    from gapscope.detector.network import Darknet  # which needs torch: names of layers do not
 
 Layers = str | int | Iterable[int | str]
 """Names, ranges and indices: `"0-4, stage 3"`, `62`, `[0, 1, "head 16"]`."""
+Named: TypeAlias = "Darknet | Plan"
+"""A network, or what it is made of: its layers have names either way."""
 PARTS = {"backbone": (0, BACKBONE_LAST), "head": (BACKBONE_LAST + 1, NUM_LAYERS - 1)}
 
 
@@ -30,7 +36,7 @@ class Part:
         return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in zip(starts, ends, strict=True))
 
 
-def layers_named(layers: Layers, network: Darknet) -> tuple[int, ...]:
+def layers_named(layers: Layers, network: Named) -> tuple[int, ...]:
     """The indices that are meant, rising, each once; none for an empty text.
 
     Args:
@@ -50,7 +56,7 @@ def layers_named(layers: Layers, network: Darknet) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
-def network_blocks(network: Darknet) -> tuple[Part, ...]:
+def network_blocks(network: Named) -> tuple[Part, ...]:
     """The blocks of YOLOv3.
 
     Raises:
@@ -58,12 +64,12 @@ def network_blocks(network: Darknet) -> tuple[Part, ...]:
     """
     if not _is_yolov3(network):
         raise InputError(
-            f"{network.plan.name} has no named blocks, as YOLOv3 has. Give ranges of its layers 0-{_last(network)}."
+            f"{plan_of(network).name} has no named blocks, as YOLOv3 has. Give ranges of its layers 0-{_last(network)}."
         )
     return tuple(Part(block.name, tuple(range(block.first, block.last + 1))) for block in BLOCKS)
 
 
-def parts_named(blocks: str | Sequence[Layers], network: Darknet) -> tuple[Part, ...]:
+def parts_named(blocks: str | Sequence[Layers], network: Named) -> tuple[Part, ...]:
     """Blocks as a user names them, in the order of the layers: `"0-4, 5-11, head"` are three.
 
     Raises:
@@ -90,7 +96,7 @@ def _name(one: Layers) -> str:
     return str(one).strip() if isinstance(one, str | int) else ", ".join(str(i) for i in one)
 
 
-def _range_of(one: int | str, network: Darknet) -> range:
+def _range_of(one: int | str, network: Named) -> range:
     text = " ".join(str(one).split()).lower()
     known = PARTS | {block.name: (block.first, block.last) for block in BLOCKS} if _is_yolov3(network) else {}
     if text in known:
@@ -98,16 +104,24 @@ def _range_of(one: int | str, network: Darknet) -> range:
     match = re.fullmatch(r"(\d+)(?: ?- ?(\d+))?", text, flags=re.ASCII)
     if match is None:
         names = f", or one of {', '.join(known)}" if known else ""
-        raise InputError(f"'{one}' names no layers of {network.plan.name} - expected an index, a range '0-4'{names}.")
+        raise InputError(
+            f"'{one}' names no layers of {plan_of(network).name} - expected an index, a range '0-4'{names}."
+        )
     first, last = int(match[1]), int(match[2] or match[1])
-    check_range(first, last, len(network.table))
+    check_range(first, last, len(plan_of(network).layers))
     return range(first, last + 1)
 
 
-def _last(network: Darknet) -> int:
-    return len(network.table) - 1
+def _last(network: Named) -> int:
+    return len(plan_of(network).layers) - 1
 
 
-def _is_yolov3(network: Darknet) -> bool:
-    found = tuple(layer.index for layer in network.yolo_layers)
-    return len(network.table) == NUM_LAYERS and found == YOLO_LAYERS
+def _is_yolov3(network: Named) -> bool:
+    layers = plan_of(network).layers
+    found = tuple(layer.index for layer in layers if layer.kind == "yolo")
+    return len(layers) == NUM_LAYERS and found == YOLO_LAYERS
+
+
+def plan_of(network: Named) -> Plan:
+    """What a network is made of."""
+    return network if isinstance(network, Plan) else network.plan

@@ -47,15 +47,18 @@ class BlockResult:
     layers: str
     """As ranges: `12-36`."""
     alone: Change
-    left_out: Change
-    from_front: Change
+    left_out: Change | None
+    """None, as for the two below, where this form was not asked for."""
+    from_front: Change | None
     """All blocks up to this one."""
-    from_back: Change
+    from_back: Change | None
     """This block and all after it."""
     controls: dict[str, Change]
     """Of `control`, `rewind` and `untrained` those that were made: this block alone from another network."""
     share: Share | None
     verdict: str
+    untold: str = ""
+    """Why nothing can be told whatever was found; empty where something can."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,9 @@ class GraftResult:
             caption = f"Grafts with {one.statistics} statistics: host {one.host:.3f}, all blocks {one.all_grafted:.3f}"
             heading = ("block", "layers", "alone", "left out", "verdict")
             rows = [
-                (b.name, b.layers, f"{b.alone.change:+.3f}", f"{b.left_out.change:+.3f}", b.verdict) for b in one.blocks
+                (b.name, b.layers, f"{b.alone.change:+.3f}", "-" if out is None else f"{out.change:+.3f}", b.verdict)
+                for b in one.blocks
+                for out in (b.left_out,)
             ]
             parts.append(text_table(caption, [heading, *rows]))
         return "\n".join(parts)
@@ -129,7 +134,8 @@ def _grafts(content: dict[str, Any]) -> Grafts:
 
 
 def _block(content: dict[str, Any]) -> BlockResult:
-    changes = {name: _change(content[name]) for name in ("alone", "left_out", "from_front", "from_back")}
+    forms = {name: content[name] for name in ("alone", "left_out", "from_front", "from_back")}
+    changes = {name: None if one is None else _change(one) for name, one in forms.items()}
     controls = {name: _change(one) for name, one in content["controls"].items()}
     share = content["share"]
     if share is not None:

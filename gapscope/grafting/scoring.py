@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -82,7 +82,8 @@ def detect_all(
 def detections_in(host: Darknet, maps: list[Tensor], side: int, settings: Evaluate) -> list[Detections]:
     """What the maps of the detection layers hold, image by image, on the CPU."""
     decoded = decode(maps, host.anchors, host.yolo_layers)
-    found = found_in(decoded, (side, side), settings.confidence, settings.nms_iou, MAX_DETECTIONS)
+    limits = (settings.confidence, settings.nms_iou, MAX_DETECTIONS)
+    found = found_in(decoded, (side, side), *limits, multi_label=settings.multi_label)
     return [Detections(one.boxes.cpu(), one.confidences.cpu(), one.classes.cpu()) for one in found]
 
 
@@ -105,10 +106,11 @@ def score_boxes(detections: Boxes, samples: Samples, settings: Evaluate, headlin
 
 
 def match(rule: str, targets: Boxes, detections: Boxes, num_images: int, num_classes: int) -> Matches:
-    """What became of the detections under a rule."""
+    """What became of the detections under a rule at IoU 0.5, which is all that mAP@0.5 and its draws need."""
     if rule == "paper":
         return match_paper(targets, detections, num_images, num_classes)
-    return match_coco(coco_candidates(targets, detections, num_images, num_classes))
+    every = match_coco(coco_candidates(targets, detections, num_images, num_classes))
+    return replace(every, thresholds=every.thresholds[:1], status=every.status[:1], target=every.target[:1])
 
 
 def unlabelled_batches(samples: Samples, most: int, device: torch.device | str) -> list[Tensor]:

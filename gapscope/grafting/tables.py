@@ -6,7 +6,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from gapscope.grafting.cost import Cost
-from gapscope.grafting.question import CONTROL, REWIND, UNTRAINED
+from gapscope.grafting.plan import CONTROL, REWIND, UNTRAINED
 from gapscope.grafting.result import Change, GraftResult, Grafts, Interval, Share
 from gapscope.grafting.verdicts import CANNOT_BE_TOLD, VERDICTS
 from gapscope.words import duration, number_of

@@ -9,7 +9,8 @@ VERDICTS = {
     GAINS: "the donor's block alone makes the host better, surely and by more than another seed's block changes it",
     LOSES: "it makes the host worse, surely and by more than another seed's block does",
     NO_CHANGE: "neither the donor's block nor another seed's surely changes the host",
-    CANNOT_BE_TOLD: "another seed's block changes the host about as much, so nothing follows for the donor's",
+    CANNOT_BE_TOLD: "another seed's block changes the host about as much, so nothing follows for the donor's; or "
+    "there is no other seed to hold it against",
 }
 
 

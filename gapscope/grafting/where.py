@@ -14,18 +14,23 @@ from gapscope.data.table import AnnotationTable
 from gapscope.detector.network import Darknet, fingerprint
 from gapscope.evaluation.bootstrap import interval
 from gapscope.evaluation.columns import Array
-from gapscope.grafting.batch_statistics import recipe_statistics
+from gapscope.grafting.batch_statistics import Statistics, recipe_statistics
 from gapscope.grafting.layer_names import Layers
-from gapscope.grafting.plan import DONOR, Kind
-from gapscope.grafting.question import CONTROL, Question, question
+from gapscope.grafting.plan import CONTROL, DONOR, KINDS, Kind
+from gapscope.grafting.question import Question, question
 from gapscope.grafting.result import BlockResult, Change, GraftResult, Grafts, Share
 from gapscope.grafting.scoring import Score, detect_all, on_device, score_boxes, unlabelled_batches
 from gapscope.grafting.shares import Coalition, Shares, shapley
-from gapscope.grafting.verdicts import larger, verdict
+from gapscope.grafting.verdicts import CANNOT_BE_TOLD, larger, verdict
 from gapscope.grafting.walk import Recipe, beginnings
 from gapscope.progress import Progress, silent
 
 Which = Literal["own", "estimated"]
+KINDS_OF_STATISTICS: dict[str, tuple[Which, ...]] = {
+    "own": ("own",),
+    "estimated": ("estimated",),
+    "both": ("own", "estimated"),
+}
 UNLABELLED = 64
 """Images on which statistics are estimated anew, unless more are asked for."""
 
@@ -39,8 +44,9 @@ def graft_blocks(
     *,
     headline: Sequence[str] = (),
     blocks: str | Sequence[Layers] | None = None,
+    forms: Sequence[Kind] = KINDS,
     control: Darknet | None = None,
-    start: Path | str | None = None,
+    start: Path | str | Darknet | None = None,
     untrained: bool = False,
     orders: int = 0,
     statistics: Sequence[Which] = ("own", "estimated"),
@@ -59,8 +65,10 @@ def graft_blocks(
         settings: Rule, thresholds and the number of draws behind intervals.
         headline: Classes whose mean AP is the score; all by default.
         blocks: Ranges or names of layers; YOLOv3's nine blocks by default.
+        forms: In which the donor's blocks are grafted; without `alone` there is no verdict, so it must be among them.
         control: Another seed of the host's arm, whose blocks show what any foreign part changes.
-        start: Weights that the host's backbone started from; its blocks are rewound to them, one at a time.
+        start: Weights that the host's backbone started from, or the whole network as it was before training; blocks are
+            rewound to them, one at a time.
         untrained: Also put in blocks that have learnt nothing.
         orders: For shares of the gap: how many orders are drawn where there are more than 6 blocks; of up to 6 all
             orders count. 0 for no shares.
@@ -72,9 +80,17 @@ def graft_blocks(
     Raises:
         InputError: Networks do not fit each other, layers are unknown, or no headline class has a box.
     """
-    start = None if start is None else Path(start)
+    start = Path(start) if isinstance(start, str) else start
     asked = question(
-        host, donor, blocks=blocks, control=control, start=start, untrained=untrained, orders=orders, seed=seed
+        host,
+        donor,
+        blocks=blocks,
+        forms=forms,
+        control=control,
+        start=start,
+        untrained=untrained,
+        orders=orders,
+        seed=seed,
     )
     return score_question(
         asked,
@@ -99,11 +115,18 @@ def score_question(
     headline: Sequence[str] = (),
     statistics: Sequence[Which] = ("own", "estimated"),
     unlabelled: AnnotationTable | None = None,
+    estimated: Statistics | None = None,
     seed: int = 0,
     device: torch.device | str = "cpu",
+    what: str = "grafts",
     progress: Progress = silent,
 ) -> GraftResult:
-    """Score all grafts of a question that has been checked; arguments as those of `graft_blocks`."""
+    """Score all grafts of a question that has been checked; arguments as those of `graft_blocks`.
+
+    Args:
+        estimated: What `estimated_statistics` gave for the same question, if it is there already.
+        what: Whose progress is told.
+    """
     leading = list(headline) or list(asked.networks[0].class_names)
     samples = Samples(table, size=size)
     seen = samples if unlabelled is None else Samples(unlabelled, size=size)
@@ -112,17 +135,17 @@ def score_question(
     for which in statistics:
         given = None
         if which == "estimated":
-            progress("estimating statistics", 0, 1)
-            given = recipe_statistics(networks, recipes, unlabelled_batches(seen, UNLABELLED, device))
-            progress("estimating statistics", 1, 1)
-        what = f"{len(recipes)} grafts, {which} statistics"
+            progress(f"{what}: estimating statistics", 0, 1)
+            given = estimated if estimated is not None else _estimated(networks, recipes, seen, device)
+            progress(f"{what}: estimating statistics", 1, 1)
+        told = f"{what}: {len(recipes)} networks, {which} statistics"
         boxes = detect_all(
-            networks, recipes, samples, settings, statistics=given, device=device, what=what, progress=progress
+            networks, recipes, samples, settings, statistics=given, device=device, what=told, progress=progress
         )
         scores: dict[Recipe, Score] = {}
         for recipe, some in boxes.items():
             scores[recipe] = score_boxes(some, samples, settings, leading)
-            progress(f"scores and intervals, {which} statistics", len(scores), len(boxes))
+            progress(f"{what}: scores and intervals, {which} statistics", len(scores), len(boxes))
         found.append(grafts_of(asked, scores, which))
     about = _about(asked, samples, settings, leading, device) | {
         "images_for_statistics": min(UNLABELLED, len(seen)) if "estimated" in statistics else 0,
@@ -130,6 +153,19 @@ def score_question(
         "seconds": round(time.monotonic() - began, 1),
     }
     return GraftResult(about, tuple(found))
+
+
+def estimated_statistics(
+    asked: Question, unlabelled: AnnotationTable, size: int, device: torch.device | str = "cpu"
+) -> Statistics:
+    """Batch statistics of every graft of a question, on up to 64 images without labels."""
+    return _estimated(on_device(asked.networks, device), asked.recipes, Samples(unlabelled, size=size), device)
+
+
+def _estimated(
+    networks: Sequence[Darknet], recipes: Sequence[Recipe], seen: Samples, device: torch.device | str
+) -> Statistics:
+    return recipe_statistics(networks, recipes, unlabelled_batches(seen, UNLABELLED, device))
 
 
 def _about(
@@ -190,13 +226,12 @@ def _block(
         recipe = next(mine, None)
         return None if recipe is None else scores[recipe]
 
-    def against(kind: Kind, other: Score) -> Change:
+    def against(kind: Kind, other: Score) -> Change | None:
         found = score(kind)
-        assert found is not None
-        return change(found, other)
+        return None if found is None else change(found, other)
 
     controls = {name: score("alone", source) for name, source in asked.controls.items()}
-    alone, part = score("alone"), asked.parts[block]
+    alone, part, untold = score("alone"), asked.parts[block], asked.untold[block] if asked.untold else ""
     assert alone is not None
     return BlockResult(
         name=part.name,
@@ -206,8 +241,9 @@ def _block(
         from_front=against("from the front", host),
         from_back=against("from the back", host),
         controls={name: change(one, host) for name, one in controls.items() if one is not None},
-        share=_share(block, shares, asked.controls.get(CONTROL)),
-        verdict=verdict(alone, host, controls.get(CONTROL)),
+        share=_share(block, shares, asked.controls.get(CONTROL), untold),
+        verdict=CANNOT_BE_TOLD if untold else verdict(alone, host, controls.get(CONTROL)),
+        untold=untold,
     )
 
 
@@ -222,14 +258,14 @@ def _shares(asked: Question, scores: Mapping[Recipe, Score], source: int) -> Sha
     return shapley(len(asked.parts), asked.orders, value)
 
 
-def _share(block: int, shares: Mapping[int, Shares], control: int | None) -> Share | None:
+def _share(block: int, shares: Mapping[int, Shares], control: int | None, untold: str) -> Share | None:
     if not shares:
         return None
     (value, *_), draws = shares[DONOR].values[block], shares[DONOR].values[block][1:]
     error = float(shares[DONOR].errors[block][0])
     found = interval(draws, float(value))
     if control is None:
-        return Share(float(value), found, error, None, None)
+        return Share(float(value), found, error, None, False if untold else None)
     of_control = shares[control].values[block]
-    told = larger(float(value), draws, float(of_control[0]), of_control[1:])
+    told = not untold and larger(float(value), draws, float(of_control[0]), of_control[1:])
     return Share(float(value), found, error, float(of_control[0]), told)

@@ -11,6 +11,7 @@ from gapscope.findings.findings import Findings, find
 from gapscope.findings.layer_curves import BIASED, DEBIASED
 from gapscope.findings.run_reader import read_results
 from gapscope.paper.captions import in_short
+from gapscope.paper.graft_figures import graft_figures
 from gapscope.paper.more_figures import more_figures
 from gapscope.paper.paper_figures import SUFFIXES, planned_paper_figures
 from gapscope.paper.performance_figures import performance_figures
@@ -99,6 +100,7 @@ def planned_figures(findings: Findings, estimators: Sequence[str] = (DEBIASED,))
         for one in (*planned_paper_figures(layers, estimator), *more_figures(layers, estimator)):
             yield Planned(one.name + SUFFIXES[estimator], one.draw, one.caption, one.beside)
     yield from performance_figures(findings.numbers)
+    yield from graft_figures(findings)
 
 
 def _chosen(planned: Sequence[Planned], only: Sequence[str], run: Path) -> list[Planned]:

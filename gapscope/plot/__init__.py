@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gapscope.plot.separabilities import separability as separability
     from gapscope.plot.stitches import stitch as stitch
     from gapscope.plot.style import ONE_COLUMN as ONE_COLUMN, TWO_COLUMNS as TWO_COLUMNS, Plot as Plot
+    from gapscope.plot.three_curves import three_curves as three_curves
 
 __all__ = open_room(
     __name__,
@@ -26,6 +27,7 @@ __all__ = open_room(
         "comparisons": "curve, heatmap, difference, effect",
         "networks": "statistics, influence, blocks",
         "grafts": "graft",
+        "three_curves": "three_curves",
         "detected": "detections",
         "stitches": "stitch",
         "separabilities": "separability",

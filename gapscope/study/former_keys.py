@@ -50,7 +50,7 @@ def former_key(stage: str, version: int, made_from: MadeFrom, formerly: Any, nee
         formerly: What went into its key, from one of the functions below; None if it had no such key.
         needs: What the units that it needs passed on, then; None for one that had no such key.
     """
-    if formerly is None or version != VERSIONS[stage] or None in needs:
+    if formerly is None or version != VERSIONS.get(stage) or None in needs:
         return None
     if any(part.decides and part.field and not _was_there(part.field) for part in made_from.values()):
         return None

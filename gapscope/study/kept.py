@@ -16,7 +16,7 @@ from gapscope.intact import is_intact, parse_checksums
 from gapscope.run_folder import RunFolder, sealed
 
 RECORD = "record.json"
-STAGES_KEPT = ("train", "evaluate", "record", "compare")
+STAGES_KEPT = ("train", "evaluate", "record", "graft", "compare")
 """Results of these are kept. Data are read again in minutes and come out the same; a page is drawn again."""
 KEY_LETTERS = 12
 

@@ -15,7 +15,7 @@ from gapscope.study.made_from import REQUIRED, Part
 from gapscope.study.source_files import changed_files
 from gapscope.study.stages import FILES
 from gapscope.study.study import Study
-from gapscope.study.units import STAGE_VERSIONS, Standing, Unit, ledger
+from gapscope.study.units import STAGE_VERSIONS, Standing, Unit, UnitCost, ledger
 from gapscope.training.checkpoint import Reached
 from gapscope.training.going_on import would_come_here
 from gapscope.training.metrics import EpochSums, read_epochs
@@ -38,7 +38,10 @@ class Todo:
     why: tuple[str, ...]
     """What changed, from what to what; empty if it only follows from others."""
     seconds: float | None
-    """That the finished result took; of one that is anew, the mean of its stage; None if nothing is known."""
+    """That the finished result took; of one that is anew, the mean of its stage or what the unit says of itself; None
+    if nothing is known."""
+    what: str = ""
+    """What it consists of, where its stage can say: `21 networks to evaluate`."""
 
 
 def plan(study: Study, units: Sequence[Unit], *, by_times: bool = False) -> list[Todo]:
@@ -66,7 +69,9 @@ def _todo(one: Standing, study: Study, before: dict[str, Todo], took: list[float
     if one.kept is not None:
         return Todo(unit, "taken back", (), _seconds(study.folder.read_record(unit.name, one.kept) or {}))
     if record is None:
-        return Todo(unit, "anew", ("not done yet",), statistics.fmean(took) if took else None)
+        cost = unit.costs() if unit.costs else UnitCost("", None)
+        seconds = statistics.fmean(took) if took else cost.seconds
+        return Todo(unit, "anew", ("not done yet",), seconds, cost.what)
     why = tuple(reasons(one, study))
     epoch = _goes_on_from(one, study)
     if epoch is not None:
@@ -212,6 +217,19 @@ def replacing(todo: Sequence[Todo], folder: RunFolder) -> list[str]:
     return lines
 
 
+def to_graft(todo: Sequence[Todo]) -> list[str]:
+    """For people: what the grafts that are still to be made will cost; nothing where there are none."""
+    mine = [one for one in todo if one.unit.stage == "graft" and one.how != "taken back"]
+    counts = [int(one.what.split()[0]) * (2 if "both" in one.what else 1) for one in mine if one.what]
+    if not mine:
+        return []
+    seconds = [one.seconds for one in mine]
+    known = [one for one in seconds if one is not None]
+    time = f", about {duration(sum(known))} going by what evaluations took" if len(known) == len(mine) else ""
+    evaluations = f"{sum(counts):,} evaluations of mixed networks" if counts else "evaluations of mixed networks"
+    return [f"graft: {len(mine)} to do, {evaluations}{time}"]
+
+
 def _grouped(todo: Sequence[Todo]) -> Iterator[str]:
     """A line for every change; units of a stage that only follow share one."""
     groups: dict[tuple[str, str, tuple[str, ...]], list[Todo]] = defaultdict(list)
@@ -238,7 +256,12 @@ def everything(todo: Sequence[Todo]) -> list[str]:
     lines = []
     for one in todo:
         why = "; ".join(why for why in one.why if why != words["anew"])
-        text = words[one.how] + (f": {why}" if why else ", since what it is made from is" if one.how == "again" else "")
+        what = f": {one.what}" if one.what else ""
+        text = (
+            words[one.how]
+            + what
+            + (f": {why}" if why else ", since what it is made from is" if one.how == "again" else "")
+        )
         time = "" if one.seconds is None else f" ({'about' if one.how == 'anew' else 'took'} {duration(one.seconds)})"
         lines.append(f"{one.unit.name}: {text}{time}")
     known = [one.seconds for one in todo if one.how != "taken back"]

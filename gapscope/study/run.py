@@ -19,14 +19,25 @@ from gapscope.run_folder import STAGES, RunFolder, RunName
 from gapscope.study.domains import given_data_root, told_together
 from gapscope.study.environment import environment
 from gapscope.study.file_list import remove_damaged
+from gapscope.study.graft_units import check_grafts
 from gapscope.study.kept import STAGES_KEPT, keep_aside, take_back
 from gapscope.study.plan import Todo, plan
 from gapscope.study.probe import check_probe
 from gapscope.study.side_by_side import do_side_by_side
 from gapscope.study.stage_progress import StageProgress
-from gapscope.study.stages import training_unit, units_of
+from gapscope.study.stages import units_of
 from gapscope.study.study import Study
-from gapscope.study.units import Unit, UnitKeys, adopt, damaged_files, ledger, note_done, pending, with_needs
+from gapscope.study.units import (
+    Unit,
+    UnitKeys,
+    adopt,
+    damaged_files,
+    ledger,
+    note_done,
+    pending,
+    training_unit,
+    with_needs,
+)
 from gapscope.words import did_you_mean
 
 Announce = Callable[[Sequence[Todo]], None]
@@ -51,7 +62,7 @@ def run(
         out: The run folder. Units of work that stand there and were made from the same inputs are kept.
         config_text: The experiment file as given, kept beside the resolved one.
         data_root: Where relative `root` folders start.
-        only: Do one stage: data, train, evaluate, record, compare or report.
+        only: Do one stage: data, train, evaluate, record, graft, compare or report.
         jobs: Trainings at a time, each with its share of the cores. Results of another number may differ in the last
             digits, since sums are split among threads in another way.
         progress: Told how far the stages are.
@@ -71,6 +82,8 @@ def run(
         raise InputError(f"there is no stage '{only}'. The stages are: {', '.join(STAGES)}.")
     study = Study(experiment, RunFolder(out), data_root, progress)
     study.folder.refuse_links()
+    if only == "graft" or (experiment.graft is not None and only is None):
+        check_grafts(study)
     units = units_of(study)
     check(pending(units, study.folder), study, only=only, jobs=jobs)
     with study.folder.locked():

@@ -16,9 +16,10 @@ from gapscope.run_folder import RunName
 from gapscope.study import arm_training, former_keys, work
 from gapscope.study.domain_files import LEFT_OUT, data_left, data_parts
 from gapscope.study.domains import check_roots, domain_root, files_fingerprint
+from gapscope.study.graft_units import graft_units
 from gapscope.study.made_from import Part, all_settings, settings_of
 from gapscope.study.study import Study, weights_file
-from gapscope.study.units import Unit
+from gapscope.study.units import Unit, training_unit
 
 READERS_VERSION = 5
 """Raised when readers or label maps give other boxes than before, so that domains of the user's are read again."""
@@ -50,6 +51,7 @@ def units_of(study: Study) -> list[Unit]:
         *evaluate_units(study),
         *record_units(study),
         *recordings_of_both(study),
+        *graft_units(study),
         *compare_units(study),
         *separability_units(study),
     ]
@@ -101,11 +103,6 @@ def data_units(study: Study) -> Iterator[Unit]:
             once_from=settings_of(domain, place, set(type(domain).model_fields) - ONLY_SHOWN),
             formerly=former_keys.data(experiment, domain, source, named, is_probe=is_probe),
         )
-
-
-def training_unit(run: RunName) -> str:
-    """The name of the unit that trains a run."""
-    return f"train/{run.arm}/seed{run.seed}"
 
 
 def train_units(study: Study) -> Iterator[Unit]:

@@ -3,7 +3,7 @@
 import os
 import statistics
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,7 +120,7 @@ def _stages(
     by_stage = defaultdict(list)
     for unit in units:
         by_stage[unit.stage].append(unit)
-    for name in STAGES:
+    for name in [stage for stage in STAGES if by_stage[stage]]:
         mine = by_stage[name]
         spent = [_seconds(unit, folder) for unit in mine if unit.name not in waiting]
         left = [unit for unit in mine if unit.name in waiting]
@@ -132,7 +132,7 @@ def _stages(
             seconds=sum(spent),
             again=sum(waiting[unit.name].how not in ("anew", "taken back") for unit in left),
             following=left[0].name if left else None,
-            seconds_left=seconds_left(spent, len(left), begun),
+            seconds_left=seconds_left(spent, len(left), begun, [waiting[unit.name].seconds for unit in left]),
         )
 
 
@@ -140,14 +140,23 @@ def _seconds(unit: Unit, folder: RunFolder) -> float:
     return float((folder.read_record(unit.name) or {}).get("seconds", 0))
 
 
-def seconds_left(spent: list[float], left: int, begun: tuple[TrainingState, ...] = ()) -> float | None:
+def seconds_left(
+    spent: list[float],
+    left: int,
+    begun: tuple[TrainingState, ...] = (),
+    said: Sequence[float | None] = (),
+) -> float | None:
     """About how long the units of a stage that are left will take.
 
     Args:
         spent: Seconds of each unit that is done.
         left: How many are left, those that have begun among them.
         begun: Trainings that have begun; several of them run at a time, and are taken to go on so.
+        said: What the units that are left say of themselves, which counts where none is done.
     """
+    known = [seconds for seconds in said if seconds is not None]
+    if left and not spent and len(known) == left:
+        return sum(known)
     own = [training.seconds_left for training in begun if training.seconds_left is not None]
     if not left or not (spent or own):
         return None

@@ -1,7 +1,9 @@
 """A study: an experiment at a place, with what the stages share besides the files of the run folder."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
 from gapscope.config import Experiment
 from gapscope.data.image_cache import ImageCache
@@ -13,6 +15,7 @@ from gapscope.study.probe import check_probe
 from gapscope.training.logs import check_installed
 from gapscope.training.processes import check_devices, device_kind, num_devices
 
+Shared = TypeVar("Shared")
 STREETS_BACKBONE = Path(__file__).parents[1] / "detector" / "streets.safetensors"
 """The backbone that comes with gapscope; `docs/streets-backbone.md` says how it was trained."""
 
@@ -32,10 +35,19 @@ class Study:
     progress: Progress = silent
     prepared: dict[str, PreparedDomain] = field(default_factory=dict)
     """Domains that were read while the experiment was checked, so that they are not read twice."""
+    last: tuple[str, Any] = ("", None)
+    """What units that follow each other share, by its name."""
 
     def __getstate__(self) -> dict[str, object]:
         """What another process gets: it reports its own progress, and reads what it needs from the run folder."""
-        return vars(self) | {"progress": silent, "prepared": {}}
+        return vars(self) | {"progress": silent, "prepared": {}, "last": ("", None)}
+
+    def once(self, name: str, make: Callable[[], Shared]) -> Shared:
+        """What was made under this name if it was the last, or else what is made now; one is held at a time."""
+        if self.last[0] != name:
+            self.last = name, make()
+        made: Shared = self.last[1]
+        return made
 
     @property
     def device(self) -> str:

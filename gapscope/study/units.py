@@ -14,7 +14,7 @@ from gapscope.study.former_keys import former_key
 from gapscope.study.kept import RECORD as KEPT_RECORD, find_kept
 from gapscope.study.made_from import MadeFrom, deciding, noted
 
-STAGE_VERSIONS = {"data": 2, "train": 2, "evaluate": 3, "record": 2, "compare": 3, "report": 2}
+STAGE_VERSIONS = {"data": 2, "train": 2, "evaluate": 3, "record": 2, "graft": 1, "compare": 3, "report": 2}
 """Raised when a stage's code gives other numbers or files than before, so that finished runs make it again."""
 
 
@@ -48,6 +48,16 @@ class UnitKeys(NamedTuple):
     def valid(self) -> tuple[str | None, ...]:
         """All keys of a result that is the one wanted now."""
         return self.now, self.going_on, self.former, self.whole
+
+
+@dataclass(frozen=True)
+class UnitCost:
+    """What a unit of work will cost."""
+
+    what: str
+    """Such as `21 networks to evaluate`."""
+    seconds: float | None
+    """None if nothing is known yet."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +95,13 @@ class Unit:
     """Settings that were part of what it is made from, and no longer are."""
     formerly: Any = field(default=None, repr=False)
     """What went into its key before, see `former_keys`."""
+    costs: Callable[[], UnitCost] | None = field(default=None, repr=False)
+    """What it will cost, where that can be said before any unit of its stage is done."""
+
+
+def training_unit(run: RunName) -> str:
+    """The name of the unit that trains a run."""
+    return f"train/{run.arm}/seed{run.seed}"
 
 
 @dataclass(frozen=True)

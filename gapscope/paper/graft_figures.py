@@ -1,0 +1,50 @@
+"""The three curves of every host and donor as figures: how alike, how domain-bound, how costly."""
+
+from collections.abc import Iterator
+from functools import partial
+
+from gapscope.findings.findings import Findings
+from gapscope.findings.graft_tables import STATISTICS
+from gapscope.findings.results import Results
+from gapscope.findings.three_curves import ThreeCurves
+from gapscope.paper.captions import ESTIMATOR_WORDS, MAP_WORDS
+from gapscope.paper.planned import Planned
+from gapscope.plot.style import Plot
+from gapscope.plot.three_curves import three_curves
+
+
+def graft_figures(findings: Findings) -> Iterator[Planned]:
+    """One for every host and donor that were grafted on the main probe's domain."""
+    for one in findings.three_curves:
+        yield Planned(name_of(one), partial(graft_figure, one), _caption(findings.results, one))
+
+
+def name_of(one: ThreeCurves) -> str:
+    """`grafts-u-synthetic-seed0--u-real-seed0`; those with statistics estimated anew say so."""
+    end = "" if one.pair.statistics == "own" else f"-{one.pair.statistics}"
+    return f"grafts-{one.pair.host}--{one.pair.donor}{end}"
+
+
+def graft_figure(one: ThreeCurves, width: float) -> Plot:
+    """At a width in inches."""
+    return three_curves(one, width=width)
+
+
+def _caption(results: Results, one: ThreeCurves) -> str:
+    pair = one.pair
+    host, donor = results.run_title(pair.host), results.run_title(pair.donor)
+    alike = bound = ""
+    if one.alike is not None:
+        alike = f"how alike they are ({ESTIMATOR_WORDS['cka_debiased']}; floor: shuffled images; ceiling: two seeds), "
+    if one.bound is not None:
+        other = results.domain_title(one.other_domain)
+        bound = (
+            f"how well the host's layers tell {results.domain_title(one.domain)} from {other} (debiased CKA with the "
+            "labels), "
+        )
+    return (
+        f"Layers of {donor} put into {host}: {alike}{bound}and what each part alone changes of the host's mAP@0.5 on "
+        f"{pair.num_images} test images of {results.domain_title(one.domain)}, with {STATISTICS[pair.statistics]} "
+        "batch statistics. Whiskers: 95 % intervals over the images, paired. A part without colour cannot be told from "
+        f"what any foreign part does; dashed: the gap. {MAP_WORDS}"
+    )
