@@ -107,7 +107,7 @@ def test_tables_print_points_and_hold_every_number_unrounded():
     assert (parts.name, ranks.name, len(parts.rows), len(ranks.rows)) == ("table6", "table7", 9, 1)
     stem, stage_3 = parts.rows[0], parts.rows[3]
     assert stem[:6] == ("f-game", "u-real", "0", "real", "own", "stem")
-    assert stem[6:] == ("+5.1", "+4.1 to +6.1", "-5.1", "+0.1", "+0.1", "–", "–", "cannot be told")  # noqa: RUF001
+    assert stem[6:] == ("+5.1", "+4.1 to +6.1", "-5.1", "+0.1", "+0.1", "–", "cannot be told")  # noqa: RUF001
     assert stage_3[-2:] == ("+6.0 ±0.2", "gains")
     numbers = parts.numbers
     (row,) = numbers[(numbers.part == "stem") & (numbers.what == "alone")].to_dict("records")

@@ -9,11 +9,12 @@ from gapscope.findings.estimates import Estimate
 from gapscope.findings.grafts import GraftedPair, GraftedPart, GraftFindings
 from gapscope.findings.result_tables import UNDEFINED, ResultTable
 from gapscope.findings.results import Results
-from gapscope.findings.three_curves import WORDS, ThreeCurves
+from gapscope.findings.three_curves import BOUND, COST, DIFFERENT, WORDS, ThreeCurves
 
 STATISTICS = {"own": "own", "estimated": "estimated anew"}
 """Kind of batch statistics -> how tables call it."""
-CONTROLS = ("control", "rewind", "untrained")
+MADE = ("left_out", "control", "rewind", "untrained", "share")
+"""What stands beside a part alone, where any part has it."""
 
 
 def graft_tables(results: Results, grafts: GraftFindings, curves: Sequence[ThreeCurves]) -> list[ResultTable]:
@@ -24,19 +25,16 @@ def graft_tables(results: Results, grafts: GraftFindings, curves: Sequence[Three
 
 def parts_table(results: Results, grafts: GraftFindings) -> ResultTable:
     """Table 6: a row for every part of every donor in every host."""
-    shares = any(part.share is not None for pair in grafts.pairs for part in pair.parts)
-    names = ["alone", "95 %", "left out", "control", "rewind", "untrained", *(["share"] if shares else []), "verdict"]
-    rows = [
-        (*_row_names(results, pair), part.name, *_part_cells(part, shares=shares))
-        for pair in grafts.pairs
-        for part in pair.parts
-    ]
+    parts = [(pair, part) for pair in grafts.pairs for part in pair.parts]
+    there = [name for name in MADE if any(getattr(part, name) is not None for _, part in parts)]
+    rows = [(*_row_names(results, pair), part.name, *_part_cells(part, there)) for pair, part in parts]
+    names = ["alone", "95 %", *(name.replace("_", " ") for name in there), "verdict"]
     columns = tuple(("", name) for name in ("Host", "Donor", "seed", "Domain", "Statistics", "Part", *names))
     caption = (
-        "What each part of the donor changes in the host, in AP points (100 times mAP@0.5): alone, and when it alone "
-        "is left out; beside it the same part of another seed of the host's arm (control), as it was before training "
-        "(rewind), untrained. 95 %: interval over the test images, paired; what other trainings would change is not in "
-        "it, and nothing is corrected for the number of parts."
+        "What each part of the donor changes in the host, in AP points (100 times mAP@0.5): alone and, where it was "
+        "asked for, when it alone is left out, the same part of another seed of the host's arm (control), as it was "
+        "before training (rewind), untrained, and its share of the gap. 95 %: interval over the test images, paired; "
+        "what other trainings would change is not in it, and nothing is corrected for the number of parts."
     )
     return ResultTable(6, caption, columns, tuple(rows), pd.DataFrame(list(_numbers(grafts))), num_labels=6)
 
@@ -46,14 +44,12 @@ def _row_names(results: Results, pair: GraftedPair) -> tuple[str, ...]:
     return (*arms, str(pair.host.seed), results.domain_title(pair.domain), STATISTICS[pair.statistics])
 
 
-def _part_cells(part: GraftedPart, *, shares: bool) -> Iterator[str]:
+def _part_cells(part: GraftedPart, there: Sequence[str]) -> Iterator[str]:
     yield points(part.alone)
     yield f"{points_of(part.alone.low)} to {points_of(part.alone.high)}" if part.alone.has_interval else UNDEFINED
-    for one in (part.left_out, part.control, part.rewind, part.untrained):
-        yield points(one)
-    if shares:
-        error = f" ±{100 * part.share_error:.1f}" if part.share_error > 0 else ""
-        yield points(part.share) + (error if part.share is not None else "")
+    for name in there:
+        error = f" ±{100 * part.share_error:.1f}" if name == "share" and part.share_error > 0 else ""
+        yield points(getattr(part, name)) + error
     yield part.verdict
 
 
@@ -81,7 +77,7 @@ def _numbers(grafts: GraftFindings) -> Iterator[dict[str, object]]:
         for part in pair.parts:
             about = {"part": part.name, "layers": f"{part.layers[0]}-{part.layers[-1]}"}
             said = {"verdict": part.verdict, "why": part.why}
-            for what in ("alone", "left_out", *CONTROLS, "share"):
+            for what in ("alone", *MADE):
                 found = getattr(part, what)
                 if found is not None:
                     yield {**start, **about, "what": what, **(said if what == "alone" else {}), **_columns(found)}
@@ -93,7 +89,7 @@ def _columns(found: Estimate) -> dict[str, float]:
 
 def ranks_table(results: Results, curves: Sequence[ThreeCurves]) -> ResultTable:
     """Table 7: for every host and donor the part least alike, the part that gives back most, and rank correlations."""
-    pairs = [key for key in (("different", "cost"), ("bound", "cost"), ("different", "bound"))]
+    pairs = [(DIFFERENT, COST), (BOUND, COST), (DIFFERENT, BOUND)]
     there = [key for key in pairs if any(key in one.ranks for one in curves)]
     rows, numbers = [], []
     for one in curves:

@@ -14,7 +14,7 @@ from gapscope.data.samples import Samples
 from gapscope.detector.decode import Detections, decode, found_in
 from gapscope.detector.network import Darknet
 from gapscope.errors import InputError
-from gapscope.evaluation.average_precision import average_precision
+from gapscope.evaluation.average_precision import weighted_ap
 from gapscope.evaluation.bootstrap import bootstrap
 from gapscope.evaluation.columns import Array, Boxes
 from gapscope.evaluation.evaluate import MAX_DETECTIONS, detection_columns, target_columns
@@ -95,14 +95,16 @@ def score_boxes(detections: Boxes, samples: Samples, settings: Evaluate, headlin
     """
     classes, targets, n = samples.table.class_names, target_columns(samples), len(samples)
     matches = match(settings.rule, targets, detections, n, len(classes))
-    value = average_precision(settings.rule, matches, classes).mean50(headline)
-    if value is None:
+    labels, once = [list(classes).index(name) for name in headline], np.ones((1, n))
+    each = [float(weighted_ap(settings.rule, matches, label, once)[0, 0]) for label in labels]
+    known = [ap for ap in each if not np.isnan(ap)]
+    if not known:
         raise InputError(
             f"none of the classes {', '.join(headline)} has a box in these {n} images - expected some to score on. "
             "Give images with labels."
         )
     drawn = bootstrap(settings.rule, matches, settings.bootstraps, SEED)
-    return Score(value, drawn.mean50([list(classes).index(name) for name in headline]))
+    return Score(sum(known) / len(known), drawn.mean50(labels))
 
 
 def match(rule: str, targets: Boxes, detections: Boxes, num_images: int, num_classes: int) -> Matches:
