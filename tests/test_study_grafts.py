@@ -34,7 +34,7 @@ U, F = RunName("u-real", 0), RunName("f-game", 0)
 
 
 def experiment(graft: str = SMALL, **changes: str) -> Experiment:
-    text = TEXT + graft
+    text = TEXT.replace('start = "streets"\n', "") + graft  # which is a file for wider networks
     for old, new in changes.items():
         assert old in text
         text = text.replace(old, new)
@@ -151,7 +151,6 @@ def test_every_control_is_made_and_the_frozen_part_of_an_arm_has_none(grafted_ru
     (frozen,) = [pair for pair in found.of("f-game") if pair.host.seed == 0]
     backbone = frozen.parts[0]
     assert not backbone.told and backbone.share is None  # whatever was found
-    assert backbone.control.value == 0.0  # another seed's is the same
 
 
 def test_shares_of_all_parts_add_up_to_the_gap(grafted_run):

@@ -93,7 +93,7 @@ def drawn_as_trained(study: Study) -> None:
     units, classes, model = units_of(study), study.experiment.data.classes, study.experiment.model
     for unit in units:
         if unit.run is not None and unit.stage == "train":
-            number = len(unit.run.arm) + unit.run.seed
+            number = sum(map(ord, unit.run.arm)) + unit.run.seed
             drawn = yolov3(classes, model.width, model.anchor_scale, torch.Generator().manual_seed(number))
             save_weights(drawn, unit.outputs[0], {})
             study.folder.metrics(unit.run).touch()
