@@ -20,6 +20,7 @@ from gapscope.findings.suggestion import sentence
 from gapscope.page.appendix import PAPER_WORDS, blocks_section, figure_uris
 from gapscope.page.box_marks import BOX_KINDS
 from gapscope.page.embedding import embed, embed_script
+from gapscope.page.graft_section import graft_section
 from gapscope.page.page_context import material, performance_section, where_section
 from gapscope.page.page_data import page_data
 from gapscope.page.performance_tables import rule_table
@@ -27,10 +28,11 @@ from gapscope.page.provenance import MOST_LISTED, provenance
 from gapscope.page.screens import first_screens
 from gapscope.page.training_charts import QUANTITIES
 from gapscope.paper.domain_figures import domain_figures
+from gapscope.paper.graft_figures import graft_figures
 from gapscope.paper.paper_figures import write_figures
 from gapscope.paper.table_files import to_csv, to_latex, to_markdown, write_tables
 from gapscope.paper.verdict_files import write_verdict
-from gapscope.plot.style import write_figure
+from gapscope.plot.style import TWO_COLUMNS, write_figure
 from gapscope.progress import Progress, silent
 from gapscope.run_folder import RunFolder
 from gapscope.words import byte_size, duration
@@ -46,11 +48,12 @@ MORE = (
     ("performance", "Performance", "How well does every arm detect, at home and away, and what goes wrong?"),
     ("layers", "Layers", "At which layers do the networks see the same images differently?"),
     ("activations", "Activations", "What do the layers put out, and which images do the networks agree about?"),
+    ("grafts", "Grafts", "Which layers cost?"),
     ("pictures", "Pictures", "What does every arm find in the same test images?"),
     ("data", "Data", "What was every network shown?"),
     ("training", "Training", "Did every arm learn, and did frozen layers stay frozen?"),
 )
-"""The same of what is folded up below, and drawn when it is opened."""
+"""The same of what is folded up below, and drawn when it is opened; grafts only of a run that has them."""
 
 
 def write_report(run: Path | str, progress: Progress = silent) -> Path:
@@ -71,6 +74,8 @@ def write_report(run: Path | str, progress: Progress = silent) -> Path:
     findings, folder = find(read_results(run)), RunFolder(Path(run))
     write_tables(findings.tables, folder.tables)
     write_figures(findings.numbers.layers, folder.figures, progress)
+    for one in graft_figures(findings):
+        write_figure(one.draw(TWO_COLUMNS), folder.figures, one.name)
     for name, figure in domain_figures(findings.results).items():
         write_figure(figure, folder.figures, name)
     progress("page", 0, 1)
@@ -92,16 +97,19 @@ def render_page(findings: Findings, appendix: str = "") -> str:
         InputError: If a file of the run folder, or an image, is broken.
     """
     environment = page_environment()
-    sections = [(id, title) for id, title, _ in FIRST + MORE]
+    grafted = findings.results.experiment.graft is not None
+    more = [one for one in MORE if one[0] != "grafts" or grafted]
+    sections = [(id, title) for id, title, _ in (*FIRST, *more)]
     html = environment.get_template("page.html.j2").render(
         sections=[*sections, *([(appendix, "Appendix")] if appendix else [])],
         first=FIRST,
-        more=MORE,
+        more=more,
         appendix=appendix,
         embedded=embed(environment.get_template("page.js.j2").render(), page_data(findings)),
         short=first_screens(findings),
         performance=performance_section(findings),
         where=where_section(findings),
+        grafts=graft_section(findings) if grafted else None,
         material=material(findings),
         **page_names(findings),
     )
