@@ -1,36 +1,37 @@
-"""Which layers does an arm train, which does it keep as it found them (frozen), and whose are grafted into whose?"""
+"""What is an arm made of? The layers that it trains, the arms before it, whose images and labels it has seen; grafts."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gapscope.config import Experiment
-from gapscope.detector.layers import BACKBONE_LAST, NUM_LAYERS, parse_layer_range
+from gapscope.config import Arm, Experiment
+from gapscope.detector.layers import BACKBONE_LAST, NUM_LAYERS, layer_ranges, parse_layer_ranges
 from gapscope.run_folder import RunName
 
 
 def trained_layers(experiment: Experiment, name: str) -> NDArray[np.bool_]:
-    """Whether each layer (107,) of an arm was trained with the arm's own seed, by it or by the arm it starts from.
+    """Whether each layer (107,) of an arm was trained with the arm's own seed, by it or by an arm that it is made from.
 
     Only such layers can show what another seed changes. A layer that is frozen as it stands in a weights file is the
     same with every seed, and one that is frozen as it was drawn at random has learnt nothing with any.
     """
     arm = experiment.arms[name]
-    frozen = frozen_layers(arm.freeze)
-    trained = ~frozen
+    if not arm.is_trained:
+        before = [trained_layers(experiment, one) for one in arms_before(experiment, name)]
+        return np.any(before, axis=0) if before else np.zeros(NUM_LAYERS, dtype=bool)
+    trained = ~frozen_layers(frozen_ranges(arm))
     if arm.start in experiment.arms:
-        in_backbone = np.arange(NUM_LAYERS) <= BACKBONE_LAST  # a head always starts at random
-        trained |= in_backbone & trained_layers(experiment, arm.start)
+        taken = (np.arange(NUM_LAYERS) <= BACKBONE_LAST) | arm.keep_head  # any other head starts at random
+        trained |= taken & trained_layers(experiment, arm.start)
     return trained
 
 
-def frozen_layers(freeze: str) -> NDArray[np.bool_]:
-    """The layers (107,) of a range as the experiment file writes it, such as `0-74`; none for an empty one."""
+def frozen_layers(ranges: str) -> NDArray[np.bool_]:
+    """The layers (107,) of ranges as the experiment file writes them, such as `0-74, 81`; none for an empty text."""
     frozen = np.zeros(NUM_LAYERS, dtype=bool)
-    if freeze:
-        first, last = parse_layer_range(freeze)
-        frozen[first : last + 1] = True
+    if ranges:
+        frozen[list(parse_layer_ranges(ranges))] = True
     return frozen
 
 
@@ -39,3 +40,111 @@ def grafted_runs(experiment: Experiment) -> Iterator[tuple[RunName, RunName]]:
     for host, donor in experiment.grafted_pairs:
         for seed in experiment.seeds:
             yield RunName(host, seed), RunName(donor, seed)
+
+
+def frozen_ranges(arm: Arm) -> str:
+    """What an arm keeps frozen, as the experiment file would write it: its `freeze`, or all but its `train`."""
+    if not arm.train:
+        return arm.freeze
+    learns = set(parse_layer_ranges(arm.train))
+    return layer_ranges([index for index in range(NUM_LAYERS) if index not in learns])
+
+
+def arms_before(experiment: Experiment, name: str) -> list[str]:
+    """The arms whose weights an arm begins with: those that it averages, or the one that it starts from."""
+    arm = experiment.arms[name]
+    if arm.average:
+        return [one for one in arm.average if one in experiment.arms]
+    return [arm.start] if arm.start in experiment.arms else []
+
+
+def all_before(experiment: Experiment, name: str) -> list[str]:
+    """The arms that an arm is made from, and those that these are made from, each once, nearest first."""
+    found: dict[str, None] = {}
+    for one in arms_before(experiment, name):
+        found |= dict.fromkeys([one, *all_before(experiment, one)])
+    return list(found)
+
+
+def models_before(experiment: Experiment, name: str) -> list[str]:
+    """The models that an arm goes on from: of `all_before` those that are more than start weights, nearest first.
+
+    An arm that no table shows (`report = false`) and whose backbone alone is taken is start weights, as a public file
+    would be: what it was trained on is not counted as part of the arm's diet.
+    """
+    arm, found = experiment.arms[name], dict[str, None]()
+    for one in arms_before(experiment, name):
+        if not arm.is_trained or arm.keep_head or experiment.arms[one].report:
+            found |= dict.fromkeys([one, *models_before(experiment, one)])
+    return list(found)
+
+
+def labelled_domains(experiment: Experiment, name: str) -> list[str]:
+    """The domains whose labelled training images an arm has learnt from, itself or through the models before it."""
+    return _domains(experiment, name, lambda arm: experiment.arms[arm].domains)
+
+
+def unlabelled_domains(experiment: Experiment, name: str) -> list[str]:
+    """The domains whose training images it has seen without their labels, and whose labels nothing of it has seen."""
+    labelled = labelled_domains(experiment, name)
+    seen = _domains(experiment, name, lambda arm: images_without_labels(experiment.arms[arm]))
+    return [domain for domain in seen if domain not in labelled]
+
+
+def baseline_of(experiment: Experiment, arms: Sequence[str], arm: str, domain: str) -> str | None:
+    """The arm without the remedy: what an arm is to be compared with on a domain; None for an arm that is no remedy.
+
+    It has learnt from no label of the domain and from none that the arm has not learnt from. The arm goes on from it,
+    or has more labelled domains, or restyled images. Of several: one that the arm goes on from, then the
+    plainest, then one as frozen.
+    """
+    before, labelled = models_before(experiment, arm), set(labelled_domains(experiment, arm))
+    restyle = experiment.arms[arm].restyle
+
+    def fits(other: str) -> bool:
+        theirs = set(labelled_domains(experiment, other))
+        more = bool(before) or theirs < labelled or (bool(restyle) and not experiment.arms[other].restyle)
+        return other != arm and domain not in theirs and theirs <= labelled and more
+
+    candidates = [other for other in arms if fits(other) and arm not in models_before(experiment, other)]
+    frozen = frozen_ranges(experiment.arms[arm])
+    return min(
+        candidates,
+        key=lambda other: (
+            other not in before,
+            not is_plain(experiment, other),
+            frozen_ranges(experiment.arms[other]) != frozen,
+            list(arms).index(other),
+        ),
+        default=None,
+    )
+
+
+def is_plain(experiment: Experiment, arm: str) -> bool:
+    """Whether an arm is trained on images as they are, and goes on from no other model."""
+    chosen = experiment.arms[arm]
+    return chosen.is_trained and not chosen.restyle and not models_before(experiment, arm)
+
+
+def images_without_labels(arm: Arm) -> list[str]:
+    """The domains whose images an arm itself is given without labels: for its statistics, or to restyle others."""
+    lent = [one.towards for one in arm.restyle.values() if one.towards]
+    return list(dict.fromkeys([*arm.adapt.domains, *lent]))
+
+
+def statistics_domains(experiment: Experiment, name: str) -> list[str]:
+    """Whose training images give an arm that is not trained its batch statistics: as it says, else those of all arms
+    that it averages."""
+    arm = experiment.arms[name]
+    return arm.adapt.domains or (labelled_domains(experiment, name) if arm.average else [])
+
+
+def roots(experiment: Experiment, name: str) -> set[str]:
+    """Where the weights of an arm began, before any arm was trained: `scratch`, `streets` or files."""
+    before = arms_before(experiment, name)
+    return set().union(*(roots(experiment, one) for one in before)) if before else {experiment.arms[name].start}
+
+
+def _domains(experiment: Experiment, name: str, of_arm: Callable[[str], list[str]]) -> list[str]:
+    arms: Iterator[str] = reversed([name, *models_before(experiment, name)])
+    return list(dict.fromkeys(domain for arm in arms for domain in of_arm(arm)))

@@ -23,6 +23,7 @@ for group in (
     "evaluation",
     "graft",
     "stitch",
+    "remedies",
     "instrument",
 ):  # the order in which help lists
     import_module(f"gapscope.commands.{group}")

@@ -10,11 +10,12 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from gapscope.config import Arm, Domain, Experiment
+from gapscope.arm_checks import arm_complaints
+from gapscope.config import Domain, Experiment
 from gapscope.data.label_maps import named_label_maps
 from gapscope.data.problems import OBEYED, writable
 from gapscope.data.readers.detect import FORMATS
-from gapscope.detector.layers import LARGEST_STRIDE, NUM_LAYERS, parse_layer_range
+from gapscope.detector.layers import LARGEST_STRIDE
 from gapscope.detector.plans import yolov3_plan
 from gapscope.errors import InputError
 from gapscope.files import read_text
@@ -27,8 +28,6 @@ DEEPEST = 20
 """Tables in tables and lists of an experiment file."""
 SEAL = "# sha256 of the lines below: "
 """How the first line of settings begins that a run wrote down."""
-LAST_LEARNING = NUM_LAYERS - 2
-"""The last convolution; the detection layer behind it has no weights."""
 
 
 def read_config(path: Path | str) -> Experiment:
@@ -120,7 +119,7 @@ def _texts(content: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _complaints(experiment: Experiment) -> Iterator[str]:
     """What no single key can tell: names that point nowhere, sizes that do not fit."""
-    classes, domains, arms = experiment.data.classes, list(experiment.domains), list(experiment.arms)
+    classes, domains = experiment.data.classes, list(experiment.domains)
     if len(set(classes)) < len(classes):
         yield " [data]: classes names a class twice."
     sizes = {"[data] image_size": experiment.data.image_size}
@@ -157,8 +156,8 @@ def _complaints(experiment: Experiment) -> Iterator[str]:
             yield f" [evaluate] headline: unknown class '{name}'.{did_you_mean(name, classes)}"
     for name, domain in experiment.domains.items():
         yield from _domain_complaints(name, domain, classes)
-    for name, arm in experiment.arms.items():
-        yield from _arm_complaints(name, arm, domains, arms)
+    for name in experiment.arms:
+        yield from arm_complaints(name, experiment)
 
 
 def _measure_complaints(experiment: Experiment) -> Iterator[str]:
@@ -228,25 +227,6 @@ def _domain_complaints(name: str, domain: Domain, classes: list[str]) -> Iterato
         yield f" [domains.{name}.split]: fractions {list(split.fractions)} do not add up to 1."
     if split.method in ("folders", "lists") and not (split.train and split.test):
         yield f" [domains.{name}.split]: method '{split.method}' needs 'train', 'test', and 'val' or 'val_from_train'."
-
-
-def _arm_complaints(name: str, arm: Arm, domains: list[str], arms: list[str]) -> Iterator[str]:
-    for domain in arm.domains:
-        if domain not in domains:
-            yield f" [arms.{name}]: there is no domain '{domain}'.{did_you_mean(domain, domains)}"
-    try:
-        first, last = parse_layer_range(arm.freeze or "0-0")
-        if first == 0 and last >= LAST_LEARNING:
-            yield f" [arms.{name}] freeze: '{arm.freeze}' leaves no layer that learns. Freeze fewer, as in '0-74'."
-    except InputError as error:
-        yield f" [arms.{name}] freeze: {error}"
-    if name in ("scratch", "streets"):
-        yield f" [arms.{name}]: '{name}' is a word that 'start' uses; give the arm another name."
-    if arm.start in arms and arms.index(arm.start) >= arms.index(name):
-        yield f" [arms.{name}]: start = '{arm.start}' must be an arm that stands above '{name}' in the file."
-    known = ["scratch", "streets", *arms]
-    if arm.start not in known and not Path(arm.start).suffix:
-        yield f" [arms.{name}]: start = '{arm.start}' is no arm and no weights file.{did_you_mean(arm.start, known)}"
 
 
 def _explain(problem: Any) -> list[str]:

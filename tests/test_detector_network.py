@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gapscope.detector.layers import IMAGE, YOLO_LAYERS, parse_layer_range
+from gapscope.detector.layers import IMAGE, YOLO_LAYERS, layer_ranges, parse_layer_ranges
 from gapscope.detector.network import YOLOv3, fingerprint, freeze, yolov3
 from gapscope.errors import InputError
 
@@ -138,9 +138,17 @@ def test_the_fingerprint_changes_with_one_weight_or_one_batch_statistic():
     assert fingerprint(network, 0, 74) != before
 
 
-@pytest.mark.parametrize(("text", "layers"), [("0-74", (0, 74)), (" 5 - 5 ", (5, 5)), ("0-106", (0, 106))])
-def test_a_range_of_layers_is_two_numbers(text, layers):
-    assert parse_layer_range(text) == layers
+@pytest.mark.parametrize(
+    ("text", "layers", "written"),
+    [
+        ("0-3", (0, 1, 2, 3), "0-3"),
+        (" 5 - 5 ", (5,), "5"),
+        ("104-106, 7,0-1, 1-2", (0, 1, 2, 7, 104, 105, 106), "0-2, 7, 104-106"),
+    ],
+)
+def test_ranges_of_layers_are_rising_layers_and_back(text, layers, written):
+    assert parse_layer_ranges(text) == layers
+    assert layer_ranges(layers) == written
 
 
 @pytest.mark.parametrize(
@@ -148,15 +156,15 @@ def test_a_range_of_layers_is_two_numbers(text, layers):
     [
         ("0-200", "layers 0-200 are out of range - YOLOv3 has layers 0-106"),
         ("74-0", "layers 74-0 are out of range"),
-        ("x", "'x' is no range of layers - expected FIRST-LAST"),
-        ("7", "'7' is no range"),
-        ("-1-5", "'-1-5' is no range"),
-        ("", "'' is no range"),
+        ("x", "'x' is no list of layers - expected ranges or numbers, such as '62-74, 81'"),
+        ("7, ", "'7, ' is no list"),
+        ("-1-5", "'-1-5' is no list"),
+        ("", "'' is no list"),
     ],
 )
 def test_a_range_the_network_does_not_have_is_refused(text, message):
     with pytest.raises(InputError, match=message):
-        parse_layer_range(text)
+        parse_layer_ranges(text)
 
 
 @pytest.mark.parametrize(

@@ -79,11 +79,19 @@ def test_every_experiment_that_is_shown_whole_is_one():
 
 
 def together(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
-    """A recipe put into a file: tables are filled into those that are there, new ones come first."""
+    """A recipe put into a file: tables are filled into those that are there, new ones come first; arms that are made of
+    those that are there come last."""
     found = dict(whole)
     for key, value in part.items():
         found[key] = together(whole.get(key, {}), value) if isinstance(value, dict) else value
-    return {key: found[key] for key in [*(key for key in found if key not in whole), *whole]}
+    new = [key for key in found if key not in whole]
+    last = [key for key in new if isinstance(found[key], dict) and made_of(found[key]) & set(whole)]
+    return {key: found[key] for key in [*(key for key in new if key not in last), *whole, *last]}
+
+
+def made_of(table: dict[str, Any]) -> set[str]:
+    """The names that an arm starts from or averages; none of another table."""
+    return {str(table.get("start", "")), *map(str, table.get("average", []))}
 
 
 @pytest.mark.parametrize("recipe", blocks(ROOT / "docs/recipes.md", "toml"), ids=lambda text: text.split("\n")[0])

@@ -42,6 +42,54 @@ def test_defaults_are_the_papers_settings():
         ),
         ('domains = ["camera"]', 'domains = ["kamera"]', r"there is no domain 'kamera'\. Did you mean 'camera'\?"),
         ('start = "base"', 'start = "bass"', r"start = 'bass' is no arm and no weights file\. Did you mean 'base'\?"),
+        ('freeze = "0-74"', 'freeze = "0-74"\ntrain = "75-106"', r"say the same in two ways. Leave out one of them"),
+        (
+            'freeze = "0-74"',
+            'train = "62-74"',
+            r"train = '62-74' leaves the head as it was drawn at random. Add 75-106, or",
+        ),
+        ('freeze = "0-74"', 'train = "62-"', r"train: '62-' is no list of layers - expected ranges or numbers"),
+        (
+            'start = "base"\nfreeze = "0-74"',
+            "keep_head = true",
+            r"keep_head = true, but start = 'scratch' has no head to keep. Name an arm or a whole file",
+        ),
+        (
+            'domains = ["engine"]\nstart = "base"\nfreeze',
+            'start = "base"\nfreeze',
+            r"\[arms.f-synthetic\]: it names no 'domains', so there is nothing to train on. Give domains = \[...\], or",
+        ),
+        (
+            'start = "base"\nfreeze = "0-74"',
+            'start = "u-real"\nadapt = { batchnorm = "camera" }',
+            r"\[arms.f-synthetic\]: domains is for arms that are trained, and with 'adapt.batchnorm' this one is not",
+        ),
+        (
+            'domains = ["engine"]\nstart = "base"\nfreeze = "0-74"',
+            'adapt = { batchnorm = "kamera", layers = "0-200" }',
+            r"(?s)adapt.batchnorm: there is no domain 'kamera'. Did you mean 'camera'.*adapt.layers: layers 0-200 are.*"
+            r"start = 'scratch' is no trained network, whose statistics could be estimated anew. Name an arm",
+        ),
+        (
+            'freeze = "0-74"',
+            "adapt = { keep = 0.5 }",
+            r"\[arms.f-synthetic\] adapt: it says how statistics are estimated, but not on which images. Give",
+        ),
+        (
+            'domains = ["engine"]\nstart = "base"\nfreeze = "0-74"',
+            "average = { u-real = 0.5, u-synthetic = 0.4, u-rael = 0 }",
+            r"(?s)there is no arm 'u-rael'. Did you mean 'u-real'.*average: the shares add up to 0.9 - expected 1",
+        ),
+        (
+            'domains = ["engine"]\nstart = "base"\nfreeze = "0-74"',
+            'average = ["u-real"]\nchoose = "camera"\nstart = "base"',
+            r"(?s)start = 'base' stands beside 'average', which says where.*\['u-real'\] names arms without shares",
+        ),
+        (
+            'domains = ["engine"]\nstart = "base"\nfreeze = "0-74"',
+            'average = { u-real = 0.5, u-synthetic = 0.5 }\nchoose = "camera"',
+            r"\[arms.f-synthetic\]: choose = 'camera' stands beside shares that are given. Leave out one of the two",
+        ),
         ("min_area = 30.0", 'labels = { persn = ["x"] }', r"unknown class 'persn'\. Did you mean 'person'\?"),
         ("min_area = 30.0", 'labels = { car = ["x"], bus = ["x"] }', r"'x' is mapped twice, to 'car' and to 'bus'"),
         ("sizes = [64, 32]", "sizes = [64, 32, 64]", r"\[record\] sizes: 64 is named twice\. Name each once"),
@@ -74,7 +122,7 @@ def test_defaults_are_the_papers_settings():
         ("min_area = 30.0", "split = { fractions = [0.5, 0.2, 0.2] }", r"do not add up to 1"),
         ("min_area = 30.0", 'root = "elsewhere"', r"needs either 'root' .* or 'generate'"),
         ("[arms.base]", "[arms.scratch]", r"'scratch' is a word that 'start' uses"),
-        ('name = "miniature"', 'name = "a--b"', r"name = 'a--b': string should match"),
+        ('name = "miniature"', 'name = "a--b"', r"the name 'a--b' - expected letters and digits, with"),
         ("seeds = [0, 1]", "seeds = [0, 0]", r"seeds: 0 is named twice"),
         ("seeds = [0, 1]", "seeds = [0, 1", r"is not valid TOML"),
     ],

@@ -12,8 +12,8 @@ from gapscope.data import image_cache
 from gapscope.data.letterbox import FILL, INTERPOLATION
 from gapscope.errors import InputError
 from gapscope.experiment_file import parse_config
-from gapscope.run_folder import RunFolder
-from gapscope.study.arm_training import arm_samples
+from gapscope.run_folder import RunFolder, RunName
+from gapscope.study.diets import diet_of
 from gapscope.study.domain_files import write_domain_files
 from gapscope.study.stages import units_of
 from gapscope.study.study import Study
@@ -81,7 +81,7 @@ def test_training_serves_the_same_images_from_a_kept_folder_and_says_how_they_we
     on_disk, off = (Study(experiment(str(root), f'cache = "{kind}"'), folder) for kind in ("disk", "off"))
     on_disk.check_domain("camera")
     write_domain_files("camera", on_disk.experiment, on_disk.prepared["camera"], folder)
-    served = [arm_samples(study, "u-real", "train") for study in (on_disk, on_disk, off)]
+    served = [diet_of(study, RunName("u-real", 0)).samples for study in (on_disk, on_disk, off)]
     for position in range(len(served[0])):
         assert all(torch.equal(one[position].image, served[2][position].image) for one in served)
     kept = [path for path in folder.image_cache.rglob("*") if path.is_file()]

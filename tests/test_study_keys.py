@@ -32,6 +32,8 @@ PLACES = {
     "Split": ("domains", "real", "split"),
     "Domain": ("domains", "real"),
     "Arm": ("arms", "f-game"),
+    "Adapt": ("arms", "f-game", "adapt"),
+    "Restyle": ("arms", "f-game", "restyle", "game"),
     "Augment": ("train", "augment"),
     "Train": ("train",),
     "Evaluate": ("evaluate",),
@@ -104,10 +106,30 @@ FIELDS: dict[str, tuple[Any, Any, set[str] | Only]] = {
     "Domain.skip_bad": (False, True, REAL),
     "Domain.max_bad": (0.05, 0.1, REAL),
     "Arm.title": ("", "other", PAGE),
-    "Arm.domains": (REQUIRED, ["real"], ARM),
+    "Arm.domains": ([], ["real"], ARM),
     "Arm.start": ("scratch", "scratch", ARM),
     "Arm.freeze": ("", "0-12", ARM),
+    "Arm.train": ("", "62-106", ARM),
+    "Arm.keep_head": (False, True, ARM),
+    "Arm.average": ({}, {"domains": [], "average": {"u-real": 1.0}}, ARM),
+    "Arm.choose": ("", "real", ARM),
+    "Arm.images": ({}, {"game": 5}, ARM),
+    "Arm.shares": ({}, {"game": 1.0}, ARM),
+    "Arm.steps": (0, 50, ARM),
+    "Arm.epochs": (None, 5, ARM),
+    "Arm.learning_rate": (None, 0.5, ARM),
     "Arm.report": (True, False, UNITS),
+    "Arm.record": (True, False, UNITS),
+    "Adapt.batchnorm": ("", "real", ARM),
+    "Adapt.images": (200, 20, ARM),
+    "Adapt.layers": ("", "0-74", ARM),
+    "Adapt.keep": (0.0, 0.5, ARM),
+    "Restyle.towards": ("", "real", ARM),
+    "Restyle.share": (0.5, 0.25, ARM),
+    "Restyle.fourier": (0.0, 0.01, ARM),
+    "Restyle.colours": (0.0, 1.0, ARM),
+    "Restyle.camera": (0.0, 1.0, ARM),
+    "Restyle.randomise": (0.0, 1.0, ARM),
     "Augment.flip": (0.5, 0.0, TRAIN),
     "Augment.hsv": ([0.015, 0.6, 0.4], [0.0, 0.0, 0.0], TRAIN),
     "Augment.scale": (0.3, 0.0, TRAIN),
@@ -220,7 +242,7 @@ def experiment(*path_and_values: Any) -> Experiment:
     for path, values in path_and_values:
         table = whole
         for part in path:
-            table[part] = table[part] or {}  # a table that is off where it is left out
+            table[part] = table.get(part) or {}  # a table that is off where it is left out
             table = table[part]
         table.update(values)
     return Experiment.model_validate(whole)

@@ -5,7 +5,7 @@ import torch
 from small_training import batch, fit, network, training
 
 from gapscope.config import Train
-from gapscope.detector.network import fingerprint, freeze, yolov3
+from gapscope.detector.network import fingerprint, freeze, freeze_layers, layers_fingerprint, yolov3
 from gapscope.training.freezing import frozen_hash, training_mode
 from gapscope.training.optimization import make_optimizer, num_parameters
 
@@ -30,10 +30,10 @@ def test_frozen_layers_end_as_they_began_even_with_weight_decay(tmp_path):
 @pytest.mark.parametrize("ema", [0.0, 0.9])
 def test_tracked_statistics_of_frozen_layers_drift_and_their_weights_do_not(tmp_path, ema):
     config, net = Train(bn="track"), frozen_network()
-    weights, everything = frozen_hash(net, 0, 74, config), fingerprint(net, 0, 74)
+    weights, everything = frozen_hash(net, range(75), config), fingerprint(net, 0, 74)
     means = net.layers[41].norm.running_mean.clone()
     trained = fit(tmp_path, net=net, bn="track", optimizer="adamw", weight_decay=0.1, ema=ema)
-    assert frozen_hash(trained.network, 0, 74, config) == weights
+    assert frozen_hash(trained.network, range(75), config) == weights
     assert fingerprint(trained.network, 0, 74) != everything
     assert not torch.equal(trained.network.layers[41].norm.running_mean, means)
 
@@ -41,15 +41,15 @@ def test_tracked_statistics_of_frozen_layers_drift_and_their_weights_do_not(tmp_
 def test_what_the_hash_covers_is_what_may_not_change():
     for bn, statistics_count in (("frozen", True), ("track", False)):
         net, config = network(), Train(bn=bn)
-        before = frozen_hash(net, 0, 74, config)
+        before = frozen_hash(net, range(75), config)
         net.layers[3].norm.running_var[0] += 1
-        assert (frozen_hash(net, 0, 74, config) != before) == statistics_count
-        now = frozen_hash(net, 0, 74, config)
+        assert (frozen_hash(net, range(75), config) != before) == statistics_count
+        now = frozen_hash(net, range(75), config)
         net.layers[3].conv.weight.data[0, 0, 0, 0] += 1
-        assert frozen_hash(net, 0, 74, config) != now
+        assert frozen_hash(net, range(75), config) != now
         net.layers[80].conv.weight.data += 1
-        after = frozen_hash(net, 0, 74, config)
-        assert after == frozen_hash(net, 0, 74, config)
+        after = frozen_hash(net, range(75), config)
+        assert after == frozen_hash(net, range(75), config)
 
 
 def test_tracking_normalizes_by_the_batch_in_frozen_layers_only_while_training():
@@ -123,3 +123,20 @@ def test_activations_below_the_frozen_edge_are_not_kept():
     assert {0, 10, 40, 70} <= all_layers
     assert {i for i in few_layers if i < 75} <= {36, 61, 74}  # what the head reads of the backbone
     assert little < 0.2 * everything
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_only_the_named_layers_change_wherever_they_are(tmp_path, ema):
+    """A block of the backbone and one of the head learn: weights, statistics and moving average of all others stay."""
+    learn = {*range(62, 75), 81}
+    net = network()
+    still = [index for index in range(107) if index not in learn]
+    freeze_layers(net, still)
+    before = {index: layers_fingerprint(net, [index]) for index in range(107)}
+    trained = fit(tmp_path, net=net, optimizer="adamw", weight_decay=0.1, ema=ema)
+    after = {index: layers_fingerprint(trained.network, [index]) for index in range(107)}
+    with_weights = {index for index in learn if len(list(net.layers[index].parameters()))}
+    assert {index for index in before if before[index] != after[index]} == with_weights
+    last = network()
+    last.load_state_dict(trained.last)
+    assert layers_fingerprint(last, still) == layers_fingerprint(trained.network, still)

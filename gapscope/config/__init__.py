@@ -8,11 +8,12 @@ from gapscope.config.experiment import Experiment
 from gapscope.config.grafts import Graft, GraftForm
 from gapscope.config.measuring import Evaluate, Probe, Record, Similarity
 from gapscope.config.tables import Name, Table
-from gapscope.config.training import NUMBERS_DO_NOT_DEPEND_ON, PAPER, Arm, Augment, Model, Train
+from gapscope.config.training import NUMBERS_DO_NOT_DEPEND_ON, PAPER, Adapt, Arm, Augment, Model, Restyle, Train
 
 __all__ = [
     "NUMBERS_DO_NOT_DEPEND_ON",
     "PAPER",
+    "Adapt",
     "Arm",
     "Augment",
     "Data",
@@ -26,6 +27,7 @@ __all__ = [
     "Name",
     "Probe",
     "Record",
+    "Restyle",
     "Similarity",
     "Split",
     "Table",

@@ -46,6 +46,29 @@ class Experiment(Table):
     def reported_arms(self) -> list[str]:
         return [name for name, arm in self.arms.items() if arm.report]
 
+    def train_of(self, arm: str) -> Train:
+        """[train] as it holds for an arm."""
+        chosen = self.arms[arm]
+        own = {"epochs": chosen.epochs, "learning_rate": chosen.learning_rate}
+        return self.train.model_copy(update={key: value for key, value in own.items() if value is not None})
+
+    def pace_of(self, arm: str) -> str | None:
+        """The arm whose number of optimizer steps an arm takes: its own unless it has a diet and no `steps`.
+
+        That is the first arm of the file that is trained, shown and has none; None if there is none.
+        """
+        one = self.arms[arm]
+        if one.steps or not one.has_diet:
+            return arm
+        return next(
+            (n for n, other in self.arms.items() if other.is_trained and other.report and not other.has_diet), None
+        )
+
+    @property
+    def recorded_arms(self) -> list[str]:
+        """Reported arms whose layers are recorded and compared."""
+        return [name for name in self.reported_arms if self.arms[name].record]
+
     @property
     def headline_classes(self) -> list[str]:
         """The classes whose mean is the headline number."""
@@ -56,7 +79,7 @@ class Experiment(Table):
         """(host, donor): those that are named, or every two reported arms of different domains, both ways."""
         if self.graft is None:
             return []
-        arms = [(name, set(self.arms[name].domains)) for name in self.reported_arms]
+        arms = [(name, set(self.arms[name].domains)) for name in self.reported_arms if self.arms[name].is_trained]
         return self.graft.pairs or [(a, b) for a, mine in arms for b, others in arms if mine != others]
 
     @property

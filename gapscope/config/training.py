@@ -17,19 +17,98 @@ class Model(Table):
     """Confidence of an untrained head; 0 leaves its biases as initialised, as the paper did."""
 
 
+def _names(value: str | list[str]) -> list[str]:
+    """One name or several, as a list; none for an empty text."""
+    return list(value) if isinstance(value, list) else [value] * bool(value)
+
+
+class Adapt(Table):
+    batchnorm: str | list[str] = ""
+    """Domain, or domains, whose training images give BatchNorm its statistics anew, without their labels: the arm is
+    not trained, but is the network of its `start`, or an average, with these."""
+    images: int = Field(200, gt=0)
+    """How many images that takes, from all these domains together, as many of each; the same ones for every seed."""
+    layers: str = ""
+    """Layers whose statistics are estimated, such as `0-74`; the others keep theirs. All when left out."""
+    keep: float = Field(0.0, ge=0, lt=1)
+    """Share of the old statistics in the new ones."""
+
+    @property
+    def domains(self) -> list[str]:
+        """Of `batchnorm`, as a list."""
+        return _names(self.batchnorm)
+
+
+class Restyle(Table):
+    """How training images of one domain are restyled; each part is off at 0, and boxes never move."""
+
+    towards: str = ""
+    """Domain whose training images lend amplitudes and colours, without their labels."""
+    share: float = Field(0.5, ge=0, le=1)
+    """Of the images that are changed, each time drawn anew."""
+    fourier: float = Field(0.0, ge=0, le=0.5)
+    """Half the side of the square of low frequencies whose amplitudes are lent, as a share of it, such as 0.01."""
+    colours: float = Field(0.0, ge=0, le=1)
+    """How far mean and spread of each channel go towards those of the image that is lent."""
+    camera: float = Field(0.0, ge=0, le=1)
+    """Strongest blur, noise and JPEG."""
+    randomise: float = Field(0.0, ge=0, le=1)
+    """Strongest random change of hue, channels and brightness."""
+
+
 class Arm(Table):
     title: str = ""
-    domains: list[str] = Field(min_length=1)
-    """The domains whose training images the arm sees."""
+    domains: list[str] = []
+    """The domains whose training images the arm sees, with their labels; none for an arm that is not trained."""
     start: str = "scratch"
     """`scratch`, `streets` (the small backbone that comes with gapscope), another arm's name, or a weights file.
 
-    Layers 0-74 are taken from it; the head always starts at random, as in the paper.
+    Layers 0-74 are taken from it; the head starts at random, as in the paper, unless `keep_head` says otherwise. An arm
+    that is not trained takes the whole network.
     """
+    keep_head: bool = False
+    """Take the head too, from an arm or from a file of the same classes."""
     freeze: str = ""
-    """Layers that stay as they are, such as `0-74`; their BatchNorm statistics too."""
+    """Layers that stay as they are, such as `0-74` or `0-36, 62`; their BatchNorm statistics too."""
+    train: str = ""
+    """The other way round: the only layers that learn, such as `62-74, 75-106`; all others are frozen."""
+    adapt: Adapt = Adapt()
+    average: dict[str, Annotated[float, Field(ge=0, le=1)]] | list[str] = {}
+    """Arms and their shares in the average of their weights, which is not trained; or two arms, of whose average
+    `choose` finds the best shares."""
+    choose: str | list[str] = ""
+    """Domain, or domains, on whose validation images the shares of two arms are chosen: by the mean over them."""
+    images: dict[str, Annotated[int, Field(gt=0)]] = {}
+    """Domain -> how many of its training images it sees, drawn by its seed, 100 among 300. All when left out."""
+    shares: dict[str, Annotated[float, Field(gt=0, le=1)]] = {}
+    """Domain -> its share of every batch, to the image; as the images come when left out."""
+    steps: int = Field(0, ge=0)
+    """Optimizer steps of the whole training. Left out (0), an arm with `images` or `shares` takes as many as the first
+    arm of the file without, and any other as many as its images make."""
+    epochs: int | None = Field(None, gt=0)
+    """In place of that of [train], as the next."""
+    learning_rate: float | None = Field(None, gt=0)
+    restyle: dict[str, Restyle] = {}
+    """Domain -> how its training images are restyled."""
     report: bool = True
     """Whether tables and figures show the arm."""
+    record: bool = True
+    """Whether layers of the arm are recorded and compared; otherwise it is only evaluated."""
+
+    @property
+    def has_diet(self) -> bool:
+        """Whether it sees its images in other numbers than they come."""
+        return bool(self.images or self.shares or self.steps)
+
+    @property
+    def chosen_on(self) -> list[str]:
+        """`choose` as a list."""
+        return _names(self.choose)
+
+    @property
+    def is_trained(self) -> bool:
+        """Otherwise its network is made from those of other arms, without a step of training."""
+        return not (self.average or self.adapt.batchnorm)
 
 
 class Augment(Table):

@@ -60,6 +60,8 @@ def batches(
     start: int = 0,
     share: tuple[int, int] = (0, 1),
     order: np.ndarray | None = None,
+    rounds: np.ndarray | None = None,
+    restyle: Callable[[Samples, int], Samples] | None = None,
 ) -> Iterator[Batch]:
     """Go once through the samples.
 
@@ -80,14 +82,18 @@ def batches(
         share: (i, k): of every batch, only the images i, i + k, ..., so that k processes divide it among them. A last
             batch of fewer than k images is left out.
         order: Positions of the samples, to serve these alone and in this order; takes the place of `shuffle`.
+        restyle: What the samples are when they are gone through for the so-manieth time; as they are if None.
+        rounds: With `order`: for each of its places what takes the place of the epoch in the image's variation.
     """
     if batch_size < 1:
         raise InputError(f"batch_size = {batch_size} - expected at least 1 image.")
     if order is None:
         order = epoch_order(len(samples), seed, epoch) if shuffle else np.arange(len(samples))
     number = num_batches(len(order), batch_size, batch_size if drop_last else share[1])
-    parts = [order[i * batch_size : (i + 1) * batch_size][share[0] :: share[1]] for i in range(start, number)]
-    pick = partial(_pick, samples, augment, seed, epoch)
+    rounds = np.full(len(order), epoch) if rounds is None else rounds
+    both = np.stack([order, rounds], axis=1)
+    parts = [both[i * batch_size : (i + 1) * batch_size][share[0] :: share[1]] for i in range(start, number)]
+    pick = partial(_pick, samples, augment, seed, restyle)
     return _ahead(pick, parts, workers) if workers else (_make(pick, part) for part in parts)
 
 
@@ -121,15 +127,23 @@ def _stacked(images: list[Tensor]) -> Tensor:
     return torch.stack(images)
 
 
-def _pick(samples: Samples, augment: Augmentation | None, seed: int, epoch: int, position: int) -> Sample:
-    return samples[position] if augment is None else augmented(samples, position, augment, seed, epoch)
+def _pick(
+    samples: Samples,
+    augment: Augmentation | None,
+    seed: int,
+    restyle: Callable[[Samples, int], Samples] | None,
+    position: int,
+    turn: int,
+) -> Sample:
+    seen = samples if restyle is None else restyle(samples, turn)
+    return seen[position] if augment is None else augmented(seen, position, augment, seed, turn)
 
 
-def _make(pick: Callable[[int], Sample], part: np.ndarray) -> Batch:
-    return collate([pick(int(position)) for position in part])
+def _make(pick: Callable[[int, int], Sample], part: np.ndarray) -> Batch:
+    return collate([pick(position, turn) for position, turn in part.tolist()])
 
 
-def _ahead(pick: Callable[[int], Sample], parts: list[np.ndarray], workers: int) -> Iterator[Batch]:
+def _ahead(pick: Callable[[int, int], Sample], parts: list[np.ndarray], workers: int) -> Iterator[Batch]:
     """Make batches in threads, a few ahead, and hand them out in order."""
     waiting: deque[Future[Batch]] = deque()
     todo = iter(parts)

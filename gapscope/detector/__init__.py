@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     )
     from gapscope.detector.decode import Detections as Detections, detect as detect
     from gapscope.detector.detect_files import collect_images as collect_images, detect_files as detect_files
-    from gapscope.detector.layers import parse_layer_range as parse_layer_range
+    from gapscope.detector.layers import parse_layer_ranges as parse_layer_ranges
     from gapscope.detector.loss import LossGains as LossGains, LossParts as LossParts, YoloLoss as YoloLoss
     from gapscope.detector.network import (
         Darknet as Darknet,
@@ -44,7 +44,7 @@ __all__ = open_room(
     __name__,
     {
         "stack": "Layer, Stack",
-        "layers": "parse_layer_range",
+        "layers": "parse_layer_ranges",
         "network_map": "BLOCKS, Block, block_of",
         "plans": "Plan, built_in_plan",
         "cfg_plan": "read_cfg",

@@ -119,18 +119,32 @@ def add_pyramid_pooling(stack: Stack) -> None:
     stack.route(stack.last, stack.last - 2, stack.last - 4, whole)
 
 
-def parse_layer_range(text: str) -> tuple[int, int]:
-    """First and last layer of a range such as "0-74", both included.
+def parse_layer_ranges(text: str) -> tuple[int, ...]:
+    """Layers of ranges with commas between them, such as "0-4, 62-74, 81", rising, each once.
 
     Raises:
-        InputError: If it is not two layer numbers in order, from 0 to 106.
+        InputError: If a part is no layer number and no range of them, from 0 to 106.
     """
-    match = re.fullmatch(r"\s*(\d+)\s*-\s*(\d+)\s*", text, flags=re.ASCII)
-    if match is None:
-        raise InputError(f"{text!r} is no range of layers - expected FIRST-LAST, such as '0-74' for the backbone.")
-    first, last = int(match[1]), int(match[2])
-    check_range(first, last)
-    return first, last
+    found: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d+)(?:\s*-\s*(\d+))?\s*", part, flags=re.ASCII)
+        if match is None:
+            raise InputError(f"{text!r} is no list of layers - expected ranges or numbers, such as '62-74, 81'.")
+        first, last = int(match[1]), int(match[2] or match[1])
+        check_range(first, last)
+        found.update(range(first, last + 1))
+    return tuple(sorted(found))
+
+
+def layer_ranges(layers: Sequence[int]) -> str:
+    """The other way round: rising layers as ranges.
+
+    >>> layer_ranges([0, 1, 2, 62, 75, 76])
+    '0-2, 62, 75-76'
+    """
+    starts = [index for index in layers if index - 1 not in layers]
+    ends = [index for index in layers if index + 1 not in layers]
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in zip(starts, ends, strict=True))
 
 
 def check_range(first: int, last: int, num_layers: int = NUM_LAYERS) -> None:

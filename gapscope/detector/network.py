@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -217,7 +217,12 @@ def freeze(network: Darknet, first: int, last: int) -> None:
         InputError: If the network has no such layers.
     """
     check_range(first, last, len(network.layers))
-    network.frozen |= frozenset(range(first, last + 1))
+    freeze_layers(network, range(first, last + 1))
+
+
+def freeze_layers(network: Darknet, layers: Iterable[int]) -> None:
+    """The same for any layers of the network, by index."""
+    network.frozen |= frozenset(layers)
     for index in network.frozen:
         network.layers[index].requires_grad_(False)
     network.train(network.training)
@@ -233,8 +238,13 @@ def fingerprint(network: Darknet, first: int = 0, last: int | None = None) -> st
     """
     last = len(network.layers) - 1 if last is None else last
     check_range(first, last, len(network.layers))
+    return layers_fingerprint(network, range(first, last + 1))
+
+
+def layers_fingerprint(network: Darknet, layers: Iterable[int]) -> str:
+    """The same over any layers of the network, in the order that is given."""
     digest = hashlib.sha256()
-    for index in range(first, last + 1):
+    for index in layers:
         for name, value in network.layers[index].state_dict().items():
             digest.update(f"{index}.{name} {value.dtype} {tuple(value.shape)}\n".encode())
             digest.update(value.detach().cpu().contiguous().numpy().tobytes())

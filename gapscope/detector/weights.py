@@ -264,6 +264,25 @@ def load_backbone(network: Darknet, path: Path | str, last: int = BACKBONE_LAST)
         copy_layers(network, read_weights(path), range(last + 1))
 
 
+def load_whole(network: Darknet, path: Path) -> None:
+    """Copy all layers, the head too, from a file of the same classes into a network of the same width.
+
+    Raises:
+        InputError: If the file cannot be read, holds other classes, lacks a layer, or a layer has another shape.
+    """
+    if file_kind(path) == "darknet":
+        load_darknet_weights(network, path)
+        return
+    file = read_weights(path)
+    if file.class_names != network.class_names:
+        raise InputError(
+            f"{path}: its head knows {', '.join(file.class_names) or 'no classes'} - expected "
+            f"{', '.join(network.class_names)}, in this order, to keep it. Set keep_head = false, or use weights of "
+            "these classes."
+        )
+    copy_layers(network, file, range(len(network.table)))
+
+
 @torch.no_grad()
 def copy_layers(network: Darknet, file: WeightsFile, layers: Iterable[int]) -> None:
     """Copy these layers' weights and batch statistics, after checking that all of them fit."""

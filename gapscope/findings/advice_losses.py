@@ -105,7 +105,8 @@ def _parts(numbers: RunNumbers) -> Found:
     results = numbers.results
     for gap in numbers.losses:
         a, b = sorted((gap.home, gap.other), key=results.arms.index)
-        by_seed = {part: values for part, values in numbers.layers.part_effects[a, b].items() if values}
+        effects = numbers.layers.part_effects.get((a, b), {})
+        by_seed = {part: values for part, values in effects.items() if values}
         if len(by_seed) < 2 or not _on_one_side(by_seed["backbone"]):
             continue
         found = {part: fmean(values) for part, values in by_seed.items()}

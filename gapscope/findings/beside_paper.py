@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from gapscope.arms import frozen_ranges, models_before
 from gapscope.findings.layer_curves import BIASED, DEBIASED, ESTIMATORS, PARTS
 from gapscope.findings.layer_findings import LayerFindings
 from gapscope.findings.paper_numbers import PAPER_TABLES
@@ -34,13 +35,18 @@ def tables_beside_paper(numbers: RunNumbers) -> list[ResultTable]:
 
 
 def paper_model(results: Results, arm: str) -> str | None:
-    """Which of the paper's models an arm was trained as: on real or synthetic domains alone, partly frozen or not."""
+    """Which of the paper's models an arm was trained as: on real or synthetic domains alone, partly frozen or not.
+
+    None of them is an arm that is made of others under comparison, or goes on with another's training.
+    """
     trained = results.experiment.arms[arm]
+    if models_before(results.experiment, arm):
+        return None
     roles = {results.experiment.domains[domain].role for domain in trained.domains}
-    if roles == {"real"} and not trained.freeze:
+    if roles == {"real"} and not frozen_ranges(trained):
         return "U-Real"
     if roles == {"synthetic"}:
-        return "F-Synthetic" if trained.freeze else "U-Synthetic"
+        return "F-Synthetic" if frozen_ranges(trained) else "U-Synthetic"
     return None
 
 

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from gapscope.arms import baseline_of, is_plain, labelled_domains
 from gapscope.findings.estimates import Estimate, mean_estimate
 from gapscope.findings.gap_parts import GapParts, gap_parts
 from gapscope.findings.headline import HeadlineScores, headline_draws, headline_map50
@@ -58,15 +59,21 @@ class Gap:
 def find_gaps(results: Results, scores: HeadlineScores) -> list[Gap]:
     """For every test domain that a reported arm was trained on: the gap of every arm that was not.
 
-    Of several arms that were, the one with the fewest domains is the one to compare with, of these the first.
+    Of several arms that were, the one with the fewest domains is the one to compare with, of these one that goes on
+    from no other model, of these the first. Arms that are remedies for another one's gap have none of their own:
+    `remedies` says how much of that they close.
     """
     found = []
+    experiment, arms = results.experiment, results.arms
+    learnt_from = {arm: labelled_domains(experiment, arm) for arm in arms}
     for domain in results.test_domains:
-        trained_on = {arm: results.experiment.arms[arm].domains for arm in results.arms}
         home = min(
-            (arm for arm in results.arms if domain in trained_on[arm]), key=lambda a: len(trained_on[a]), default=""
+            (arm for arm in arms if domain in learnt_from[arm]),
+            key=lambda arm: (len(learnt_from[arm]), not is_plain(experiment, arm)),
+            default="",
         )
-        for other in (arm for arm in results.arms if home and domain not in trained_on[arm]):
+        strangers = [arm for arm in arms if domain not in learnt_from[arm]]
+        for other in (arm for arm in strangers if home and baseline_of(experiment, arms, arm, domain) is None):
             gap = gap_between(results, scores, domain, home, other)
             if gap is not None:
                 found.append(gap)

@@ -170,7 +170,7 @@ def _columns(found: Estimate) -> dict[str, float]:
 def statistics_table(results: Results, number: int, size: int | None) -> ResultTable:
     """Tables 3 and 4: the layers' activations at one recorded size; empty where there is none."""
     rows, numbers = [], []
-    for run in results.runs():
+    for run in results.recorded_runs():
         recording = None if size is None else results.statistics.get((run, size))
         if recording is None:
             continue

@@ -12,7 +12,7 @@ from gapscope.findings.domain_file import DomainSummary
 from gapscope.findings.environment_file import RunEnvironment
 from gapscope.findings.evaluation_file import EvaluationFile
 from gapscope.findings.separability_file import SeparabilityFile
-from gapscope.findings.training_files import TrainingRecord
+from gapscope.findings.training_files import TrainingRecord, TrainingSummary
 from gapscope.grafting.result import GraftResult
 from gapscope.run_folder import RunFolder, RunName
 from gapscope.showing import html_table
@@ -80,13 +80,22 @@ class Results:
         return self.experiment.reported_arms
 
     @property
+    def recorded_arms(self) -> list[str]:
+        """Those whose layers are recorded and compared."""
+        return self.experiment.recorded_arms
+
+    @property
     def pairs(self) -> list[tuple[str, str]]:
-        """All pairs of reported arms, in order: (1, 2), (1, 3), (2, 3), ..."""
-        return list(combinations(self.arms, 2))
+        """All pairs of arms whose layers are compared, in order: (1, 2), (1, 3), (2, 3), ..."""
+        return list(combinations(self.recorded_arms, 2))
 
     def runs(self, *arms: str) -> list[RunName]:
         """Every seed of these arms, arm after arm; of all reported arms if none is named."""
         return [RunName(arm, seed) for arm in arms or self.arms for seed in self.seeds]
+
+    def recorded_runs(self) -> list[RunName]:
+        """Every seed of the arms whose layers are recorded."""
+        return [RunName(arm, seed) for arm in self.recorded_arms for seed in self.seeds]
 
     def run_pairs(self, a: str, b: str) -> list[tuple[RunName, RunName]]:
         """Two arms seed by seed."""
@@ -96,6 +105,11 @@ class Results:
         """An arm's evaluations on a domain, one per seed that has one."""
         found = (self.evaluations.get((run, domain)) for run in self.runs(arm))
         return [evaluation for evaluation in found if evaluation is not None]
+
+    def summaries_of(self, arm: str) -> list[TrainingSummary]:
+        """What an arm's finished trainings have left, one per seed."""
+        found = (self.trainings.get(run) for run in self.runs(arm))
+        return [one.summary for one in found if one is not None and one.summary is not None]
 
     def evaluated_arms(self, domain: str) -> list[str]:
         """Reported arms that have been evaluated on a domain, with some seed."""

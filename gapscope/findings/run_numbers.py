@@ -7,6 +7,7 @@ from gapscope.findings.arm_numbers import ArmNumbers, arm_numbers
 from gapscope.findings.gaps import Gap, find_gaps
 from gapscope.findings.headline import HeadlineScores, scores_of
 from gapscope.findings.layer_findings import LayerFindings, layer_findings
+from gapscope.findings.remedies import Remedy, find_remedies
 from gapscope.findings.results import Results
 
 
@@ -19,6 +20,8 @@ class RunNumbers:
     arms: Mapping[tuple[str, str], ArmNumbers]
     """By arm and domain, those that have been evaluated."""
     gaps: Sequence[Gap]
+    remedies: Sequence[Remedy]
+    """What has been tried against them, gap by gap, what regains most first."""
     by_probe: Mapping[str, LayerFindings]
     """By domain whose test images the networks looked at, the one that the run is about first."""
 
@@ -46,4 +49,6 @@ def run_numbers(results: Results) -> RunNumbers:
     """
     scores = scores_of(results)
     by_probe = {domain: layer_findings(results.seen_at(domain)) for domain in results.probes}
-    return RunNumbers(results, scores, arm_numbers(results), find_gaps(results, scores), by_probe)
+    gaps = find_gaps(results, scores)
+    remedies = find_remedies(results, scores, gaps)
+    return RunNumbers(results, scores, arm_numbers(results), gaps, remedies, by_probe)

@@ -8,10 +8,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from gapscope.arms import frozen_ranges
 from gapscope.findings.gap_sentences import by_seed, gap_sentence, made_of
 from gapscope.findings.layer_curves import PairCurve, ranges
 from gapscope.findings.layer_differences import RULES
 from gapscope.findings.layer_findings import ArmPair, LayerFindings
+from gapscope.findings.remedy_sentences import remedy_sentence
 from gapscope.findings.results import Results
 from gapscope.findings.run_numbers import RunNumbers
 
@@ -31,6 +33,7 @@ def verdict(numbers: RunNumbers) -> dict[str, list[str]]:
     answers = {
         "How big is the gap?": [gap_sentence(results, numbers.scores, gap) for gap in numbers.gaps],
         "What is it made of?": [sentence for gap in numbers.gaps for sentence in made_of(results, gap)],
+        "What closes it?": [remedy_sentence(results, remedy) for remedy in numbers.remedies],
         "Where in the network is it?": [*_where(layers), *_how_layers_count(layers), *_effects(layers)],
         "Did frozen layers stay frozen?": list(_frozen(results)),
     }
@@ -107,7 +110,7 @@ def _effects(layers: LayerFindings) -> Iterator[str]:
 
 def _frozen(results: Results) -> Iterator[str]:
     for arm in results.arms:
-        layers = results.experiment.arms[arm].freeze
+        layers = frozen_ranges(results.experiment.arms[arm])
         found = (training.summary for run, training in results.trainings.items() if run.arm == arm)
         kept = [not summary.frozen_part_changed for summary in found if summary and summary.frozen_hash_before]
         if layers and kept and all(kept):

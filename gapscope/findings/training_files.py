@@ -1,7 +1,7 @@
 """What do a training's `summary.json` and `metrics.jsonl` hold?"""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 EpochLine = Mapping[str, float | None]
@@ -30,6 +30,21 @@ class TrainingSummary:
     frozen_hash_covers: str | None = None
     devices: int = 1
     precision: str = "32"
+    images: Mapping[str, int] = field(default_factory=dict)
+    """Domain -> training images, with labels; empty in files of before there were diets."""
+    steps: int = 0
+    """Optimizer steps; 0 in such files."""
+    learning_rate: float | None = None
+    trained: bool = True
+    """Otherwise its network was made of those of other arms."""
+    unlabelled_images: Mapping[str, int] = field(default_factory=dict)
+    """By domain: training images that it saw without their labels."""
+    average: Mapping[str, float] = field(default_factory=dict)
+    """By arm: its share, if it is an average of several."""
+    path: Sequence[Mapping[str, Mapping[str, float]]] = ()
+    """Where shares were chosen: those that were tried (`shares`), and what came of each (`val_map50`, by domain)."""
+    chosen_on: Sequence[str] = ()
+    """The domains on whose validation images they were chosen."""
 
     @property
     def frozen_part_changed(self) -> bool:

@@ -18,6 +18,12 @@ class TrainingRow:
 
     run: RunName
     title: str
+    domains: str
+    """Those that it was trained on; `none` for an arm that is made of others."""
+    start: str
+    """Where its weights are from."""
+    images: str
+    """How many it was trained on, or saw without labels."""
     summary: TrainingSummary | None
     """None while it is not finished."""
     epochs: int
@@ -60,9 +66,12 @@ def _row(results: Results, run: RunName, training: TrainingRecord) -> TrainingRo
     return TrainingRow(
         run=run,
         title=results.run_title(run),
+        domains=", ".join(results.experiment.arms[run.arm].domains) or "none",
+        start=_start(results, run.arm, summary),
+        images=_images(summary),
         summary=summary,
         epochs=summary.epochs if summary else begun,
-        most_epochs=results.experiment.train.epochs,
+        most_epochs=results.experiment.train_of(run.arm).epochs if results.experiment.arms[run.arm].is_trained else 0,
         state=_state(results, summary),
         best_epoch=best_epoch,
         best_val_map50=best,
@@ -89,9 +98,29 @@ def _best(training: TrainingRecord) -> tuple[int | None, float | None]:
     return (int(best[1] or 0), best[0]) if best else (None, None)
 
 
+def _start(results: Results, arm: str, summary: TrainingSummary | None) -> str:
+    """Where an arm's weights are from; an average names its arms with the shares that it has, as far as known."""
+    shares = summary.average if summary else {}
+    if shares:
+        return " + ".join(f"{share:.0%} {one}" for one, share in shares.items())
+    settings = results.experiment.arms[arm]
+    return ", ".join(settings.average) or settings.start
+
+
+def _images(summary: TrainingSummary | None) -> str:
+    if summary is None:
+        return ""
+    if summary.trained:
+        return f"{summary.train_images}"
+    seen = ", ".join(f"{count} of {domain}" for domain, count in summary.unlabelled_images.items())
+    return f"{seen}, without labels" if seen else "none"
+
+
 def _state(results: Results, summary: TrainingSummary | None) -> str:
     if summary is None:
         return "not finished: still running, or interrupted"
+    if not summary.trained:
+        return "made without training"
     if summary.stopped_early:
         return f"stopped early: no better for {number_of(results.experiment.train.patience, 'epoch')}"
     return "went through all epochs"

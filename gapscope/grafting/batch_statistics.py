@@ -4,7 +4,7 @@ A layer that was put into another network gets other inputs than those its batch
 graft may be asked twice: with the statistics its layers brought along, and with those of its own maps.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import deepcopy
 
 import torch
@@ -21,7 +21,9 @@ Statistics = Mapping[Recipe, tuple[Tensor, Tensor]]
 
 
 @torch.no_grad()
-def estimate_statistics(network: Darknet, images: Tensor | Sequence[Tensor]) -> Darknet:
+def estimate_statistics(
+    network: Darknet, images: Tensor | Sequence[Tensor], layers: Collection[int] | None = None, keep: float = 0.0
+) -> Darknet:
     """The network with the mean and variance of its own maps over all these images as batch statistics.
 
     Layer by layer in order: a layer's maps come from layers that have their new statistics already. Both are taken in
@@ -31,16 +33,20 @@ def estimate_statistics(network: Darknet, images: Tensor | Sequence[Tensor]) -> 
         network: Is copied; the copy is in its mode.
         images: (n, 3, h, w) RGB, bytes or float values in 0..1, or a list of such batches. All maps of the layers that
             are still to be read are held at once.
+        layers: Whose statistics are estimated; the others keep theirs. All by default.
+        keep: Share of the old mean and variance in the new ones, from 0 to 1.
 
     Raises:
         InputError: There is no image, or the images do not fit the network.
 
     Source:
-        Li et al. 2016, arXiv:1603.04779 (AdaBN), with exact statistics in place of running ones.
+        Li et al. 2016, arXiv:1603.04779 (AdaBN), with exact statistics in place of running ones; mixed with the old
+        ones as in Schneider et al. 2020, arXiv:2006.16971.
     """
     estimated = deepcopy(network).eval()
     recipe = (0,) * len(network.table)
-    found = recipe_statistics([estimated], [recipe], [images] if isinstance(images, Tensor) else images)
+    batches = [images] if isinstance(images, Tensor) else images
+    found = recipe_statistics([estimated], [recipe], batches, layers, keep)
     for beginning, (mean, variance) in found.items():
         norm = normalization(estimated, len(beginning) - 1)
         assert norm.running_mean is not None and norm.running_var is not None
@@ -51,12 +57,20 @@ def estimate_statistics(network: Darknet, images: Tensor | Sequence[Tensor]) -> 
 
 
 @torch.no_grad()
-def recipe_statistics(networks: Sequence[Darknet], recipes: Iterable[Recipe], images: Sequence[Tensor]) -> Statistics:
+def recipe_statistics(
+    networks: Sequence[Darknet],
+    recipes: Iterable[Recipe],
+    images: Sequence[Tensor],
+    layers: Collection[int] | None = None,
+    keep: float = 0.0,
+) -> Statistics:
     """The statistics of every normalized layer of all recipes, those of shared beginnings once.
 
     Args:
         networks: What the recipes number, in evaluation mode.
         images: Batches, as `estimate_statistics` takes them, on the networks' device.
+        layers: Those that are estimated; all by default.
+        keep: Share of a layer's own statistics in what is found, from 0 to 1.
     """
     batches = [as_input(one) for one in images]
     if not sum(len(one) for one in batches):
@@ -68,10 +82,11 @@ def recipe_statistics(networks: Sequence[Darknet], recipes: Iterable[Recipe], im
     def compute(beginning: Recipe, inputs: list[list[Tensor]]) -> list[Tensor]:
         network, index = networks[beginning[-1]], len(beginning) - 1
         module = network.layers[index]
-        if not isinstance(module, Convolution) or module.norm is None:
+        estimated = layers is None or index in layers
+        if not isinstance(module, Convolution) or module.norm is None or not estimated:
             return [network.run_layer(index, *one) for one in zip(*inputs, strict=True)]
         maps = [module.conv(one) for one in inputs[0]]
-        found[beginning] = mean_and_variance(maps)
+        found[beginning] = mixed(module.norm, mean_and_variance(maps), keep)
         return [normalized(module, one, found[beginning]) for one in maps]
 
     for _ in walk(networks[0], recipes, batches, compute):
@@ -87,6 +102,15 @@ def mean_and_variance(maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     squares = sum((one.double() - mean[:, None, None]).square().sum((0, 2, 3)) for one in maps)
     assert isinstance(squares, Tensor)
     return mean.float(), (squares / count).float()
+
+
+def mixed(norm: torch.nn.BatchNorm2d, found: tuple[Tensor, Tensor], keep: float) -> tuple[Tensor, Tensor]:
+    """Mean and variance (c,) of which this share is the layer's own; with 0 those that were found, bit for bit."""
+    if not keep:
+        return found
+    assert norm.running_mean is not None and norm.running_var is not None
+    mean, variance = found
+    return torch.lerp(mean, norm.running_mean, keep), torch.lerp(variance, norm.running_var, keep)
 
 
 def normalized(module: Convolution, maps: Tensor, statistics: tuple[Tensor, Tensor]) -> Tensor:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from gapscope.detector.layers import BACKBONE_LAST, NUM_LAYERS, YOLO_LAYERS, check_range
+from gapscope.detector.layers import BACKBONE_LAST, NUM_LAYERS, YOLO_LAYERS, check_range, layer_ranges
 from gapscope.detector.network_map import BLOCKS
 from gapscope.detector.plans import Plan
 from gapscope.errors import InputError
@@ -31,9 +31,7 @@ class Part:
     @property
     def ranges(self) -> str:
         """`0-4, 62`."""
-        starts = [i for i in self.layers if i - 1 not in self.layers]
-        ends = [i for i in self.layers if i + 1 not in self.layers]
-        return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in zip(starts, ends, strict=True))
+        return layer_ranges(self.layers)
 
 
 def layers_named(layers: Layers, network: Named) -> tuple[int, ...]:

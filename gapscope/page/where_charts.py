@@ -33,7 +33,7 @@ def where_data(numbers: RunNumbers, most_maps: int = MOST_MAPS) -> dict[str, Any
         numbers: Of the run.
         most_maps: How many maps are sent with all their cells; the others are named only.
     """
-    results, runs = numbers.results, numbers.results.runs()
+    results, runs = numbers.results, numbers.results.recorded_runs()
     found = [numbers.by_probe[domain] for domain in results.probes]
     measures = sorted(dict.fromkeys(name for one in found for name in one.measures), key=lambda name: name != DEBIASED)
     return {

@@ -81,7 +81,7 @@ def curves_caption(results: Results, seeds: Sequence[int], grid: xr.Dataset, siz
     return (
         f"Similarity of same-index layers of networks trained with {seed_words(seeds)}, over "
         f"{images_words(results, grid, size)}: {ESTIMATOR_WORDS[estimator]}. Bands around the lines: {INTERVAL_WORDS}"
-        f"{draws_words(grid)}. Floor (dark grey): {floor_words(grid)}. {ceiling_words(results, results.arms)} "
+        f"{draws_words(grid)}. Floor (dark grey): {floor_words(grid)}. {ceiling_words(results, results.recorded_arms)} "
         f"{MAP_WORDS}"
     )
 

@@ -32,7 +32,7 @@ class Heatmap:
 def heatmaps(results: Results) -> list[Heatmap]:
     """Figures 3 (the first arm with itself), 4-6 (the first three pairs) and 7 (the first pair at a second size)."""
     seed, first = results.seeds[0], results.sizes[0]
-    plan = [Heatmap(3, RunName(results.arms[0], seed), RunName(results.arms[0], seed), first)] if results.arms else []
+    plan = [Heatmap(3, RunName(arm, seed), RunName(arm, seed), first) for arm in results.recorded_arms[:1]]
     for number, (a, b) in zip((4, 5, 6), results.pairs[:3], strict=False):
         plan.append(Heatmap(number, RunName(a, seed), RunName(b, seed), first))
     for (a, b), second in zip(results.pairs[:1], results.sizes[1:], strict=False):

@@ -68,7 +68,7 @@ def recorded_networks(run: Run, size: int, *, draws: bool = True, progress: Prog
         InputError: If a recording is broken.
     """
     results = run.results
-    names = results.runs()
+    names = results.recorded_runs()
     paths = [_path(run, name, size) for name in names]
     if not all(path.is_file() for path in paths):
         return None

@@ -125,7 +125,9 @@ class Held:
 
 def held(run: Run, size: int, found: Recorded | None) -> list[Held]:
     """Each statement of `STATEMENTS` in one run; empty where the networks have other layers or nothing is compared."""
-    first, *others = run.results.arms
+    if not run.results.recorded_arms:
+        return []
+    first, *others = run.results.recorded_arms
     curves = [curve for other in others if (curve := run_curve(run, (first, other), size)) is not None]
     if not curves or not is_yolov3(curves[0].layers):
         return []

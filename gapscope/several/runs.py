@@ -162,17 +162,17 @@ class StageProgress:
 
 def stages_of(results: Results) -> list[StageProgress]:
     """Of every stage that the page reads, in order."""
-    experiment, sizes = results.experiment, len(results.sizes)
+    experiment = results.experiment
     names, shown = results.runs(*experiment.arms), results.runs()
     pairs = [both for pair in results.pairs for both in results.run_pairs(*pair)]
     trained = [name for name in names if name in results.trainings and results.trainings[name].summary]
     scored = [(name, domain) for name in shown for domain in results.test_domains]
-    recorded = [(name, size) for name in shown for size in results.sizes]
+    recorded = [(name, size) for name in results.recorded_runs() for size in results.sizes]
     compared = [(*pair, size) for pair in pairs for size in results.sizes]
     return [
         StageProgress("data", len(results.summaries), len(experiment.domains)),
         StageProgress("train", len(trained), len(names)),
         StageProgress("evaluate", sum(one in results.evaluations for one in scored), len(scored)),
-        StageProgress("record", sum(one in results.statistics for one in recorded), len(shown) * sizes),
-        StageProgress("compare", sum(one in results.grids for one in compared), len(pairs) * sizes),
+        StageProgress("record", sum(one in results.statistics for one in recorded), len(recorded)),
+        StageProgress("compare", sum(one in results.grids for one in compared), len(compared)),
     ]

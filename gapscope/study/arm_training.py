@@ -4,16 +4,17 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 
+from gapscope.arms import frozen_layers, frozen_ranges
 from gapscope.data.augment import Augmentation
-from gapscope.data.batches import Batch, batches, num_batches
+from gapscope.data.batches import Batch, batches
 from gapscope.data.samples import Samples
 from gapscope.data.table import AnnotationTable
-from gapscope.detector.layers import parse_layer_range
-from gapscope.detector.network import YOLOv3, freeze, yolov3
-from gapscope.detector.weights import load_backbone, save_weights
+from gapscope.detector.network import YOLOv3, freeze_layers, yolov3
+from gapscope.detector.weights import load_backbone, load_whole, save_weights
 from gapscope.errors import InputError
 from gapscope.evaluation.evaluate import evaluate
 from gapscope.files import hash_file, read_text, write_json
@@ -21,7 +22,7 @@ from gapscope.intact import check_intact, remedy
 from gapscope.leftovers import remove_left_files
 from gapscope.progress import Progress
 from gapscope.run_folder import RunFolder, RunName
-from gapscope.study.domain_files import load_domain, load_split
+from gapscope.study.diets import Diet, diet_of, samples_of, split_table
 from gapscope.study.study import Study, weights_file
 from gapscope.study.units import UnitKeys
 from gapscope.training.freezing import frozen_hash
@@ -48,25 +49,25 @@ def train_run(study: Study, keys: UnitKeys, *, run: RunName) -> None:
 
 def train_arm(fabric: Fabric, report: Progress, study: Study, keys: UnitKeys, run: RunName) -> None:
     """Train in this process, alone or as one of several; the first one writes."""
-    experiment, arm, config = study.experiment, study.experiment.arms[run.arm], study.experiment.train
+    experiment, arm, config = study.experiment, study.experiment.arms[run.arm], study.experiment.train_of(run.arm)
     here = study.folder.training(run)
     network = start_network(study, run)
-    frozen = parse_layer_range(arm.freeze) if arm.freeze else None
-    if frozen:
-        freeze(network, *frozen)
+    frozen = np.flatnonzero(frozen_layers(frozen_ranges(arm))).tolist()
+    freeze_layers(network, frozen)
     if not num_parameters(network)[1]:
         raise InputError(
-            f"[arms.{run.arm}] freeze = '{arm.freeze}' leaves no layer that learns. Freeze fewer, as in '0-74'."
+            f"[arms.{run.arm}] freeze = '{frozen_ranges(arm)}' leaves no layer that learns. Freeze fewer, as in '0-74'."
         )
-    frozen_before = frozen_hash(network, *frozen, config) if frozen else None
-    samples = arm_samples(study, run.arm, "train")
-    validation = arm_samples(study, run.arm, "val")
+    frozen_before = frozen_hash(network, frozen, config) if frozen else None
+    diet = diet_of(study, run, fabric.world_size)
+    validation = validation_samples(study, run.arm)
     augment = Augmentation(**config.augment.model_dump())
     rule = experiment.evaluate.model_copy(update={"rule": "coco", "multi_label": False})
 
     def epoch_batches(epoch: int, start: int) -> Iterator[Batch]:
+        order, rounds = diet.order(run.seed, epoch)
         return batches(
-            samples,
+            diet.samples,
             config.batch_size,
             seed=run.seed,
             epoch=epoch,
@@ -75,6 +76,9 @@ def train_arm(fabric: Fabric, report: Progress, study: Study, keys: UnitKeys, ru
             workers=config.workers,
             start=start,
             share=(fabric.global_rank, fabric.world_size),
+            order=order,
+            rounds=rounds,
+            restyle=diet.restyle,
         )
 
     def validate(candidate: YOLOv3) -> float:
@@ -89,7 +93,7 @@ def train_arm(fabric: Fabric, report: Progress, study: Study, keys: UnitKeys, ru
             fabric,
             network,
             epoch_batches,
-            num_batches(len(samples), config.batch_size, fabric.world_size),
+            diet.batches,
             validate,
             config,
             folder=here,
@@ -102,8 +106,8 @@ def train_arm(fabric: Fabric, report: Progress, study: Study, keys: UnitKeys, ru
         trained = training.run()
     if fabric.is_global_zero:
         keep(study, keys.now, run, trained)
-        hashes = (frozen_before, frozen_hash(trained.network, *frozen, config) if frozen else None)
-        summary = training_summary(study, run, trained, len(samples), hashes, fabric)
+        hashes = (frozen_before, frozen_hash(trained.network, frozen, config) if frozen else None)
+        summary = training_summary(study, run, trained, diet, hashes, fabric)
         write_json(study.folder.training_summary(run), summary)
         training.keep_end()
 
@@ -126,17 +130,24 @@ def keep(study: Study, key: str, run: RunName, trained: Trained) -> None:
 
 
 def start_network(study: Study, run: RunName) -> YOLOv3:
-    """The network as training finds it: the head at random (by the seed), the backbone from where the arm starts."""
+    """The network as training finds it: the head at random (by the seed) unless it is kept, the backbone from where the
+    arm starts.
+
+    Raises:
+        InputError: A weights file holds other layers than the study's network, or other classes than a kept head's.
+    """
     experiment, start = study.experiment, study.experiment.arms[run.arm].start
     model = experiment.model
     generator = torch.Generator().manual_seed(run.seed)
     network = yolov3(experiment.data.classes, model.width, model.anchor_scale, generator, model.prior or None)
     if start == "scratch":
         return network
-    if start in experiment.arms:
-        load_backbone(network, study.folder.weights(RunName(start, run.seed)))
-        return network
-    load_backbone(network, weights_file(start))
+    is_arm = start in experiment.arms
+    path = study.folder.weights(RunName(start, run.seed)) if is_arm else weights_file(start)
+    if experiment.arms[run.arm].keep_head:
+        load_whole(network, path)
+    else:
+        load_backbone(network, path)
     return network
 
 
@@ -159,12 +170,12 @@ def training_summary(
     study: Study,
     run: RunName,
     trained: Trained,
-    num_images: int,
+    diet: Diet,
     frozen: tuple[str | None, str | None],
     fabric: Fabric,
 ) -> dict[str, Any]:
     """What `arms/<arm>/seed<k>/summary.json` holds."""
-    arm, config = study.experiment.arms[run.arm], study.experiment.train
+    arm, config = study.experiment.arms[run.arm], study.experiment.train_of(run.arm)
     learnable, free = num_parameters(trained.network)
     covers = "weights and batch statistics" if config.bn == "frozen" else "weights; batch statistics follow the images"
     return {
@@ -173,17 +184,21 @@ def training_summary(
         "seed": run.seed,
         "domains": arm.domains,
         "start": arm.start,
-        "freeze": arm.freeze,
+        "freeze": frozen_ranges(arm),
         "epochs": trained.epochs,
         "best_epoch": trained.best_epoch,
         "best_val_map50": trained.best_map50,
         "stopped_early": trained.stopped_early,
-        "train_images": num_images,
+        "train_images": sum(diet.counts.values()),
+        "images": diet.counts,
+        "shares": arm.shares,
+        "steps": trained.epochs * -(-diet.batches // config.accumulate),
+        "learning_rate": config.learning_rate,
         "parameters": learnable,
         "trainable_parameters": free,
         "frozen_hash_before": frozen[0],
         "frozen_hash_after": frozen[1],
-        "frozen_hash_covers": covers if arm.freeze else None,
+        "frozen_hash_covers": covers if frozen_ranges(arm) else None,
         "weights_sha256": hash_file(study.folder.weights(run)),
         "seconds": round(trained.seconds, 1),
         "device": study.device,
@@ -192,12 +207,7 @@ def training_summary(
     }
 
 
-def arm_samples(study: Study, name: str, split: str) -> Samples:
-    """The images of one split of all domains that an arm is trained on."""
-    experiment, size = study.experiment, study.experiment.data.image_size
-    parts = []
-    for domain in experiment.arms[name].domains:
-        table = load_domain(domain, experiment.domains[domain], study.folder, study.data_root)
-        parts.append(table.select(load_split(table, domain, split, study.folder)))
-    cache = study.image_cache or experiment.data.cache == "memory"
-    return Samples(AnnotationTable.joined(parts), size=size, cache=cache)
+def validation_samples(study: Study, name: str) -> Samples:
+    """The validation images of all domains that an arm is trained on."""
+    tables = [split_table(study, domain, "val") for domain in study.experiment.arms[name].domains]
+    return samples_of(study, AnnotationTable.joined(tables))

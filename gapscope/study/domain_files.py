@@ -33,6 +33,8 @@ from gapscope.study.probe import write_probe
 
 PARTS = {"training": ("train", "val"), "test": ("test",)}
 """What of a domain is read apart from the rest: the splits that trainings read, and those that are measured on."""
+IMAGES = "images"
+"""The training images without their labels, for arms that adapt to them."""
 LEFT_OUT = "left_out.jsonl"
 """In a domain's folder: broken rows and images that were left out, one a line."""
 
@@ -72,6 +74,7 @@ def write_domain_files(
     summary["files_sha256"] = look.files_sha256
     hashes_of_parts = {part: part_hash(table, prepared.splits, look, part) for part in PARTS}
     summary["parts_sha256"] = hashes_of_parts | scored_hash(table, prepared.splits, hashes_of_parts["test"])
+    summary["parts_sha256"][IMAGES] = images_hash(table, prepared.splits, look)
     summary["leaks"]["overlaps"] = [overlap.as_dict() for overlap in overlaps(parts)]
     if name == experiment.probe.domain:
         write_probe(experiment, name, table, prepared.splits["test"], folder)
@@ -99,6 +102,12 @@ def scored_hash(table: AnnotationTable, splits: Splits, test: str) -> dict[str, 
     """`scored`: what scores go by, the test part and the areas that its labels state; nothing where they state none."""
     areas = table.select(splits["test"]).stated_area
     return {} if np.isnan(areas).all() else {"scored": hash_value([test, hashlib.sha256(areas.tobytes()).hexdigest()])}
+
+
+def images_hash(table: AnnotationTable, splits: Splits, look: FirstLook) -> str:
+    """SHA-256 (hex) of names and bytes of the training images in their order; labels have no part in it."""
+    train = splits["train"].tolist()
+    return hash_value([[str(table.paths[image]), look.contents[image].hex()] for image in train])
 
 
 def data_parts(folder: RunFolder, name: str, *, is_probe: bool) -> dict[str, str]:

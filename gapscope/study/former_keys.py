@@ -59,7 +59,7 @@ def former_key(stage: str, version: int, made_from: MadeFrom, formerly: Any, nee
 
 def _was_there(field: str) -> bool:
     table, _, key = field.partition(".")
-    return key in KEYS[table].split()
+    return key in KEYS.get(table, "").split()
 
 
 def _values(table: Table, without: set[str] | None = None) -> dict[str, Any]:
@@ -81,7 +81,10 @@ def data(experiment: Experiment, domain: Domain, source: Any, named: Any, *, is_
 
 
 def training(experiment: Experiment, arm: str, seed: int, start: str) -> Any:
-    """Of an arm that starts from an arm, from weights of this hash, or from scratch."""
+    """Of an arm that starts from an arm, from weights of this hash, or from scratch; None for one that is trained by
+    settings of its own, of which there were none."""
+    if experiment.train_of(arm) != experiment.train:
+        return None
     plan = experiment.arms[arm]
     validation = {key: getattr(experiment.evaluate, key) for key in ("confidence", "nms_iou", "headline")}
     train, data = _values(experiment.train, NOT_DECIDING), _values(experiment.data, {"cache", "cache_folder"})

@@ -54,6 +54,9 @@ def settings_of(table: Table, place: str, without: Collection[str] = ()) -> dict
         name, value = f"{place} {key}".lstrip(), getattr(table, key)
         if isinstance(value, Table):
             found |= {f"{name}.{inner}": part for inner, part in settings_of(value, "").items()}
+        elif isinstance(value, dict) and any(isinstance(inner, Table) for inner in value.values()):
+            tables = ((own, inner) for own, table in value.items() for inner in settings_of(table, "").items())
+            found |= {f"{name}.{own}.{key}": part for own, (key, part) in tables}
         else:
             value, owner = to_jsonable_python(value), type(table).__name__
             found[name] = Part(value, neutral_value(field), f"{owner}.{key}")

@@ -53,14 +53,14 @@ def plan(study: Study, units: Sequence[Unit], *, by_times: bool = False) -> list
         by_times: See `ledger`.
     """
     found = ledger(units, study.folder, by_times=by_times)
-    took: dict[str, list[float]] = defaultdict(list)
+    took: dict[tuple[str, bool], list[float]] = defaultdict(list)
     for one in found.values():
         if one.record is not None:
-            took[one.unit.stage].append(_seconds(one.record))
+            took[one.unit.stage, one.unit.is_quick].append(_seconds(one.record))
     todo: dict[str, Todo] = {}
     for one in found.values():
         if not one.done:
-            todo[one.unit.name] = _todo(one, study, todo, took[one.unit.stage])
+            todo[one.unit.name] = _todo(one, study, todo, took[one.unit.stage, one.unit.is_quick])
     return list(todo.values())
 
 
@@ -155,7 +155,7 @@ def _goes_on_from(one: Standing, study: Study) -> int | None:
     rows = read_epochs(study.folder.metrics(unit.run))
     if not rows:
         return None
-    config, last = study.experiment.train, int(rows[-1]["epoch"])
+    config, last = study.experiment.train_of(unit.run.arm), int(rows[-1]["epoch"])
     at = Reached(epoch=last, history=rows)
     if last == then["[train] epochs"] and last % config.validate_every:  # kept as it was before that validation
         at = Reached(epoch=last - 1, history=rows[:-1], running=EpochSums(batches=1))

@@ -8,13 +8,14 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
+from gapscope.arms import arms_before, images_without_labels, statistics_domains
 from gapscope.config import NUMBERS_DO_NOT_DEPEND_ON, Experiment
 from gapscope.data.label_maps import label_map
 from gapscope.data.splits import SPLITS
 from gapscope.files import hash_file
 from gapscope.run_folder import RunName
-from gapscope.study import arm_training, former_keys, work
-from gapscope.study.domain_files import LEFT_OUT, data_left, data_parts
+from gapscope.study import arm_training, diets, former_keys, made_arms, work
+from gapscope.study.domain_files import IMAGES, LEFT_OUT, data_left, data_parts
 from gapscope.study.domains import check_roots, domain_root, files_fingerprint
 from gapscope.study.graft_units import graft_units
 from gapscope.study.made_from import Part, all_settings, settings_of
@@ -29,6 +30,9 @@ READERS, FILES = "version of the readers", "its files"
 
 ONLY_SHOWN = {"title", "source"}
 """Keys of a domain that only pages and figures show, which take them from the experiment."""
+
+NOT_IN_TRAINING = {"title", "report", "record", "start", "epochs", "learning_rate"}
+"""Keys of an arm on which its weights do not depend, or that are looked at apart."""
 
 NOT_IN_VALIDATION = {"rule", "multi_label", "operating_confidence", "bootstraps", "domains"}
 """Keys of [evaluate] on which the choice of the best epoch does not depend."""
@@ -58,9 +62,9 @@ def units_of(study: Study) -> list[Unit]:
     return [*units, report_unit(study, units)]
 
 
-def runs_of(experiment: Experiment, *, reported: bool = False) -> Iterator[RunName]:
-    """Every arm with every seed."""
-    for arm in experiment.reported_arms if reported else experiment.arms:
+def runs_of(experiment: Experiment, *, recorded: bool = False) -> Iterator[RunName]:
+    """Every arm with every seed, or those whose layers are recorded."""
+    for arm in experiment.recorded_arms if recorded else experiment.arms:
         for seed in experiment.seeds:
             yield RunName(arm, seed)
 
@@ -111,15 +115,20 @@ def train_units(study: Study) -> Iterator[Unit]:
     ends_by = frozenset({"[train] patience", "[train] epochs"} if constant else {"[train] patience"})
     for run in runs_of(experiment):
         arm = experiment.arms[run.arm]
-        needs = [f"data/{domain}" for domain in arm.domains]
+        if not arm.is_trained:
+            yield made_unit(study, run)
+            continue
+        read = [f"data/{domain}" for domain in (*arm.domains, *diets.domains_of_pace(experiment, run.arm))]
+        lent = [f"data/{domain}" for domain in images_without_labels(arm) if f"data/{domain}" not in read]
+        needs = [*read, *lent]
         start: str = arm.start
         if start in experiment.arms:
             needs.append(training_unit(RunName(start, run.seed)))
         elif start != "scratch":
             start = hash_file(weights_file(arm.start))
-        made_from = settings_of(arm, f"[arms.{run.arm}]", {"title", "report", "start"})
+        made_from = settings_of(arm, f"[arms.{run.arm}]", NOT_IN_TRAINING)
         made_from |= {f"[arms.{run.arm}] start": Part(start), "seed": Part(run.seed)}
-        made_from |= settings_of(experiment.train, "[train]", NUMBERS_DO_NOT_DEPEND_ON)
+        made_from |= settings_of(experiment.train_of(run.arm), "[train]", NUMBERS_DO_NOT_DEPEND_ON)
         made_from |= settings_of(experiment.model, "[model]")
         made_from |= settings_of(experiment.data, "[data]", {"cache", "cache_folder"})
         made_from |= settings_of(experiment.evaluate, "[evaluate]", NOT_IN_VALIDATION)
@@ -131,12 +140,39 @@ def train_units(study: Study) -> Iterator[Unit]:
             (folder.weights(run), folder.metrics(run), folder.training_summary(run)),
             partial(arm_training.train_run, run=run),
             partial(arm_training.training_left, folder, run),
-            reads={f"data/{domain}": "training" for domain in arm.domains},
+            reads=dict.fromkeys(lent, IMAGES) | dict.fromkeys(read, "training"),
             run=run,
-            ends_by=ends_by,
+            ends_by=ends_by if not arm.has_diet else ends_by - {"[train] epochs"},
             beside=(folder.last_weights(run), folder.end_state(run)),
             formerly=former_keys.training(experiment, run.arm, run.seed, start),
         )
+
+
+def made_unit(study: Study, run: RunName) -> Unit:
+    """What makes an arm that needs no training. It hangs on the arms before it, on images without their labels, and on
+    labels only where shares are chosen by them; on no setting of [train]."""
+    experiment, folder, arm = study.experiment, study.folder, study.experiment.arms[run.arm]
+    made_from = settings_of(arm, f"[arms.{run.arm}]", NOT_IN_TRAINING)
+    if not arm.average and arm.start not in experiment.arms:
+        made_from[f"[arms.{run.arm}] start"] = Part(hash_file(weights_file(arm.start)))
+    made_from["[data] image_size"] = Part(experiment.data.image_size)
+    if arm.choose:
+        made_from |= settings_of(experiment.evaluate, "[evaluate]", NOT_IN_VALIDATION)
+    reads = {f"data/{domain}": IMAGES for domain in statistics_domains(experiment, run.arm)}
+    reads |= {f"data/{domain}": "training" for domain in made_arms.judging_domains(experiment, run.arm)}
+    return Unit(
+        "train",
+        training_unit(run),
+        made_from,
+        (*(training_unit(RunName(one, run.seed)) for one in arms_before(experiment, run.arm)), *reads),
+        (folder.weights(run), folder.training_summary(run)),
+        partial(made_arms.make_run, run=run),
+        partial(arm_training.training_left, folder, run),
+        reads=reads,
+        run=run,
+        is_quick=True,
+        beside=(folder.metrics(run), folder.last_weights(run), folder.end_state(run)),
+    )
 
 
 def evaluate_units(study: Study) -> Iterator[Unit]:
@@ -179,9 +215,9 @@ def probe_units(study: Study) -> Iterator[Unit]:
 def record_units(study: Study) -> Iterator[Unit]:
     experiment, folder = study.experiment, study.folder
     settings = settings_of(experiment.record, "[record]", {"sizes", "memory"})
-    for probe, size in looks_of(experiment):
+    for probe, size in restyle_of(experiment):
         drawn_by = "data" if probe == experiment.probe.domain else "probe"
-        for run in runs_of(experiment, reported=True):
+        for run in runs_of(experiment, recorded=True):
             yield Unit(
                 "record",
                 recorded(experiment, run, probe, size),
@@ -196,7 +232,7 @@ def record_units(study: Study) -> Iterator[Unit]:
             )
 
 
-def looks_of(experiment: Experiment) -> Iterator[tuple[str, int]]:
+def restyle_of(experiment: Experiment) -> Iterator[tuple[str, int]]:
     """Every probe at every size."""
     return product(experiment.probe.domains, experiment.record.sizes)
 
@@ -213,7 +249,7 @@ def look_name(experiment: Experiment, probe: str, size: int) -> str:
 
 def compare_units(study: Study) -> Iterator[Unit]:
     experiment, folder = study.experiment, study.folder
-    for probe, size in looks_of(experiment):
+    for probe, size in restyle_of(experiment):
         for a, b in compared_pairs(experiment):
             yield Unit(
                 "compare",
@@ -251,7 +287,7 @@ def recordings_of_both(study: Study) -> Iterator[Unit]:
     """Every network over the probes of two domains together."""
     experiment, folder = study.experiment, study.folder
     main, size = experiment.probe.domain, experiment.record.sizes[0]
-    for other, run in product(experiment.probe.separability, runs_of(experiment, reported=True)):
+    for other, run in product(experiment.probe.separability, runs_of(experiment, recorded=True)):
         yield Unit(
             "record",
             recorded_both(experiment, run, other),
@@ -274,7 +310,7 @@ def separability_units(study: Study) -> Iterator[Unit]:
     """How well the layers of every network tell two domains apart."""
     experiment, folder = study.experiment, study.folder
     main, size = experiment.probe.domain, experiment.record.sizes[0]
-    for other, run in product(experiment.probe.separability, runs_of(experiment, reported=True)):
+    for other, run in product(experiment.probe.separability, runs_of(experiment, recorded=True)):
         yield Unit(
             "compare",
             f"separability/{run}/{main}+{other}-{size}",
@@ -290,7 +326,7 @@ def separability_units(study: Study) -> Iterator[Unit]:
 
 def compared_pairs(experiment: Experiment) -> Iterator[tuple[RunName, RunName]]:
     """Per seed every arm with itself and with the others; and the seeds of one arm, which make the ceiling."""
-    arms = experiment.reported_arms
+    arms = experiment.recorded_arms
     for seed in experiment.seeds:
         yield from ((RunName(arm, seed), RunName(arm, seed)) for arm in arms)
         yield from ((RunName(a, seed), RunName(b, seed)) for a, b in combinations(arms, 2))

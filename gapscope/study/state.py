@@ -125,6 +125,8 @@ def _stages(
         spent = [_seconds(unit, folder) for unit in mine if unit.name not in waiting]
         left = [unit for unit in mine if unit.name in waiting]
         begun = trainings if name == "train" else ()
+        more = [unit for unit in left if not unit.is_quick]
+        slow = [_seconds(unit, folder) for unit in mine if unit.name not in waiting and not unit.is_quick]
         yield StageState(
             name,
             done=len(spent),
@@ -132,7 +134,7 @@ def _stages(
             seconds=sum(spent),
             again=sum(waiting[unit.name].how not in ("anew", "taken back") for unit in left),
             following=left[0].name if left else None,
-            seconds_left=seconds_left(spent, len(left), begun, [waiting[unit.name].seconds for unit in left]),
+            seconds_left=seconds_left(slow, len(more), begun, [waiting[unit.name].seconds for unit in more]),
         )
 
 
@@ -173,7 +175,7 @@ def _trainings(
             begun = (folder.training(unit.run) / CHECKPOINT).exists()
             epochs = read_epochs(folder.metrics(unit.run)) if begun else []
             if epochs:
-                yield training_state(unit.run.arm, unit.run.seed, epochs, experiment.train.epochs)
+                yield training_state(unit.run.arm, unit.run.seed, epochs, experiment.train_of(unit.run.arm).epochs)
 
 
 def training_state(arm: str, seed: int, epochs: list[dict[str, Any]], most: int) -> TrainingState:

@@ -83,6 +83,8 @@ class Unit:
     """Which part of what a unit that it needs has left."""
     run: RunName | None = None
     """The network that it trains, evaluates or records."""
+    is_quick: bool = False
+    """Whether it takes next to no time beside others of its stage, so that theirs tells nothing of it."""
     domain: str | None = None
     """The domain that it reads, draws a probe of, evaluates or records on."""
     ends_by: frozenset[str] = frozenset()

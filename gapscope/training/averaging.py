@@ -1,5 +1,6 @@
-"""A moving average of the weights, which is steadier than the weights themselves."""
+"""Averages of weights: a moving one, which is steadier than the weights themselves, and that of several networks."""
 
+from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -57,6 +58,30 @@ class WeightAverage:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.updates = state["updates"]
         self.network.load_state_dict(state["network"])
+
+
+@torch.no_grad()
+def average_of(networks: Sequence[YOLOv3], shares: Sequence[float]) -> YOLOv3:
+    """sum_i share_i * network_i over all weights and batch statistics, in float64, handed on in float32.
+
+    The statistics that such a network would need are other ones (see `estimate_statistics`), since the average of maps
+    is not the map of the average. A network whose share is 1 comes back bit for bit.
+
+    Args:
+        networks: Of the same layers, from one start: the average of weights that did not begin alike means nothing.
+        shares: One for each, 0 or more, 1 in all; those with 0 are not looked at.
+
+    Source:
+        Wortsman et al. 2022, arXiv:2109.01903 (averages of two ends of a training), arXiv:2203.05482 (of several).
+    """
+    parts = [(network, share) for network, share in zip(networks, shares, strict=True) if share]
+    average = deepcopy(parts[0][0])
+    if len(parts) > 1:
+        states = [(network.state_dict(), share) for network, share in parts]
+        for name, value in average.state_dict().items():
+            if name.startswith("layers.") and value.is_floating_point():
+                value.copy_(sum(share * state[name].double() for state, share in states))
+    return average
 
 
 def _columns(pairs: list[tuple[Tensor, Tensor]]) -> tuple[list[Tensor], list[Tensor]]:

@@ -1,11 +1,12 @@
 """What frozen layers still do while the others learn, and the proof that they stayed as they were."""
 
 import hashlib
+from collections.abc import Sequence
 
 from torch import nn
 
 from gapscope.config import Train
-from gapscope.detector.network import YOLOv3, fingerprint
+from gapscope.detector.network import YOLOv3, layers_fingerprint
 
 
 def training_mode(network: YOLOv3, bn: str) -> None:
@@ -20,12 +21,12 @@ def training_mode(network: YOLOv3, bn: str) -> None:
             network.layers[index].train()
 
 
-def frozen_hash(network: YOLOv3, first: int, last: int, config: Train) -> str:
-    """SHA-256 (hex) over what may not change in layers first..last: weights and, unless tracked, batch statistics."""
+def frozen_hash(network: YOLOv3, layers: Sequence[int], config: Train) -> str:
+    """SHA-256 (hex) over what may not change in these layers: weights and, unless tracked, batch statistics."""
     if config.bn == "frozen":
-        return fingerprint(network, first, last)
+        return layers_fingerprint(network, layers)
     digest = hashlib.sha256()
-    for index in range(first, last + 1):
+    for index in layers:
         _add(digest, network.layers[index], str(index))
     return digest.hexdigest()
 

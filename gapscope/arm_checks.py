@@ -1,0 +1,172 @@
+"""What can an arm not be? Names that point nowhere, settings that contradict each other, shares that are not 1."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from gapscope.arms import arms_before, roots
+from gapscope.config import Arm, Experiment
+from gapscope.detector.layers import BACKBONE_LAST, parse_layer_ranges, yolov3_layers
+from gapscope.errors import InputError
+from gapscope.words import did_you_mean
+
+WORDS = ("scratch", "streets")
+"""That `start` knows besides arms and files."""
+ONLY_TRAINED = (
+    *("domains", "freeze", "train", "keep_head", "images", "shares", "steps", "restyle"),
+    *("epochs", "learning_rate"),
+)
+"""Keys that say how an arm is trained."""
+CONVOLUTIONS = {layer.index for layer in yolov3_layers(1, 1.0) if layer.kind == "conv"}
+"""The layers of the network that have weights."""
+CLOSE = 1e-6
+"""So far the sum of shares may be from 1."""
+
+
+def arm_complaints(name: str, experiment: Experiment) -> Iterator[str]:
+    """One sentence for everything that is wrong with an arm, beginning with its place in the experiment file."""
+    arm = experiment.arms[name]
+    found = [*_names(name, arm, experiment), *_layers(arm)]
+    found += _trained(arm, experiment) if arm.is_trained else _not_trained(arm, experiment)
+    if arm.average and not found and all(_in_order(one, experiment) for one in experiment.arms):
+        found += _one_start(name, experiment)
+    yield from (f" [arms.{name}]{problem}" for problem in found)
+
+
+def _names(name: str, arm: Arm, experiment: Experiment) -> Iterator[str]:
+    """Names that point nowhere, or to an arm below."""
+    domains, arms = list(experiment.domains), list(experiment.arms)
+    for key, names in (("", arm.domains), (" adapt.batchnorm", arm.adapt.domains), (" choose", arm.chosen_on)):
+        for domain in names:
+            if domain not in domains:
+                yield f"{key}: there is no domain '{domain}'.{did_you_mean(domain, domains)}"
+    if name in WORDS:
+        yield f": '{name}' is a word that 'start' uses; give the arm another name."
+    if arm.start in arms and not _above(arm.start, name, arms):
+        yield f": start = '{arm.start}' must be an arm that stands above '{name}' in the file."
+    known = [*WORDS, *arms]
+    if arm.start not in known and not Path(arm.start).suffix:
+        yield f": start = '{arm.start}' is no arm and no weights file.{did_you_mean(arm.start, known)}"
+    for one in arm.average:
+        if one not in arms:
+            yield f" average: there is no arm '{one}'.{did_you_mean(one, arms)}"
+        elif not _above(one, name, arms):
+            yield f" average: '{one}' must be an arm that stands above '{name}' in the file."
+
+
+def _layers(arm: Arm) -> Iterator[str]:
+    for key, text, parse in (
+        ("freeze", arm.freeze, parse_layer_ranges),
+        ("train", arm.train, parse_layer_ranges),
+        ("adapt.layers", arm.adapt.layers, parse_layer_ranges),
+    ):
+        try:
+            if set(parse(text or "0-0")) >= CONVOLUTIONS and key == "freeze":
+                yield f" freeze: '{text}' leaves no layer that learns. Freeze fewer, as in '0-74'."
+        except InputError as error:
+            yield f" {key}: {error}"
+
+
+def _trained(arm: Arm, experiment: Experiment) -> Iterator[str]:
+    if not arm.domains:
+        yield (
+            ": it names no 'domains', so there is nothing to train on. Give domains = [...], or make it of other arms "
+            "with 'adapt' or 'average'."
+        )
+    if arm.freeze and arm.train:
+        yield f": freeze = '{arm.freeze}' and train = '{arm.train}' say the same in two ways. Leave out one of them."
+    if arm.keep_head and arm.start in WORDS:
+        yield f": keep_head = true, but start = '{arm.start}' has no head to keep. Name an arm or a whole file."
+    if arm.train and not arm.keep_head and not learns_head(arm.train):
+        yield f": train = '{arm.train}' leaves the head as it was drawn at random. Add 75-106, or keep_head = true."
+    if arm.choose:
+        yield f": choose = {arm.choose!r} is for the shares of an average of two arms. Give average = [...] too."
+    yield from _diet(arm, experiment.train.batch_size)
+    yield from _restyle(arm, list(experiment.domains))
+    if arm.adapt != type(arm.adapt)():
+        yield " adapt: it says how statistics are estimated, but not on which images. Give batchnorm, a domain."
+
+
+def _not_trained(arm: Arm, experiment: Experiment) -> Iterator[str]:
+    """An arm that is made of others without training: nothing may say how it is trained."""
+    what = "average" if arm.average else "adapt.batchnorm"
+    for key in ONLY_TRAINED:
+        if getattr(arm, key):
+            yield f": {key} is for arms that are trained, and with '{what}' this one is not. Leave one of them out."
+    if not arm.average and arm.start in WORDS:
+        yield (
+            f": start = '{arm.start}' is no trained network, whose statistics could be estimated anew. Name an arm "
+            "that stands above, or the weights file of a whole network."
+        )
+    if not arm.average:
+        if arm.choose:
+            yield f": choose = {arm.choose!r} is for the shares of an average of two arms. Give average = [...] too."
+        return
+    if arm.start != "scratch":
+        yield f": start = '{arm.start}' stands beside 'average', which says where the weights are from. Leave it out."
+    if isinstance(arm.average, dict):
+        total = sum(arm.average.values())
+        if abs(total - 1) > CLOSE:
+            yield f" average: the shares add up to {total:g} - expected 1. Change them."
+        if arm.choose:
+            yield f": choose = {arm.choose!r} stands beside shares that are given. Leave out one of the two."
+    elif len(set(arm.average)) != 2 or len(arm.average) != 2 or not arm.choose:
+        yield (
+            f" average: {list(arm.average)} names arms without shares - expected two arms, and with 'choose' the "
+            "domain on whose validation images their shares are chosen. Give these, or shares."
+        )
+
+
+def _diet(arm: Arm, batch_size: int) -> Iterator[str]:
+    for domain in arm.images:
+        if domain not in arm.domains:
+            yield f" images: '{domain}' is none of the arm's domains.{did_you_mean(domain, arm.domains)}"
+    if not arm.shares:
+        return
+    if set(arm.shares) != set(arm.domains):
+        yield f" shares: they name {', '.join(arm.shares)} - expected the arm's domains, {', '.join(arm.domains)}."
+    if abs(sum(arm.shares.values()) - 1) > CLOSE:
+        yield f" shares: they add up to {sum(arm.shares.values()):g} - expected 1. Change them."
+    for domain, share in arm.shares.items():
+        if abs(share * batch_size - round(share * batch_size)) > CLOSE:
+            yield (
+                f" shares: {share:g} of a batch of {batch_size} are {share * batch_size:g} images of '{domain}' - "
+                "expected a whole number. Change the shares, or [train] batch_size."
+            )
+
+
+def _restyle(arm: Arm, domains: Sequence[str]) -> Iterator[str]:
+    for domain, style in arm.restyle.items():
+        place = f" restyle.{domain}"
+        if domain not in arm.domains:
+            yield f"{place}: '{domain}' is none of the arm's domains.{did_you_mean(domain, arm.domains)}"
+        if style.towards and style.towards not in domains:
+            yield f"{place} towards: there is no domain '{style.towards}'.{did_you_mean(style.towards, domains)}"
+        if bool(style.towards) != bool(style.fourier or style.colours):
+            yield f"{place}: 'towards' and one of 'fourier' and 'colours' need each other. Give both, or neither."
+
+
+def learns_head(ranges: str) -> bool:
+    """Whether some layer of the head is among these; true where they cannot be read, which is told elsewhere."""
+    try:
+        return parse_layer_ranges(ranges)[-1] > BACKBONE_LAST
+    except InputError:
+        return True
+
+
+def _one_start(name: str, experiment: Experiment) -> Iterator[str]:
+    """Weights that did not begin alike have no working average (Neyshabur et al. 2020, arXiv:2008.11687)."""
+    began: set[str] = set().union(*(roots(experiment, one) for one in arms_before(experiment, name)))
+    if len(began) > 1:
+        yield (
+            f" average: these arms began at {' and at '.join(sorted(began))} - the average of weights that did not "
+            "begin alike is no working network. Average arms of one start."
+        )
+
+
+def _in_order(name: str, experiment: Experiment) -> bool:
+    """Whether an arm is made of arms that stand above it, so that one can go from arm to arm without end."""
+    return all(_above(one, name, list(experiment.arms)) for one in arms_before(experiment, name))
+
+
+def _above(one: str, other: str, arms: Sequence[str]) -> bool:
+    return arms.index(one) < arms.index(other)

@@ -1,0 +1,74 @@
+"""Commands for closing a gap: remedies."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gapscope.commands.announced import announced_in
+from gapscope.commands.app import DataRoot, app
+
+
+@app.command()
+def remedies(
+    config: Annotated[Path, typer.Argument(help="An experiment file with a real and a synthetic arm.")],
+    out: Annotated[Path | None, typer.Option(help="Run folder; default runs/<name of the experiment>.")] = None,
+    budget: Annotated[
+        list[int] | None, typer.Option(help="Labelled real images to be tried with training. Repeat it.", min=1)
+    ] = None,
+    block: Annotated[str, typer.Option(help="Layers that are fine-tuned alone too, such as 62-74.")] = "",
+    write: Annotated[
+        Path | None, typer.Option(help="Write the file with the plan's arms there, and do nothing.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(help="Trainings at a time, each with its share of the cores.", min=1)] = 1,
+    data_root: DataRoot = None,
+) -> None:
+    """Try what may close the gap of a study, and rank it by what it brings.
+
+    Adds arms to the study: BatchNorm statistics of unlabelled real images and
+    averages of weights, which need no training; with --budget also few real
+    images alone, mixed and for fine-tuning. Runs what is missing and prints
+    AP points regained, the share of the gap that is closed, and the cost.
+
+    Example: gapscope remedies study.toml
+    Example: gapscope remedies study.toml --budget 100 --budget 300 --write tried.toml
+    """
+    from gapscope.experiment_file import parse_config, read_config_text
+    from gapscope.study.remedy_plan import with_remedies
+
+    text, added = with_remedies(read_config_text(config), str(config), budgets=budget or (), block=block)
+    if write is not None:
+        from gapscope.files import write_text
+
+        write_text(write, text)
+        print(f"{len(added)} arms added: {', '.join(added)}" if added else "all arms of the plan are there already")
+        print(f"run it with: gapscope run {write}")
+        return
+    from rich.console import Console
+
+    from gapscope.findings.remedy_table import remedy_notes, remedy_tables, write_remedies
+    from gapscope.findings.run_numbers import run_numbers
+    from gapscope.findings.run_reader import read_results
+    from gapscope.progress import for_terminal
+    from gapscope.run_folder import RunFolder
+    from gapscope.study.run import run
+
+    experiment = parse_config(text, str(config))
+    out = out or Path("runs") / experiment.name
+    report = run(
+        experiment,
+        out,
+        config_text=text,
+        data_root=data_root,
+        jobs=jobs,
+        progress=for_terminal(),
+        announce=announced_in(out),
+    )
+    numbers, console = run_numbers(read_results(out)), Console()
+    for table in remedy_tables(numbers):
+        console.print(table)
+    for line in remedy_notes():
+        print(line)
+    path = RunFolder(out).tables / "remedies.csv"
+    write_remedies(numbers, path)
+    print(f"all numbers: {path}; the report: {report}")

@@ -1,0 +1,85 @@
+"""The shipped plan of remedies: which arms are worth trying against the gap of a study, as arms of its file."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import tomli_w
+
+from gapscope.arms import frozen_ranges, is_plain, roots
+from gapscope.config import Experiment
+from gapscope.errors import InputError
+from gapscope.experiment_file import parse_config
+
+HEAD = "75-106"
+
+
+def with_remedies(
+    text: str, name: str = "experiment", *, budgets: Sequence[int] = (), block: str = ""
+) -> tuple[str, list[str]]:
+    """A study's file with the arms of the plan at its end, and their names; those that are there already are left out.
+
+    Args:
+        text: Of the experiment file.
+        name: What messages call it.
+        budgets: Numbers of labelled real images, each of which is tried alone, mixed and by fine-tuning; none for the
+            remedies that need no training.
+        block: Layers that are fine-tuned alone too, such as `62-74`.
+
+    Raises:
+        InputError: The file is wrong, or has no pair of arms with a gap: one trained on a real domain, one on synthetic
+            ones, both unfrozen.
+    """
+    experiment = parse_config(text, name)
+    arms = dict(remedy_arms(experiment, budgets, block))
+    new = {arm: settings for arm, settings in arms.items() if arm not in experiment.arms}
+    if not new:
+        return text, []
+    whole = f"{text.rstrip()}\n\n# Remedies: docs/remedies.md\n\n{tomli_w.dumps({'arms': new})}"
+    parse_config(whole, name)
+    return whole, list(new)
+
+
+def remedy_arms(experiment: Experiment, budgets: Sequence[int], block: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Names and settings of all arms of the plan. Layers of none are recorded, which would take longer than the rest.
+
+    Raises:
+        InputError: As `with_remedies`.
+    """
+    real, synthetic = gap_arms(experiment)
+    home, away = experiment.arms[real], experiment.arms[synthetic]
+    target, quiet = home.domains[0], {"record": False}
+    yield f"{synthetic}-adapted", {"start": synthetic, "adapt": {"batchnorm": target}, **quiet}
+    if roots(experiment, real) == roots(experiment, synthetic):
+        chosen = {"average": [synthetic, real], "choose": [target, *away.domains]}
+        yield f"average-of-{synthetic}-{real}", chosen | quiet
+    for count in sorted(set(budgets)):
+        few = {"images": {target: count}, **quiet}
+        tuned = {"domains": [target], "start": synthetic, "keep_head": True, **few}
+        yield f"{real}-{count}", {"domains": [target], "start": home.start, **few}
+        yield f"mixed-{count}", {"domains": [*away.domains, target], "start": away.start, **few}
+        yield f"tuned-{count}", tuned
+        yield f"tuned-{count}-adapted", {"start": f"tuned-{count}", "adapt": {"batchnorm": target}, **quiet}
+        yield f"tuned-head-{count}", tuned | {"train": HEAD}
+        if block:
+            yield f"tuned-block-{count}", tuned | {"train": block}
+
+
+def gap_arms(experiment: Experiment) -> tuple[str, str]:
+    """The arm that was trained on a real domain alone, and the one that was trained on synthetic ones alone.
+
+    Raises:
+        InputError: One of them is missing.
+    """
+    found: dict[str, str] = {}
+    for name in experiment.reported_arms:
+        arm = experiment.arms[name]
+        roles = {experiment.domains[domain].role for domain in arm.domains}
+        if is_plain(experiment, name) and not frozen_ranges(arm) and not arm.has_diet and len(roles) == 1:
+            found.setdefault(roles.pop(), name)
+    missing = [role for role in ("real", "synthetic") if role not in found]
+    if missing:
+        raise InputError(
+            f"no arm is trained on {' and none on '.join(missing)} domains alone, with nothing frozen, so there is no "
+            "gap to close. Add such an arm to the file."
+        )
+    return found["real"], found["synthetic"]
