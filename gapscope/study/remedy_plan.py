@@ -34,7 +34,7 @@ def with_remedies(
     new = {arm: settings for arm, settings in arms.items() if arm not in experiment.arms}
     if not new:
         return text, []
-    whole = f"{text.rstrip()}\n\n# Remedies: docs/remedies.md\n\n{tomli_w.dumps({'arms': new})}"
+    whole = f"{text.rstrip()}\n\n# Remedies, added by: gapscope remedies\n\n{tomli_w.dumps({'arms': new})}"
     parse_config(whole, name)
     return whole, list(new)
 
