@@ -14,8 +14,8 @@ from gapscope.data.batches import Batch, batches
 from gapscope.data.samples import Samples
 from gapscope.data.splits import Splits
 from gapscope.data.table import AnnotationTable
-from gapscope.detector.layers import parse_layer_range
-from gapscope.detector.network import YOLOv3, freeze, yolov3
+from gapscope.detector.layers import parse_layer_ranges
+from gapscope.detector.network import YOLOv3, freeze_layers, yolov3
 from gapscope.detector.weights import load_backbone
 from gapscope.evaluation.evaluate import evaluate
 from gapscope.study.study import weights_file
@@ -80,7 +80,7 @@ def _network(experiment: Experiment, arm: str) -> YOLOv3:
     if plan.start != "scratch":
         load_backbone(network, weights_file(plan.start))
     if plan.freeze:
-        freeze(network, *parse_layer_range(plan.freeze))
+        freeze_layers(network, parse_layer_ranges(plan.freeze))
     return network
 
 
