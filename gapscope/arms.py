@@ -1,4 +1,4 @@
-"""What is an arm made of? The layers that it trains, the arms before it, whose images and labels it has seen; grafts."""
+"""What is an arm made of? The layers that it trains, the arms before it, what it has seen, whose are grafted in whose."""
 
 from collections.abc import Callable, Iterator, Sequence
 

@@ -21,7 +21,8 @@ from gapscope.grafting.plan import CONTROL, REWIND, UNTRAINED, GraftPlan, graft_
 from gapscope.grafting.question import Question, question
 from gapscope.grafting.where import KINDS_OF_STATISTICS, estimated_statistics, score_question
 from gapscope.run_folder import RunName
-from gapscope.study.arm_training import arm_samples, start_network
+from gapscope.study.arm_training import start_network
+from gapscope.study.diets import diet_of
 from gapscope.study.domain_files import load_domain, load_split
 from gapscope.study.made_from import Part as Setting, settings_of
 from gapscope.study.study import Study, weights_file
@@ -131,7 +132,7 @@ def graft_runs(study: Study, keys: UnitKeys, *, host: RunName, donor: RunName, d
     seen: AnnotationTable | None = None
     known: Statistics | None = None
     if "estimated" in kinds:
-        seen = arm_samples(study, host.arm, "train").table
+        seen = diet_of(study, host).samples.table
         known = study.once(f"statistics of grafts, {host}, {donor}", partial(_estimate, study, asked, seen))
     result = score_question(
         asked,
