@@ -8,6 +8,7 @@ from functools import partial
 from gapscope.config import Arm
 from gapscope.findings.advice_looks import looks_apart
 from gapscope.findings.advice_losses import LOSS_RULES, gap_name
+from gapscope.findings.advice_remedies import adapted
 from gapscope.findings.gap_sentences import interval_words
 from gapscope.findings.gaps import Gap
 from gapscope.findings.headline import headline_classes
@@ -133,4 +134,13 @@ def _is_mixed(domain: str, arm: Arm) -> bool:
     return domain in arm.domains and len(arm.domains) > 1
 
 
-RULES: tuple[Callable[[RunNumbers], Found], ...] = (_leaks, _images, _seeds, looks_apart, _classes, *LOSS_RULES, _mixed)
+RULES: tuple[Callable[[RunNumbers], Found], ...] = (
+    _leaks,
+    _images,
+    _seeds,
+    looks_apart,
+    _classes,
+    adapted,
+    *LOSS_RULES,
+    _mixed,
+)

@@ -6,6 +6,7 @@ Page, terminal, report.md and verdict.json say these very sentences.
 from collections.abc import Sequence
 
 from gapscope.findings.advice import Advice
+from gapscope.findings.advice_remedies import best_tried
 from gapscope.findings.answer import Answer, Number, evaluation_files
 from gapscope.findings.confounds import Confound
 from gapscope.findings.estimates import Estimate
@@ -51,7 +52,8 @@ def answers(
         found.append(where)
     if advice:
         first = advice[0].do, advice[0].because[0], sentence(advice[0].tried)
-        found.append(Answer("next", (*fate_sentence(results, gap, fates), *first)))
+        tried = filter(None, [best_tried(numbers, gap) if gap is not None else ""])
+        found.append(Answer("next", (*fate_sentence(results, gap, fates), *tried, *first)))
     return [*found, Answer("trust", tuple(_trust(results)))]
 
 
