@@ -1,4 +1,4 @@
-"""Which remedies cost no label? Two that are made without training, and what they have regained where they were tried."""
+"""Which remedy costs neither label nor training, and what has been regained by those that were tried?"""
 
 from gapscope.findings.gaps import Gap
 from gapscope.findings.remedies import Remedy

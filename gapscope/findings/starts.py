@@ -9,7 +9,7 @@ STREETS_STYLE = "game"
 def start_words(results: Results) -> list[str]:
     """One phrase per start that a reported arm has, in the arms' order."""
     arms = results.experiment.arms
-    return list(dict.fromkeys(_words(results, arms[name].start) for name in results.arms))
+    return list(dict.fromkeys(_words(results, arms[name].start) for name in results.arms if arms[name].is_trained))
 
 
 def _words(results: Results, start: str) -> str:
