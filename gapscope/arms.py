@@ -1,4 +1,4 @@
-"""What is an arm made of? The layers that it trains, the arms before it, what it has seen, whose are grafted in whose."""
+"""What is an arm made of? The layers that it trains, the arms before it, what it has seen; and which are grafted."""
 
 from collections.abc import Callable, Iterator, Sequence
 
