@@ -137,7 +137,7 @@ def test_five_arms_leave_the_first_screens_as_short(findings, browser, tmp_path)
     for run, domain in results.evaluations:
         if run.arm == "u-synthetic":
             for name in ("fourth", "fifth"):
-                evaluations[replace(run, arm=name), domain] = results.evaluations[run, domain]
+                evaluations[run._replace(arm=name), domain] = results.evaluations[run, domain]
     experiment = results.experiment.model_copy(update={"arms": arms})
     five = find(replace(results, experiment=experiment, evaluations=evaluations))
     assert len(five.gaps) > len(findings.gaps)
