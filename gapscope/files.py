@@ -88,6 +88,27 @@ def check_regular(path: Path) -> None:
         raise OSError(errno.EINVAL, "it is a pipe or a device, no file", str(path))
 
 
+def parse_json(text: str) -> Any:
+    """A value of JSON.
+
+    Raises:
+        ValueError: It is none, or is nested more deeply than Python follows.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def read_json(path: Path) -> Any:
+    """The value in a JSON file, see `parse_json`.
+
+    Raises:
+        OSError, ValueError: It cannot be read. Whoever knows what it should be says so.
+    """
+    return parse_json(read_text(path))
+
+
 def write_text(path: Path, text: str) -> None:
     """Write text as UTF-8, whole or not at all."""
     with atomic_path(path) as temporary:

@@ -5,7 +5,6 @@ key: a hash of the configuration it depends on and of the keys of the units it w
 the right key and whose files are there is done; any other is made again.
 """
 
-import json
 import os
 import shlex
 from collections.abc import Iterator, Mapping
@@ -17,7 +16,7 @@ from typing import Any, NamedTuple
 from filelock import FileLock, Timeout
 
 from gapscope.errors import InputError
-from gapscope.files import hash_value, read_text, write_json
+from gapscope.files import hash_value, read_json, write_json
 from gapscope.intact import RECORDS
 
 STAGES = ("data", "train", "evaluate", "record", "graft", "compare", "report")
@@ -223,7 +222,7 @@ class RunFolder:
         """
         path = path or self.record_of(unit)
         try:
-            return unsealed(json.loads(read_text(path)))
+            return unsealed(read_json(path))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, AttributeError):

@@ -39,6 +39,7 @@ from gapscope.recording.recording import read_recording
 from gapscope.run_folder import RunFolder
 from gapscope.study.domains import domain_root
 from gapscope.training.checkpoint import load_checkpoint
+from gapscope.training.metrics import read_epochs
 from gapscope.watching.watch import HERE, make_server
 
 pytestmark = pytest.mark.slow
@@ -240,10 +241,12 @@ def test_yaml_whose_parsing_has_no_end_is_refused(tmp_path, kind):
 
 
 DIGITS = "9" * 5000
+MANY = "9" * 900
 WIDE = "[convolutional]\nfilters=900000\nsize=1\nactivation=linear\n"
 CFGS = {
-    "digits": (CFG.replace("filters=8", f"filters={DIGITS}"), "filters=9+ - expected 1 to 1,000,000"),
-    "backwards": (CFG.replace("layers=-1", f"layers=-{DIGITS}"), "layers=-9+ - "),
+    "a line without end": (CFG.replace("filters=8", f"filters={DIGITS}"), "is longer than any line of a .cfg"),
+    "digits": (CFG.replace("filters=8", f"filters={MANY}"), "filters=9+ - expected 1 to 1,000,000"),
+    "backwards": (CFG.replace("layers=-1", f"layers=-{MANY}"), "layers=-9+ - "),
     "weights": (
         CFG.replace("filters=8", "filters=900000").replace("[maxpool]", f"{WIDE}[maxpool]"),
         "weights - expected at most",
@@ -427,3 +430,22 @@ def test_the_server_answers_what_is_no_address_and_a_hundred_at_once(capfd):
         server.shutdown()
     assert len(found) == 100 and all(b" 200 " in answer for answer in found)
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_text_of_numbers_that_are_no_letters_is_refused(tmp_path):
+    path = tmp_path / "annotations.npz"
+    table_of([[("car", 1, 1, 20, 20)]]).save(path)
+    columns = dict(np.load(path))
+    columns["class_names"].view(np.uint32)[0] = 2**31 - 1
+    np.savez(path, **columns)
+    with pytest.raises(InputError, match="class_names holds what is no letter"):
+        AnnotationTable.load(path, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "record.json"])
+def test_json_of_a_run_that_is_nested_without_end_is_refused(tmp_path, name):
+    (tmp_path / name).write_text("[" * 100_000)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_epochs(tmp_path / name) if name == "metrics.jsonl" else RunFolder(tmp_path).read_record(
+            "x", tmp_path / name
+        )

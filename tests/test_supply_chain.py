@@ -27,7 +27,7 @@ from gapscope.study.demo import demo_experiment
 from gapscope.study.study import STREETS_BACKBONE
 assert demo_experiment(quick=True).arms and named_label_maps() and STREETS_BACKBONE.is_file()
 for room in (gapscope.page, gapscope.several, gapscope.watching):
-    assert any((Path(room.__path__[0]) / "templates").rglob("*.html")), room
+    assert any((Path(room.__path__[0]) / "templates").rglob("*.j2")), room
 print(Path(gapscope.__file__).parent)
 """
 

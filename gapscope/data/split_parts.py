@@ -1,6 +1,5 @@
 """The splits of a folder, of a run or of bare lists, as what a leak check compares."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from gapscope.data.readers.detect import read_annotations
 from gapscope.data.splits import SPLITS, Splits, default_split, read_list, split_from_lists, splits_that_are_there
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
-from gapscope.files import read_text
+from gapscope.files import read_json
 from gapscope.intact import check_intact
 from gapscope.progress import Progress, silent
 
@@ -69,7 +68,7 @@ def parts_of_run(
         here = summary.parent
         check_intact(summary)
         try:
-            root = Path(json.loads(read_text(summary))["root"])
+            root = Path(read_json(summary)["root"])
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{summary} cannot be read: {error}. Delete it and run the study again.") from error
         table = AnnotationTable.load(here / "annotations.npz", here / root)

@@ -1,5 +1,6 @@
 """AnnotationTable: which boxes lie in which images, in columns."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PureWindowsPath
@@ -207,6 +208,8 @@ class AnnotationTable:
             check_regular(path)
             check_unpacked(path)
             with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+                for name in file.files:
+                    _check_letters(name, file[name])
                 columns = {name: file[name] for name in _COLUMNS if name in file or name not in _LATER}
                 names, no_area = tuple(map(str, file["class_names"])), int(file["no_area"])
                 notes = tuple(map(str, file["notes"]))
@@ -291,6 +294,13 @@ def _check_columns(table: AnnotationTable) -> None:
     if len(np.unique(table.paths)) != len(table.paths):
         paths, times = np.unique(table.paths, return_counts=True)
         raise InputError(f"image {paths[times > 1][0]} is listed {times.max()} times. Merge its entries.")
+
+
+def _check_letters(name: str, values: NDArray[np.generic]) -> None:
+    """Refuse texts of numbers that are no letters, which Python does not survive everywhere."""
+    if values.dtype.kind == "U" and values.size and values.dtype.itemsize:
+        if int(np.ascontiguousarray(values).view(values.dtype.byteorder + "u4").max()) > sys.maxunicode:
+            raise ValueError(f"{name} holds what is no letter")
 
 
 def _check_texts(what: str, texts: NDArray[np.str_]) -> None:

@@ -19,6 +19,8 @@ NET_KINDS = ("net", "network")
 """What the first section is called."""
 LONGEST = 18
 """Digits, and a sign, of a number that are looked at."""
+LONGEST_LINE = 1_000
+"""Letters of a line, without its comment."""
 LARGEST_FILE = 4 << 20
 """Bytes. The longest .cfg files have some 50 kB; above this it is something else."""
 
@@ -147,6 +149,10 @@ def parse_sections(text: str, file: str) -> list[Section]:
     sections: list[Section] = []
     for number, raw in enumerate(text.splitlines(), start=1):
         line = re.split(r"[#;]", raw)[0].strip()
+        if len(line) > LONGEST_LINE:
+            raise InputError(
+                f"{file}, line {number}: {line[:60]!r}... is longer than any line of a .cfg. Check the path."
+            )
         header = re.fullmatch(r"\[\s*([^\[\]]+?)\s*\]", line)
         if header:
             sections.append(Section(file, header[1], number))

@@ -3,7 +3,6 @@
 A stage that has not run leaves its part empty; a file that is there but broken is refused by name.
 """
 
-import json
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +13,7 @@ from gapscope.arms import grafted_runs
 from gapscope.config import Experiment
 from gapscope.errors import InputError
 from gapscope.experiment_file import read_config
-from gapscope.files import read_text
+from gapscope.files import parse_json, read_text
 from gapscope.findings.domain_file import DomainSummary, parse_summary
 from gapscope.findings.environment_file import RunEnvironment, parse_environment
 from gapscope.findings.evaluation_file import EvaluationFile, parse_evaluation
@@ -78,7 +77,7 @@ def _json(parse: Callable[[Any], Parsed]) -> Callable[[str], Parsed | None]:
     """A parser of JSON text; None where the text holds nothing, such as `{}`."""
 
     def parse_text(text: str) -> Parsed | None:
-        found = json.loads(text)
+        found = parse_json(text)
         return parse(found) if found else None
 
     return parse_text
@@ -106,7 +105,7 @@ def _read_trainings(folder: RunFolder, names: list[RunName]) -> Iterator[tuple[R
 
 
 def _parse_lines(text: str) -> list[EpochLine]:
-    return [json.loads(line) for line in text.splitlines() if line.strip()]
+    return [parse_json(line) for line in text.splitlines() if line.strip()]
 
 
 def _read_evaluations(

@@ -1,13 +1,12 @@
 """What came out of the grafts of two networks, as numbers that a file holds."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from gapscope.errors import InputError
-from gapscope.files import read_text, write_json
+from gapscope.files import read_json, write_json
 from gapscope.showing import text_table
 
 FORMAT = "gapscope graft 1"
@@ -118,7 +117,7 @@ def read_grafts(path: Path | str) -> GraftResult:
         InputError: The file is missing, broken or something else.
     """
     try:
-        content = json.loads(read_text(Path(path)))
+        content = read_json(Path(path))
         if content["format"] != FORMAT:
             raise ValueError(f"its format is {content['format']!r}")
         return GraftResult(content["about"], tuple(_grafts(one) for one in content["grafts"]))

@@ -1,12 +1,11 @@
 """What came out of the stitches between two networks, as numbers that a file holds."""
 
-import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from gapscope.errors import InputError
-from gapscope.files import read_text, write_json
+from gapscope.files import read_json, write_json
 from gapscope.grafting.result import Change
 
 FORMAT = "gapscope stitch 1"
@@ -72,7 +71,7 @@ def read_stitches(path: Path | str) -> StitchResult:
         InputError: The file is missing, broken or something else.
     """
     try:
-        content = json.loads(read_text(Path(path)))
+        content = read_json(Path(path))
         if content.pop("format") != FORMAT:
             raise ValueError(f"its format is not {FORMAT!r}")
         tensors = tuple(TensorMatch(**one | {"interval": tuple(one["interval"])}) for one in content["tensors"])

@@ -1,6 +1,5 @@
 """A whole domain of streets as a folder on disk: PNG images and one COCO file."""
 
-import json
 import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -12,7 +11,7 @@ from typing import Any
 from PIL import Image
 
 from gapscope.errors import InputError
-from gapscope.files import atomic_path, hash_file, read_text, write_json
+from gapscope.files import atomic_path, hash_file, read_json, write_json
 from gapscope.interruptions import leave_to_parent
 from gapscope.progress import Progress, silent
 from gapscope.streets.drives import check_style
@@ -145,7 +144,7 @@ def _claim(folder: Path, recipe: Recipe) -> None:
     if not path.exists():
         write_json(path, settings)
         return
-    found = json.loads(read_text(path))
+    found = read_json(path)
     if found != settings:
         changed = ", ".join(
             f"{key} {found.get(key)} there, {value} asked" for key, value in settings.items() if found.get(key) != value
@@ -165,7 +164,7 @@ def _is_whole(folder: Path, style: str, index: int) -> bool:
 
 
 def _read_labels(folder: Path, style: str, index: int) -> dict[str, Any]:
-    return json.loads(read_text(_label_path(folder, style, index)))
+    return read_json(_label_path(folder, style, index))
 
 
 def _image_path(folder: Path, style: str, index: int) -> Path:

@@ -17,7 +17,7 @@ from gapscope.detector.network import YOLOv3, freeze_layers, yolov3
 from gapscope.detector.weights import load_backbone, load_whole, save_weights
 from gapscope.errors import InputError
 from gapscope.evaluation.evaluate import evaluate
-from gapscope.files import hash_file, read_text, write_json
+from gapscope.files import hash_file, read_json, write_json
 from gapscope.intact import check_intact, remedy
 from gapscope.leftovers import remove_left_files
 from gapscope.progress import Progress
@@ -160,7 +160,7 @@ def training_left(folder: RunFolder, run: RunName) -> str:
     path = folder.training_summary(run)
     check_intact(path)
     try:
-        return str(json.loads(read_text(path))["weights_sha256"])
+        return str(read_json(path)["weights_sha256"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         advice = remedy(path, "Delete it and run again")
         raise InputError(f"{path} cannot be read as a training's summary: {error}. {advice}") from error

@@ -1,7 +1,6 @@
 """What the data stage leaves in the run folder, written and read again."""
 
 import hashlib
-import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from gapscope.data.splits import (
 from gapscope.data.statistics import domain_fingerprint, domain_summary
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
-from gapscope.files import hash_file, hash_value, read_text, write_json
+from gapscope.files import hash_file, hash_value, read_json, write_json
 from gapscope.intact import check_intact, remedy
 from gapscope.progress import Progress, silent
 from gapscope.run_folder import RunFolder
@@ -120,7 +119,7 @@ def data_parts(folder: RunFolder, name: str, *, is_probe: bool) -> dict[str, str
     path = folder.summary(name)
     check_intact(path)
     try:
-        parts = {part: str(found) for part, found in json.loads(read_text(path)).get("parts_sha256", {}).items()}
+        parts = {part: str(found) for part, found in read_json(path).get("parts_sha256", {}).items()}
     except (OSError, ValueError, AttributeError) as error:
         raise InputError(f"{path} cannot be read as a domain's summary: {error}. Delete it and run again.") from error
     if parts:
@@ -140,7 +139,7 @@ def data_left(folder: RunFolder, name: str, *, is_probe: bool) -> list[str]:
     path = folder.summary(name)
     check_intact(path)
     try:
-        summary = json.loads(read_text(path))
+        summary = read_json(path)
         prints = [summary["fingerprint"], summary["files_sha256"]]
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{path} cannot be read as a domain's summary: {error}. Delete it and run again.") from error

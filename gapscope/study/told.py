@@ -1,18 +1,17 @@
 """What should be known of the data before hours are spent on them: splits, leaks, names that were dropped."""
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gapscope.data.leak_shares import SEEN, Overlap, leak_advice
-from gapscope.files import read_text
+from gapscope.files import read_json
 from gapscope.run_folder import RunFolder
 
 
 def told_of_domain(folder: RunFolder, name: str) -> list[str]:
     """Lines for people about a domain whose data stage is done; none where it has left nothing that can be read."""
     try:
-        summary = json.loads(read_text(folder.summary(name)))
+        summary = read_json(folder.summary(name))
         return list(_lines(name, summary))
     except (OSError, ValueError, KeyError, TypeError):  # whoever needs the file says what is wrong with it
         return []

@@ -1,12 +1,11 @@
 """What was an epoch of training like, in numbers? The rows of metrics.jsonl."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from gapscope.errors import InputError
-from gapscope.files import read_text
+from gapscope.files import parse_json, read_text
 from gapscope.intact import check_intact
 
 PARTS = ("loss", "box", "objectness", "classification")
@@ -65,7 +64,7 @@ def read_epochs(path: Path) -> list[dict[str, Any]]:
     """
     check_intact(path)
     try:
-        lines = [json.loads(line) for line in read_text(path).splitlines() if line.strip()]
+        lines = [parse_json(line) for line in read_text(path).splitlines() if line.strip()]
         return [line for line in lines if line["epoch"] is not None and line["loss"] is not None]
     except FileNotFoundError:
         return []

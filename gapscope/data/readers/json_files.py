@@ -1,12 +1,11 @@
 """Small JSON files, one per image, and the values in them, each checked as it is taken."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from gapscope.data.problems import RowError
 from gapscope.data.readers.build import Corners
-from gapscope.files import read_text
+from gapscope.files import read_json
 
 LARGEST = 1e9
 """No coordinate of an image is larger; a whole number of JSON can have any number of digits."""
@@ -19,7 +18,7 @@ def read_object(path: Path) -> dict[str, Any]:
         RowError: The file cannot be read, or holds something else.
     """
     try:
-        content = json.loads(read_text(path))
+        content = read_json(path)
     except (OSError, ValueError, RecursionError) as error:
         raise RowError(f"cannot be read as JSON ({error})", "a whole file. Replace it.") from error
     if not isinstance(content, dict):
