@@ -206,6 +206,15 @@ class RunFolder:
     def record_of(self, unit: str) -> Path:
         return self.records / f"{unit.replace('/', '--')}.json"
 
+    def failure(self, unit: str) -> Path:
+        """What an engine heard of a unit that failed."""
+        return self.root / "failures" / f"{unit.replace('/', '--')}.txt"
+
+    @property
+    def jobs(self) -> Path:
+        """What was handed to a scheduler of jobs, and what it said."""
+        return self.root / "jobs"
+
     def before(self, unit: str) -> Path:
         """Where results of a unit are kept that others have replaced."""
         return self.root / "before" / unit.replace("/", "--")

@@ -23,6 +23,7 @@ EXTRA = """
 [domains.third]
 role = "control"
 generate = { style = "game", images = 40 }
+[resources.train]
 """
 PLACES = {
     "Experiment": (),
@@ -41,6 +42,7 @@ PLACES = {
     "Record": ("record",),
     "Similarity": ("similarity",),
     "Graft": ("graft",),
+    "Resources": ("resources", "train"),
 }
 """Where in the experiment a setting of each table is changed."""
 
@@ -58,6 +60,9 @@ FIELDS: dict[str, tuple[Any, Any, set[str] | Only]] = {
     "Experiment.title": ("", "other", PAGE),
     "Experiment.note": ("", "other", PAGE),
     "Experiment.seeds": ([0, 1], [0, 1, 2], {"effect"}),  # its ceiling takes all seeds
+    "Resources.gpus": (None, 1.0, SAME),
+    "Resources.cpus": (None, 4, SAME),
+    "Resources.memory": ("", "8 GiB", SAME),
     "Data.classes": (REQUIRED, ["bus", "car"], DATA | TRAIN),
     "Data.image_size": (416, 64, SCORED),
     "Data.cache": ("memory", "off", SAME),

@@ -158,10 +158,10 @@ def test_with_a_schedule_over_all_epochs_more_of_them_are_said_to_be_a_new_train
 
 
 def test_what_was_kept_is_said_to_be_taken_back(done):
-    from gapscope.study.run import put_aside
+    from gapscope.study.replaced import put_aside
 
     (unit,) = (unit for unit in units_of(done) if unit.name == "train/u-real/seed0")
-    put_aside(unit, done)
+    put_aside(unit, done.folder)
     todo = changed(done)
     assert [(one.unit.name, one.how) for one in todo] == [("train/u-real/seed0", "taken back")]
     assert replacing(todo, done.folder) == ["taken back as it was before, without work: train/u-real/seed0"]

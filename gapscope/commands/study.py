@@ -51,8 +51,12 @@ def run(
     config: Annotated[Path, typer.Argument(help="An experiment file, such as configs/road-vs-carla.toml.")],
     out: Annotated[Path | None, typer.Option(help="Run folder; default runs/<name of the experiment>.")] = None,
     only: Annotated[str | None, typer.Option(help="One stage, such as train, graft or report.")] = None,
-    jobs: Jobs = 1,
+    jobs: Annotated[
+        int | None, typer.Option(help="Trainings at a time, each with its share of the cores [1]; of --on, units.", min=1)
+    ] = None,
     data_root: DataRoot = None,
+    on: Annotated[str | None, typer.Option(help="An engine that does the work: ray, ray=ADDRESS or slurm.")] = None,
+    slurm: Annotated[list[str] | None, typer.Option(help="For sbatch, such as partition=gpu; give it once each.")] = None,
     dry: Annotated[bool, typer.Option("--dry", help="Say what would be done and why, and do nothing.")] = False,
 ) -> None:
     """Run a study, or go on with it where it stopped.
@@ -62,6 +66,7 @@ def run(
 
     Example: gapscope run configs/road-vs-carla.toml --data-root ~/data
     Example: gapscope run study.toml --dry
+    Example: gapscope run study.toml --on slurm --slurm partition=gpu
     """
     from gapscope.experiment_file import parse_config, read_config_text
     from gapscope.progress import for_terminal
@@ -82,6 +87,8 @@ def run(
         data_root=data_root,
         only=only,
         jobs=jobs,
+        on=on,
+        slurm=slurm or (),
         progress=for_terminal(),
         announce=announced_in(out),
     )

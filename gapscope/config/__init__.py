@@ -7,6 +7,7 @@ from gapscope.config.domains import Data, Domain, Generate, Split
 from gapscope.config.experiment import Experiment
 from gapscope.config.grafts import Graft, GraftForm
 from gapscope.config.measuring import Evaluate, Probe, Record, Similarity
+from gapscope.config.resources import Resources
 from gapscope.config.tables import Name, Table
 from gapscope.config.training import NUMBERS_DO_NOT_DEPEND_ON, PAPER, Adapt, Arm, Augment, Model, Restyle, Train
 
@@ -27,6 +28,7 @@ __all__ = [
     "Name",
     "Probe",
     "Record",
+    "Resources",
     "Restyle",
     "Similarity",
     "Split",

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from gapscope.config.domains import Data, Domain
 from gapscope.config.grafts import Graft
 from gapscope.config.measuring import Evaluate, Probe, Record, Similarity
+from gapscope.config.resources import Resources, Stage
 from gapscope.config.tables import Name, Table
 from gapscope.config.training import PRESETS, Arm, Model, Train
 
@@ -30,6 +31,8 @@ class Experiment(Table):
     similarity: Similarity = Similarity()
     graft: Graft | None = None
     """Left out, nothing is grafted."""
+    resources: dict[Stage, Resources] = {}
+    """What one unit of a stage is given by an engine, see `run --on`; a command that works by itself takes what is there."""
 
     @model_validator(mode="before")
     @classmethod

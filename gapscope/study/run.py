@@ -17,12 +17,14 @@ from gapscope.leftovers import remove_left_files
 from gapscope.progress import Progress, silent
 from gapscope.run_folder import STAGES, RunFolder, RunName
 from gapscope.study.domains import given_data_root, told_together
+from gapscope.study.engines.choose import check_engine, open_engine
+from gapscope.study.engines.engine import Engine
+from gapscope.study.engines.hand_out import hand_out
 from gapscope.study.environment import environment
-from gapscope.study.file_list import remove_damaged
 from gapscope.study.graft_units import check_grafts
-from gapscope.study.kept import STAGES_KEPT, keep_aside, take_back
 from gapscope.study.plan import Todo, plan
 from gapscope.study.probe import check_probe
+from gapscope.study.replaced import put_aside, take_back_kept
 from gapscope.study.side_by_side import do_side_by_side
 from gapscope.study.stage_progress import StageProgress
 from gapscope.study.stages import units_of
@@ -31,7 +33,6 @@ from gapscope.study.units import (
     Unit,
     UnitKeys,
     adopt,
-    damaged_files,
     ledger,
     note_done,
     pending,
@@ -39,6 +40,9 @@ from gapscope.study.units import (
     with_needs,
 )
 from gapscope.words import did_you_mean
+
+AT_HOME = ("data", "report")
+"""Stages that no engine is given: data have been read here to check them, and a page is drawn in seconds."""
 
 Announce = Callable[[Sequence[Todo]], None]
 """Told what is to be done, before anything is done or replaced, and again once data have been read."""
@@ -51,7 +55,9 @@ def run(
     config_text: str | None = None,
     data_root: Path | str | None = None,
     only: str | None = None,
-    jobs: int = 1,
+    jobs: int | None = None,
+    on: str | None = None,
+    slurm: Sequence[str] = (),
     progress: Progress = silent,
     announce: Announce | None = None,
 ) -> Path:
@@ -63,8 +69,10 @@ def run(
         config_text: The experiment file as given, kept beside the resolved one.
         data_root: Where relative `root` folders start.
         only: Do one stage: data, train, evaluate, record, graft, compare or report.
-        jobs: Trainings at a time, each with its share of the cores. Results of another number may differ in the last
-            digits, since sums are split among threads in another way.
+        jobs: Trainings at a time, each with its share of the cores; one, unless an engine says otherwise. Results of
+            another number may differ in the last digits, since sums are split among threads in another way.
+        on: An engine that does the work of all stages but the first and the last: `ray`, `ray=ADDRESS` or `slurm`.
+        slurm: Options of sbatch, such as `partition=gpu`.
         progress: Told how far the stages are.
         announce: Told what is to be done, before it is.
 
@@ -76,8 +84,10 @@ def run(
     """
     out = Path(out)
     data_root = None if data_root is None else Path(data_root)
-    if jobs < 1:
+    if jobs is not None and jobs < 1:
         raise InputError(f"jobs = {jobs}: at least one training runs at a time.")
+    if on is not None:
+        check_engine(on, slurm)
     if only is not None and only not in STAGES:
         raise InputError(f"there is no stage '{only}'. The stages are: {', '.join(STAGES)}.")
     study = Study(experiment, RunFolder(out), data_root, progress)
@@ -85,13 +95,17 @@ def run(
     if only == "graft" or (experiment.graft is not None and only is None):
         check_grafts(study)
     units = units_of(study)
-    check(pending(units, study.folder), study, only=only, jobs=jobs)
+    check(pending(units, study.folder), study, only=only, jobs=jobs or 1, elsewhere=on is not None)
     with study.folder.locked():
         remove_left_files(study.folder.root)
         tell(announce, study, units, only)
         write_settings(study, config_text)
         adopt(units, study.folder)
-        do(units, study, only=only, jobs=jobs, announce=announce)
+        if on is None or only in AT_HOME:
+            do(units, study, only=only, jobs=jobs or 1, announce=announce)
+        else:
+            with open_engine(on, study.folder, jobs, slurm) as engine:
+                do_on(engine, units, study, only=only, announce=announce)
     return study.folder.report
 
 
@@ -151,8 +165,12 @@ def train_one(
     return study.folder.weights(RunName(arm, seed))
 
 
-def check(waiting: list[Unit], study: Study, *, only: str | None = None, jobs: int = 1) -> None:
+def check(
+    waiting: list[Unit], study: Study, *, only: str | None = None, jobs: int = 1, elsewhere: bool = False
+) -> None:
     """Find out what can be wrong with the units that are to be done, before anything is written.
+
+    What this machine's devices can do is of no interest where the work is done `elsewhere`.
 
     Raises:
         InputError: Naming what is wrong with each domain, or else with probes or trainings.
@@ -165,7 +183,7 @@ def check(waiting: list[Unit], study: Study, *, only: str | None = None, jobs: i
             found = len(read_list(study.folder.split(unit.domain, "test")))
             check_probe(study.experiment, unit.domain, found)
     if any(unit.stage == "train" and only in (None, "train") for unit in waiting):
-        study.check_training(jobs)
+        study.check_training(jobs, devices=not elsewhere)
 
 
 def do(
@@ -189,7 +207,7 @@ def do(
         keys.update((name, one.keys) for name, one in standing.items())
 
     def begin(unit: Unit) -> None:
-        put_aside(unit, study)
+        put_aside(unit, study.folder)
 
     def finished(unit: Unit, seconds: float) -> None:
         note_done(standing[unit.name], folder, seconds)
@@ -229,29 +247,34 @@ def do(
     return done
 
 
+def do_on(
+    engine: Engine,
+    units: list[Unit],
+    study: Study,
+    *,
+    only: str | None = None,
+    announce: Announce | None = None,
+) -> None:
+    """Do what is pending, with an engine for all but data and report.
+
+    Raises:
+        InputError: As `do`; or if units failed, once all others are done.
+    """
+    if only is None:
+        do(units, study, only="data")
+        adopt(units, study.folder)
+        tell(announce, study, units)
+    stages = [only] if only else [stage for stage in STAGES if stage not in AT_HOME]
+    hand_out(engine, units, study, stages=stages)
+    if only is None:
+        do(units, study, only="report")
+
+
 def restore(units: Sequence[Unit], study: Study) -> None:
     """Take back every kept result that is wanted again."""
     for one in ledger(units, study.folder).values():
         if one.kept is not None:
-            put_aside(one.unit, study)
-            for path in one.unit.beside:  # of the result that was put aside; the other may have none of its own
-                path.unlink(missing_ok=True)
-            take_back(study.folder, one.unit.name, one.kept)
-
-
-def put_aside(unit: Unit, study: Study) -> None:
-    """Before a unit's files are replaced: keep the result that stands there, and drop its record.
-
-    What is damaged is not kept, and is deleted, so that nothing goes on with it.
-    """
-    folder = study.folder
-    record = folder.read_record(unit.name)
-    damaged = list(damaged_files(unit, record, folder)) if record is not None else []
-    if record is not None and not damaged and unit.stage in STAGES_KEPT and all(path.exists() for path in unit.outputs):
-        keep_aside(folder, unit.name, record, (*unit.outputs, *unit.beside))
-    folder.forget(unit.name)
-    for path in damaged:
-        remove_damaged(path)
+            take_back_kept(one, study.folder)
 
 
 def has_settings(study: Study) -> bool:

@@ -63,15 +63,21 @@ class Study:
         named = Path(data.cache_folder).expanduser() if data.cache_folder else None
         return ImageCache(named or self.folder.image_cache)
 
-    def check_training(self, jobs: int = 1) -> None:
+    def check_training(self, jobs: int = 1, *, devices: bool = True) -> None:
         """Refuse devices, loggers or a division of the work that this machine cannot give.
+
+        Args:
+            jobs: Trainings at a time.
+            devices: Whether trainings run on this machine's devices.
 
         Raises:
             InputError: Naming what is missing.
         """
         train = self.experiment.train
-        check_devices(train)
         check_installed(train.loggers)
+        if not devices:
+            return
+        check_devices(train)
         if jobs > 1 and num_devices(train) > 1:
             raise InputError(
                 f"jobs = {jobs} and [train] devices = {train.devices}: either several trainings at a time or several "

@@ -1,0 +1,78 @@
+"""A study on Ray: the numbers are those of one process, whatever dies in between, and nothing outlives the command."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from command import COMMAND, ONE_THREAD, gapscope
+from test_kill_and_resume import numbers, weights
+
+pytest.importorskip("ray")
+psutil = pytest.importorskip("psutil")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")]
+
+
+def on_ray(config: Path, run: Path) -> subprocess.Popen[str]:
+    command = [*COMMAND, "run", str(config), "--out", str(run), "--on", "ray", "--jobs", "2"]
+    return subprocess.Popen(command, env=ONE_THREAD, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+
+
+def training(process: subprocess.Popen[str], arm: str) -> "psutil.Process | None":
+    """The process that trains an arm for the command."""
+    for one in psutil.Process(process.pid).children(recursive=True):
+        try:
+            if f"train/{arm}" in " ".join(one.cmdline()):
+                return one
+        except psutil.NoSuchProcess:
+            continue
+    return None
+
+
+def test_a_killed_worker_and_a_killed_command_leave_the_numbers_as_they_are_and_no_process(smaller_run, tmp_path):
+    run, config = tmp_path / "run", smaller_run.parent / "smaller.toml"
+    assert gapscope("run", config, "--out", run, "--only", "data").returncode == 0
+    metrics = run / "arms/u-real/seed0/metrics.jsonl"
+    first = on_ray(config, run)
+    wait_until(lambda: metrics.exists() and metrics.read_text().count("\n") >= 2, first)
+    worker = training(first, "u-real")
+    assert worker is not None, "no process of that name trains"
+    worker.kill()
+    wait_until(lambda: (again := training(first, "u-real")) is not None and again.pid != worker.pid, first)
+    every = [psutil.Process(first.pid), *psutil.Process(first.pid).children(recursive=True)]
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    gone, orphans = psutil.wait_procs(every, timeout=60)
+    assert not orphans, [one.cmdline() for one in orphans]
+    end = on_ray(config, run)
+    told = end.communicate()
+    assert end.returncode == 0, told
+    assert weights(run) == weights(smaller_run) and numbers(run) == numbers(smaller_run)
+    evaluation = "evaluation/u-real-seed0--camera.json"
+    assert (run / evaluation).read_bytes() == (smaller_run / evaluation).read_bytes()
+    similarity = "similarity/u-real-seed0--f-synthetic-seed0--camera-32.nc"
+    assert (run / similarity).read_bytes() == (smaller_run / similarity).read_bytes()
+    assert not list(run.rglob("checkpoint.pt"))
+
+
+def test_a_cluster_that_is_not_there_and_more_than_it_has_are_refused(smaller_run, tmp_path):
+    config = smaller_run.parent / "smaller.toml"
+    (tmp_path / "greedy.toml").write_text(config.read_text() + "[resources.train]\ncpus = 5000\n")
+    run = tmp_path / "run"
+    refused = gapscope("run", tmp_path / "greedy.toml", "--out", run, "--on", "ray", "--jobs", "1")
+    assert refused.returncode == 2
+    assert "wants 5000 of CPU, and the whole cluster has" in refused.stderr
+    environment = os.environ | {"RAY_raylet_start_wait_time_s": "1"}
+    command = [*COMMAND, "run", str(config), "--out", str(run), "--on", "ray=auto"]
+    nobody = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert nobody.returncode == 2 and "no Ray cluster answers there" in nobody.stderr
