@@ -27,7 +27,8 @@ print("JobID|State|NodeList")
 for job in Path({place!r}).glob("*.job"):
     code = job.with_suffix(".code")
     ended = job.with_suffix(".cancelled").exists() and "CANCELLED by 0"
-    print(job.stem, ended or ("RUNNING" if not code.exists() else "COMPLETED" if code.read_text() == "0\\n" else "FAILED"), "here", sep="|")
+    state = "RUNNING" if not code.exists() else "COMPLETED" if code.read_text() == "0\\n" else "FAILED"
+    print(job.stem, ended or state, "here", sep="|")
 """
 SCANCEL = """
 import os, signal, sys

@@ -241,7 +241,7 @@ def test_options_that_sbatch_does_not_know_are_refused(study):
 
 @pytest.mark.parametrize("text", ["much", "16 GB/s", "-1 GiB"])
 def test_a_memory_that_is_no_size_is_refused(text):
-    with pytest.raises(InputError, match="is no size. Write it as in '16 GiB'"):
+    with pytest.raises(InputError, match=r"is no size\. Write it as in '16 GiB'"):
         parse_config(TEXT + f'[resources.train]\nmemory = "{text}"\n')
 
 

@@ -14,7 +14,10 @@ from command import COMMAND, ONE_THREAD, gapscope
 from test_kill_and_resume import weights
 
 pytest.importorskip("submitit")
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="Slurm's commands are shell scripts")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="Slurm's commands are shell scripts"),
+]
 
 
 @pytest.fixture
@@ -36,9 +39,7 @@ def on_slurm(config: Path, run: Path, slurm: Path, *more: str) -> subprocess.Pop
     return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_a_command_that_is_killed_waits_for_its_jobs_when_given_again_and_the_numbers_are_the_same(
-    smaller_run, place
-):
+def test_a_command_that_is_killed_waits_for_its_jobs_when_given_again_and_the_numbers_are_the_same(smaller_run, place):
     config, run, slurm = place
     first = on_slurm(config, run, slurm, "--slurm", "partition=long", "--slurm", "time=30")
     while not (run / "jobs/train--u-real--seed0.json").exists():

@@ -52,11 +52,12 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Run folder; default runs/<name of the experiment>.")] = None,
     only: Annotated[str | None, typer.Option(help="One stage, such as train, graft or report.")] = None,
     jobs: Annotated[
-        int | None, typer.Option(help="Trainings at a time, each with its share of the cores [1]; of --on, units.", min=1)
+        int | None,
+        typer.Option(help="Trainings at a time, each with its share of the cores [1]; --on: units.", min=1),
     ] = None,
     data_root: DataRoot = None,
     on: Annotated[str | None, typer.Option(help="An engine that does the work: ray, ray=ADDRESS or slurm.")] = None,
-    slurm: Annotated[list[str] | None, typer.Option(help="For sbatch, such as partition=gpu; give it once each.")] = None,
+    slurm: Annotated[list[str] | None, typer.Option(help="For sbatch, such as partition=gpu; once per option.")] = None,
     dry: Annotated[bool, typer.Option("--dry", help="Say what would be done and why, and do nothing.")] = False,
 ) -> None:
     """Run a study, or go on with it where it stopped.

@@ -32,7 +32,7 @@ class Experiment(Table):
     graft: Graft | None = None
     """Left out, nothing is grafted."""
     resources: dict[Stage, Resources] = {}
-    """What one unit of a stage is given by an engine, see `run --on`; a command that works by itself takes what is there."""
+    """What an engine gives one unit of a stage, see `run --on`; a command that works by itself takes what is there."""
 
     @model_validator(mode="before")
     @classmethod

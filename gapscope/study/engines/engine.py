@@ -78,7 +78,7 @@ class Engine(Protocol):
 
 
 def do_job(job: Job) -> End:
-    """Do a unit here, in the process that an engine has chosen, and tell how it ended; never raises an error of the work."""
+    """Do a unit here, in the process that an engine has chosen, and tell how it ended; its errors are not raised."""
     started = time.perf_counter()
 
     def ended(how: Ending, message: str = "") -> End:
@@ -130,8 +130,8 @@ def _settle(job: Job) -> None:
     there = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if job.share.gpus > there:
         raise InputError(
-            f"{job.unit.name} was to have {job.share.gpus:g} GPU(s), and PyTorch finds {there} on its machine. It would "
-            "run on the CPU in silence. Install a PyTorch that knows the GPUs there, or set gpus = 0 in "
+            f"{job.unit.name} was to have {job.share.gpus:g} GPU(s), and PyTorch finds {there} on its machine. It "
+            "would run on the CPU in silence. Install a PyTorch that knows the GPUs there, or set gpus = 0 in "
             f"[resources.{job.unit.stage}] and device = 'cpu' in [train]."
         )
     torch.set_num_threads(job.share.cpus)

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from gapscope.config.resources import Resources, Stage, in_bytes
 from gapscope.errors import InputError
@@ -85,20 +85,23 @@ def share_of(stage: str, study: Study, gpus: bool | None, cores: int) -> Share:
     Raises:
         InputError: If a network would be meant to run on a GPU and be given none, or that cannot be known.
     """
-    asked, device = study.experiment.resources.get(stage) or Resources(), study.experiment.train.device
+    asked, device = (
+        {**study.experiment.resources}.get(stage, Resources()),
+        study.experiment.train.device,
+    )
     wants = stage in NETWORKS_RUN and (device == "cuda" or (device == "auto" and gpus is not False))
     number = asked.gpus
     if number is None:
         if wants and gpus is None and device == "auto":
             raise InputError(
-                "[train] device = 'auto': whether the machines of this engine have GPUs cannot be known beforehand. Say "
-                f"gpus = 1 (or 0) in [resources.{stage}], or device = 'cpu' or 'cuda' in [train]."
+                "[train] device = 'auto': whether the machines of this engine have GPUs cannot be known beforehand. "
+                f"Say gpus = 1 (or 0) in [resources.{stage}], or device = 'cpu' or 'cuda' in [train]."
             )
         number = 1.0 if wants else 0.0
     elif wants and number == 0 and (device == "cuda" or gpus):
         raise InputError(
-            f"[resources.{stage}] gpus = 0 and [train] device = '{device}': without a GPU of its own it would run on the "
-            "CPU in silence. Set gpus = 1, or device = 'cpu' if that is meant."
+            f"[resources.{stage}] gpus = 0 and [train] device = '{device}': without a GPU of its own it would run on "
+            "the CPU in silence. Set gpus = 1, or device = 'cpu' if that is meant."
         )
     return Share(number, asked.cpus or cores, in_bytes(asked.memory))
 
@@ -130,4 +133,3 @@ def _few(names: Sequence[str]) -> str:
 def cores_here() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-

@@ -56,8 +56,8 @@ class RayEngine:
             except (ConnectionError, ValueError, RuntimeError) as error:
                 reason = str(error).strip().splitlines()[0]
                 raise InputError(
-                    f"--on ray={address}: no Ray cluster answers there ({reason}). Start one with 'ray start --head', or "
-                    "leave the address out to use this machine."
+                    f"--on ray={address}: no Ray cluster answers there ({reason}). Start one with 'ray start --head', "
+                    "or leave the address out to use this machine."
                 ) from None
         there = self._ray.cluster_resources()
         self.gpus: bool | None = there.get("GPU", 0) > 0
@@ -74,8 +74,8 @@ class RayEngine:
         for name, wanted in (("CPU", share.cpus), ("GPU", share.gpus), ("memory", share.memory)):
             if wanted > self._there.get(name, 0):
                 raise InputError(
-                    f"[resources.{job.unit.stage}]: {job.unit.name} wants {wanted:g} of {name}, and the whole cluster has "
-                    f"{self._there.get(name, 0):g}: it would wait for ever. Lower it, or add a machine."
+                    f"[resources.{job.unit.stage}]: {job.unit.name} wants {wanted:g} of {name}, and the whole cluster "
+                    f"has {self._there.get(name, 0):g}: it would wait for ever. Lower it, or add a machine."
                 )
         options: dict[str, Any] = {"num_cpus": share.cpus, "num_gpus": share.gpus, "max_retries": 0}
         if share.memory:

@@ -74,7 +74,9 @@ class SlurmEngine:
         try:
             import submitit
         except ImportError:
-            raise InputError("--on slurm needs submitit, which is not installed: pip install 'gapscope[slurm]'.") from None
+            raise InputError(
+                "--on slurm needs submitit, which is not installed: pip install 'gapscope[slurm]'."
+            ) from None
         self._submitit, self._folder = submitit, folder.absolute()
         self._folder.mkdir(parents=True, exist_ok=True)
         try:
