@@ -85,10 +85,8 @@ def share_of(stage: str, study: Study, gpus: bool | None, cores: int) -> Share:
     Raises:
         InputError: If a network would be meant to run on a GPU and be given none, or that cannot be known.
     """
-    asked, device = (
-        {**study.experiment.resources}.get(stage, Resources()),
-        study.experiment.train.device,
-    )
+    given: dict[Any, Resources] = dict(study.experiment.resources)
+    asked, device = given.get(stage, Resources()), study.experiment.train.device
     wants = stage in NETWORKS_RUN and (device == "cuda" or (device == "auto" and gpus is not False))
     number = asked.gpus
     if number is None:
