@@ -115,6 +115,7 @@ def _ray() -> Any:
         InputError: If it is not installed.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_worker_niceness", "0")  # by itself 15: last in line behind all else on a shared machine
     try:
         import ray
     except ImportError:
