@@ -17,14 +17,20 @@ psutil = pytest.importorskip("psutil")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")]
 
 
+def said(run: Path) -> Path:
+    return run.with_name("said.txt")
+
+
 def on_ray(config: Path, run: Path) -> subprocess.Popen[str]:
+    """Its errors go to a file beside the run folder."""
     command = [*COMMAND, "run", str(config), "--out", str(run), "--on", "ray", "--jobs", "2"]
-    return subprocess.Popen(command, env=ONE_THREAD, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with said(run).open("a") as log:
+        return subprocess.Popen(command, env=ONE_THREAD, stdout=subprocess.DEVNULL, stderr=log, text=True)
 
 
-def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str], run: Path) -> None:
     while not condition():
-        assert process.poll() is None, process.communicate()
+        assert process.poll() is None, said(run).read_text()
         time.sleep(0.05)
 
 
@@ -44,19 +50,18 @@ def test_a_killed_worker_and_a_killed_command_leave_the_numbers_as_they_are_and_
     assert gapscope("run", config, "--out", run, "--only", "data").returncode == 0
     metrics = run / "arms/u-real/seed0/metrics.jsonl"
     first = on_ray(config, run)
-    wait_until(lambda: metrics.exists() and metrics.read_text().count("\n") >= 2, first)
+    wait_until(lambda: metrics.exists() and metrics.read_text().count("\n") >= 2, first, run)
     worker = training(first, "u-real")
     assert worker is not None, "no process of that name trains"
     worker.kill()
-    wait_until(lambda: (again := training(first, "u-real")) is not None and again.pid != worker.pid, first)
+    wait_until(lambda: (again := training(first, "u-real")) is not None and again.pid != worker.pid, first, run)
     every = [psutil.Process(first.pid), *psutil.Process(first.pid).children(recursive=True)]
     first.send_signal(signal.SIGKILL)
     first.wait()
     _, orphans = psutil.wait_procs(every, timeout=300)  # Ray's own agents look for their raylet only now and then
     assert not orphans, [one.cmdline() for one in orphans]
     end = on_ray(config, run)
-    told = end.communicate()
-    assert end.returncode == 0, told
+    assert end.wait() == 0, said(run).read_text()
     assert weights(run) == weights(smaller_run) and numbers(run) == numbers(smaller_run)
     evaluation = "evaluation/u-real-seed0--camera.json"
     assert (run / evaluation).read_bytes() == (smaller_run / evaluation).read_bytes()

@@ -33,23 +33,29 @@ def place(smaller_run: Path, tmp_path: Path) -> tuple[Path, Path, Path]:
     return config, run, slurm
 
 
+def said(run: Path) -> Path:
+    return run.with_name("said.txt")
+
+
 def on_slurm(config: Path, run: Path, slurm: Path, *more: str) -> subprocess.Popen[str]:
+    """Its errors go to a file beside the run folder."""
     env = ONE_THREAD | fake_slurm.environment(slurm)
     command = [*COMMAND, "run", str(config), "--out", str(run), "--only", "train", "--on", "slurm", *more]
-    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with said(run).open("a") as log:
+        return subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=log, text=True)
 
 
 def test_a_command_that_is_killed_waits_for_its_jobs_when_given_again_and_the_numbers_are_the_same(smaller_run, place):
     config, run, slurm = place
     first = on_slurm(config, run, slurm, "--slurm", "partition=long", "--slurm", "time=30")
     while not (run / "jobs/train--u-real--seed0.json").exists():
-        assert first.poll() is None, first.communicate()
+        assert first.poll() is None, said(run).read_text()
         time.sleep(0.05)
     first.send_signal(signal.SIGKILL)
     first.wait()
     noted = json.loads((run / "jobs/train--u-real--seed0.json").read_text())["job"]
     end = on_slurm(config, run, slurm)
-    assert end.wait() == 0, end.communicate()
+    assert end.wait() == 0, said(run).read_text()
     scripts = [path.read_text() for path in (slurm / "jobs").glob("*.job")]
     assert sum("job-name=train-u-real-seed0" in text for text in scripts) == 1, "the training was given twice"
     first_script = (slurm / "jobs" / f"{noted}.job").read_text()
@@ -62,10 +68,10 @@ def test_ctrl_c_cancels_the_jobs_and_what_sbatch_refuses_is_told(place):
     config, run, slurm = place
     process = on_slurm(config, run, slurm)
     while not (run / "jobs/train--u-real--seed0.json").exists():
-        assert process.poll() is None, process.communicate()
+        assert process.poll() is None, said(run).read_text()
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    assert process.wait() == 130, process.communicate()
+    assert process.wait() == 130, said(run).read_text()
     assert list((slurm / "jobs").glob("*.cancelled"))
     for path in (slurm / "jobs").glob("*.pid"):
         with pytest.raises(ProcessLookupError):
@@ -73,5 +79,5 @@ def test_ctrl_c_cancels_the_jobs_and_what_sbatch_refuses_is_told(place):
     (slurm / "sbatch").write_text("#!/bin/sh\necho 'sbatch: error: invalid partition specified: lung' >&2\nexit 1\n")
     refused = on_slurm(config, run, slurm, "--slurm", "partition=lung")
     assert refused.wait() == 2
-    assert "sbatch refused the job of train/" in (told := refused.communicate()[1]), told
+    assert "sbatch refused the job of train/" in (told := said(run).read_text()), told
     assert "invalid partition specified: lung" in told

@@ -137,7 +137,10 @@ class SlurmEngine:
     def _end_of(self, unit: str, job: Any) -> End | None:
         told = self._told(unit)
         if told.exists():
-            end = End(**json.loads(read_text(told)))
+            try:
+                end = End(**json.loads(read_text(told)))
+            except (OSError, ValueError, TypeError):
+                end = End(unit, "lost", message=f"{told} cannot be read")
             told.unlink()
             return end
         state = job.state
