@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 
 from gapscope.config.tables import Table
 
-Stage = Literal["train", "evaluate", "record", "compare"]
+Stage = Literal["train", "evaluate", "record", "graft", "compare"]
 """Stages whose work an engine hands out; data are read, and the page is drawn, where the command runs."""
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _BYTES = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*")
@@ -34,7 +34,7 @@ class Resources(Table):
     """What one unit of a stage is given; none of it decides a number beyond the last digits that threads decide."""
 
     gpus: float | None = Field(None, ge=0)
-    """Left out: one for each training, evaluation and recording where the machines have any and `[train] device` wants
+    """Left out: one for each unit that runs a network where the machines have any and `[train] device` wants
     one. Less than 1 lets several share a GPU (Ray)."""
     cpus: int | None = Field(None, ge=1)
     """Cores, and so threads. Left out: with Ray on this machine its cores divided by --jobs, else one."""

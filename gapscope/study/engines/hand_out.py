@@ -16,7 +16,7 @@ from gapscope.study.study import Study
 from gapscope.study.units import Unit, note_done
 
 HANDED_OUT = get_args(Stage)
-NETWORKS_RUN = ("train", "evaluate", "record")
+NETWORKS_RUN = ("train", "evaluate", "record", "graft")
 """Stages whose units run a network, and so want a GPU."""
 TRIES = 3
 """How often a unit is begun that ends without a word, as when its machine goes down or its memory does not suffice."""
