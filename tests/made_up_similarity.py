@@ -10,10 +10,13 @@ import xarray as xr
 
 from gapscope.config import Similarity
 from gapscope.detector.layers import BACKBONE_LAST
+from gapscope.detector.network_map import BLOCKS
 
 LAYERS = np.arange(107)
 IN_BACKBONE = LAYERS <= BACKBONE_LAST
 MEASURES = tuple(Similarity().measures)
+PARTS = {"backbone": IN_BACKBONE, "head": ~IN_BACKBONE}
+PARTS |= {block.name: (LAYERS >= block.first) & (LAYERS <= block.last) for block in BLOCKS}
 NUM_PROBED = 48
 NOTHING_SHARED = 85
 """The layer whose effect is undefined: its two seeds share nothing."""
@@ -43,6 +46,7 @@ def _write_pairs(run: Path, arms: Sequence[str], seeds: Sequence[int], size: int
             seed_pairs = [(x, y) for x, y in grids if x[0] == y[0] in (a[0], b[0]) and x[1] != y[1]]
             trained = [~IN_BACKBONE if x[0].startswith("f-") else LAYERS >= 0 for x, _ in seed_pairs]
             effect = made_up_effect(grid, [grids[pair] for pair in seed_pairs], trained)
+            effect = effect.merge(made_up_networks(grids, (a[0], b[0]), seeds))
             _save(effect, run, "similarity", f"effect--{_name(a)}--{_name(b)}", probe, size)
 
 
@@ -89,8 +93,11 @@ def made_up_grid(a: Run, b: Run, size: int, probe: str) -> xr.Dataset:
         "floor_z": (diagonal - floor) / 0.015,
         "floor_p": np.full_like(floor, 1 / 101),
         "floor_q": np.full_like(floor, 1 / 101),
+        "floor_p_all": np.full_like(floor, 1 / 101),
         "interval_low": diagonal - half,
         "interval_high": np.minimum(diagonal + half, 1),
+        "band_low": diagonal - 1.5 * half,
+        "band_high": np.minimum(diagonal + 1.5 * half, 1),
     }
     columns = {"value": (("measure", "layer_a", "layer_b"), values)}
     columns |= {name: (("measure", "layer"), array) for name, array in layerwise.items()}
@@ -127,13 +134,38 @@ def made_up_effect(grid: xr.Dataset, ceilings: list[xr.Dataset], trained: list[n
     columns = {"similarity": similarity, "ceiling": ceiling, "shortfall": shortfall, "effect": effect}
     columns |= {f"ceiling_{end}": ceiling + sign * 0.02 for end, sign in (("low", -1), ("high", 1))}
     columns |= {f"shortfall_{end}": shortfall + sign * 0.03 for end, sign in (("low", -1), ("high", 1))}
+    columns |= {f"shortfall_band_{end}": shortfall + sign * 0.045 for end, sign in (("low", -1), ("high", 1))}
     columns |= {f"effect_{end}": effect + sign * 0.04 for end, sign in (("low", -1), ("high", 1))}
     columns |= {"ceiling_min": np.nanmin(seeds, axis=0), "ceiling_max": np.nanmax(seeds, axis=0)}
     columns |= {name: own[name].to_numpy() for name in own.data_vars if own[name].dims == ("layer",)}
     why = "two seeds are no more alike than shuffled images may be: there is nothing to share"
     reason = np.where(np.isnan(effect), why, "").astype(object)
     data = {name: ("layer", values) for name, values in {**columns, "reason": reason}.items()}
-    return xr.Dataset(data, coords={"layer": LAYERS}, attrs={"measure": "cka_debiased", **grid.attrs})
+    data |= _of_parts(similarity, ceiling)
+    coords = {"layer": LAYERS, "part": np.array(list(PARTS), dtype=object)}
+    return xr.Dataset(data, coords=coords, attrs={"measure": "cka_debiased", **grid.attrs})
+
+
+def _of_parts(similarity: np.ndarray, ceiling: np.ndarray) -> dict[str, tuple[str, np.ndarray]]:
+    known = [mask & np.isfinite(ceiling) for mask in PARTS.values()]
+    means = [np.array([of[mask].mean() if mask.any() else np.nan for mask in known]) for of in (similarity, ceiling)]
+    columns = {"similarity": means[0], "ceiling": means[1], "shortfall": means[1] - means[0]}
+    for name, half in (("shortfall", 0.02), ("shortfall_band", 0.03)):
+        columns |= {f"{name}_low": columns["shortfall"] - half, f"{name}_high": columns["shortfall"] + half}
+    return {f"part_{name}": ("part", values) for name, values in columns.items()}
+
+
+def made_up_networks(
+    grids: dict[tuple[Run, Run], xr.Dataset], arms: tuple[str, str], seeds: Sequence[int]
+) -> xr.Dataset:
+    """How alike every two networks of two arms are; those that no grid compares are as alike as those of one seed."""
+    runs = [(arm, seed) for arm in arms for seed in seeds]
+    values = np.ones((len(runs), len(runs), 107))
+    for i, j in combinations(range(len(runs)), 2):
+        pair = (runs[i], runs[j]) if (runs[i], runs[j]) in grids else (runs[i], (runs[j][0], runs[i][1]))
+        values[i, j] = values[j, i] = np.diagonal(grids[pair]["value"].sel(measure="cka_debiased").to_numpy())
+    names = np.array([_name(run) for run in runs], dtype=object)
+    return xr.Dataset({"networks": (("network", "other", "layer"), values)}, {"network": names, "other": names})
 
 
 def _name(run: Run) -> str:

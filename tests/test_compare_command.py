@@ -31,7 +31,8 @@ def test_it_prints_means_and_extreme_layers_and_writes_the_grid(two_files):
     assert lines[1].startswith(f"  most alike: layers 0 ({values[0]:.3f})") and "least: 2 (" in lines[1]
     assert lines[2].startswith("CKA (biased, as in the paper): all ")
     assert lines[-1].startswith("all 3 x 3 layers, floor and intervals are in grid.nc; as a table")
-    assert "images" not in done.stdout
+    assert lines[-2].startswith("cka_biased: another value over more images of the same kind")
+    assert "only" not in done.stdout and "no intervals" not in done.stdout
 
 
 def test_any_measure_everywhere_and_a_table(two_files):

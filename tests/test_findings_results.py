@@ -20,8 +20,9 @@ from gapscope.findings.layer_curves import (
     pair_curve,
     untrained_by_all,
 )
-from gapscope.findings.layer_differences import by_intervals
+from gapscope.findings.layer_differences import by_bands
 from gapscope.findings.layer_findings import layer_findings
+from gapscope.findings.part_gaps import low_bars, part_gaps, trainings_test
 from gapscope.findings.results import Results
 from gapscope.findings.run_reader import read_results
 from gapscope.paper.paper_figures import all_figures, heatmaps
@@ -147,7 +148,7 @@ def curve(value: list[float], half: float = 0.05) -> PairCurve:
 
 def test_a_layer_without_any_ceiling_is_not_below_it():
     pair, nan = curve([0.3, 0.3, 0.3, 0.8]), np.nan
-    found = by_intervals(pair, [curve([0.9, nan, nan, 0.9]), curve([0.9, 0.9, nan, 0.9])], "cka_debiased")
+    found = by_bands(pair, [curve([0.9, nan, nan, 0.9]), curve([0.9, 0.9, nan, 0.9])], "cka_debiased")
     assert found.layers.tolist() == [0, 1] and found.looked == 3
     assert np.isnan(average([curve([nan]), curve([nan])])).all()
 
@@ -167,7 +168,7 @@ def test_layers_that_no_arm_of_a_pair_trained_are_told(results):
     assert "Layers 0-11 were trained in neither arm and have no ceiling." in sentence
 
 
-def test_the_verdict_counts_only_layers_below_the_ceiling_of_who_trained_them(results):
+def test_the_verdict_measures_layers_against_the_ceiling_of_who_trained_them(results):
     sentence = against_ceiling(results, "U-Synthetic vs F-Synthetic")
     free = ceiling_curve(results, "u-synthetic", 160)
     assert free is not None
@@ -186,3 +187,76 @@ def test_a_ceiling_is_low_only_against_the_layers_that_it_has(results):
     grid["value"].loc[{"measure": "cka_debiased"}].values[head, head] = 0.1
     (item,) = [item for item in find(lowered).confounds if item.title == "The ceiling is no ceiling"]
     assert "on average over layers 75-106, but two seeds of F-Synthetic only 0.10." in item.texts[0]
+
+
+def test_sizes_of_differences_are_those_of_the_files_seed_by_seed(results):
+    gaps = {gap.part: gap for gap in part_gaps(results, "u-real", "u-synthetic", 160)}
+    effects = [results.effect("u-real", "u-synthetic", seed=seed) for seed in (0, 1)]
+    stage = [effect.sel(part="stage 4") for effect in effects]
+    assert gaps["stage 4"].shortfall.value == pytest.approx(np.mean([float(one["part_shortfall"]) for one in stage]))
+    assert gaps["stage 4"].shortfall.low == min(float(one["part_shortfall_band_low"]) for one in stage)
+    assert gaps["stage 4"].sure and list(gaps)[:3] == ["backbone", "head", "stem"]
+    frozen = {gap.part for gap in part_gaps(with_arm(results, "u-real", start="streets", freeze="0-11"), *PAIRED)}
+    assert frozen == set(gaps)  # ceilings are the files' own
+    without = replace(results, effects={})
+    assert part_gaps(without, "u-real", "u-synthetic", 160) == [] and low_bars(without, "u-real", "u-synthetic") == []
+
+
+PAIRED = ("u-real", "u-synthetic", 160)
+
+
+def test_two_seeds_an_arm_allow_no_p_below_a_third_and_the_verdict_says_so(results):
+    test = trainings_test(results, "u-real", "u-synthetic")
+    assert test is not None and test.seeds == 2 and test.layers == 107
+    assert test.result.p == test.result.least_p == pytest.approx(1 / 3)
+    frozen = trainings_test(results, "u-real", "f-synthetic")
+    assert frozen is not None and frozen.layers == 32 and frozen.parts == ["head 32", "head 16", "head 8"]
+    said = " ".join(find(results).verdict["Where in the network is it?"])
+    assert "over trainings p = 0.33" in said and "2 seeds an arm allow no p below 0.33; 4 would allow 0.03." in said
+    assert "They are about these networks, not about other trainings." in said
+    assert not re.search(r"\d+ of \d+ layers", said) and "corrected" not in said
+
+
+def test_another_size_that_turns_backbone_and_head_round_is_told(results):
+    def said(found: Results) -> str:
+        return " ".join(find(found).verdict["Where in the network is it?"])
+
+    assert "turn the order round" not in said(results)
+    turned = dict(results.effects)
+    for key, effect in results.effects.items():
+        if key[2] == 32 and (key[0].arm, key[1].arm) == ("u-real", "u-synthetic"):
+            backbone, head = (float(effect["part_shortfall"].sel(part=part)) for part in ("head", "backbone"))
+            turned[key] = effect.assign(part_shortfall=effect["part_shortfall"].copy())
+            turned[key]["part_shortfall"].loc[{"part": "backbone"}] = backbone
+            turned[key]["part_shortfall"].loc[{"part": "head"}] = head
+    sentence = "U-Real vs U-Synthetic: images of 32 x 32 pixels turn the order round: there the shortfall is"
+    assert sentence in said(replace(results, effects=turned))
+
+
+def test_what_is_alike_without_learning_stands_beside_what_is_alike(results):
+    never = {key: effect.assign(untrained=0 * effect["similarity"] + 0.25) for key, effect in results.effects.items()}
+    backbone, head = low_bars(replace(results, effects=never), "u-real", "u-synthetic")
+    curves = [
+        pair_curve(results, RunName("u-real", s), RunName("u-synthetic", s), 160, "cka_deconfounded") for s in (0, 1)
+    ]
+    assert backbone.beyond_pixels == pytest.approx(np.mean([curve.mean("backbone") for curve in curves]))
+    assert (backbone.untrained, head.untrained) == (0.25, 0.25)
+    (found,) = [
+        one
+        for one in find(replace(results, effects=never)).verdict["Where in the network is it?"]
+        if one.startswith("U-Real vs U-Synthetic: without what pixels explain")
+    ]
+    assert "to untrained networks of their shape it is 0.25 in the backbone and 0.25 in the head." in found
+
+
+def test_copies_and_few_groups_among_probe_images_are_warned_of(results):
+    def warned(**attributes: int) -> dict[str, str]:
+        grids = {key: grid.assign_attrs(attributes) for key, grid in results.grids.items()}
+        return {item.title: " ".join(item.texts) for item in find(replace(results, grids=grids)).confounds}
+
+    assert "24 probe images are as good as the same" in warned(duplicates=24)["Probe images that are the same"]
+    few = warned(groups=0, known_groups=3)["A probe of few groups"]
+    assert "The 48 probe images are of 3 groups (drives, sequences), too few to draw from." in few
+    for known, groups in ((12, 12), (48, 0)):
+        assert "A probe of few groups" not in warned(groups=groups, known_groups=known)
+    assert "Under 8 images there are no intervals." in warned(n=6)["Few probe images"]

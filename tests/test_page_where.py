@@ -16,7 +16,15 @@ from gapscope.findings.findings import find
 from gapscope.findings.image_influence import extremes
 from gapscope.findings.layer_blocks import block_rows, in_words
 from gapscope.findings.layer_curves import PairCurve
-from gapscope.findings.layer_differences import INTERVALS, SHORTFALL, LayerDifference, above_floor, by_intervals
+from gapscope.findings.layer_differences import (
+    BAND,
+    BANDS,
+    INTERVALS,
+    SHORTFALL,
+    LayerDifference,
+    above_floor,
+    by_bands,
+)
 from gapscope.findings.layer_findings import layer_findings
 from gapscope.findings.layer_rows import part_rows, seed_rows, untrained_rows
 from gapscope.findings.results import Results
@@ -176,14 +184,17 @@ def test_layers_of_the_network_below_the_curve_are_those_of_yolov3():
 
 def test_a_layer_differs_where_the_shortfall_is_sure_and_no_pair_of_seeds_is_as_unlike(results):
     effect = results.effects[PAIR].copy(deep=True)
-    for name in ("similarity", "ceiling", "ceiling_min", "shortfall_low"):
+    for name in ("similarity", "ceiling", "ceiling_min", "shortfall_band_low"):
         effect[name] = ("layer", np.full(107, {"similarity": 0.5, "ceiling": 0.9, "ceiling_min": 0.8}.get(name, 0.1)))
-    effect["shortfall_low"][3] = -0.01  # the interval of the shortfall holds 0
+    effect["shortfall_band_low"][3] = -0.01  # the band of the shortfall holds 0
     effect["ceiling_min"][4] = 0.4  # one pair of seeds is less alike still
     effect["ceiling"][5:8] = np.nan  # no arm trained these layers
     found = difference_of(replace(results, effects={PAIR: effect}))
-    assert found.rule == SHORTFALL and found.looked == 104
+    assert found.rule == BAND and found.looked == 104
     assert set(range(107)) - set(found.layers.tolist()) == {3, 4, 5, 6, 7}
+    before = effect.drop_vars("shortfall_band_low").assign(shortfall_low=effect["shortfall_band_low"])
+    found = difference_of(replace(results, effects={PAIR: before}))
+    assert found.rule == SHORTFALL and 3 not in found.layers
 
 
 def flat_curve(low: float, high: float) -> PairCurve:
@@ -203,9 +214,16 @@ def flat_curve(low: float, high: float) -> PairCurve:
     ],
 )
 def test_without_effects_whole_intervals_must_lie_on_the_less_alike_side(measure, own, seeds, differs):
-    found = by_intervals(flat_curve(*own), [flat_curve(*seeds)], measure)
+    found = by_bands(flat_curve(*own), [flat_curve(*seeds)], measure)
     assert found.rule == INTERVALS and found.looked == 2
     assert found.layers.tolist() == ([0, 1] if differs else [])
+
+
+def test_bands_decide_where_there_are_bands():
+    wide = replace(flat_curve(0.2, 0.4), band_low=np.array([0.1, 0.2]), band_high=np.array([0.6, 0.4]))
+    seeds = replace(flat_curve(0.5, 0.7), band_low=np.array([0.5, 0.5]), band_high=np.array([0.7, 0.7]))
+    found = by_bands(wide, [seeds], "cka_debiased")
+    assert found.rule == BANDS and found.layers.tolist() == [1]
 
 
 def test_without_intervals_no_layer_is_looked_at(results):
@@ -259,9 +277,9 @@ def test_layers_that_differ_are_counted_among_those_looked_at(results):
     assert rows[0].count == len(expected.layers) > 0 and rows[0].above_floor == rows[0].defined == 107
 
 
-def test_layers_above_the_floor_are_those_whose_q_is_below_a_twentieth(results):
+def test_layers_above_the_floor_are_those_whose_p_for_all_layers_is_at_most_a_twentieth(results):
     def partly(grid: xr.Dataset) -> None:
-        grid["floor_q"][:, 75:] = 0.05
+        grid["floor_p_all"][:, 75:] = 0.06
 
     assert above_floor(with_grid(results, partly).grids[PAIR]) == 75
 
@@ -336,7 +354,8 @@ def test_statistics_are_sent_for_every_probe(run, data):
 
 def test_a_run_of_before_is_shown_with_what_it_has(results):
     def as_before(grid: xr.Dataset) -> xr.Dataset:
-        added = ("influence", "block_a", "block_b", "floor_z", "floor_p", "floor_q")
+        added = ("influence", "block_a", "block_b", "floor_z", "floor_p", "floor_q", "floor_p_all")
+        added += ("band_low", "band_high")
         return grid.drop_vars([name for name in added if name in grid]).sel(measure=["cka_debiased", "cka_biased"])
 
     old = replace(results, grids={key: as_before(grid) for key, grid in results.grids.items()}, effects={})

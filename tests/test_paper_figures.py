@@ -128,7 +128,7 @@ def test_black_marks_stand_at_layers_that_differ_by_more_than_a_seed(results, pl
     below = []
     for seed in (0, 1):
         effect = results.effects[RunName("u-real", seed), RunName("u-synthetic", seed), 160]
-        less = (effect["shortfall_low"] > 0) & (effect["similarity"] < effect["ceiling_min"])
+        less = (effect["shortfall_band_low"] > 0) & (effect["similarity"] < effect["ceiling_min"])
         below.append(set(np.flatnonzero(less)))
     (marks,) = [c for c in axes.collections if type(c).__name__ == "LineCollection"]
     assert [segment[0][0] for segment in marks.get_segments()] == sorted(below[0] & below[1])

@@ -12,7 +12,7 @@ from gapscope.detector.network_map import BLOCKS
 from gapscope.errors import InputError
 from gapscope.several.statements import DETECTION_BLOCKS
 from gapscope.similarity.all_pairs import compare_all
-from gapscope.similarity.blocks import PAPER_BLOCKS, YOLOV3_BLOCKS, adjusted_rand, agreement, find_blocks
+from gapscope.similarity.blocks import PAPER_BLOCKS, YOLOV3_BLOCKS, Blocks, adjusted_rand, agreement, find_blocks
 from gapscope.similarity.cka import linear_cka
 from gapscope.similarity.compare import compare
 from gapscope.similarity.components import explained_variance, principal_components, remove_top
@@ -112,6 +112,14 @@ def test_found_blocks_agree_with_the_ones_that_were_planted_and_not_with_others(
     assert 0.2 < same.chance_rand < 0.7, "contiguous blocks agree well above 0 by chance"
     other = agreement(find_blocks(planted([(0, 25), (26, 50), (51, 106)])), PAPER_BLOCKS, draws=200)
     assert other.adjusted_rand < 0.7 and other.p > 0.05 and other.boundary_f1 == 0
+
+
+def test_regular_cuts_are_held_against_regular_cuts():
+    """Nine equal blocks match the stages better than cuts at random places do; that is no finding."""
+    member = np.arange(107) * 9 // 107
+    found = agreement(Blocks(np.arange(107), member, 0.5), YOLOV3_BLOCKS, draws=200)
+    assert found.p > 0.05  # all blocks are of 11 or 12 layers: any order of them is about as good
+    assert found.chance_rand == pytest.approx(found.adjusted_rand, abs=0.02)
 
 
 def test_a_boundary_may_be_off_by_the_margin_and_has_one_partner_only():

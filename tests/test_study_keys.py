@@ -10,6 +10,7 @@ from two_domains import TEXT
 
 from gapscope import config
 from gapscope.config import Experiment, Table
+from gapscope.errors import InputError
 from gapscope.experiment_file import parse_config
 from gapscope.run_folder import RunFolder
 from gapscope.study import former_keys
@@ -200,6 +201,7 @@ FIELDS: dict[str, tuple[Any, Any, set[str] | Only]] = {
     "Graft.statistics": ("both", "estimated", {"graft"}),
     "Graft.domains": ([], ["real"], UNITS),
     "Graft.images": (None, 20, {"graft"}),
+    "Similarity.untrained": (0, 2, {"effect"}),
 }
 """Setting -> (its neutral value, which changes nothing: that of a time without the setting; another value, or several
 settings of the table with it; whose keys that changes besides the report's, or why it changes none)."""
@@ -384,3 +386,25 @@ def test_the_frozen_lists_name_settings_that_there_are():
     there = {f"{table.__name__}.{key}" for table in models() for key in table.model_fields}
     assert {f"{table}.{key}" for table, keys in former_keys.KEYS.items() for key in keys.split()} <= there
     assert set(former_keys.VERSIONS) <= set(STAGE_VERSIONS)
+    assert set(former_keys.VERSIONS) == set(STAGE_VERSIONS)
+
+
+def test_untrained_networks_are_recorded_only_where_asked_for_and_no_other_recording_changes(roots):
+    """Two seeds an arm, so that there are effects, which read them."""
+    plain, asked = experiment(), experiment((("similarity",), {"untrained": 2}))
+    before, after = units(plain, roots), units(asked, roots)
+    new = sorted(set(after) - set(before))
+    assert new == sorted(
+        f"record/untrained/seed{k}/{look}" for k in (0, 1) for look in {name.split("/", 3)[3] for name in new}
+    )
+    assert len(new) == 2 * len({name.split("/", 3)[3] for name in new}) > 0
+    keys_before, keys_after = keys(plain, roots), keys(asked, roots)
+    changed = {name for name in before if keys_before[name] != keys_after[name]}
+    assert {kind(name) for name in changed} == {"effect", "report"}
+    effect = next(unit for name, unit in after.items() if name.startswith("effect/"))
+    assert {"record/untrained/seed0", "record/untrained/seed1"} <= {need.rsplit("/", 1)[0] for need in effect.needs}
+    named = experiment(
+        (("arms",), {"untrained": plain.arms["u-real"].model_dump()}), (("similarity",), {"untrained": 1})
+    )
+    with pytest.raises(InputError, match=r"\[similarity\] untrained = 1: an arm is called 'untrained'"):
+        units(named, roots)

@@ -63,3 +63,5 @@ class Similarity(Table):
     """Shuffles of the images behind the floor."""
     bootstraps: int = Field(200, ge=20)
     """Resamples of the images behind each interval."""
+    untrained: int = Field(0, ge=0, le=10)
+    """Networks of the same shape, never trained, that are recorded as well: what images and architecture alone give."""

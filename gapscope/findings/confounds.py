@@ -9,6 +9,7 @@ import numpy as np
 from gapscope.findings import checks
 from gapscope.findings.layer_curves import BIASED, DEBIASED, layers_at_floor, ranges
 from gapscope.findings.run_numbers import RunNumbers
+from gapscope.similarity.groups import FEW_UNITS
 
 FEW_IMAGES = 100
 """A probe with fewer images is warned about; the paper used 200."""
@@ -47,6 +48,26 @@ def _few_probe_images(numbers: RunNumbers) -> Iterator[str]:
     counts = {int(grid.attrs["n"]) for grid in results.grids.values() if "n" in grid.attrs}
     if counts and min(counts) < FEW_IMAGES:
         yield f"Layers are compared over {min(counts)} images; intervals are wide, and the paper used 200."
+    if counts and min(counts) < FEW_UNITS:
+        yield f"Under {FEW_UNITS} images there are no intervals."
+
+
+def _same_probe_images(numbers: RunNumbers) -> Iterator[str]:
+    found = max((int(grid.attrs.get("duplicates", 0)) for grid in numbers.results.grids.values()), default=0)
+    if found:
+        yield f"{found} probe images are as good as the same as another one: they lift every similarity."
+
+
+def _few_groups(numbers: RunNumbers) -> Iterator[str]:
+    """Known groups that are too few to be drawn: images were taken for independent."""
+    alone = [grid.attrs for grid in numbers.results.grids.values() if grid.attrs.get("known_groups")]
+    known = {(int(attrs["known_groups"]), int(attrs["n"])) for attrs in alone if not attrs["groups"]}
+    for groups, n in sorted(known):
+        if groups < min(FEW_UNITS, n):
+            yield (
+                f"The {n} probe images are of {groups} groups (drives, sequences), too few to draw from. They are "
+                "taken for independent, so intervals are too narrow and similarities too high."
+            )
 
 
 def _at_floor(numbers: RunNumbers) -> Iterator[str]:
@@ -135,6 +156,12 @@ CHECKS: tuple[tuple[str, str, Callable[[RunNumbers], Iterator[str]]], ...] = (
         checks.few_images,
     ),
     ("Few probe images", "Raise [probe] images.", _few_probe_images),
+    (
+        "Probe images that are the same",
+        "Leave copies out of the test images, or give them one group.",
+        _same_probe_images,
+    ),
+    ("A probe of few groups", "Probe images of more drives, sequences or places.", _few_groups),
     ("Similarity at the floor", "More probe images narrow the interval.", _at_floor),
     (
         "Much of the biased CKA is its floor",

@@ -19,6 +19,10 @@ ESTIMATORS = {DEBIASED: "debiased CKA", BIASED: "biased CKA (the paper's)"}
 Values = NDArray[np.float64]
 
 
+ALWAYS, BAND = ("value", "interval_low", "interval_high", "floor_low", "floor_high"), ("band_low", "band_high")
+"""Arrays of a curve; bands are not in grids of before."""
+
+
 @dataclass(frozen=True)
 class PairCurve:
     """Similarity of same-index layers of two networks; every array is (layers,), NaN where undefined."""
@@ -32,11 +36,16 @@ class PairCurve:
     floor_low: Values
     floor_high: Values
     """2.5 and 97.5 % of the similarity when the images of one network are shuffled."""
+    band_low: Values | None = None
+    band_high: Values | None = None
+    """A band that holds 95 % of the draws of images at all layers together; None in grids of before."""
 
     def where(self, kept: NDArray[np.bool_]) -> "PairCurve":
         """The same curve, undefined at all other layers."""
-        names = ("value", "interval_low", "interval_high", "floor_low", "floor_high")
-        masked: dict[str, Any] = {name: np.where(kept, getattr(self, name), np.nan) for name in names}
+        arrays = {name: getattr(self, name) for name in (*ALWAYS, *BAND)}
+        masked: dict[str, Any] = {
+            name: None if array is None else np.where(kept, array, np.nan) for name, array in arrays.items()
+        }
         return replace(self, **masked)
 
     def mean(self, part: str) -> float:
@@ -75,6 +84,7 @@ def _curve(label: str, grid: xr.Dataset) -> PairCurve:
         interval_high=array("interval_high"),
         floor_low=array("floor_low"),
         floor_high=array("floor_high"),
+        **({name: array(name) for name in BAND} if "band_low" in grid else {}),
     )
 
 
@@ -124,8 +134,8 @@ def _mean_curve(label: str, curves: Sequence[PairCurve]) -> PairCurve:
     def mean(name: str) -> Values:
         return np.mean([getattr(curve, name) for curve in curves], axis=0)
 
-    names = ("value", "interval_low", "interval_high", "floor_low", "floor_high")
-    return PairCurve(label, curves[0].layers, *(mean(name) for name in names))
+    banded = all(curve.band_low is not None for curve in curves)
+    return PairCurve(label, curves[0].layers, *(mean(name) for name in (*ALWAYS, *(BAND if banded else ()))))
 
 
 def layers_at_floor(curves: Sequence[PairCurve]) -> NDArray[np.int64]:

@@ -12,6 +12,7 @@ from gapscope.findings.image_influence import PairInfluence, pair_influence
 from gapscope.findings.layer_curves import DEBIASED, PairCurve, Values, ceiling_curve, pair_curve, untrained_by_all
 from gapscope.findings.layer_differences import LayerDifference, at_every_seed, beyond_seeds
 from gapscope.findings.part_effects import part_effects
+from gapscope.findings.part_gaps import PartGap, TrainingsTest, part_gaps, trainings_test
 from gapscope.findings.results import Results
 from gapscope.run_folder import RunName
 
@@ -37,6 +38,10 @@ class LayerFindings:
     """Of those curves that have a ceiling."""
     part_effects: Mapping[ArmPair, Mapping[str, Sequence[float]]]
     """By pair of arms and part of the network, one per seed: debiased CKA at the main size."""
+    part_gaps: Mapping[tuple[ArmPair, int], Sequence[PartGap]]
+    """By pair of arms and size: by how much they fall short of two seeds, part by part of the network."""
+    trainings: Mapping[ArmPair, TrainingsTest]
+    """What the seeds allow to say of a pair of arms; without pairs of which nothing can be said."""
     influences: Mapping[RunPair, PairInfluence]
     """By pair of runs of one seed, at the main size; without grids of before, which do not hold it."""
 
@@ -75,7 +80,7 @@ class LayerFindings:
         return [one for one in found if one is not None]
 
     def that_differ(self, pair: ArmPair, measure: str = DEBIASED) -> LayerDifference | None:
-        """Where two arms are less alike than two seeds whichever seed one looks at, at the main size."""
+        """Where the networks of two arms are less alike than two seeds, with each seed, at the main size."""
         return at_every_seed(self.differences_of(pair, measure))
 
     def untrained(self, arms: Sequence[str]) -> NDArray[np.int64]:
@@ -147,4 +152,6 @@ def layer_findings(seen: Results) -> LayerFindings:
     effects = {pair: part_effects(seen, *pair) for pair in seen.pairs}
     grids = {(a, b): seen.grids[a, b, seen.sizes[0]] for a, b in pairs if (a, b, seen.sizes[0]) in seen.grids}
     influences = {both: pair_influence(grid) for both, grid in grids.items() if "influence" in grid}
-    return LayerFindings(seen, measures, curves, ceilings, differences, effects, influences)
+    gaps = {(pair, size): part_gaps(seen, *pair, size) for pair in seen.pairs for size in seen.sizes}
+    tests = {pair: test for pair in seen.pairs if (test := trainings_test(seen, *pair)) is not None}
+    return LayerFindings(seen, measures, curves, ceilings, differences, effects, gaps, tests, influences)

@@ -13,6 +13,7 @@ from gapscope.detector.network_map import BLOCKS, Block
 from gapscope.findings.layer_curves import PairCurve, ranges
 from gapscope.findings.layer_differences import above_floor
 from gapscope.findings.layer_findings import LayerFindings
+from gapscope.findings.part_gaps import PartGap
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class PartRow:
     pair: str
     cells: tuple[tuple[float | None, float | None], ...]
     """(similarity, ceiling) per block of `BLOCKS`."""
+    gaps: tuple[PartGap | None, ...] = ()
+    """Ceiling minus similarity, over the layers that have a ceiling; empty in runs of before."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +36,10 @@ class SeedRow:
     beyond: str
     """Layers that differ by more than a change of seed, as ranges; empty where there are none or no ceiling."""
     count: int | None
-    """How many; None without a ceiling."""
+    """How many; None without a ceiling. Layers are not independent: a count of them is no measure of a difference."""
     looked: int
     above_floor: int | None
-    """Layers that share more than shuffled images do (q below 0.05); None in runs of before, which hold no q."""
+    """Layers that share more than shuffled images do, all layers accounted for; None in runs of before."""
     defined: int
     rule: str
 
@@ -63,7 +66,9 @@ def part_rows(found: LayerFindings) -> list[PartRow]:
         curves, ceilings = list(found.by_seed(pair).values()), found.ceilings_of(pair)
         if curves:
             cells = tuple((_mean(curves, part), _mean(ceilings, part)) for part in BLOCKS)
-            rows.append(PartRow(curves[0].label, cells))
+            gaps = {gap.part: gap for gap in found.part_gaps.get((pair, found.main_size), ())}
+            of_blocks = tuple(gaps.get(part.name) for part in BLOCKS) if gaps else ()
+            rows.append(PartRow(curves[0].label, cells, of_blocks))
     return rows
 
 

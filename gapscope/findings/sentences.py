@@ -11,11 +11,15 @@ import numpy as np
 from gapscope.arms import frozen_ranges
 from gapscope.findings.gap_sentences import by_seed, gap_sentence, made_of
 from gapscope.findings.layer_curves import PairCurve, ranges
-from gapscope.findings.layer_differences import RULES
 from gapscope.findings.layer_findings import ArmPair, LayerFindings
+from gapscope.findings.part_gaps import HALVES, PartGap, low_bars, turned_round
 from gapscope.findings.remedy_sentences import remedy_sentence
 from gapscope.findings.results import Results
 from gapscope.findings.run_numbers import RunNumbers
+from gapscope.similarity.trainings import smallest_p
+
+SEEDS_FOR_P = 4
+"""Of each arm, with which exchanging their names can give p <= 0.05."""
 
 
 def generated_note(results: Results) -> str:
@@ -34,7 +38,13 @@ def verdict(numbers: RunNumbers) -> dict[str, list[str]]:
         "How big is the gap?": [gap_sentence(results, numbers.scores, gap) for gap in numbers.gaps],
         "What is it made of?": [sentence for gap in numbers.gaps for sentence in made_of(results, gap)],
         "What closes it?": [remedy_sentence(results, remedy) for remedy in numbers.remedies],
-        "Where in the network is it?": [*_where(layers), *_how_layers_count(layers), *_effects(layers)],
+        "Where in the network is it?": [
+            *_where(layers),
+            *_how_sure(layers),
+            *_other_sizes(layers),
+            *_effects(layers),
+            *_low_bars(layers),
+        ],
         "Did frozen layers stay frozen?": list(_frozen(results)),
     }
     return {question: sentences for question, sentences in answers.items() if sentences}
@@ -62,26 +72,61 @@ def _against_ceiling(layers: LayerFindings, pair: ArmPair, ceilings: Sequence[Pa
     reach = {part: [c.mean(part) for c in ceilings if math.isfinite(c.mean(part))] for part in ("backbone", "head")}
     lowest = " and ".join(f"{min(means):.2f} in the {part}" for part, means in reach.items() if means)
     start = f"Two seeds of one of these arms reach {lowest} at least." if lowest else "No layer has a ceiling."
-    found = layers.that_differ(pair)
-    if found is None:
-        return start
-    if not len(found.layers):
-        return f"{start} At no layer are the arms less alike than two seeds, whichever seed one looks at."
-    return (
-        f"{start} At {len(found.layers)} of {found.looked} layers the arms are less alike than two seeds, whichever "
-        f"seed one looks at: layers {ranges(found.layers)}."
-    )
+    return f"{start} {shortfall_words(layers, pair)}".rstrip()
 
 
-def _how_layers_count(layers: LayerFindings) -> Iterator[str]:
-    """Once for all pairs."""
-    found = [layers.that_differ(pair) for pair in layers.seen.pairs]
-    rules = dict.fromkeys(RULES[one.rule] for one in found if one is not None and len(one.layers))
-    if rules:
+def shortfall_words(layers: LayerFindings, pair: ArmPair) -> str:
+    """By how much two arms' networks fall short of two seeds in backbone and head, and where most; empty if unknown."""
+    gaps = {gap.part: gap for gap in layers.part_gaps.get((pair, layers.main_size), ())}
+    halves = [f"{_with_band(gaps[half])} in the {half}" for half in HALVES if half in gaps]
+    if not halves:
+        return ""
+    blocks = [gap for part, gap in gaps.items() if part not in HALVES]
+    most = max(blocks, key=lambda gap: gap.shortfall.value)
+    start = f"These networks fall short of that by {' and '.join(halves)}"
+    if not any(gap.sure for gap in blocks):
+        return f"{start}; in no part of the network can that be told from 0."
+    return f"{start}, by most in {most.part} ({_with_band(most)})."
+
+
+def _with_band(gap: PartGap) -> str:
+    value = f"{gap.shortfall.value:z.2f}"
+    if not gap.shortfall.has_interval:
+        return value
+    return f"{value} ({gap.shortfall.low:z.2f} to {gap.shortfall.high:z.2f})"
+
+
+def _how_sure(layers: LayerFindings) -> Iterator[str]:
+    """Once for all pairs: what intervals of shortfalls are about, and what the seeds allow to say of the arms."""
+    if any(layers.part_gaps.values()):
         yield (
-            f"A layer counts as less alike where {'; or '.join(rules)}. Nothing is corrected for looking at so many "
-            "layers."
+            "Intervals of shortfalls are over probe images and hold for all parts of the network together. They are "
+            "about these networks, not about other trainings."
         )
+    same: dict[str, list[str]] = {}
+    for pair, test in layers.trainings.items():
+        fewer = test.seeds < SEEDS_FOR_P
+        more = f"; {SEEDS_FOR_P} would allow {smallest_p(SEEDS_FOR_P):.2f}" if fewer else ""
+        said = (
+            f"over trainings p = {test.result.p:.2f}, from exchanging the arms' names among their networks. "
+            f"{test.seeds} seeds an arm allow no p below {test.result.least_p:.2f}{more}."
+        )
+        same.setdefault(said, []).append(layers.seen.pair_title(*pair))
+    yield from (f"{', '.join(pairs)}: {said}" for said, pairs in same.items())
+
+
+def _other_sizes(layers: LayerFindings) -> Iterator[str]:
+    """Where another size of image turns round which of backbone and head falls short by more."""
+    for pair in layers.seen.pairs:
+        main = layers.part_gaps.get((pair, layers.main_size), ())
+        for size in layers.seen.sizes[1:]:
+            other = layers.part_gaps.get((pair, size), ())
+            if turned_round(main, other):
+                values = {gap.part: gap.shortfall.value for gap in other}
+                yield (
+                    f"{layers.seen.pair_title(*pair)}: images of {size} x {size} pixels turn the order round: there "
+                    f"the shortfall is {values['backbone']:z.2f} in the backbone and {values['head']:z.2f} in the head."
+                )
 
 
 def _without_ceiling(layers: LayerFindings, pair: ArmPair) -> str:
@@ -106,6 +151,22 @@ def _effects(layers: LayerFindings) -> Iterator[str]:
                 f"{layers.seen.pair_title(*pair)}: of what two seeds share, these arms share {words} "
                 "on average (effect: 0 is shuffled images, 1 is two seeds; layers where it is defined)."
             )
+
+
+def _low_bars(layers: LayerFindings) -> Iterator[str]:
+    """What is alike without any learning: shuffled images are a low bar."""
+    for pair in layers.seen.pairs:
+        found, said = low_bars(layers.seen, *pair), []
+        starts = (
+            ("without what pixels explain (deconfounded CKA) their similarity is", "beyond_pixels"),
+            ("to untrained networks of their shape it is", "untrained"),
+        )
+        for start, name in starts:
+            values = {one.half: getattr(one, name) for one in found if math.isfinite(getattr(one, name))}
+            if values:
+                said.append(f"{start} {' and '.join(f'{value:z.2f} in the {half}' for half, value in values.items())}")
+        if said:
+            yield f"{layers.seen.pair_title(*pair)}: {'; '.join(said)}."
 
 
 def _frozen(results: Results) -> Iterator[str]:

@@ -52,8 +52,8 @@ def _planned_pairs(layers: LayerFindings, estimator: str) -> Iterator[Planned]:
         rules = {found.rule for pair in pairs for found in layers.differences_of(pair, estimator)}
         which = " or ".join(RULES[rule] for rule in sorted(rules))
         marks = (
-            " Each panel has the ceiling of its two arms alone. Black marks along its lower edge: layers that differ "
-            f"by more than a change of seed, whichever the seed: {which}; not corrected for the number of layers."
+            " Each panel has the ceiling of its two arms alone. Black marks along its lower edge: layers at which "
+            f"these networks are less alike than two seeds, with each seed: {which}. Other trainings are not in it."
         )
     left_out = f" The first {MOST_PANELS} pairs of arms." if len(results.pairs) > MOST_PANELS else ""
     yield Planned("curves", lambda width: _pair_panels(layers, pairs, estimator, width), caption + marks + left_out)

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from gapscope.similarity.influence import extreme_images as extreme_images, leave_one_out as leave_one_out
     from gapscope.similarity.intervals import bootstrap_cka as bootstrap_cka
     from gapscope.similarity.layer_summary import layer_summary as layer_summary
+    from gapscope.similarity.many_layers import band as band, calibrated as calibrated, p_over_all as p_over_all
     from gapscope.similarity.measures import (
         MEASURES as MEASURES,
         Measure as Measure,
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
         extreme_layers as extreme_layers,
         grid_table as grid_table,
     )
+    from gapscope.similarity.trainings import exchange_arms as exchange_arms, smallest_p as smallest_p
 
 __all__ = open_room(
     __name__,
@@ -85,6 +87,8 @@ __all__ = open_room(
         "measures": "MEASURES, Measure, find_measure, measure_layers",
         "floors": "permutation_floor, z_values, p_values, q_values",
         "intervals": "bootstrap_cka",
+        "many_layers": "p_over_all, band, calibrated",
+        "trainings": "exchange_arms, smallest_p",
         "compare": "compare, read_similarity, write_similarity",
         "separability": "separability, label_cka, mmd_squared, neighbour_accuracy, write_separability",
         "object_parts": "object_parts, compare_objects, sets_of",

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from gapscope.errors import InputError
 from gapscope.progress import Progress, silent
 from gapscope.recording.recording import Recording
 from gapscope.similarity.compare import check_same_layers, layer_labels
 from gapscope.similarity.gram import Array
+from gapscope.similarity.groups import groups_of
 from gapscope.similarity.measures import check_enough_images, find_measure
 from gapscope.similarity.prepared import Prepared, diagonal, finished, prepare, views_of
 from gapscope.words import number_of
@@ -22,6 +24,7 @@ def compare_all(
     *,
     names: Sequence[str] | None = None,
     remove_top: int = 0,
+    groups: Sequence[str] | ArrayLike | None = None,
     progress: Progress = silent,
 ) -> xr.Dataset:
     """Every network against every other, layer by layer: as a matrix of networks for clustering or a map of them.
@@ -31,6 +34,7 @@ def compare_all(
         measure: From `MEASURES`.
         names: One per network; otherwise those of the recordings, numbered where they repeat.
         remove_top: How many principal components are first taken away from each layer.
+        groups: Of each image, what it was taken with, see `compare`.
         progress: Told after each network, for measures that take long.
 
     Returns:
@@ -45,10 +49,12 @@ def compare_all(
     for other in recordings[1:]:
         check_same_layers(first, other)
     check_enough_images(measure, n)
-    networks = [prepare(views_of(one, remove=remove_top), chosen) for one in recordings]
+    together = groups_of(groups, n)
+    networks = [prepare(views_of(one, remove=remove_top, groups=together), chosen) for one in recordings]
     if chosen.pair is None:
         vectors = np.stack([one.vectors for one in networks], axis=1)  # (layers, networks, pairs of images)
-        value = np.moveaxis(finished(chosen, vectors @ vectors.swapaxes(1, 2)), 0, -1)
+        factors = np.stack([one.factors for one in networks], axis=1) if together else vectors
+        value = np.moveaxis(finished(chosen, factors @ vectors.swapaxes(1, 2)), 0, -1)
     else:
         value = _pair_by_pair(networks, progress)
     reasons = np.array([one.reasons for one in networks], dtype=object)

@@ -4,11 +4,15 @@ Every variant here is the cosine of two centred kernel matrices. They differ in 
 with the images' own likeness taken out) and in the centring (debiased or not).
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from gapscope.errors import InputError
+from gapscope.similarity.between_groups import hsic, unit_pair
 from gapscope.similarity.gram import Array, center, check_num_images, squared_distances, u_center
+from gapscope.similarity.groups import Groups, groups_of
 from gapscope.similarity.layer_view import LayerView, UndefinedError, check_finite, view_of_features
 
 NOTHING_LEFT = 1e-7
@@ -18,7 +22,9 @@ BANDWIDTH = 0.5
 """Of the Gaussian kernel, in units of the root of the median squared distance."""
 
 
-def linear_cka(x: ArrayLike, y: ArrayLike, *, debiased: bool = True) -> float:
+def linear_cka(
+    x: ArrayLike, y: ArrayLike, *, debiased: bool = True, groups: Sequence[str] | ArrayLike | None = None
+) -> float:
     """Linear centred kernel alignment between two layers.
 
     Row i of both arguments describes image i. With K and L the centred Gram matrices of x and y, and <K, L> the sum
@@ -31,13 +37,16 @@ def linear_cka(x: ArrayLike, y: ArrayLike, *, debiased: bool = True) -> float:
         y: Features of the other layer (n, q).
         debiased: Use the unbiased estimator. The plain one climbs towards 1 as p and q outgrow n, so that unrelated
             wide layers look alike.
+        groups: Of each image, what it was taken with, such as its scene. Images of one group are alike for that reason,
+            so the unbiased estimator leaves out their pairs (`gapscope.similarity.between_groups`).
 
     Returns:
         Similarity, without unit. 1 means the same up to scale, shift and rotation. Unrelated layers are about 0 when
         debiased (chance may take them just below), and above 0 when not.
 
     Raises:
-        InputError: If x and y differ in n, n < 4, or a layer tells no images apart.
+        InputError: If x and y differ in n, n < 4, a layer tells no images apart, groups are given to the biased
+            estimator or are fewer than 4.
 
     Source:
         Kornblith et al. 2019, arXiv:1905.00414 (CKA).
@@ -53,17 +62,20 @@ def linear_cka(x: ArrayLike, y: ArrayLike, *, debiased: bool = True) -> float:
     >>> abs(linear_cka(layer, unrelated)) < 0.2 < 0.7 < linear_cka(layer, unrelated, debiased=False)
     True
     """
-    return _cosine(linear_kernel(view_of_features(x)), linear_kernel(view_of_features(y)), debiased)
+    k, l = (linear_kernel(view_of_features(one)) for one in (x, y))
+    return _cosine(k, l, debiased, _checked(groups, len(k), debiased))
 
 
-def cka_from_grams(k: ArrayLike, l: ArrayLike, *, debiased: bool = True) -> float:
+def cka_from_grams(
+    k: ArrayLike, l: ArrayLike, *, debiased: bool = True, groups: Sequence[str] | ArrayLike | None = None
+) -> float:
     """CKA of two Gram matrices (n, n), centred or not; otherwise as `linear_cka`."""
     grams = [np.asarray(gram, dtype=np.float64) for gram in (k, l)]
     for gram in grams:
         if gram.ndim != 2 or gram.shape[0] != gram.shape[1]:
             raise InputError(f"a Gram matrix has shape {gram.shape}, but must be square: one row and column per image.")
     check_num_images(len(grams[0]))
-    return _cosine(grams[0], grams[1], debiased)
+    return _cosine(grams[0], grams[1], debiased, _checked(groups, len(grams[0]), debiased))
 
 
 def rbf_cka(x: ArrayLike, y: ArrayLike, *, bandwidth: float = BANDWIDTH, debiased: bool = True) -> float:
@@ -134,6 +146,8 @@ def deconfounded_kernel(view: LayerView) -> Array:
     a partial correlation. Cui et al. regress plain matrices with an intercept and then drop negative eigenvalues; in
     U-centred space neither is needed.
 
+    With groups, pairs of images of one group count in neither.
+
     Raises:
         UndefinedError: If the layer holds nothing but a multiple of the input's Gram matrix.
 
@@ -148,6 +162,10 @@ def deconfounded_kernel(view: LayerView) -> Array:
     check_finite(view)
     own, given = view.gram / np.abs(view.gram).max(), view.input_gram
     given = given / max(np.abs(given).max(), np.finfo(float).tiny)
+    if view.groups is not None:
+        if hsic(given, given, view.groups) <= 0:
+            raise InputError("the images of different groups are all the same: their pixels explain nothing.")
+        return own - hsic(own, given, view.groups) / hsic(given, given, view.groups) * given
     k, c = u_center(own), u_center(given)
     if np.linalg.norm(c) <= NOTHING_LEFT * np.linalg.norm(given):
         raise InputError("the images are all the same, or all equally far apart: their pixels explain nothing.")
@@ -174,7 +192,13 @@ def unit_kernel(kernel: Array, debiased: bool) -> Array:
     return centered / norm
 
 
-def _cosine(k: Array, l: Array, debiased: bool) -> float:
+def _checked(groups: Sequence[str] | ArrayLike | None, n: int, debiased: bool) -> Groups | None:
+    if groups is not None and not debiased:
+        raise InputError("groups are given to the biased estimator, which has no pairs to leave out. Use debiased CKA.")
+    return groups_of(groups, n)
+
+
+def _cosine(k: Array, l: Array, debiased: bool, groups: Groups | None = None) -> float:
     if len(k) != len(l):
         raise InputError(
             f"x holds {len(k)} images and y holds {len(l)}, but both must hold the same images in the "
@@ -183,7 +207,7 @@ def _cosine(k: Array, l: Array, debiased: bool) -> float:
     units = []
     for name, kernel in zip("xy", (k, l), strict=True):
         try:
-            units.append(unit_kernel(kernel, debiased))
+            units.append((unit_kernel(kernel, debiased),) * 2 if groups is None else unit_pair(kernel, groups))
         except UndefinedError as reason:
             raise InputError(f"there is nothing to compare: {name} {reason}. Leave that layer out.") from reason
-    return float((units[0] * units[1]).sum())
+    return float((units[0][1] * units[1][0]).sum())

@@ -6,11 +6,14 @@ from typing import Literal
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from gapscope.errors import InputError
 from gapscope.progress import Progress, silent
 from gapscope.recording.recording import Recording, read_dataset, write_dataset
+from gapscope.similarity.duplicates import with_a_twin
 from gapscope.similarity.gram import Array, check_num_images
+from gapscope.similarity.groups import groups_of
 from gapscope.similarity.measures import MEASURES, check_enough_images, find_measure
 from gapscope.similarity.pair import Pair
 from gapscope.similarity.prepared import same_layers, views_of
@@ -32,6 +35,7 @@ def compare(
     bootstraps: int = 200,
     remove_top: int = 0,
     input_gram: Array | None = None,
+    groups: Sequence[str] | ArrayLike | None = None,
     seed: int = 0,
     progress: Progress = silent,
 ) -> xr.Dataset:
@@ -52,6 +56,8 @@ def compare(
             images and prepare every layer anew for each.
         remove_top: How many principal components are first taken away from each layer.
         input_gram: (n, n) of the images themselves for `cka_deconfounded`, where the recordings hold none.
+        groups: Of each image, what it was taken with, such as its scene; "" for none. Images of one group are not
+            independent: they are drawn and shuffled together, and debiased CKA, rsa and mutual_knn leave out pairs.
         seed: Of all draws.
         progress: Told of what takes long.
 
@@ -60,8 +66,12 @@ def compare(
         and `reason_b` (measure, layer_b), empty if the layer is sound. Where both have the same layers also, over
         (measure, layer) for each layer with its counterpart: `floor_mean`, `floor_low`, `floor_high`, the mean and the
         central 95 % of the values with b's images shuffled; `floor_z`, `floor_p`, `floor_q`, see
-        `gapscope.similarity.floors`; `interval_low`, `interval_high`, the central 95 % of the values on images drawn
-        anew. For every cell the same with `cell_` before the name, over (measure, layer_a, layer_b). With remove_top
+        `gapscope.similarity.floors`; `floor_p_all`, that p corrected for all layers; `interval_low`, `interval_high`,
+        the central 95 % of the values on images drawn anew; `band_low`, `band_high`, a band that holds 95 % of the
+        draws at all layers together. For every cell the same with `cell_` before the name, over (measure, layer_a,
+        layer_b), without bands. Over (measure): `mean_value`, `mean_threshold`, `mean_p`, `mean_score` of the mean over
+        layers, and the same of the most alike layer, `max_...`, calibrated (`gapscope.similarity.many_layers`). With
+        remove_top
         `removed_a` and `removed_b`, the share of each layer's variance that was taken away.
 
     Raises:
@@ -83,8 +93,13 @@ def compare(
         raise InputError("floor or interval is asked for in every cell, but cells = 'diagonal'. Compare all cells.")
     if cells == "diagonal" and not paired:
         raise InputError(f"{a.name} and {b.name} have different layers, so there is no diagonal. Compare all cells.")
-    views_a = views_of(a, remove=remove_top, input_gram=input_gram)
-    views_b = views_a if b is a else views_of(b, remove=remove_top, input_gram=input_gram)
+    together = groups_of(groups, len(a.images))
+    if together is not None and interval == "cells":
+        raise InputError(
+            "intervals of all cells are not drawn by groups. Ask for interval='layers', or give no groups."
+        )
+    views_a = views_of(a, remove=remove_top, input_gram=input_gram, groups=together)
+    views_b = views_a if b is a else views_of(b, remove=remove_top, input_gram=input_gram, groups=together)
     parts = []
     for name in names:
         pair = Pair(find_measure(name), (views_a, views_b), cells == "all", paired, seed, progress)
@@ -101,6 +116,8 @@ def compare(
         a=a.name,
         b=b.name,
         n=len(a.images),
+        groups=0 if together is None else len(together),
+        duplicates=len(with_a_twin(a, together)),
         size=a.size,
         probe=a.provenance.get("probe", ""),
         images_sha256=a.images_sha256,

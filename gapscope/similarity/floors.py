@@ -1,11 +1,11 @@
 """How alike do unrelated layers look? Similarity with shuffled images: the floor, and z, p and q beside it."""
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import false_discovery_control
 
 from gapscope.progress import Progress, silent
 from gapscope.similarity.gram import Array, shuffled_positions
+from gapscope.similarity.groups import shuffled_order
 from gapscope.similarity.measures import Measure
 from gapscope.similarity.prepared import Prepared, all_cells, diagonal, finished
 
@@ -15,7 +15,8 @@ def permutation_floor(
 ) -> Array:
     """A measure of each layer pair when network b looks at the images in another order: what "unrelated" looks like.
 
-    The widths p and the number of images stay as they are, so the floor holds the estimator's own bias.
+    The widths p and the number of images stay as they are, so the floor holds the estimator's own bias. Images that
+    belong together change places together.
 
     Args:
         a: One network's layers.
@@ -29,13 +30,13 @@ def permutation_floor(
     """
     floor = np.empty((permutations, len(a)))
     for done, row in enumerate(floor, start=1):
-        order = rng.permutation(a.n)
+        order = shuffled_order(a.n, a.groups, rng)
         if a.measure.pair is None:
             positions = shuffled_positions(order)
-            products = [one @ other[positions] for one, other in zip(a.vectors, b.vectors, strict=True)]
+            products = [one @ other[positions] for one, other in zip(a.factors, b.vectors, strict=True)]
             row[:] = finished(a.measure, np.array(products))
         else:
-            row[:] = diagonal(a, b, order)
+            row[:] = diagonal(a, b.shuffled(order))
             progress(f"{a.measure.title}, shuffled images", done, permutations)
     return floor
 
@@ -50,18 +51,13 @@ def permutation_floor_of_cells(
     floor = np.empty((permutations, len(a), len(b)))
     by_pair = np.ascontiguousarray(b.vectors.T) if b.measure.pair is None else np.empty(0)
     for done in range(permutations):
-        order = rng.permutation(a.n)
+        order = shuffled_order(a.n, a.groups, rng)
         if a.measure.pair is None:
-            floor[done] = finished(a.measure, a.vectors @ by_pair[shuffled_positions(order)])
+            floor[done] = finished(a.measure, a.factors @ by_pair[shuffled_positions(order)])
         else:
-            floor[done] = all_cells(a, _reordered(b, order))
+            floor[done] = all_cells(a, b.shuffled(order))
         progress(f"{a.measure.title}, shuffled images, all cells", done + 1, permutations)
     return floor
-
-
-def _reordered(b: Prepared, order: NDArray[np.intp]) -> Prepared:
-    layers = tuple(None if one is None else one[order] for one in b.layers)
-    return Prepared(b.measure, layers, b.reasons, b.n)
 
 
 def z_values(value: Array, floor: Array, measure: Measure) -> Array:

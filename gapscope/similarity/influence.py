@@ -1,13 +1,17 @@
 """Which images make two networks look alike, and which make them look different?"""
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from gapscope.errors import InputError
 from gapscope.progress import Progress, silent
 from gapscope.recording.recording import Recording
 from gapscope.similarity.compare import check_same_layers, layer_labels
-from gapscope.similarity.intervals import values_on_subsets
+from gapscope.similarity.groups import groups_of
+from gapscope.similarity.intervals import values_without_each
 from gapscope.similarity.measures import find_measure
 from gapscope.similarity.prepared import diagonal, prepare, views_of
 
@@ -16,7 +20,12 @@ NORMAL_QUANTILE = 1.959964
 
 
 def leave_one_out(
-    a: Recording, b: Recording, measure: str = "cka_debiased", *, progress: Progress = silent
+    a: Recording,
+    b: Recording,
+    measure: str = "cka_debiased",
+    *,
+    groups: Sequence[str] | ArrayLike | None = None,
+    progress: Progress = silent,
 ) -> xr.Dataset:
     """Each layer with its counterpart, once without each image.
 
@@ -26,12 +35,14 @@ def leave_one_out(
         a: One network's recording.
         b: The other's, with the same layers, over the same images.
         measure: From `MEASURES`.
+        groups: As in `compare`: pairs within groups are left out, with every image and without each.
         progress: Told after each image, for measures that take long.
 
     Returns:
         `value` (layer) over all images; `without` (layer, image); `influence` = value - without (layer, image): of a
         similarity, positive where the image makes the networks look more alike. `jackknife_low`, `jackknife_high`
-        (layer): the value plus or minus 1.96 jackknife standard errors, sqrt((n - 1) / n * sum (without - mean)^2).
+        (layer): the value plus or minus 1.96 jackknife standard errors, sqrt((n - 1) / n * sum (without - mean)^2), as
+        if images were independent.
 
     Raises:
         InputError: If the recordings differ in images, size or layers, or hold fewer than one image more than the
@@ -44,11 +55,11 @@ def leave_one_out(
     check_same_layers(a, b)
     if n <= chosen.least_images:
         raise InputError(f"{n} images are too few to leave one out: {measure} needs {chosen.least_images} without it.")
-    views = views_of(a), views_of(b)
+    together = groups_of(groups, n)
+    views = views_of(a, groups=together), views_of(b, groups=together)
     first, second = (prepare(one, chosen) for one in views)
     value = diagonal(first, second)
-    others = [np.delete(np.arange(n), image) for image in range(n)]
-    without = values_on_subsets(*views, chosen, others, progress=progress).T
+    without = values_without_each(*views, chosen, progress).T
     spread = np.sqrt((n - 1) / n * np.square(without - without.mean(1, keepdims=True)).sum(1))
     return xr.Dataset(
         {

@@ -1,14 +1,19 @@
 """How far would other images of the same kind move a similarity? Images drawn again, and images left out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gapscope.progress import Progress, silent
+from gapscope.similarity.between_groups import DrawnGroups, choices_of, without_each_image
 from gapscope.similarity.cka import linear_kernel
 from gapscope.similarity.gram import AT_LEAST, Array
+from gapscope.similarity.groups import FEW_UNITS, Groups, drawn_parts, units
 from gapscope.similarity.measures import Measure
-from gapscope.similarity.prepared import Views, all_cells, diagonal, finished, kernels, prepare
+from gapscope.similarity.prepared import Prepared, Views, all_cells, diagonal, finished, kernels, prepare
 
 COVERED = (0.025, 0.975)
 """The quantiles that bound floors and intervals: 95 % lie between them."""
@@ -33,7 +38,14 @@ def draw_images(n: int, bootstraps: int, rng: np.random.Generator) -> Array:
     return drawn[:bootstraps]
 
 
-def bootstrap_cka(k: Kernels, l: Kernels, counts: Array, debiased: bool) -> Array:
+def draw_units(n: int, groups: Groups | None, bootstraps: int, rng: np.random.Generator) -> Array:
+    """`draw_images`; with groups, whole groups: how often each image is drawn (bootstraps, n)."""
+    if groups is None:
+        return draw_images(n, bootstraps, rng)
+    return draw_images(len(groups), bootstraps, rng)[:, groups.number]
+
+
+def bootstrap_cka(k: Kernels, l: Kernels, counts: Array, debiased: bool, groups: Groups | None = None) -> Array:
     """CKA of each layer pair on images drawn with replacement, without the pairs of an image with its own copy.
 
     Such pairs look perfectly alike in any layer; kept, they would lift every draw above the sample's value. With
@@ -55,18 +67,51 @@ def bootstrap_cka(k: Kernels, l: Kernels, counts: Array, debiased: bool) -> Arra
         l: Those of the other network, paired layer by layer.
         counts: w (draws, n), as from `draw_images`.
         debiased: Which estimator.
+        groups: Images that belong together and are drawn together, as from `draw_units`. The debiased estimator then
+            leaves out all pairs within groups (`between_groups`).
 
     Returns:
         (draws, layers). NaN where undefined, or where a draw leaves no norm.
     """
-    results = np.full((len(counts), len(k)), np.nan)
-    for layer, (one, other) in enumerate(zip(k, l, strict=True)):
-        if one is None or other is None:
-            continue
-        a, b = Drawn(one, counts, debiased), Drawn(other, counts, debiased)
-        norms = a.inner(a) * b.inner(b)
-        usable = norms > 0
-        results[:, layer] = np.where(usable, a.inner(b) / np.sqrt(np.where(usable, norms, 1)), np.nan)
+    return cka_draws([k, l], [(0, 1)], counts, debiased, groups)[0]
+
+
+def cka_draws(
+    networks: Sequence[Kernels],
+    pairs: Sequence[tuple[int, int]],
+    counts: Array,
+    debiased: bool,
+    groups: Groups | None = None,
+) -> Array:
+    """`bootstrap_cka` of several pairs of networks (pairs, draws, layers), each network prepared once.
+
+    Args:
+        networks: Kernel matrices of each, one per layer.
+        pairs: Places of two networks.
+        counts: As there; all pairs share them.
+        debiased: As there.
+        groups: As there.
+    """
+    layers = len(networks[0])
+    results = np.full((len(pairs), len(counts), layers), np.nan)
+    apart = groups if debiased else None
+    times = counts if apart is None else counts[:, np.unique(apart.number, return_index=True)[1]]
+    if apart is None:
+        make: Callable[[Array], Any] = partial(Drawn, counts=times, debiased=debiased)
+    else:
+        choices = choices_of(times * apart.member.sum(0))
+        make = partial(DrawnGroups, times=times, groups=apart, choices=choices)
+    for layer in range(layers):
+        of_layer = [network[layer] for network in networks]
+        drawn: list[Any] = [one if one is None else make(one) for one in of_layer]
+        squares = [np.empty(0) if one is None else one.inner(one) for one in drawn]
+        for result, (first, second) in zip(results, pairs, strict=True):
+            a, b = drawn[first], drawn[second]
+            if a is None or b is None:
+                continue
+            norms = squares[first] * squares[second]
+            usable = norms > 0
+            result[:, layer] = np.where(usable, a.inner(b) / np.sqrt(np.where(usable, norms, 1)), np.nan)
     return results
 
 
@@ -139,8 +184,10 @@ def values_on_subsets(
         counts = np.zeros((len(subsets), a.n))
         for row, rows in zip(counts, subsets, strict=True):
             row[rows] = 1
-        k, l = (kernels(views, prepare(views, measure)) for views in (a, b))
-        return finished(measure, bootstrap_cka(k, l, counts, measure.debiased))
+        groups = a.groups if measure.debiased else None
+        if groups is None or _in_whole_groups(counts, groups):
+            k, l = (kernels(views, prepare(views, measure)) for views in (a, b))
+            return finished(measure, bootstrap_cka(k, l, counts, measure.debiased, groups))
     values = []
     for done, rows in enumerate(subsets, start=1):
         one, other = (prepare(views.select(rows), measure) for views in (a, b))
@@ -149,21 +196,120 @@ def values_on_subsets(
     return np.stack(values)
 
 
-def subsampled_interval(value: Array, drawn: Array, drawn_images: int, n: int) -> tuple[Array, Array]:
-    """The central 95 % around a value, from values over random parts of m of the n images (the delete-d jackknife).
+def _in_whole_groups(counts: Array, groups: Groups) -> bool:
+    first = np.unique(groups.number, return_index=True)[1]
+    return bool((counts[:, first][:, groups.number] == counts).all())
 
-    Parts are smaller than the sample, so their deviations from their own mean are scaled by sqrt(m / (n - m)): by 1
-    for halves. NaN where a part was undefined.
+
+def values_without_each(a: Views, b: Views, measure: Measure, progress: Progress = silent) -> Array:
+    """Any measure once without each image (images, layers)."""
+    if a.groups is None or not (measure.debiased and measure.kernel is linear_kernel):
+        others = [np.delete(np.arange(a.n), image) for image in range(a.n)]
+        return values_on_subsets(a, b, measure, others, progress=progress)
+    k, l = (kernels(views, prepare(views, measure)) for views in (a, b))
+    blank = np.full(a.n, np.nan)
+    columns = [
+        blank if one is None or other is None else without_each_image(one, other, a.groups)
+        for one, other in zip(k, l, strict=True)
+    ]
+    return finished(measure, np.stack(columns, axis=1))
+
+
+def draws_of(
+    pairs: Sequence[tuple[Views, Views]],
+    measure: Measure,
+    values: Array,
+    bootstraps: int,
+    rng: np.random.Generator,
+    progress: Progress = silent,
+    ready: Mapping[int, Prepared] | None = None,
+) -> Array:
+    """Values of pairs of networks on images drawn anew (pairs, draws, layers), all pairs on the same draws.
+
+    CKA: by the bootstrap. Other measures: from random halves of the images, as `subsampled_interval`. NaN below 8
+    independent images (or groups): draws of so few say nothing.
+
+    Args:
+        pairs: Of networks with the same layers; what occurs in several is drawn once.
+        measure: Any.
+        values: Over all images (pairs, layers).
+        bootstraps: How many draws.
+        rng: Source of the draws.
+        progress: Told after each part.
+        ready: By id of the views, what was prepared of them already.
+    """
+    n, groups = pairs[0][0].n, pairs[0][0].groups
+    if units(n, groups) < FEW_UNITS:
+        return np.full((len(pairs), bootstraps, values.shape[-1]), np.nan)
+    if measure.kernel:
+        found = _drawn_anew(pairs, measure, draw_units(n, groups, bootstraps, rng), ready or {})
+    else:
+        parts, share = halves(n, groups, measure, bootstraps, rng)
+        found = np.stack(
+            [
+                _from_parts(a, b, measure, value, parts, share, progress)
+                for (a, b), value in zip(pairs, values, strict=True)
+            ]
+        )
+    return np.where(np.isnan(values)[:, None, :], np.nan, found)
+
+
+def _drawn_anew(
+    pairs: Sequence[tuple[Views, Views]], measure: Measure, counts: Array, ready: Mapping[int, Prepared]
+) -> Array:
+    """By the bootstrap (pairs, draws, layers)."""
+    networks = list({id(one): one for pair in pairs for one in pair}.values())
+    place = {id(one): at for at, one in enumerate(networks)}
+    given = [kernels(one, ready.get(id(one)) or prepare(one, measure)) for one in networks]
+    where = [(place[id(a)], place[id(b)]) for a, b in pairs]
+    return finished(measure, cka_draws(given, where, counts, measure.debiased, networks[0].groups))
+
+
+def halves(
+    n: int, groups: Groups | None, measure: Measure, draws: int, rng: np.random.Generator
+) -> tuple[list[NDArray[np.intp]], float]:
+    """Random halves of the images, or of the groups, and which share of them that is; 1 where a half is too small."""
+    whole = units(n, groups)
+    half = max(whole // 2, measure.least_images)
+    if half >= whole:
+        return [], 1.0
+    return drawn_parts(n, groups, half, draws, rng), half / whole
+
+
+def _from_parts(
+    a: Views,
+    b: Views,
+    measure: Measure,
+    value: Array,
+    parts: Sequence[NDArray[np.intp]],
+    share: float,
+    progress: Progress,
+) -> Array:
+    """What `subsampled_interval` takes its quantiles of (draws, layers)."""
+    if not parts:
+        return np.full((1, len(value)), np.nan)
+    drawn = values_on_subsets(a, b, measure, parts, progress=progress)
+    return value + deviations(drawn, share)
+
+
+def subsampled_interval(value: Array, drawn: Array, share: float) -> tuple[Array, Array]:
+    """The central 95 % around a value, from values over random parts of the images (the delete-d jackknife).
+
+    NaN where a part was undefined.
 
     Args:
         value: Over all images (...).
         drawn: Over the parts (draws, ...).
-        drawn_images: m.
-        n: Of all images.
+        share: Of the images, or groups, that is in a part.
 
     Source:
         Shao and Wu 1989, Annals of Statistics 17:1176.
     """
-    deviations = (drawn - drawn.mean(0)) * np.sqrt(drawn_images / (n - drawn_images))
-    low, high = np.quantile(deviations, COVERED, axis=0)
+    low, high = np.quantile(deviations(drawn, share), COVERED, axis=0)
     return value + low, value + high
+
+
+def deviations(drawn: Array, share: float) -> Array:
+    """Parts of m of n images, less their mean, times sqrt(m / (n - m)): as far as n images would deviate."""
+    scaled: Array = (drawn - drawn.mean(0)) * np.sqrt(share / (1 - share))
+    return scaled

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gapscope.errors import InputError
 from gapscope.similarity.gram import Array, center, features_gram
+from gapscope.similarity.groups import Groups
 
 
 class UndefinedError(Exception):
@@ -25,6 +26,8 @@ class LayerView:
     """(n, p)"""
     input_gram: Array | None = None
     """(n, n) of the pixels that the network saw, centred over the images."""
+    groups: Groups | None = None
+    """Which images belong together; None where all are independent."""
 
     def select(self, rows: NDArray[np.intp]) -> "LayerView":
         """The same layer over some of the images, centred anew."""
@@ -41,10 +44,11 @@ class LayerView:
             pooled=rows_of(self.pooled),
             features=rows_of(self.features),
             input_gram=gram_of(self.input_gram),
+            groups=self.groups and self.groups.select(rows),
         )
 
 
-def view_of_features(x: ArrayLike, inputs: ArrayLike | None = None) -> LayerView:
+def view_of_features(x: ArrayLike, inputs: ArrayLike | None = None, groups: Groups | None = None) -> LayerView:
     """A layer given as features (n, p), with the network's inputs (n, anything) if a measure asks for them.
 
     Raises:
@@ -53,13 +57,13 @@ def view_of_features(x: ArrayLike, inputs: ArrayLike | None = None) -> LayerView
     features = np.asarray(x, dtype=np.float64)
     gram = features_gram(features)
     if inputs is None:
-        return LayerView(gram, features, features)
+        return LayerView(gram, features, features, groups=groups)
     flat = np.asarray(inputs, dtype=np.float64).reshape(len(np.asarray(inputs)), -1)
     if len(flat) != len(gram):
         raise InputError(
             f"there are {len(flat)} inputs for {len(gram)} images. Give the images that the rows stand for."
         )
-    return LayerView(gram, features, features, features_gram(flat))
+    return LayerView(gram, features, features, features_gram(flat), groups)
 
 
 def check_finite(view: LayerView) -> None:

@@ -44,6 +44,8 @@ class Measure:
     needs: str = "grams"
     """grams, channel means, input or features; a recording has no features."""
     least_images: int = AT_LEAST
+    moves_with_n: bool = False
+    """Whether it is biased: the same layers have another value, on average, over more images of the same kind."""
     invariant_to: tuple[str, ...] = ("shift", "scale", "permutation", "rotation")
     """Changes to one layer's features that leave the value alone; those not named here change it."""
 
@@ -53,7 +55,8 @@ def _cka(title: str, kernel: Callable[[LayerView], Array], debiased: bool, sourc
         return unit_kernel(kernel(view), debiased)
 
     bounds = (-1, 1) if debiased else (0, 1)
-    return Measure(title, prepare, source, kernel=kernel, debiased=debiased, **{"bounds": bounds} | claims)
+    more: dict[str, Any] = {"bounds": bounds, "moves_with_n": not debiased} | claims
+    return Measure(title, prepare, source, kernel=kernel, debiased=debiased, **more)
 
 
 def _angle(cosine: Array) -> Array:
@@ -105,6 +108,7 @@ MEASURES: dict[str, Measure] = {
         "Huh et al. 2024, arXiv:2405.07987",
         pair=neighbours.shared_neighbours,
         least_images=neighbours.NEIGHBOURS + 2,
+        moves_with_n=True,
     ),
     "cca_mean": Measure(
         "mean canonical correlation",
@@ -112,6 +116,7 @@ MEASURES: dict[str, Measure] = {
         f"{_KORNBLITH}, table 1",
         pair=subspaces.mean_correlation,
         invariant_to=_LINEAR,
+        moves_with_n=True,
     ),
     "cca_squared": Measure(
         "mean squared canonical correlation",
@@ -119,12 +124,14 @@ MEASURES: dict[str, Measure] = {
         f"{_KORNBLITH}, table 1",
         pair=subspaces.mean_squared_correlation,
         invariant_to=_LINEAR,
+        moves_with_n=True,
     ),
     "svcca": Measure(
         "mean canonical correlation of the directions that hold 99 % of the variance",
         subspaces.main_subspace,
         "Raghu et al. 2017, arXiv:1706.05806",
         pair=subspaces.mean_correlation,
+        moves_with_n=True,
     ),
     "svcca_20": Measure(
         f"mean canonical correlation of the {subspaces.TOP} largest principal components",
@@ -132,6 +139,7 @@ MEASURES: dict[str, Measure] = {
         "Raghu et al. 2017, arXiv:1706.05806, with a fixed number of components",
         pair=subspaces.mean_correlation,
         least_images=2 * subspaces.TOP + 1,
+        moves_with_n=True,
     ),
     "pwcca_pooled": Measure(
         "projection-weighted CCA of the channel means, after SVCCA's cut",
@@ -141,6 +149,7 @@ MEASURES: dict[str, Measure] = {
         symmetric=False,
         needs="channel means",
         invariant_to=("shift", "scale", "permutation"),
+        moves_with_n=True,
     ),
     "procrustes": Measure(
         "orthogonal Procrustes distance",
@@ -151,6 +160,7 @@ MEASURES: dict[str, Measure] = {
         bounds=(0, np.sqrt(2)),
         itself=0,
         metric=True,
+        moves_with_n=True,
     ),
     "shape_angle": Measure(
         "angular shape distance",
@@ -161,6 +171,7 @@ MEASURES: dict[str, Measure] = {
         bounds=(0, np.pi / 2),
         itself=0,
         metric=True,
+        moves_with_n=True,
     ),
     "euclidean": Measure(
         "root mean squared difference of the activations",

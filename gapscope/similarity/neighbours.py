@@ -20,6 +20,8 @@ def ranked_dissimilarities(view: LayerView) -> Array:
     The sum of products of two of them is Spearman's correlation of the dissimilarities: representational similarity
     analysis. Ties share their mean rank.
 
+    With groups, of the pairs of images of different groups.
+
     Raises:
         UndefinedError: If all pairs are equally far apart.
 
@@ -27,7 +29,8 @@ def ranked_dissimilarities(view: LayerView) -> Array:
         Kriegeskorte, Mur and Bandettini 2008, Frontiers in Systems Neuroscience 2:4.
     """
     check_finite(view)
-    rows, columns = np.triu_indices(len(view.gram), 1)
+    apart = np.ones(view.gram.shape, dtype=bool) if view.groups is None else view.groups.apart
+    rows, columns = np.nonzero(np.triu(apart, 1))
     distances = squared_distances(view.gram / np.abs(view.gram).max())[rows, columns]
     ranks = mean_ranks(np.round(distances / max(distances.max(), np.finfo(float).tiny), DIGITS))
     ranks -= ranks.mean()
@@ -62,10 +65,18 @@ class Neighbours:
 
 
 def nearest_neighbours(view: LayerView, count: int = NEIGHBOURS) -> Neighbours:
-    """The `count` images nearest to each image by Euclidean distance, itself left out; of ties, the first images."""
+    """The `count` images nearest to each image by Euclidean distance, itself left out; of ties, the first images.
+
+    With groups, of the images of other groups.
+
+    Raises:
+        UndefinedError: If an image has fewer than `count` images of other groups.
+    """
     check_finite(view)
     distances = squared_distances(view.gram / np.abs(view.gram).max())
-    np.fill_diagonal(distances, np.inf)
+    distances[np.eye(len(distances), dtype=bool) if view.groups is None else ~view.groups.apart] = np.inf
+    if np.isfinite(distances).sum(1).min() < count:
+        raise UndefinedError(f"has images with fewer than {count} images of other groups")
     nearest = np.argsort(distances, axis=1, kind="stable")[:, :count]
     mask = np.zeros(distances.shape, dtype=bool)
     np.put_along_axis(mask, nearest, True, axis=1)

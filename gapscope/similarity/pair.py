@@ -6,13 +6,16 @@ from gapscope.progress import Progress
 from gapscope.similarity.cell_intervals import bootstrap_cka_of_cells
 from gapscope.similarity.floors import p_values, permutation_floor, permutation_floor_of_cells, q_values, z_values
 from gapscope.similarity.gram import Array
+from gapscope.similarity.groups import FEW_UNITS, units
 from gapscope.similarity.intervals import (
     COVERED,
-    bootstrap_cka,
-    draw_images,
+    draw_units,
+    draws_of,
+    halves,
     subsampled_interval,
     values_on_subsets,
 )
+from gapscope.similarity.many_layers import band, calibrated, p_over_all
 from gapscope.similarity.measures import Measure
 from gapscope.similarity.prepared import Views, all_cells, diagonal, finished, kernels, prepare
 
@@ -58,7 +61,10 @@ class Pair:
         return {"value": value, "reason_a": (CELLS[:1], reasons[0]), "reason_b": (CELLS[1:], reasons[1])}  # type: ignore[dict-item]
 
     def floors(self, where: str, permutations: int) -> Columns:
-        """The same with b's images shuffled, of each layer with its counterpart and, if asked for, of all cells."""
+        """The same with b's images shuffled, of each layer with its counterpart and, if asked for, of all cells.
+
+        Beside each p its correction for all of them, and mean and maximum over all, calibrated.
+        """
         if not permutations:
             return {}
         rng = np.random.default_rng([self.seed, 1])
@@ -74,43 +80,52 @@ class Pair:
         return columns
 
     def _floor_columns(self, name: str, dims: tuple[str, ...], value: Array, floor: Array) -> Columns:
+        prefix = "" if dims == LAYERS else "cells_"
         low, high = np.quantile(floor, COVERED, axis=0)
         p = p_values(value, floor, self.measure)
         columns = {"mean": floor.mean(0), "low": low, "high": high, "p": p, "q": q_values(p)}
+        columns["p_all"] = p_over_all(value, floor, self.measure)
         if len(floor) > 1:
             columns["z"] = z_values(value, floor, self.measure)
-        return {f"{name}_{key}": (dims, column) for key, column in columns.items()}
+        whole = {
+            f"{prefix}{kind}_{key}": ((), np.array(number))
+            for kind, found in calibrated(value, floor, self.measure).items()
+            for key, number in vars(found).items()
+        }
+        return whole | {f"{name}_{key}": (dims, column) for key, column in columns.items()}
 
     def intervals(self, where: str, bootstraps: int) -> Columns:
-        """The central 95 % of the values on images drawn anew, likewise."""
+        """The central 95 % of the values on images drawn anew, likewise, and a band of all layers together."""
         if not bootstraps:
             return {}
         columns: Columns = {}
+        rng = np.random.default_rng([self.seed, 2])
         if where == "cells" and self.of_cells is not None:
-            low, high = self._interval(self.of_cells, bootstraps, cells=True)
+            low, high = self._of_cells(self.of_cells, bootstraps, rng)
             columns = {"cell_interval_low": (CELLS, low), "cell_interval_high": (CELLS, high)}
-            low, high = (np.diagonal(low), np.diagonal(high)) if self.of_layers is not None else (low, high)
-        elif self.of_layers is not None:
-            low, high = self._interval(self.of_layers, bootstraps, cells=False)
         if self.of_layers is not None:
+            rng = np.random.default_rng([self.seed, 2])
+            ready = {id(views): one for views, one in zip(self.views, self.prepared, strict=True)}
+            value = self.of_layers[None]
+            drawn = draws_of([self.views], self.measure, value, bootstraps, rng, self.progress, ready)[0]
+            low, high = np.quantile(drawn, COVERED, axis=0)
             columns |= {"interval_low": (LAYERS, low), "interval_high": (LAYERS, high)}
+            columns |= {f"band_{end}": (LAYERS, bound) for end, bound in zip(("low", "high"), band(drawn), strict=True)}
         return columns
 
-    def _interval(self, value: Array, bootstraps: int, *, cells: bool) -> tuple[Array, Array]:
+    def _of_cells(self, value: Array, bootstraps: int, rng: np.random.Generator) -> tuple[Array, Array]:
         """By the bootstrap for CKA, by halves of the images otherwise; NaN where the value is or images are too few."""
-        measure, rng = self.measure, np.random.default_rng([self.seed, 2])
+        measure, groups = self.measure, self.views[0].groups
+        if units(self.n, groups) < FEW_UNITS:
+            return np.full_like(value, np.nan), np.full_like(value, np.nan)
         if measure.kernel:
             k, l = (kernels(views, one) for views, one in zip(self.views, self.prepared, strict=True))
-            counts = draw_images(self.n, bootstraps, rng)
-            if cells:
-                drawn = bootstrap_cka_of_cells(k, l, counts, measure.debiased, self.progress)
-            else:
-                drawn = bootstrap_cka(k, l, counts, measure.debiased)
+            counts = draw_units(self.n, groups, bootstraps, rng)
+            drawn = bootstrap_cka_of_cells(k, l, counts, measure.debiased, self.progress)
             low, high = np.quantile(finished(measure, drawn), COVERED, axis=0)
             return low, high
-        half = max(self.n // 2, measure.least_images)
-        if half >= self.n:
+        parts, share = halves(self.n, groups, measure, bootstraps, rng)
+        if not parts:
             return np.full_like(value, np.nan), np.full_like(value, np.nan)
-        subsets = [rng.permutation(self.n)[:half] for _ in range(bootstraps)]
-        drawn = values_on_subsets(*self.views, measure, subsets, cells=cells, progress=self.progress)
-        return subsampled_interval(value, drawn, half, self.n)
+        drawn = values_on_subsets(*self.views, measure, parts, cells=True, progress=self.progress)
+        return subsampled_interval(value, drawn, share)

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from gapscope.progress import Progress, silent
 from gapscope.recording.recording import Recording
+from gapscope.similarity.between_groups import unit_pair
 from gapscope.similarity.components import remove_top
 from gapscope.similarity.gram import Array, flatten
+from gapscope.similarity.groups import Groups
 from gapscope.similarity.layer_view import LayerView, UndefinedError
 from gapscope.similarity.measures import Measure
 
@@ -26,19 +28,26 @@ class Views:
     """(layers,) share of the variance that was taken away with the top components."""
     n: int
     """Images."""
+    groups: Groups | None = None
+    """Which images belong together; None where all are independent."""
 
     def select(self, rows: NDArray[np.intp]) -> "Views":
         """The same layers over some of the images."""
-        return replace(self, layers=tuple(view and view.select(rows) for view in self.layers), n=len(rows))
+        groups = self.groups and self.groups.select(rows)
+        layers = tuple(view and view.select(rows) for view in self.layers)
+        return replace(self, layers=layers, n=len(rows), groups=groups)
 
 
-def views_of(recording: Recording, *, remove: int = 0, input_gram: Array | None = None) -> Views:
+def views_of(
+    recording: Recording, *, remove: int = 0, input_gram: Array | None = None, groups: Groups | None = None
+) -> Views:
     """The layers of a recording.
 
     Args:
         recording: Of one network.
         remove: How many principal components are taken away from each layer.
         input_gram: (n, n) of the images themselves, centred; that of the recording if it has one and this is None.
+        groups: Which images belong together.
     """
     layers: list[LayerView | None] = []
     reasons, removed = [], np.zeros(len(recording.layers))
@@ -49,7 +58,7 @@ def views_of(recording: Recording, *, remove: int = 0, input_gram: Array | None 
         reason = _dead(recording, at)
         if not reason:
             pooled = recording.pooled[:, starts[at] : starts[at + 1]].astype(np.float64)
-            view = LayerView(gram, pooled, input_gram=own)
+            view = LayerView(gram, pooled, input_gram=own, groups=groups)
         if view and remove:
             try:
                 view, removed[at] = remove_top(view, remove)
@@ -57,7 +66,7 @@ def views_of(recording: Recording, *, remove: int = 0, input_gram: Array | None 
                 view, reason = None, str(error)
         layers.append(view)
         reasons.append(reason)
-    return Views(tuple(layers), tuple(reasons), removed, len(recording.images))
+    return Views(tuple(layers), tuple(reasons), removed, len(recording.images), groups)
 
 
 def _dead(recording: Recording, at: int) -> str:
@@ -80,6 +89,10 @@ class Prepared:
     """Why it is; empty elsewhere."""
     n: int
     """Images."""
+    groups: Groups | None = None
+    """Which of them belong together."""
+    duals: tuple[Array | None, ...] | None = None
+    """Of debiased CKA with groups, the other factor of the sum of products, see `between_groups`."""
 
     def __len__(self) -> int:
         return len(self.layers)
@@ -87,8 +100,22 @@ class Prepared:
     @cached_property
     def vectors(self) -> Array:
         """(layers, n (n + 1) / 2) of a measure that is a sum of products; NaN where undefined."""
+        return self._flattened(self.layers)
+
+    @cached_property
+    def factors(self) -> Array:
+        """Likewise, what they are multiplied with: themselves, or their duals."""
+        return self.vectors if self.duals is None else self._flattened(self.duals)
+
+    def _flattened(self, layers: tuple[Any, ...]) -> Array:
         blank = np.full((self.n, self.n), np.nan)
-        return flatten(np.stack([blank if one is None else one for one in self.layers]))
+        return flatten(np.stack([blank if one is None else one for one in layers]))
+
+    def shuffled(self, order: NDArray[np.intp]) -> "Prepared":
+        """The same layers with their images in another order; groups stay where they are."""
+        pairs = self.measure.pair is None
+        layers = (None if one is None else one[np.ix_(order, order)] if pairs else one[order] for one in self.layers)
+        return Prepared(self.measure, tuple(layers), self.reasons, self.n, self.groups)
 
     @property
     def defined(self) -> NDArray[np.bool_]:
@@ -97,22 +124,31 @@ class Prepared:
 
 def prepare(views: Views, measure: Measure) -> Prepared:
     """Each layer as the measure wants it, or the reason why it is undefined."""
-    layers, reasons = [], []
+    layers: list[Any] = []
+    duals: list[Array | None] = []
+    reasons = []
+    between = views.groups is not None and measure.debiased
     for view, reason in zip(views.layers, views.reasons, strict=True):
+        one, dual = None, None
         try:
-            layers.append(None if view is None else measure.prepare(view))
+            if view is not None and between:
+                assert measure.kernel is not None and view.groups is not None
+                one, dual = unit_pair(measure.kernel(view), view.groups)
+            elif view is not None:
+                one = measure.prepare(view)
             reasons.append(reason)
         except UndefinedError as error:
-            layers.append(None)
             reasons.append(str(error))
-    return Prepared(measure, tuple(layers), tuple(reasons), views.n)
+        layers.append(one)
+        duals.append(dual)
+    return Prepared(measure, tuple(layers), tuple(reasons), views.n, views.groups, tuple(duals) if between else None)
 
 
 def all_cells(a: Prepared, b: Prepared, progress: Progress = silent) -> Array:
     """The measure of each layer of a with each of b (layers of a, layers of b); NaN where undefined."""
     measure = a.measure
     if measure.pair is None:
-        return finished(measure, a.vectors @ b.vectors.T)
+        return finished(measure, a.factors @ b.vectors.T)
     values = np.full((len(a), len(b)), np.nan)
     for row, one in enumerate(a.layers):
         if one is not None:
@@ -121,23 +157,14 @@ def all_cells(a: Prepared, b: Prepared, progress: Progress = silent) -> Array:
     return values
 
 
-def diagonal(a: Prepared, b: Prepared, order: NDArray[np.intp] | None = None) -> Array:
-    """The measure of each layer with its counterpart (layers,), b's images in another order if one is given.
-
-    For measures that are sums of products and many orders, `permutation_floor` is quicker.
-    """
+def diagonal(a: Prepared, b: Prepared) -> Array:
+    """The measure of each layer with its counterpart (layers,); NaN where undefined."""
     measure, values = a.measure, np.full(len(a), np.nan)
-    for at, (one, other) in enumerate(zip(a.layers, b.layers, strict=True)):
-        if one is not None and other is not None:
-            values[at] = _pair(measure, one, other, order)
+    for at, (one, other) in enumerate(zip(a.duals or a.layers, b.layers, strict=True)):
+        if one is None or other is None:
+            continue
+        values[at] = measure.pair(one, other) if measure.pair else finished(measure, (one * other).sum())
     return values
-
-
-def _pair(measure: Measure, one: Any, other: Any, order: NDArray[np.intp] | None) -> float:
-    if measure.pair:
-        return measure.pair(one, other if order is None else other[order])
-    other = other if order is None else other[np.ix_(order, order)]
-    return float(finished(measure, (one * other).sum()))
 
 
 def finished(measure: Measure, products: Array) -> Array:

@@ -39,7 +39,7 @@ class Halves:
         """The central 95 % around a value, from those of the halves; NaN where there are none."""
         if not self.enough:
             return np.nan, np.nan
-        low, high = subsampled_interval(np.asarray(value), drawn, self.drawn_units, self.num_units)
+        low, high = subsampled_interval(np.asarray(value), drawn, self.drawn_units / self.num_units)
         return float(low), float(high)
 
     def cka(self, gram: Array) -> Array:

@@ -10,6 +10,7 @@ import xarray as xr
 from scipy.stats import spearmanr
 
 from gapscope.detector.layers import BACKBONE_LAST
+from gapscope.similarity.groups import FEW_UNITS
 from gapscope.similarity.measures import MEASURES, find_measure
 from gapscope.words import number_of
 
@@ -175,6 +176,16 @@ def in_sentences(grid: xr.Dataset, measures: Sequence[str]) -> Iterator[str]:
             yield f"  {undefined} undefined; reason_a and reason_b in the file say why"
     if not paired and "cell_floor_mean" not in grid:
         yield "the best of many layers is high by chance too: --floor cells says what shuffled images reach"
+    moving = [name for name in measures if MEASURES[name].moves_with_n]
+    if moving:
+        yield f"{', '.join(moving)}: another value over more images of the same kind; compare at one number of images"
+    if grid.attrs.get("duplicates"):
+        yield (
+            f"{grid.attrs['duplicates']} of {grid.attrs['n']} images are as good as the same as another: they lift "
+            "every value. Leave copies out, or give them one group"
+        )
+    if (grid.attrs.get("groups") or grid.attrs["n"]) < FEW_UNITS:
+        yield f"no intervals: draws of fewer than {FEW_UNITS} independent images or groups say nothing of other images"
     if grid.attrs["n"] < FEW_IMAGES:
         yield f"only {grid.attrs['n']} images: intervals are wide, and small differences may be chance. 200 are better"
 

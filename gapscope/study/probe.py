@@ -13,6 +13,7 @@ from gapscope.files import read_text
 from gapscope.intact import remedy
 from gapscope.recording.recording import hash_names
 from gapscope.run_folder import RunFolder
+from gapscope.similarity.groups import FEW_UNITS
 
 HASH_LINE = "# sha256 "
 """How the first line of a probe list begins."""
@@ -26,6 +27,18 @@ def check_probe(experiment: Experiment, name: str, found: int) -> None:
             f"[probe]: {wanted} images wanted, but the test split of '{name}' has {found}. "
             "Lower [probe] images, or give the split more test images."
         )
+
+
+def probe_groups(table: AnnotationTable, paths: list[str]) -> tuple[list[str] | None, int]:
+    """What each image of a probe was taken with, and how many different groups that is.
+
+    None where no two images share a group, and where there are so few groups that nothing can be drawn from them:
+    images are then taken as independent, which the report warns of.
+    """
+    of_path = dict(zip(map(str, table.paths), map(str, table.groups), strict=True))
+    groups = [of_path[path] for path in paths]
+    number = len({group or path for group, path in zip(groups, paths, strict=True)})
+    return (groups if FEW_UNITS <= number < len(paths) else None), number
 
 
 def write_probe(

@@ -9,11 +9,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from gapscope.config import Similarity
+from gapscope.detector.layers import BACKBONE_LAST
+from gapscope.detector.network_map import BLOCKS
 from gapscope.errors import InputError
 from gapscope.recording.recording import Recording, read_recording
+from gapscope.similarity.all_pairs import compare_all
 from gapscope.similarity.blocks import find_blocks
 from gapscope.similarity.compare import compare
-from gapscope.similarity.floors import q_values
 from gapscope.similarity.gram import AT_LEAST
 from gapscope.similarity.influence import leave_one_out
 from gapscope.similarity.layer_summary import layer_summary
@@ -42,33 +44,36 @@ def _read_version(path: Path, changed: int) -> Recording:
     return read_recording(path)
 
 
-def grid_of(a: Recording, b: Recording, plan: Similarity) -> xr.Dataset:
+def grid_of(a: Recording, b: Recording, plan: Similarity, groups: Sequence[str] | None = None) -> xr.Dataset:
     """All layers of one network against all of another, by every measure of the plan, with floors on the diagonal.
 
     Intervals are drawn for CKA. Other measures would have to be taken anew for each draw, which takes minutes: theirs
-    are NaN. A network compared with itself gives the same value on any images.
+    are NaN. A network compared with itself gives the same value on any images. Images of one group are not independent.
     """
     drawn = [name for name in plan.measures if MEASURES[name].kernel and a is not b]
     others = [name for name in plan.measures if name not in drawn]
     parts = []
     if drawn:
-        parts.append(compare(a, b, measures=drawn, permutations=plan.permutations, bootstraps=plan.bootstraps))
+        shuffles, draws = plan.permutations, plan.bootstraps
+        parts.append(compare(a, b, measures=drawn, groups=groups, permutations=shuffles, bootstraps=draws))
     if others:
-        part = compare(a, b, measures=others, permutations=plan.permutations, bootstraps=0)
+        part = compare(a, b, measures=others, groups=groups, permutations=plan.permutations, bootstraps=0)
         own = np.diagonal(part["value"].to_numpy(), axis1=1, axis2=2)
         end = ("measure", "layer"), own if a is b else np.full_like(own, np.nan)
-        parts.append(part.assign(interval_low=end, interval_high=end))
+        parts.append(part.assign({name: end for name in ("interval_low", "interval_high", "band_low", "band_high")}))
     grid = xr.concat(parts, "measure", data_vars="minimal", coords="minimal", compat="equals", join="exact")
     return grid.sel(measure=plan.measures).assign_attrs(parts[0].attrs, bootstraps=plan.bootstraps)
 
 
-def with_images_and_blocks(grid: xr.Dataset, a: Recording, b: Recording) -> xr.Dataset:
+def with_images_and_blocks(
+    grid: xr.Dataset, a: Recording, b: Recording, groups: Sequence[str] | None = None
+) -> xr.Dataset:
     """The grid and, of its debiased CKA, each image's `influence` (layer, image), `block_a` (layer_a), `block_b`.
 
     Four images leave none out. Where a network is too dead to be cut into blocks, `no_blocks` says so instead.
     """
     if len(a.images) > AT_LEAST:
-        grid = grid.assign(influence=leave_one_out(a, b)["influence"])
+        grid = grid.assign(influence=leave_one_out(a, b, groups=groups)["influence"])
     try:
         found = {side: find_blocks(grid, network=side).member for side in ("a", "b")}
     except InputError as error:
@@ -77,7 +82,14 @@ def with_images_and_blocks(grid: xr.Dataset, a: Recording, b: Recording) -> xr.D
 
 
 def effect_of(
-    a: Recording, b: Recording, seeds: Mapping[str, SeedPairs], trained: Mapping[str, Layers], plan: Similarity
+    a: Recording,
+    b: Recording,
+    seeds: Mapping[str, SeedPairs],
+    trained: Mapping[str, Layers],
+    plan: Similarity,
+    *,
+    untrained: Sequence[Recording] = (),
+    groups: Sequence[str] | None = None,
 ) -> xr.Dataset:
     """What `layer_summary` says of debiased CKA, each layer with the ceilings of those arms that trained it.
 
@@ -87,41 +99,37 @@ def effect_of(
         seeds: Pairs of recordings of each of the two arms with two seeds, by arm.
         trained: The layers that each of these arms trained, see `gapscope.arms.trained_layers`.
         plan: How many draws.
+        untrained: Recordings of networks of the same shape that were never trained.
+        groups: Of each image, what it was taken with, if that is known.
 
     Returns:
-        Over (layer) as `layer_summary`; where no arm trained a layer, ceiling, shortfall and effect are NaN, and
-        `reason` says so. `floor_q` is adjusted for all layers together.
+        Over (layer), and over (part) of the backbone, the head and their blocks, as `layer_summary`; where no arm
+        trained a layer, ceiling, shortfall and effect are NaN, and `reason` says so. `networks` (network, other,
+        layer): how alike every two networks of the two arms are, each called after its arm and seed.
     """
-    parts = []
-    for arms in _kinds_of_layers(trained):
-        mine = np.all([trained[arm] == (arm in arms) for arm in trained], axis=0)
-        layers = a.layers[mine].tolist()
-        ceilings = [pair for arm in arms or trained for pair in seeds[arm]]
-        every = (a, b, *(one for pair in ceilings for one in pair))
-        chosen = {id(one): one if mine.all() else one.select(layers) for one in every}
-        part = layer_summary(
-            chosen[id(a)],
-            chosen[id(b)],
-            [(chosen[id(one)], chosen[id(other)]) for one, other in ceilings],
-            permutations=plan.permutations,
-            bootstraps=plan.bootstraps,
-        )
-        parts.append(part if arms else _without_ceiling(part))
-    whole = xr.concat(parts, "layer", combine_attrs="drop_conflicts").sel(layer=a.layers)
-    whole["floor_q"] = ("layer", q_values(whole["floor_p"].to_numpy()))
+    ceilings = [(arm, pair) for arm in trained for pair in seeds[arm]]
+    whole = layer_summary(
+        a,
+        b,
+        [pair for _, pair in ceilings],
+        counted=[trained[arm] for arm, _ in ceilings],
+        untrained=untrained,
+        parts=_parts(a.layers.astype(np.int64)),
+        groups=groups,
+        permutations=plan.permutations,
+        bootstraps=plan.bootstraps,
+    )
+    neither = ~np.any(list(trained.values()), axis=0) & np.isfinite(whole["similarity"].to_numpy())
+    whole["reason"] = ("layer", np.where(neither, NOT_TRAINED, whole["reason"].to_numpy()).astype(object))
+    every = list({id(one): one for pairs in seeds.values() for pair in pairs for one in pair}.values())
+    between = compare_all(every, groups=groups)["value"].to_numpy()
+    names = np.array([one.name for one in every], dtype=object)
+    whole = whole.assign(networks=(("network", "other", "layer"), between)).assign_coords(network=names, other=names)
     counts = {f"ceilings_{arm}": len(pairs) for arm, pairs in seeds.items()}
     return whole.assign_attrs(counts, permutations=plan.permutations, bootstraps=plan.bootstraps)
 
 
-def _kinds_of_layers(trained: Mapping[str, Layers]) -> list[tuple[str, ...]]:
-    """Which arms trained a layer, each answer that occurs once."""
-    names, masks = list(trained), np.array(list(trained.values()))
-    return [tuple(np.array(names)[kind].tolist()) for kind in np.unique(masks.T, axis=0)]
-
-
-def _without_ceiling(part: xr.Dataset) -> xr.Dataset:
-    names = [str(name) for name in part.data_vars if str(name).startswith(("ceiling", "shortfall", "effect"))]
-    part = part.assign({name: xr.full_like(part[name], np.nan) for name in names})
-    defined = np.isfinite(part["similarity"].to_numpy())
-    reasons = np.where(defined, NOT_TRAINED, part["reason"].to_numpy()).astype(object)
-    return part.assign(reason=("layer", reasons))
+def _parts(layers: NDArray[np.int64]) -> dict[str, Layers]:
+    """The parts of the network by name, and which layers are in each."""
+    parts = {"backbone": layers <= BACKBONE_LAST, "head": layers > BACKBONE_LAST}
+    return parts | {block.name: (layers >= block.first) & (layers <= block.last) for block in BLOCKS}

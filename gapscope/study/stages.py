@@ -21,6 +21,7 @@ from gapscope.study.graft_units import graft_units
 from gapscope.study.made_from import Part, all_settings, settings_of
 from gapscope.study.study import Study, weights_file
 from gapscope.study.units import Unit, training_unit
+from gapscope.study.untrained import untrained_runs
 
 READERS_VERSION = 5
 """Raised when readers or label maps give other boxes than before, so that domains of the user's are read again."""
@@ -54,6 +55,7 @@ def units_of(study: Study) -> list[Unit]:
         *train_units(study),
         *evaluate_units(study),
         *record_units(study),
+        *untrained_units(study),
         *recordings_of_both(study),
         *graft_units(study),
         *compare_units(study),
@@ -215,7 +217,7 @@ def probe_units(study: Study) -> Iterator[Unit]:
 def record_units(study: Study) -> Iterator[Unit]:
     experiment, folder = study.experiment, study.folder
     settings = settings_of(experiment.record, "[record]", {"sizes", "memory"})
-    for probe, size in restyle_of(experiment):
+    for probe, size in looks_of(experiment):
         drawn_by = "data" if probe == experiment.probe.domain else "probe"
         for run in runs_of(experiment, recorded=True):
             yield Unit(
@@ -232,7 +234,26 @@ def record_units(study: Study) -> Iterator[Unit]:
             )
 
 
-def restyle_of(experiment: Experiment) -> Iterator[tuple[str, int]]:
+def untrained_units(study: Study) -> Iterator[Unit]:
+    """Recordings of networks that were never trained."""
+    experiment, folder = study.experiment, study.folder
+    settings = settings_of(experiment.record, "[record]", {"sizes", "memory"})
+    settings |= settings_of(experiment.model, "[model]") | {"[data] classes": Part(experiment.data.classes)}
+    for (probe, size), run in product(looks_of(experiment), untrained_runs(experiment)):
+        drawn_by = "data" if probe == experiment.probe.domain else "probe"
+        yield Unit(
+            "record",
+            recorded(experiment, run, probe, size),
+            settings | {"size": Part(size), "seed": Part(run.seed)},
+            (f"{drawn_by}/{probe}",),
+            (folder.recording(run, probe, size),),
+            partial(work.record_untrained, run=run, probe=probe, size=size),
+            reads={f"data/{probe}": "probe"},
+            domain=probe,
+        )
+
+
+def looks_of(experiment: Experiment) -> Iterator[tuple[str, int]]:
     """Every probe at every size."""
     return product(experiment.probe.domains, experiment.record.sizes)
 
@@ -249,12 +270,12 @@ def look_name(experiment: Experiment, probe: str, size: int) -> str:
 
 def compare_units(study: Study) -> Iterator[Unit]:
     experiment, folder = study.experiment, study.folder
-    for probe, size in restyle_of(experiment):
+    for probe, size in looks_of(experiment):
         for a, b in compared_pairs(experiment):
             yield Unit(
                 "compare",
                 f"compare/{a}/{b}/{look_name(experiment, probe, size)}",
-                settings_of(experiment.similarity, "[similarity]"),
+                settings_of(experiment.similarity, "[similarity]", {"untrained"}),
                 tuple(dict.fromkeys(recorded(experiment, run, probe, size) for run in (a, b))),
                 (folder.grid(a, b, probe, size),),
                 partial(work.compare_runs, a=a, b=b, probe=probe, size=size),
@@ -271,6 +292,7 @@ def effect_units(study: Study, probe: str, size: int) -> Iterator[Unit]:
         if a.arm == b.arm or len(experiment.seeds) < 2:
             continue
         runs = [RunName(arm, seed) for arm in (a.arm, b.arm) for seed in experiment.seeds]
+        runs += untrained_runs(experiment)
         yield Unit(
             "compare",
             f"effect/{a}/{b}/{look_name(experiment, probe, size)}",
@@ -314,7 +336,7 @@ def separability_units(study: Study) -> Iterator[Unit]:
         yield Unit(
             "compare",
             f"separability/{run}/{main}+{other}-{size}",
-            settings_of(experiment.similarity, "[similarity]", {"measures"}),
+            settings_of(experiment.similarity, "[similarity]", {"measures", "untrained"}),
             (recorded_both(experiment, run, other), f"data/{main}", f"data/{other}"),
             (folder.separability(run, main, other, size),),
             partial(work.tell_apart, run=run, other=other, size=size),

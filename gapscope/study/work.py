@@ -7,13 +7,14 @@ import torch
 
 from gapscope.arms import trained_layers
 from gapscope.data.samples import Samples
+from gapscope.detector.network import Darknet, yolov3
 from gapscope.detector.weights import load_weights
 from gapscope.evaluation.detection_files import in_original_pixels, labelled_boxes, read_detections, save_detections
 from gapscope.evaluation.evaluate import Evaluation, evaluate
 from gapscope.evaluation.scores import scores
 from gapscope.files import atomic_path, hash_file, write_json
 from gapscope.recording.layer_sync import record_by_layers
-from gapscope.recording.recording import read_recording, write_dataset
+from gapscope.recording.recording import Recording, read_recording, write_dataset
 from gapscope.run_folder import RunName
 from gapscope.similarity.compare import write_similarity
 from gapscope.similarity.separability import write_separability
@@ -21,12 +22,13 @@ from gapscope.study.domain_files import indices_of, load_domain, load_split, wri
 from gapscope.study.domains import domain_root, prepare_domain, render_domain
 from gapscope.study.file_list import write_file_list
 from gapscope.study.kept import find_kept
-from gapscope.study.probe import read_probe, write_probe
+from gapscope.study.probe import probe_groups, read_probe, write_probe
 from gapscope.study.separabilities import in_domain, separability_of
 from gapscope.study.similarities import effect_of, grid_of, read_again, with_images_and_blocks
 from gapscope.study.source_files import note_source_files
 from gapscope.study.study import Study
 from gapscope.study.units import UnitKeys
+from gapscope.study.untrained import UNTRAINED_SEEDS, untrained_runs
 
 
 def prepare_data(study: Study, keys: UnitKeys, *, name: str) -> None:
@@ -95,12 +97,24 @@ def draw_probe(study: Study, keys: UnitKeys, *, name: str) -> None:
 
 def record_run(study: Study, keys: UnitKeys, *, run: RunName, probe: str, size: int) -> None:
     """One trained network on one domain's probe at one input size."""
+    record_network(study, load_weights(study.folder.weights(run)), run, probe, size)
+
+
+def record_untrained(study: Study, keys: UnitKeys, *, run: RunName, probe: str, size: int) -> None:
+    """A network of the study's shape that was never trained, likewise."""
+    model, classes = study.experiment.model, study.experiment.data.classes
+    generator = torch.Generator().manual_seed(UNTRAINED_SEEDS + run.seed)
+    network = yolov3(classes, model.width, model.anchor_scale, generator, model.prior or None)
+    record_network(study, network.eval(), run, probe, size)
+
+
+def record_network(study: Study, network: Darknet, run: RunName, probe: str, size: int) -> None:
+    """A network on one domain's probe, recorded under a run's name."""
     experiment, folder = study.experiment, study.folder
     table = load_domain(probe, experiment.domains[probe], folder, study.data_root)
     paths = read_probe(folder.probe(probe))
     samples = Samples(table, indices_of(table, paths, folder.probe(probe)), size=size, cache=study.image_cache or False)
     images = torch.stack([samples[i].image for i in range(len(samples))])
-    network = load_weights(folder.weights(run))
     recording = record_by_layers(
         network.to(memory_format=torch.channels_last) if study.device == "cpu" else network,  # quicker there
         images,
@@ -160,10 +174,17 @@ def compare_runs(study: Study, keys: UnitKeys, *, a: RunName, b: RunName, probe:
     """All layers of one recording against all layers of another; of different arms, images and blocks too."""
     first = read_again(study.folder.recording(a, probe, size))
     second = first if a == b else read_again(study.folder.recording(b, probe, size))
-    grid = grid_of(first, second, study.experiment.similarity)
+    groups, number = groups_of_probe(study, probe, first)
+    grid = grid_of(first, second, study.experiment.similarity, groups).assign_attrs(known_groups=number)
     if a.arm != b.arm:
-        grid = with_images_and_blocks(grid, first, second)
+        grid = with_images_and_blocks(grid, first, second, groups)
     write_similarity(grid, study.folder.grid(a, b, probe, size))
+
+
+def groups_of_probe(study: Study, probe: str, recording: Recording) -> tuple[list[str] | None, int]:
+    """What each recorded image was taken with, if it is known, see `probe_groups`."""
+    table = load_domain(probe, study.experiment.domains[probe], study.folder, study.data_root)
+    return probe_groups(table, list(recording.images))
 
 
 def effect_of_runs(study: Study, keys: UnitKeys, *, a: RunName, b: RunName, probe: str, size: int) -> None:
@@ -174,7 +195,11 @@ def effect_of_runs(study: Study, keys: UnitKeys, *, a: RunName, b: RunName, prob
     of_arm = {arm: [read[run] for run in runs if run.arm == arm] for arm in arms}
     seeds = {arm: list(combinations(recordings, 2)) for arm, recordings in of_arm.items()}
     trained = {arm: trained_layers(experiment, arm) for arm in arms}
-    effect = effect_of(read[a], read[b], seeds, trained, experiment.similarity)
+    groups, number = groups_of_probe(study, probe, read[a])
+    never = [read_again(study.folder.recording(run, probe, size)) for run in untrained_runs(experiment)]
+    plan = experiment.similarity
+    effect = effect_of(read[a], read[b], seeds, trained, plan, untrained=never, groups=groups)
+    effect = effect.assign_attrs(known_groups=number)
     write_dataset(effect, study.folder.effect(a, b, probe, size))
 
 

@@ -124,8 +124,8 @@ function sayCurves() {
   const sentences = curves.map((c) => {
     const start = `${c.label}, seed ${c.seed}: `;
     if (!c.rule) return `${start}no difference can be told from a change of seed: ${data.seeds.length > 1 ? "by this measure there are no intervals, or no ceiling" : "there is only one"}.`;
-    if (!c.beyond.length) return `${start}at none of the ${c.looked} layers looked at less alike than two seeds.`;
-    return `${start}at ${c.beyond.length} of ${c.looked} layers looked at less alike than two seeds: ${asRanges(c.beyond)}.`;
+    if (!c.beyond.length) return `${start}at no layer are these networks less alike than two seeds.`;
+    return `${start}these networks are less alike than two seeds at layers ${asRanges(c.beyond)}.`;
   });
   byId("curve-words").replaceChildren(...sentences.map((text) => element("li", text)));
   const hidden = byId("curve-measure").value !== "cka_debiased" && data.effects.length > 0;
