@@ -71,4 +71,5 @@ def results_of(grafts: GraftResult, similarity: Sequence[float] | None = None) -
         nothing = np.zeros(NUM_LAYERS)
         curve = PairCurve("", np.arange(NUM_LAYERS), values, values - 0.05, values + 0.05, nothing, nothing + 0.1)
         curves = {(DONOR, HOST, 32, DEBIASED): curve}
-    return results, LayerFindings(results, (DEBIASED,), curves, {}, {}, {}, {})
+    nothing_else: list[dict] = [{} for _ in range(6)]
+    return results, LayerFindings(results, (DEBIASED,), curves, *nothing_else)

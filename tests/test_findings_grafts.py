@@ -12,6 +12,7 @@ from gapscope.detector.layers import NUM_LAYERS
 from gapscope.detector.network_map import BLOCKS
 from gapscope.findings.graft_tables import graft_tables
 from gapscope.findings.grafts import graft_findings, layers_of
+from gapscope.findings.part_sentences import NO_GRAFT, graft_sentence
 from gapscope.findings.three_curves import BOUND, COST, DIFFERENT, rank_words, three_curves
 from gapscope.grafting.verdicts import CANNOT_BE_TOLD, GAINS, LOSES
 from gapscope.paper.graft_figures import graft_figures
@@ -138,3 +139,29 @@ def test_a_paper_gets_a_figure_for_every_host_with_a_caption():
     assert one.name == "grafts-f-game-seed0--u-real-seed0"
     assert "on 40 test images of real, with own batch statistics" in one.caption
     assert one.draw(3.3).get_figwidth() == pytest.approx(3.3)
+
+
+def the_gap(results):
+    """That of F-Game on the real images; of a gap, nothing but these names is read."""
+    return SimpleNamespace(home="u-real", other="f-game", domain="real")
+
+
+def test_the_part_that_costs_most_is_named_with_what_it_regains():
+    results, _ = results_of(grafts_of({"stem": 0.05, "stage 3": 0.06}, {"stem": CANNOT_BE_TOLD, "stage 3": GAINS}))
+    assert graft_sentence(results, the_gap(results)) == (
+        "stage 3 costs most: u-real's in f-game regains 6.0 AP points (seed 0: 5.0 to 7.0)."
+    )
+
+
+def test_a_part_that_regains_no_more_than_another_seeds_part_does_is_not_said_to_cost():
+    results, _ = results_of(grafts_of({"stem": 0.05}, {"stem": CANNOT_BE_TOLD}))
+    assert graft_sentence(results, the_gap(results)) == (
+        "Which part costs most cannot be told: no graft regains more than another seed's part does."
+    )
+
+
+def test_a_run_without_grafts_says_that_likeness_is_no_cause():
+    results, _ = results_of(grafts_of({"stage 3": 0.06}, {"stage 3": GAINS}))
+    assert graft_sentence(results, None) == NO_GRAFT
+    results.grafts.clear()
+    assert graft_sentence(results, the_gap(results)) == NO_GRAFT

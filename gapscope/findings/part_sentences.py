@@ -1,15 +1,18 @@
 """Where in the network is it? The part that is least alike, and the part that costs most where grafts were run."""
 
 from collections.abc import Sequence
+from statistics import fmean
 
 import numpy as np
 
 from gapscope.findings.answer import Answer, Number
 from gapscope.findings.estimates import Estimate
 from gapscope.findings.gaps import Gap
+from gapscope.findings.grafts import GraftedPair, GraftedPart, graft_findings
 from gapscope.findings.network_parts import PartLikeness, least_alike, least_alike_at
 from gapscope.findings.results import Results
 from gapscope.findings.run_numbers import RunNumbers
+from gapscope.grafting.verdicts import GAINS
 
 NO_GRAFT = "Which part costs most is not known: no graft was run, and likeness is no cause."
 
@@ -30,8 +33,42 @@ def where_answer(numbers: RunNumbers, gap: Gap | None, parts: Sequence[PartLiken
         return None
     results = numbers.results
     return Answer(
-        "where", (_least(results, pair, least), *_other_sizes(parts), NO_GRAFT), _numbers(results, pair, parts)
+        "where",
+        (_least(results, pair, least), *_other_sizes(parts), graft_sentence(results, gap)),
+        _numbers(results, pair, parts),
     )
+
+
+def graft_pairs(results: Results, gap: Gap | None) -> list[GraftedPair]:
+    """Parts of the arm that was trained there in the arm that loses, on the gap's test images, a pair per seed."""
+    return graft_findings(results).of(gap.other, gap.home, domain=gap.domain) if gap is not None else []
+
+
+def graft_sentence(results: Results, gap: Gap | None) -> str:
+    """The part that costs most: whose place, taken by the other arm's part alone, regains most beyond a control's."""
+    pairs = graft_pairs(results, gap)
+    if not pairs or gap is None:
+        return NO_GRAFT
+    names = [part.name for part in pairs[0].parts]
+    by_part = {name: [part for pair in pairs for part in pair.parts if part.name == name] for name in names}
+    gains = {name: fmean(100 * part.alone.value for part in some) for name, some in by_part.items() if _gains(some)}
+    if not gains:
+        return "Which part costs most cannot be told: no graft regains more than another seed's part does."
+    most = max(gains, key=lambda name: gains[name])
+    seeds = "; ".join(
+        f"seed {pair.host.seed}: {_points(part)}" for pair, part in zip(pairs, by_part[most], strict=True)
+    )
+    titles = results.arm_title(gap.home), results.arm_title(gap.other)
+    return f"{most} costs most: {titles[0]}'s in {titles[1]} regains {gains[most]:z.1f} AP points ({seeds})."
+
+
+def _gains(parts: Sequence[GraftedPart]) -> bool:
+    return all(part.verdict == GAINS for part in parts)
+
+
+def _points(part: GraftedPart) -> str:
+    one = part.alone.times(100)
+    return f"{one.low:z.1f} to {one.high:z.1f}" if one.has_interval else f"{one.value:z.1f}"
 
 
 def layers_of(part: PartLikeness) -> str:

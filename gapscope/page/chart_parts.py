@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from gapscope.findings.findings import Findings
 from gapscope.findings.network_parts import PartLikeness, parts_told_apart
-from gapscope.findings.part_sentences import gap_pair
+from gapscope.findings.part_sentences import gap_pair, graft_pairs
 from gapscope.findings.result_tables import printed
 from gapscope.page.svg import Drawing
 
@@ -95,6 +95,10 @@ def _rows(findings: Findings) -> list[tuple[str, list[str]]]:
     for size in parts[0].other_sizes:
         if any(np.isfinite(part.mean_at(size)) for part in parts):
             rows.append((f"{size} px", [printed(part.mean_at(size), "{:.2f}") for part in parts]))
+    for pair in graft_pairs(findings.results, findings.gaps[0][0] if findings.gaps else None):
+        of = [next((one for one in pair.parts if part.first in one.layers), None) for part in parts]
+        cells = [f"{100 * one.alone.value:+z.1f}{'' if one.told else '?'}" if one else "" for one in of]
+        rows.append((f"graft, seed {pair.host.seed}", cells))
     for arm in gap_pair(findings.results, findings.gaps[0][0] if findings.gaps else None) or ():
         for domain, told in parts_told_apart(findings.results, arm, parts).items():
             name = f"{findings.results.arm_title(arm)} tells {findings.results.short_title(domain)}"
