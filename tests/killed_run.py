@@ -3,7 +3,8 @@
     python killed_run.py SEED MEAN gapscope-arguments ...
 
 Each process is a fork of this one, so that it need not import PyTorch again. It dies, as by `kill -9`, right before or
-after it renames or deletes its n-th file; n is drawn anew each time, about MEAN. Prints how many died at work on which
+after it renames or deletes its n-th file; n is drawn anew each time, about MEAN, and more where the last ones finished
+nothing: some units put more files in place than that. Prints how many died at work on which
 stage, as JSON.
 """
 
@@ -78,9 +79,12 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     chance, mean, arguments = random.Random(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
     folder, deaths = RunFolder(Path(arguments[arguments.index("--out") + 1])), Counter[str]()
+    finished = in_vain = 0
     for number in range(MOST):
-        ended = attempt(arguments, random.Random(f"{sys.argv[1]}-{number}"), mean)
+        ended = attempt(arguments, random.Random(f"{sys.argv[1]}-{number}"), mean * (1 + in_vain))
         if not os.WIFSIGNALED(ended):
             break
         deaths[at_work_on(folder)] += 1
+        before, finished = finished, len(folder.record_files())
+        in_vain = 0 if finished > before else in_vain + 1
     print("\n" + json.dumps({"code": os.waitstatus_to_exitcode(ended), "deaths": deaths}))
