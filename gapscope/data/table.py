@@ -187,6 +187,8 @@ class AnnotationTable:
         """Write all columns but `root` as one .npz file, without pickles."""
         path = Path(path)
         columns = {name: getattr(self, name) for name in _COLUMNS}
+        if np.isnan(self.stated_area).all():  # as in all formats but COCO: not worth four bytes a box
+            del columns["stated_area"]
         columns |= {_ATTRIBUTE + name: values for name, values in self.attributes.items()}
         with atomic_path(path) as temporary:
             names = np.array(self.class_names, dtype=np.str_)

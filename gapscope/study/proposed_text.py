@@ -90,7 +90,7 @@ def commented(text: str) -> list[str]:
 def _head(name: str) -> Iterator[str]:
     yield "# A study proposed by `gapscope init`: the same detector trained on real and on synthetic images."
     yield "#"
-    yield "# Everything here may be changed; docs/experiment-file.md has every key, and defaults are the paper's. Lines"
+    yield "# Everything here may be changed; the documentation has every key, and defaults are the paper's. Lines"
     yield "# that start with # GUESS are not in force: where one is right, take these two words away."
     yield ""
     yield f"name = {quoted(name)}"
