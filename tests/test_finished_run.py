@@ -99,6 +99,10 @@ class SectionTexts(HTMLParser):
         if tag == "section":
             self.section = dict(attrs).get("id") or ""
 
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "section":
+            self.section = ""
+
     def handle_data(self, data: str) -> None:
         self.found[self.section] = f"{self.found.get(self.section, '')} {data}"
 
