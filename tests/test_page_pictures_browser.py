@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from in_browser import unfold
 from small_run import write_small_run
 
 from gapscope.findings.findings import find
@@ -38,6 +39,13 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def unfolded(browser, path: Path):
+    """The page with its section open: folded up, nothing of it can be used."""
+    page = browser.open(path)
+    unfold(page)
+    return page
+
+
 def shown(page) -> list[str]:
     """Their names in order. Chromium gives a picture that it has yet to draw (`content-visibility`) no inner text."""
     return page.locator(".picture:visible h4").all_text_contents()
@@ -50,7 +58,7 @@ def said(page, picture: str, arm: str) -> str:
 
 
 def test_pictures_are_filtered_by_kind_class_and_arm(browser, page_file):
-    page = browser.open(page_file)
+    page = unfolded(browser, page_file)
     assert shown(page) == ["test-1.png", "test-2.png", "test-0.png"]  # the most disputed first
     page.select_option("#picture-kind", "classification")
     assert shown(page) == ["test-1.png"]
@@ -66,7 +74,7 @@ def test_pictures_are_filtered_by_kind_class_and_arm(browser, page_file):
 
 
 def test_the_confidence_changes_what_is_found_missed_and_wrong(browser, page_file):
-    page = browser.open(page_file)
+    page = unfolded(browser, page_file)
     assert said(page, "test-0.png", "two") == "Arm <two>: 1 right"
     page.locator("#picture-confidence").fill("0.5")
     assert said(page, "test-0.png", "two") == "Arm <two>: 0 right, 1 missed"
@@ -78,7 +86,7 @@ def test_the_confidence_changes_what_is_found_missed_and_wrong(browser, page_fil
 
 
 def test_the_larger_view_opens_turns_pages_and_closes_by_keyboard(browser, page_file):
-    page = browser.open(page_file)
+    page = unfolded(browser, page_file)
     button = page.get_by_role("button", name="Enlarge test-1.png")
     button.focus()
     page.keyboard.press("Enter")
