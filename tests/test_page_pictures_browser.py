@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from in_browser import unfold
 from small_run import write_small_run
 
 from gapscope.findings.findings import find
@@ -22,7 +21,9 @@ FOUND = {
 """The second image holds a classification error of the first arm, the third one a van that the second arm misses."""
 
 PAGE = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>pictures</title>
-<style>{% include "page.css.j2" %}</style></head><body><main>{% include "sections/pictures.html.j2" %}</main>
+<style>{% include "page.css.j2" %}</style></head><body><main>
+<section id="pictures">{% include "sections/pictures.html.j2" %}</section>
+</main>
 <script>"use strict"; {% include "scripts/look.js" %}
 {% include "scripts/pictures.js" %}
 document.documentElement.dataset.ready = "yes";</script></body></html>"""
@@ -39,13 +40,6 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def unfolded(browser, path: Path):
-    """The page with its section open: folded up, nothing of it can be used."""
-    page = browser.open(path)
-    unfold(page)
-    return page
-
-
 def shown(page) -> list[str]:
     """Their names in order. Chromium gives a picture that it has yet to draw (`content-visibility`) no inner text."""
     return page.locator(".picture:visible h4").all_text_contents()
@@ -58,7 +52,7 @@ def said(page, picture: str, arm: str) -> str:
 
 
 def test_pictures_are_filtered_by_kind_class_and_arm(browser, page_file):
-    page = unfolded(browser, page_file)
+    page = browser.open(page_file)
     assert shown(page) == ["test-1.png", "test-2.png", "test-0.png"]  # the most disputed first
     page.select_option("#picture-kind", "classification")
     assert shown(page) == ["test-1.png"]
@@ -74,7 +68,7 @@ def test_pictures_are_filtered_by_kind_class_and_arm(browser, page_file):
 
 
 def test_the_confidence_changes_what_is_found_missed_and_wrong(browser, page_file):
-    page = unfolded(browser, page_file)
+    page = browser.open(page_file)
     assert said(page, "test-0.png", "two") == "Arm <two>: 1 right"
     page.locator("#picture-confidence").fill("0.5")
     assert said(page, "test-0.png", "two") == "Arm <two>: 0 right, 1 missed"
@@ -86,7 +80,7 @@ def test_the_confidence_changes_what_is_found_missed_and_wrong(browser, page_fil
 
 
 def test_the_larger_view_opens_turns_pages_and_closes_by_keyboard(browser, page_file):
-    page = unfolded(browser, page_file)
+    page = browser.open(page_file)
     button = page.get_by_role("button", name="Enlarge test-1.png")
     button.focus()
     page.keyboard.press("Enter")
