@@ -18,13 +18,9 @@ Values = NDArray[np.float64]
 FLOOR = "floor: shuffled images"
 
 
-class LayerCurve(Protocol):
-    """Similarity of same-index layers of two networks; every array is (layers,), NaN where undefined."""
+class FlooredCurve(Protocol):
+    """A number per layer with its interval and floor; every array is (layers,), NaN where undefined."""
 
-    @property
-    def label(self) -> str: ...
-    @property
-    def layers(self) -> NDArray[Any]: ...
     @property
     def value(self) -> Values: ...
     @property
@@ -35,6 +31,15 @@ class LayerCurve(Protocol):
     def floor_low(self) -> Values: ...
     @property
     def floor_high(self) -> Values: ...
+
+
+class LayerCurve(FlooredCurve, Protocol):
+    """Similarity of same-index layers of two networks."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def layers(self) -> NDArray[Any]: ...
 
 
 def along_layers(labels: Labels, width: float, height: float, panels: int = 1) -> tuple[Plot, list[Axes], float]:

@@ -8,23 +8,16 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from gapscope.detector.layers import NUM_LAYERS
-from gapscope.plot.lines import LayerCurve, Values, along_layers, draw_curve, draw_references, lone_points, lower_limit
+from gapscope.plot.lines import (
+    FlooredCurve,
+    LayerCurve,
+    along_layers,
+    draw_curve,
+    draw_references,
+    lone_points,
+    lower_limit,
+)
 from gapscope.plot.style import BANDS, COLORS, HATCHES, SMALLEST_TEXT, TWO_COLUMNS, Plot, fitted, legend_below, style_of
-
-
-class FlooredCurve(Protocol):
-    """A number per layer with its interval and floor; every array is (layers,), NaN where undefined."""
-
-    @property
-    def value(self) -> Values: ...
-    @property
-    def interval_low(self) -> Values: ...
-    @property
-    def interval_high(self) -> Values: ...
-    @property
-    def floor_low(self) -> Values: ...
-    @property
-    def floor_high(self) -> Values: ...
 
 
 class Change(Protocol):
