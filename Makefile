@@ -12,6 +12,9 @@ LOCK ?=
 WORKERS ?= 2
 ROUNDS ?= 20
 
+# Where this is set, every process compiles the package anew before it does anything
+unexport PYTHONDONTWRITEBYTECODE
+
 PIP = $(VENV)/bin/python -m pip install --disable-pip-version-check --quiet
 # Files stay together, since tests of a file share what they need. One thread each: their networks are tiny.
 PYTEST = OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder

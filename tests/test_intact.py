@@ -145,6 +145,17 @@ def test_no_kind_of_file_is_read_as_other_numbers(run, damage, round):
     assert unnoticed == []
 
 
+def test_a_record_without_a_key_makes_no_unit_done(run):
+    paths = [path for path in RunFolder(run).record_files() if not path.name.startswith("report")]
+    contents = [path.read_bytes() for path in paths]
+    for path in paths:
+        path.write_text("{}")
+    found = damaged_units(run)
+    for path, content in zip(paths, contents, strict=True):
+        path.write_bytes(content)
+    assert len([one for one in found if not one.startswith("report")]) == len(paths) >= 20
+
+
 def test_what_is_damaged_is_said_made_again_and_ends_with_the_same_numbers(run, smaller_run, tmp_path):
     chance, hurt = random.Random(3), list[Path]()
     names = [

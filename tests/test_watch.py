@@ -387,7 +387,9 @@ def test_the_live_page_follows_the_run_and_keeps_what_the_reader_chose(server, b
     frame = page.frames[-1]
     assert [one.evaluate("document.documentElement.dataset.theme") for one in (page, frame)] == ["dark", "dark"]
     assert frame.evaluate("[...document.querySelectorAll('#more details.more')].map((d) => d.open)") == opened
-    assert frame.evaluate("document.getElementById('data').getBoundingClientRect().top") == pytest.approx(top, abs=2)
+    frame.wait_for_function(
+        "(top) => Math.abs(document.getElementById('data').getBoundingClientRect().top - top) <= 2", arg=top
+    )
 
 
 def test_the_live_page_says_when_watching_has_ended(browser, run):

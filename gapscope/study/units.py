@@ -178,7 +178,8 @@ def look_up(unit: Unit, before: dict[str, Standing], folder: RunFolder, *, by_ti
         _key_with(unit, list(told.values())) if deciding(unit.once_from) else None,
     )
     record = folder.read_record(unit.name)
-    known = record is not None and record.get("key") in (keys.now, keys.former, keys.whole, keys.once)
+    key = None if record is None else record.get("key")
+    known = key is not None and key in (keys.now, keys.former, keys.whole, keys.once)  # some of these are None
     missing = tuple(path for path in unit.outputs if not path.exists())
     damaged = tuple(damaged_files(unit, record, folder, by_times=by_times)) if known and record else ()
     follows = tuple(one.unit.name for one in above if not one.settled)

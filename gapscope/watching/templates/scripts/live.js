@@ -108,9 +108,20 @@ function choose(page, before) {
     field[kind] = value;
     if (kind !== "open") for (const event of ["input", "change"]) field.dispatchEvent(new Event(event, { bubbles: true }));
   }
+  stay(page, before);
+}
+// Charts in what is opened are drawn later and push down what is below: the reader's place is held until the reader moves.
+function stay(page, before) {
   const section = before.section && page.getElementById(before.section), view = page.defaultView;
-  const top = section ? view.scrollY + section.getBoundingClientRect().top - before.offset : -before.offset;
-  view.scrollTo({ top, behavior: "instant" });
+  const hold = () => {
+    const top = section ? view.scrollY + section.getBoundingClientRect().top - before.offset : -before.offset;
+    view.scrollTo({ top, behavior: "instant" });
+  };
+  const grows = new view.ResizeObserver(hold);
+  grows.observe(page.body);
+  for (const moves of ["wheel", "touchstart", "pointerdown", "keydown"]) view.addEventListener(moves, () => grows.disconnect(), { once: true });
+  view.setTimeout(() => grows.disconnect(), PATIENCE);
+  hold();
 }
 
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
