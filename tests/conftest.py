@@ -1,6 +1,7 @@
 """Fixtures for all tests."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,19 @@ from sharing import made_once
 # Tests use tiny networks: one thread is quicker than two that wait for each other, above all on a shared machine.
 torch.set_num_threads(1)
 
-LONGEST = ("test_end_to_end.py", "test_kill_and_resume.py", "test_recording_acceptance.py", "test_train_command.py")
+LONGEST = (
+    *("test_page_browser.py", "test_end_to_end.py", "test_kill_and_resume.py", "test_engines_ray.py"),
+    *("test_recording_acceptance.py", "test_notebooks.py", "test_site.py", "test_train_command.py"),
+)
 """Files that begin before all others, so that several processes end at about the same time."""
 
 
 def pytest_configure() -> None:
     quick_tests.watch()
+    # What a shell has started in the background ignores these, and so would all that the tests start and interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -44,7 +44,7 @@ def test_what_is_saved_is_what_is_loaded(tmp_path):
     assert again.attributes["weather"].tolist() == ["rain", "", "größte Hitze"]
 
 
-def full_table(root: str, weather: dict[str, np.ndarray]) -> AnnotationTable:
+def full_table(root: Path | str, weather: dict[str, np.ndarray]) -> AnnotationTable:
     """Two images with a box each, and something in every field."""
     return AnnotationTable(
         root=Path(root),
@@ -52,7 +52,7 @@ def full_table(root: str, weather: dict[str, np.ndarray]) -> AnnotationTable:
         paths=np.array(["a.png", "b.png"]),
         widths=np.array([100, 110], np.int32),
         heights=np.array([50, 60], np.int32),
-        groups=np.array(["one", root]),
+        groups=np.array(["one", str(root)]),
         box_image=np.array([0, 1], np.int32),
         box_class=np.array([1, -1], np.int16),
         xyxy=np.array([[0, 0, 5, 5], [1, 1, 9, 9]], np.float32),
@@ -111,6 +111,13 @@ def test_one_table_joined_is_itself_and_tables_of_other_classes_are_refused():
     assert AnnotationTable.joined([table]) is table
     with pytest.raises(InputError, match=r"domains of one arm have different classes; map them to the same ones\."):
         AnnotationTable.joined([table, replace(table, class_names=("a", "b", "c"))])
+
+
+def test_joined_tables_of_relative_roots_name_files_that_are_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    roots = [tmp_path / "x", tmp_path / "y"]
+    joined = AnnotationTable.joined([full_table(root.relative_to(tmp_path), {}) for root in roots])
+    assert [joined.path(i) for i in range(4)] == [root / name for root in roots for name in ("a.png", "b.png")]
 
 
 def test_the_same_table_is_the_same_bytes(tmp_path):

@@ -167,7 +167,9 @@ class AnnotationTable:
         columns = {name: np.concatenate([getattr(table, name) for table in tables]) for name in _COLUMNS}
         shifted = [table.box_image + start for table, start in zip(tables, starts, strict=True)]
         columns["box_image"] = np.concatenate(shifted).astype(np.int32)
-        columns["paths"] = np.array([str(table.path(i)) for table in tables for i in range(len(table))], np.str_)
+        columns["paths"] = np.array(
+            [str(table.path(i).absolute()) for table in tables for i in range(len(table))], np.str_
+        )
         empty = [np.zeros(len(table), np.str_) for table in tables]
         stated = dict.fromkeys(name for table in tables for name in table.attributes)
         return cls(
