@@ -59,9 +59,10 @@ def test_it_shows_every_step():
     assert [" ".join(words[:2]) if words[0] == "data" else words[0] for words in commands()] == steps
 
 
-def test_it_ends_with_a_page_that_says_how_big_the_gap_is(place):
+def test_it_ends_with_a_page_that_asks_how_big_the_gap_is_and_does_not_answer_for_networks_that_did_not_learn(place):
     page = (place / "runs/first/report.html").read_text(encoding="utf-8")
-    assert "AP points" in page and 'id="verdict"' in page
+    gap = page[page.index('<section id="gap"') : page.index('<section id="where"')]
+    assert "How big is the gap?" in gap and "No verdict: the arms did not learn; train longer." in gap
 
 
 def test_everything_that_it_names_is_there(place):
