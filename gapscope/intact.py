@@ -5,7 +5,6 @@ left. Whoever reads such a file asks `check_intact` first. A file is hashed once
 times are looked at.
 """
 
-import json
 import shlex
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gapscope.errors import InputError
-from gapscope.files import hash_file
+from gapscope.files import hash_file, read_json
 
 RECORDS = "stages"
 """In a run folder: a JSON file for every finished unit."""
@@ -179,7 +178,7 @@ def _read_records(records: Path, changed: int) -> Mapping[str, Noted]:
     found: dict[str, Noted] = {}
     for path in records.glob("[!.]*.json"):
         try:
-            record: dict[str, Any] = json.loads(path.read_bytes())
+            record: dict[str, Any] = read_json(path)
             sums = parse_checksums(record)
             unit, files = str(record["unit"]), record["files"]
             found |= {place: Noted(one, unit, path) for place, one in sums.items()}

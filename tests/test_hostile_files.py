@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import threading
@@ -20,6 +21,7 @@ from seeds import CFG, _network
 from small_data import noise, table_of
 from small_recordings import features, recorded
 
+import gapscope
 from gapscope.data.images import MAX_PIXELS, read_pixels, read_size
 from gapscope.data.readers import json_stream
 from gapscope.data.readers.detect import read_annotations
@@ -32,6 +34,7 @@ from gapscope.detector.timm_weights import read_torch_tensors
 from gapscope.detector.weights import METADATA_KEY, load_weights, save_weights
 from gapscope.errors import InputError
 from gapscope.experiment_file import parse_config, read_config
+from gapscope.files import parse_json
 from gapscope.findings.result_tables import ResultTable
 from gapscope.findings.run_reader import read_results
 from gapscope.paper.table_files import frame_csv, to_markdown
@@ -296,6 +299,14 @@ def deflated(path: Path, names: list[str]) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in names:
             archive.writestr(name, bytes(50_000_000))
+
+
+def test_json_that_is_nested_without_end_is_no_json_and_nothing_else_reads_it():
+    with pytest.raises(ValueError, match="it is nested too deeply"):
+        parse_json("[" * 100_000)
+    package = Path(gapscope.__file__).parent
+    readers = [path for path in package.rglob("*.py") if re.search(r"\bjson\.loads?\(", path.read_text("utf-8"))]
+    assert readers == [package / "files.py"]
 
 
 def test_archives_that_unpack_to_far_more_than_their_size_are_refused(tmp_path):

@@ -11,7 +11,7 @@ from gapscope.data.image_names import KnownImages
 from gapscope.data.readers.folders import split_of_folder
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
-from gapscope.files import read_text, write_text
+from gapscope.files import parse_json, read_text, write_text
 from gapscope.intact import check_intact
 
 SPLITS = ("train", "val", "test")
@@ -186,7 +186,7 @@ def _is_odd(name: str) -> bool:
 def _read_name(line: str) -> str:
     if len(line) > 1 and line[0] == line[-1] == '"':
         try:
-            return str(json.loads(line))
+            return str(parse_json(line))
         except ValueError:  # somebody's name, quotes and all
             return line
     return line

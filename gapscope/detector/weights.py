@@ -26,7 +26,7 @@ from gapscope.detector.plans import Plan, built_in_plan
 from gapscope.detector.stack import LEAK
 from gapscope.detector.timm_weights import FIRST_NAME, TIMM_LEAK, from_timm, read_torch_tensors, timm_modules
 from gapscope.errors import InputError
-from gapscope.files import atomic_path
+from gapscope.files import atomic_path, parse_json
 from gapscope.intact import check_intact, remedy
 
 FORMAT = "gapscope yolov3 1"
@@ -112,7 +112,7 @@ def read_weights(path: Path) -> WeightsFile:
     try:
         with safe_open(path, framework="pt") as stream:
             metadata = stream.metadata() or {}
-            about: dict[str, Any] = json.loads(metadata.get(METADATA_KEY, "{}"))
+            about: dict[str, Any] = parse_json(metadata.get(METADATA_KEY, "{}"))
             theirs = FIRST_NAME in stream.keys()
             tensors = {name: stream.get_tensor(name) for name in stream.keys()} if about or theirs else {}
     except (SafetensorError, OSError, ValueError, RecursionError) as error:

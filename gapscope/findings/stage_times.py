@@ -1,11 +1,10 @@
 """How long did every stage take? From the records that its units of work leave."""
 
-import json
 from collections import defaultdict
 from dataclasses import dataclass
 
 from gapscope.errors import InputError
-from gapscope.files import read_text
+from gapscope.files import read_json
 from gapscope.run_folder import STAGES, RunFolder, broken_record, unsealed
 
 
@@ -32,7 +31,7 @@ def stage_times(folder: RunFolder) -> list[StageTime]:
     units: dict[str, list[tuple[float, str]]] = defaultdict(list)
     for path in folder.record_files():
         try:
-            record = unsealed(json.loads(read_text(path)))
+            record = unsealed(read_json(path))
             name, seconds = str(record["unit"]), float(record["seconds"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(broken_record(path)) from error

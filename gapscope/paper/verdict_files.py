@@ -1,13 +1,12 @@
 """The answers as files: verdict.json with every number and its file, report.md to paste; and as lines of a terminal."""
 
-import json
 import math
 import textwrap
 from pathlib import Path
 from typing import Any
 
 from gapscope.errors import InputError
-from gapscope.files import read_text, write_json, write_text
+from gapscope.files import read_json, write_json, write_text
 from gapscope.findings.answer import QUESTIONS, Number
 from gapscope.findings.findings import Findings
 from gapscope.findings.suggestion import sentence
@@ -89,7 +88,7 @@ def verdict_lines(run: Path, width: int = 80) -> list[str]:
     if not path.is_file():
         return []
     try:
-        found = {str(one["key"]): str(one["text"]) for one in json.loads(read_text(path))["answers"]}
+        found = {str(one["key"]): str(one["text"]) for one in read_json(path)["answers"]}
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} cannot be read as a verdict. Write it anew: gapscope report {run}") from error
     lines = []

@@ -16,7 +16,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from gapscope.errors import InputError
-from gapscope.files import atomic_path
+from gapscope.files import atomic_path, parse_json
 from gapscope.intact import check_intact, remedy
 from gapscope.recording.netcdf import check_own_values
 from gapscope.recording.objects import Objects
@@ -227,7 +227,7 @@ def read_recording(path: Path | str) -> Recording:
             if field.name not in {"images", "provenance", "skipped", "input_gram", "objects", *ATTRIBUTES}
         }
         arrays["input_gram"] = dataset["input_gram"].to_numpy() if "input_gram" in dataset else None
-        skipped = dict(json.loads(attrs.pop("skipped", "{}")))
+        skipped = dict(parse_json(attrs.pop("skipped", "{}")))
         images = tuple(str(name) for name in dataset["image"].to_numpy())
         own |= {name: str(own[name]) for name in ATTRIBUTES if name != "size"}
         own["size"] = int(own["size"])

@@ -1,6 +1,5 @@
 """The graft stage: which arms' layers are put into which, what that costs, and how it is done."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -13,7 +12,7 @@ from gapscope.data.table import AnnotationTable
 from gapscope.detector.plans import yolov3_plan
 from gapscope.detector.weights import load_weights
 from gapscope.errors import InputError
-from gapscope.files import hash_file, read_text
+from gapscope.files import hash_file, read_json
 from gapscope.grafting.batch_statistics import Statistics
 from gapscope.grafting.cost import share_of_operations
 from gapscope.grafting.layer_names import Part
@@ -116,7 +115,7 @@ def _share_of_images(study: Study, domain: str) -> float:
     settings = study.experiment.graft
     assert settings is not None
     try:
-        there = json.loads(read_text(study.folder.summary(domain)))["images"]["test"]
+        there = read_json(study.folder.summary(domain))["images"]["test"]
     except (OSError, ValueError, KeyError, TypeError):
         return 1.0  # not read yet
     return min(1.0, settings.images / there) if settings.images and there else 1.0

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from gapscope.files import file_stats, read_text, write_text
+from gapscope.files import file_stats, parse_json, read_text, write_text
 
 NAMED = 3
 """Files that a sentence names; more are counted."""
@@ -22,7 +22,7 @@ def changed_files(path: Path, root: Path) -> str | None:
         None if nothing was noted, or the note cannot be read.
     """
     try:
-        rows = (json.loads(line) for line in read_text(path).splitlines())
+        rows = (parse_json(line) for line in read_text(path).splitlines())
         before = {name: (size, changed) for name, size, changed in rows}
     except (OSError, ValueError, TypeError):
         return None

@@ -1,6 +1,5 @@
 """How far is a run, for a person at a terminal? Tables that fit 80 columns."""
 
-import json
 import os
 import time
 from collections import defaultdict
@@ -16,7 +15,7 @@ from rich.table import Table
 
 from gapscope.config import Experiment
 from gapscope.errors import InputError
-from gapscope.files import read_text
+from gapscope.files import read_json
 from gapscope.paper.verdict_files import verdict_lines
 from gapscope.run_folder import RunFolder, RunName
 from gapscope.study.kept import kept_bytes
@@ -164,7 +163,7 @@ def score(folder: RunFolder, experiment: Experiment, arm: str, seed: int, domain
     if not path.exists():
         return ""
     try:
-        rule: dict[str, Any] = json.loads(read_text(path))["rules"][experiment.evaluate.rule]
+        rule: dict[str, Any] = read_json(path)["rules"][experiment.evaluate.rule]
         value, interval = rule["headline_map50"], rule.get("interval", {}).get("headline_map50")
         text = "undefined" if value is None else f"{value:.3f}"
         low, high = interval or (None, None)

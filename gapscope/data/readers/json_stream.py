@@ -1,6 +1,5 @@
 """JSON files of any size: their opening for a first look, their entries one by one."""
 
-import json
 import mmap
 from collections.abc import Iterator
 from contextlib import suppress
@@ -12,7 +11,7 @@ import ijson
 from ijson.common import ObjectBuilder
 
 from gapscope.errors import InputError
-from gapscope.files import check_regular, read_text
+from gapscope.files import check_regular, read_json
 
 WHOLE = 32 * 2**20
 """Bytes up to which a file is read whole: that tells the line and column of a mistake, and takes NaN for a number.
@@ -61,9 +60,7 @@ class JsonFile:
             InputError: It is no JSON, or cannot be read.
         """
         try:
-            return json.loads(read_text(self.path))
-        except RecursionError as error:
-            raise self._unreadable("it is nested too deeply") from error
+            return read_json(self.path)
         except (OSError, ValueError) as error:
             raise self._unreadable(str(error)) from error
 

@@ -1,6 +1,5 @@
 """Which file says what class numbers are called, and what it says."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +13,7 @@ from gapscope.data.problems import Problems
 from gapscope.data.readers.label_texts import texts_in
 from gapscope.data.readers.text import decode_label_text, read_label_text
 from gapscope.errors import InputError
+from gapscope.files import parse_json
 
 NAME_FILES = ("classes.txt", "data.yaml", "data.yml", "dataset.yaml", "dataset.yml", "notes.json")
 """Names of files that hold class names: Label Studio's notes.json and FiftyOne's dataset.yaml among them."""
@@ -170,7 +170,7 @@ def _parsed(text: str, path: PurePath) -> ClassNames | None:
 def _note_names(text: str) -> list[str] | None:
     """The names of Label Studio's notes.json: `categories` with numbers from 0."""
     try:
-        content = json.loads(text)
+        content = parse_json(text)
     except (ValueError, RecursionError):
         return None
     listed = content.get("categories") if isinstance(content, dict) else None

@@ -1,13 +1,12 @@
 """Units of work as Slurm jobs, by submitit: one job each, which goes on where this command is killed."""
 
-import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from gapscope.errors import InputError
-from gapscope.files import read_text, write_json
+from gapscope.files import read_json, write_json
 from gapscope.study.engines.engine import End, Job, do_job
 
 SECONDS_TO_END = 60.0
@@ -138,7 +137,7 @@ class SlurmEngine:
         told = self._told(unit)
         if told.exists():
             try:
-                end = End(**json.loads(read_text(told)))
+                end = End(**read_json(told))
             except (OSError, ValueError, TypeError):
                 end = End(unit, "lost", message=f"{told} cannot be read")
             told.unlink()
@@ -153,7 +152,7 @@ class SlurmEngine:
     def _still_queued(self, unit: str, key: str) -> Any:
         """The job that does this very unit already, if one does."""
         try:
-            noted = json.loads(read_text(self._note(unit)))
+            noted = read_json(self._note(unit))
             job_id, same = str(noted["job"]), noted["key"] == key
         except (OSError, ValueError, KeyError, TypeError):
             return None
