@@ -45,14 +45,14 @@ def number_of(count: int, one: str, several: str = "") -> str:
     """A number with its noun.
 
     >>> number_of(1, "problem"), number_of(1200, "problem"), number_of(2, "box", "boxes")
-    ('1 problem', '1200 problems', '2 boxes')
+    ('1 problem', '1,200 problems', '2 boxes')
 
     Args:
         count: How many.
         one: The noun of one.
         several: Of none or several; left out, with an `s` behind it.
     """
-    return f"{count} {one}" if count == 1 else f"{count} {several or one + 's'}"
+    return f"{count} {one}" if count == 1 else f"{count:,} {several or one + 's'}"
 
 
 def csv_cell(text: str) -> str:

@@ -62,7 +62,7 @@ def floors(results: Results, a: str, b: str) -> Plot:
 
 def write(figure: Plot, name: str) -> None:
     """As a picture of the documentation."""
-    figure.savefig(PICTURES / f"{name}.png", dpi=110)
+    figure.savefig(PICTURES / f"{name}.png", dpi=200)
 
 
 if __name__ == "__main__":

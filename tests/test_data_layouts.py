@@ -289,7 +289,7 @@ def test_polygons_stand_for_the_box_around_them(tmp_path):
     assert found.tolist() == [
         pytest.approx(box, abs=1e-4) for box in ([10, 15, 30, 60], [40, 24, 60, 36], [20, 12, 40, 36])
     ]
-    assert table.notes == ("2 rows are polygons; each counts as the box around it.",)
+    assert table.notes == ("2 polygons in place of boxes; each counts as the box around it.",)
     (root / "labels/a.txt").write_text("0 10 50 30 25 20 60\n")
     with pytest.raises(InputError, match="expected shares of the image"):
         read_annotations(root)

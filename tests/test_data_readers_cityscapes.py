@@ -61,7 +61,7 @@ def test_stuff_is_no_object_groups_are_crowds_and_the_city_is_the_group(tmp_path
     assert table.groups.tolist() == ["aachen", "bonn"]
     assert [table.class_names[i] for i in table.box_class] == ["car", "car"]
     assert table.crowd.tolist() == [False, True]
-    assert table.notes == ("1 of 3 images have no label file (test has none) and are left out.",)
+    assert table.notes == ("1 image without a label file (test has none), of 3: left out.",)
 
 
 def test_every_version_of_an_image_gets_its_boxes(tmp_path):

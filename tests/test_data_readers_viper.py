@@ -134,7 +134,7 @@ def test_a_part_of_the_download_is_read_and_the_rest_is_counted(tmp_path):
     frame(tmp_path, 1, 20, None)
     table = read_annotations(tmp_path)
     assert len(table) == 1
-    assert any("2 box files have no image" in note for note in table.notes)
+    assert any("2 box files without an image" in note for note in table.notes)
     assert any("1 image with neither a box file nor a mask" in note for note in table.notes)
 
 

@@ -63,7 +63,7 @@ def test_an_image_that_cannot_be_decoded_ends_the_data_stage_not_the_training(tm
     (photos / "labels/07.txt").write_text("")
     done = run(tmp_path, "")
     assert done.returncode == 2
-    assert "[domains.real]: 1 image(s) cannot be decoded. See them with: gapscope data check" in done.stderr
+    assert "[domains.real]: 1 image cannot be decoded. See them with: gapscope data check" in done.stderr
     assert "11.png" in done.stderr and not (tmp_path / "run/data/real/summary.json").exists()
 
 
@@ -80,7 +80,7 @@ def test_with_skip_bad_the_run_goes_on_and_says_what_is_missing(tmp_path, photos
     lists = "".join((here / f"{split}.txt").read_text() for split in ("train", "val", "test"))
     assert "images/11.png" not in lists and "images/07.png" in lists
     page = write_report(tmp_path / "run").read_text()
-    assert "Left out because broken" in page and "class N" in page and "data:image/png;base64" in page
+    assert "Left out because broken" in page and "class N" in page and "data:image/webp;base64" in page
     assert {path.name for path in (tmp_path / "run/figures").iterdir()} >= {"domains.png", "places.pdf"}
     assert {path: path.stat().st_mtime_ns for path in photos.rglob("*")} == before
 
@@ -101,7 +101,8 @@ def test_too_much_that_is_broken_ends_the_run(tmp_path, photos, max_bad, found, 
     """The row is found when the labels are read, the image when it is decoded."""
     done = run(tmp_path, f"skip_bad = true\nmax_bad = {max_bad}")
     assert done.returncode == 2
-    assert f"[domains.real]: {found} problem(s) in 40 images - expected at most {most} (max_bad" in done.stderr
+    problems = {1: "1 problem", 2: "2 problems"}[found]
+    assert f"[domains.real]: {problems} in 40 images - expected at most {most} (max_bad" in done.stderr
     assert not (tmp_path / "run/data/real/summary.json").exists()
 
 

@@ -109,7 +109,7 @@ def test_all_that_does_not_need_what_failed_is_done_and_the_failure_is_told_at_t
     with pytest.raises(InputError) as refused:
         all_of(study, InThisProcess(), units)
     assert str(refused.value) == (
-        "1 unit(s) of work failed; all that does not need them is done. Not done for want of them: ea, ra, c.\n"
+        "1 unit of work failed; all that does not need them is done. Not done for want of them: ea, ra, c.\n"
         "- ta: a.png is no image. Copy it again.\n"
         "Mend what they name and give the same command again: it goes on from there."
     )

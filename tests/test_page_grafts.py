@@ -40,7 +40,7 @@ def test_it_answers_for_every_host_and_says_what_cannot_be_told_and_why():
     assert (
         "No: head 8 is least alike and gives back 0.0 AP points alone; stage 3 gives back most, 6.0 AP points." in html
     )
-    assert html.count('src="data:image/png;base64,') == 1
+    assert html.count('src="data:image/webp;base64,') == 1
     assert "<dt>cannot be told</dt>" in html and "<dt>loses</dt>" not in html
     assert "another seed&#39;s part changes the host about as much" in html
     assert 'id="table6"' in html and 'id="table7"' in html

@@ -9,13 +9,16 @@ import pytest
 from in_browser import FIRST, serious, text_of
 from made_up_run import write_made_up_run
 
+from gapscope.data.distributions import distributions
 from gapscope.findings.fates import FATES
 from gapscope.findings.findings import Findings, find
-from gapscope.findings.result_tables import printed
+from gapscope.findings.result_tables import label_map_table, printed
 from gapscope.findings.run_reader import read_results
+from gapscope.findings.test_boxes import domain_table
 from gapscope.page.chart_gap import gap_chart
 from gapscope.page.chart_parts import parts_chart
 from gapscope.page.page import render_page
+from gapscope.paper.domain_figures import spread_figure
 
 pytestmark = pytest.mark.slow
 
@@ -126,6 +129,38 @@ def test_texts_tables_and_charts_print_the_same_numbers(findings, page_file):
         assert one.shares["found"].values == pytest.approx(counted.values)  # the table of what is found
         boxes = {sum(file.targets.values()) for file in results.evaluations_of(one.arm, one.domain)}
         assert boxes == {one.num_boxes}  # the test boxes of the tables per class
+
+
+def test_every_count_of_boxes_has_one_base(findings):
+    """Label map, class shares, figure and splits count the boxes that are used; what labels hold beyond is named."""
+    results, shares = findings.results, findings.domains.shares
+    splits = findings.domains.splits
+    names = results.experiment.data.classes
+    for i, (domain, summary) in enumerate(results.summaries.items()):
+        title = results.domain_title(domain)
+        by_split = [row.classes for row in splits if row.domain == title]
+        assert [sum(counts) for counts in zip(*by_split, strict=True)] == [row.boxes[i] for row in shares]
+        assert [summary.used[name] for name in names] == [row.boxes[i] for row in shares]
+    hooded = {**results.summaries["engine"].label_map, "car": {"car": summary.used["car"] + 400}}
+    changed = {**results.summaries, "engine": replace(results.summaries["engine"], label_map=hooded)}
+    row = next(row for row in label_map_table(replace(results, summaries=changed)).rows if row[0] == "car")
+    used = [results.summaries[name].used["car"] for name in ("camera", "engine")]
+    assert row[1:] == (f"car ({used[0]})", f"car ({used[1] + 400}); used {used[1]}")
+    table = domain_table(results, "engine")
+    assert table is not None
+    figure = spread_figure({"Engine": distributions(table, sample=0)})
+    heights = [bar.get_height() for bar in figure.axes[0].patches]
+    assert heights == pytest.approx([row.shares[1] for row in shares], abs=1e-9)
+
+
+def test_the_place_is_said_with_the_band_of_its_distance(findings):
+    said = next(answer.text for answer in findings.answers if answer.key == "where")
+    gaps = findings.numbers.layers.part_gaps[findings.results.pairs[0], findings.results.sizes[0]]
+    part = next(one.part for one in gaps if f": {one.part} (layer" in said)
+    gap = next(one for one in gaps if one.part == part)
+    low, value, high = (f"{one:z.2f}" for one in (gap.shortfall.low, gap.shortfall.value, gap.shortfall.high))
+    assert f": by {value}, 95 % band over images {low} to {high}" in said
+    assert ("not told from 0" in said) == (not gap.sure)
 
 
 def test_five_arms_leave_the_first_screens_as_short(findings, browser, tmp_path):

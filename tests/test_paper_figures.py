@@ -98,12 +98,17 @@ def test_the_gap_figure_shows_the_evaluation_files_means(run, planned):
     assert axes.patches[0].get_width() == pytest.approx(sum(values) / 2)
 
 
-def test_the_error_figure_shows_what_mending_each_kind_gives(run, planned):
-    axes = planned["errors"].draw(TWO_COLUMNS).axes[1]
-    files = [run / "evaluation" / f"f-synthetic-seed{seed}--engine.json" for seed in (0, 1)]
+def test_the_error_figure_shows_what_each_kind_costs_beyond_home(run, results, planned):
+    axes = planned["errors"].draw(ONE_COLUMN).axes[0]
+    files = [run / "evaluation" / f"{arm}-seed{seed}--camera.json" for arm in PAIR for seed in (0, 1)]
     costs = [json.loads(file.read_text())["errors"]["kinds"]["missed"]["delta_map50"] for file in files]
-    bars = [bar.get_width() for bar in axes.containers[2]]  # the third arm's, kinds from top to bottom
-    assert bars[5] == pytest.approx(100 * sum(costs) / 2)
+    gap = next(one for one in find(results).numbers.gaps if (one.other, one.domain) == ("u-synthetic", "camera"))
+    bars = [bar.get_width() for bar in axes.containers[0]]  # the first arm's: mAP, then kinds from top to bottom
+    assert bars[0] == pytest.approx(gap.mean) and len(bars) == 7
+    assert bars[6] == pytest.approx(50 * (costs[2] + costs[3] - costs[0] - costs[1]))
+
+
+PAIR = ("u-real", "u-synthetic")
 
 
 def test_the_difference_is_the_pairs_grid_minus_that_of_its_arms_seeds(results, planned):

@@ -7,6 +7,7 @@ import typer
 
 from gapscope.commands.announced import announced_in
 from gapscope.commands.app import DataRoot, app
+from gapscope.words import number_of
 
 
 @app.command()
@@ -41,7 +42,11 @@ def remedies(
         from gapscope.files import write_text
 
         write_text(write, text)
-        print(f"{len(added)} arms added: {', '.join(added)}" if added else "all arms of the plan are there already")
+        print(
+            f"{number_of(len(added), 'arm')} added: {', '.join(added)}"
+            if added
+            else "all arms of the plan are there already"
+        )
         print(f"run it with: gapscope run {write}")
         return
     from rich.console import Console

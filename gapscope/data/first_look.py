@@ -16,6 +16,7 @@ from gapscope.data.splits import Splits
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 from gapscope.progress import Progress, silent
+from gapscope.words import number_of
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ def check_share(problems: Sequence[Problem], num_images: int, most: float) -> No
     """
     if len(problems) > most * num_images:
         raise InputError(
-            f"{len(problems)} problem(s) in {num_images} images - expected at most {int(most * num_images)} (max_bad = "
-            f"{most:g} per image). See them with: gapscope data check. Fix them, or raise max_bad. First: {problems[0]}"
+            f"{number_of(len(problems), 'problem')} in {number_of(num_images, 'image')} - expected at most "
+            f"{int(most * num_images)} (max_bad = {most:g} per image). See them with: gapscope data check. "
+            f"Fix them, or raise max_bad. First: {problems[0]}"
         )

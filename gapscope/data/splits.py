@@ -13,6 +13,7 @@ from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 from gapscope.files import parse_json, read_text, write_text
 from gapscope.intact import check_intact
+from gapscope.words import number_of
 
 SPLITS = ("train", "val", "test")
 Indices = NDArray[np.int64]
@@ -55,7 +56,8 @@ def group_split(
     wanted = shares * len(names)
     if len(unique) < (shares > 0).sum():
         raise InputError(
-            f"only {len(unique)} group(s) of images for {(shares > 0).sum()} splits - expected at least one each, "
+            f"only {number_of(len(unique), 'group')} of images for {number_of(int((shares > 0).sum()), 'split')} - "
+            "expected at least one each, "
             "since groups stay whole. Use more groups, another grouping, or a random split."
         )
     order = np.random.default_rng(seed).permutation(len(unique))
@@ -212,5 +214,7 @@ def _checked_disjoint(splits: Splits, paths: NDArray[np.str_]) -> Splits:
     images, times = np.unique(np.concatenate(list(splits.values())), return_counts=True)
     if (times > 1).any():
         twice = paths[images[times > 1][0]]
-        raise InputError(f"{(times > 1).sum()} image(s) are in two splits, such as {twice} - expected one split each.")
+        raise InputError(
+            f"{number_of(int((times > 1).sum()), 'image')} in two splits, such as {twice} - expected one split each."
+        )
     return splits

@@ -8,6 +8,7 @@ from gapscope.data.splits import PAPER_FRACTIONS, SPLITS
 from gapscope.data.splits_there import auto_split
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
+from gapscope.words import number_of
 
 MOST_CLASSES = 20
 """How many classes are named with their boxes."""
@@ -17,9 +18,10 @@ MOST_SIZES = 3
 def summed_up(table: AnnotationTable) -> list[str]:
     """Lines about a data set as its labels have it, before any label map."""
     regions = int(table.ignore.sum())
-    boxes = f"{table.num_boxes - regions:,} boxes" + (f", {regions:,} ignore regions" if regions else "")
+    boxes = number_of(table.num_boxes - regions, "box", "boxes")
+    boxes += f", {number_of(regions, 'ignore region')}" if regions else ""
     return [
-        f"format: {table.format}; {len(table):,} images, {boxes}",
+        f"format: {table.format}; {number_of(len(table), 'image')}, {boxes}",
         f"classes: {class_counts(table)}",
         f"image sizes: {size_counts(table)}",
         f"splits: {split_counts(table)}",
@@ -31,9 +33,9 @@ def class_counts(table: AnnotationTable, most: int = MOST_CLASSES) -> str:
     """`car 1,204, van 96`, the most frequent first; names without boxes are only counted."""
     counts = sorted(table.counts().items(), key=lambda item: -item[1])
     found = [f"{name} {boxes:,}" for name, boxes in counts if boxes]
-    rest = [f"{len(found) - most} more classes"] if len(found) > most else []
+    rest = [number_of(len(found) - most, "more class", "more classes")] if len(found) > most else []
     empty = len(counts) - len(found)
-    rest += [f"{empty} name{'s' if empty > 1 else ''} without boxes"] if empty else []
+    rest += [f"{number_of(empty, 'name')} without boxes"] if empty else []
     return ", ".join([*found[:most], *rest]) or "none"
 
 
@@ -41,7 +43,10 @@ def size_counts(table: AnnotationTable) -> str:
     """`640 x 480 (590 images), 800 x 600 (10)`."""
     sizes = Counter(zip(table.widths.tolist(), table.heights.tolist(), strict=True)).most_common()
     shown = [f"{width} x {height} ({count:,})" for (width, height), count in sizes[:MOST_SIZES]]
-    return ", ".join([*shown, *([f"{len(sizes) - MOST_SIZES} others"] if len(sizes) > MOST_SIZES else [])]) or "none"
+    return (
+        ", ".join([*shown, *([number_of(len(sizes) - MOST_SIZES, "other")] if len(sizes) > MOST_SIZES else [])])
+        or "none"
+    )
 
 
 def split_counts(table: AnnotationTable) -> str:
@@ -60,4 +65,4 @@ def unread_count(table: AnnotationTable) -> str:
     images = [path for path in files if path.suffix.lower() in (*IMAGE_SUFFIXES, *OTHER_IMAGE_SUFFIXES)]
     unread = sum(str(path) not in known for path in images)
     said = f"{unread:,} of them not read" if unread else "all of them read"
-    return f"{len(files):,} in the folder, {len(images):,} images, {said}"
+    return f"{len(files):,} in the folder, {number_of(len(images), 'image')}, {said}"

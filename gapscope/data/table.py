@@ -14,6 +14,7 @@ from gapscope.errors import InputError
 from gapscope.files import atomic_path, check_regular, check_unpacked
 from gapscope.intact import check_intact, remedy
 from gapscope.showing import first_and_last, first_few, html_table, text_table
+from gapscope.words import number_of
 
 ANY_CLASS = -1
 """The class of an ignore region that hides objects of every class (only allowed where `ignore` is true)."""
@@ -85,7 +86,10 @@ class AnnotationTable:
         images = f"{len(self)}: {first_and_last(self.paths.tolist())}"
         return [
             ("images", images),
-            ("boxes", f"{self.num_boxes - int(self.ignore.sum())}, and {int(self.ignore.sum())} ignore regions"),
+            (
+                "boxes",
+                f"{self.num_boxes - int(self.ignore.sum())}, and {number_of(int(self.ignore.sum()), 'ignore region')}",
+            ),
             ("classes", first_few([f"{name} {count}" for name, count in counts])),
             *(("note", note) for note in self.notes),
         ]

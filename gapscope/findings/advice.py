@@ -15,6 +15,7 @@ from gapscope.findings.headline import headline_classes
 from gapscope.findings.run_numbers import RunNumbers
 from gapscope.findings.suggestion import Found, Suggestion, arm_lines, toml_key, tried_by
 from gapscope.findings.unlearned import arms_that_hardly_learned
+from gapscope.words import number_of
 
 RARE = 0.1
 """A class with less than this share of what another training domain has of it is called rare."""
@@ -110,9 +111,10 @@ def _classes(numbers: RunNumbers) -> Found:
         for domain, count in counts.items():
             if count < RARE * most:
                 title = results.short_title(domain)
+                boxes_there = number_of(count, "training box", "training boxes")
                 yield Suggestion(
                     f"Add {name} to the training images of {title}, or leave it out of the headline.",
-                    f"{title} has {count} training boxes of {name}, another domain {most}.",
+                    f"{title} has {boxes_there} of {name}, another domain {most}.",
                 )
 
 

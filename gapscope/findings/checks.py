@@ -8,6 +8,7 @@ from gapscope.findings.headline import headline_classes
 from gapscope.findings.results import Results
 from gapscope.findings.run_numbers import RunNumbers
 from gapscope.findings.unlearned import arms_that_hardly_learned
+from gapscope.words import number_of
 
 FEW_TEST_IMAGES = 100
 """Fewer test images are warned about: intervals over so few are too narrow, see gapscope.evaluation.bootstrap."""
@@ -37,7 +38,8 @@ def leaking_splits(numbers: RunNumbers) -> Iterator[str]:
         if found:
             yield f"Of {held_out} held-out images of {title}, {' and '.join(found)} in an earlier split."
         if shared:
-            yield f"{title}: {shared} groups (rides, sequences, photographers) have images in more than one split."
+            groups = number_of(shared, "group")
+            yield f"{title}: images of {groups} (rides, sequences, photographers) are in more than one split."
         if found or shared:
             yield f"mAP on the test images of {title} may be too high."
 
@@ -48,7 +50,8 @@ def few_images(numbers: RunNumbers) -> Iterator[str]:
     for domain in results.test_domains:
         counts = {found.num_images for (_, of), found in results.evaluations.items() if of == domain}
         if counts and min(counts) < FEW_TEST_IMAGES:
-            yield f"{results.domain_title(domain)} has {min(counts)} test images; intervals over so few are too narrow."
+            images = number_of(min(counts), "test image")
+            yield f"{results.domain_title(domain)} has {images}; intervals over so few are too narrow."
 
 
 def wide_intervals(numbers: RunNumbers) -> Iterator[str]:

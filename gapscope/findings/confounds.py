@@ -10,6 +10,7 @@ from gapscope.findings import checks
 from gapscope.findings.layer_curves import BIASED, DEBIASED, layers_at_floor, ranges
 from gapscope.findings.run_numbers import RunNumbers
 from gapscope.similarity.groups import FEW_UNITS
+from gapscope.words import number_of
 
 FEW_IMAGES = 100
 """A probe with fewer images is warned about; the paper used 200."""
@@ -65,8 +66,8 @@ def _few_groups(numbers: RunNumbers) -> Iterator[str]:
     for groups, n in sorted(known):
         if groups < min(FEW_UNITS, n):
             yield (
-                f"The {n} probe images are of {groups} groups (drives, sequences), too few to draw from. They are "
-                "taken for independent, so intervals are too narrow and similarities too high."
+                f"The {n} probe images are of {number_of(groups, 'group')} (drives, sequences), too few to draw from. "
+                "They are taken for independent, so intervals are too narrow and similarities too high."
             )
 
 

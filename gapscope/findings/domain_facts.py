@@ -8,7 +8,7 @@ from gapscope.findings.domain_file import DomainSummary, LeakCounts
 from gapscope.findings.results import Results
 
 SKEWED = 3.0
-"""Classes whose share of the training boxes differs by more than this factor are warned about."""
+"""Classes whose share of the boxes differs by more than this factor are warned about."""
 LEAK_WORDS = {
     "same_name": "in both splits",
     "same_group": "share a group (ride, sequence)",
@@ -35,7 +35,7 @@ class SplitRow:
 
 @dataclass(frozen=True)
 class ShareRow:
-    """One class: its share of each domain's training boxes, 0 to 1."""
+    """One class: its share of each domain's boxes of all splits, 0 to 1."""
 
     name: str
     shares: tuple[float, ...]
@@ -116,10 +116,10 @@ def _splits(found: Mapping[str, DomainSummary], classes: list[str]) -> Iterator[
 
 
 def _shares(found: Mapping[str, DomainSummary], classes: list[str]) -> Iterator[ShareRow]:
-    trained = [summary.boxes.get("train", {}) for summary in found.values()]
-    totals = [sum(boxes.values()) for boxes in trained]
+    used = [summary.used for summary in found.values()]
+    totals = [sum(boxes.values()) for boxes in used]
     for name in classes:
-        counts = tuple(boxes.get(name, 0) for boxes in trained)
+        counts = tuple(boxes.get(name, 0) for boxes in used)
         shares = tuple(count / total if total else 0.0 for count, total in zip(counts, totals, strict=True))
         yield ShareRow(name, shares, counts, max(shares) / min(shares) if shares and all(shares) else None)
 

@@ -68,6 +68,12 @@ class DomainSummary:
     """What was left out as broken, by what was wrong; None where nobody looked."""
 
     @property
+    def used(self) -> Counts:
+        """Boxes by common label, of all splits together."""
+        labels = dict.fromkeys(label for counts in self.boxes.values() for label in counts)
+        return {label: sum(counts.get(label, 0) for counts in self.boxes.values()) for label in labels}
+
+    @property
     def held_out(self) -> int:
         """Images that no training takes."""
         return self.images["val"] + self.images["test"]

@@ -12,6 +12,7 @@ from gapscope.findings.gaps import Gap
 from gapscope.findings.judged import Judged
 from gapscope.findings.results import Results
 from gapscope.findings.test_boxes import domain_table, judged_boxes, split_images
+from gapscope.words import number_of
 
 FATES = {
     "found": "found",
@@ -69,8 +70,9 @@ def fate_sentence(results: Results, gap: Gap | None, fates: Sequence[Fates]) -> 
         return []
     home, other = of[gap.home].shares, of[gap.other].shares
     titles = results.arm_title(gap.other), results.arm_title(gap.home)
+    boxes = number_of(of[gap.other].num_boxes, "labelled box", "labelled boxes")
     return [
-        f"Of {of[gap.other].num_boxes:,} labelled boxes on {results.short_title(gap.domain)}, {titles[0]} finds "
+        f"Of {boxes} on {results.short_title(gap.domain)}, {titles[0]} finds "
         f"{other['found'].mean:.0%} ({titles[1]} {home['found'].mean:.0%}); to {other['never'].mean:.0%} "
         f"({home['never'].mean:.0%}) no detection points."
     ]

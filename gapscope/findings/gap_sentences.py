@@ -23,7 +23,7 @@ def interval_words(gap: Gap) -> str:
     if not gap.estimate.has_interval:
         return "no interval: the evaluation files hold none"
     low, high = gap.estimate.low, gap.estimate.high
-    return f"95 % interval {low:z.1f} to {high:z.1f} over {gap.num_images} test images"
+    return f"95 % interval {low:z.1f} to {high:z.1f} over {number_of(gap.num_images, 'test image')}"
 
 
 def gap_sentence(results: Results, scores: HeadlineScores, gap: Gap) -> str:

@@ -10,6 +10,7 @@ from gapscope.findings.estimates import Estimate
 from gapscope.findings.gaps import Gap
 from gapscope.findings.grafts import GraftedPair, GraftedPart, graft_findings
 from gapscope.findings.network_parts import PartLikeness, least_alike, least_alike_at
+from gapscope.findings.part_gaps import PartGap
 from gapscope.findings.results import Results
 from gapscope.findings.run_numbers import RunNumbers
 from gapscope.grafting.verdicts import GAINS
@@ -32,9 +33,11 @@ def where_answer(numbers: RunNumbers, gap: Gap | None, parts: Sequence[PartLiken
     if least is None or pair is None:
         return None
     results = numbers.results
+    gaps = numbers.layers.part_gaps.get((pair, numbers.layers.main_size), ())
+    sure = next((one for one in gaps if one.part == least.name), None)
     return Answer(
         "where",
-        (_least(results, pair, least), *_other_sizes(parts), graft_sentence(results, gap)),
+        (_least(results, pair, least, sure), *_other_sizes(parts), graft_sentence(results, gap)),
         _numbers(results, pair, parts),
     )
 
@@ -80,16 +83,24 @@ def layers_of(part: PartLikeness) -> str:
     )
 
 
-def _least(results: Results, pair: tuple[str, str], part: PartLikeness) -> str:
+def _least(results: Results, pair: tuple[str, str], part: PartLikeness, sure: PartGap | None) -> str:
     size = results.sizes[0]
     seen = f"debiased CKA, {size} x {size} pixels, images of {results.short_title(results.probe)}"
     start = f"{results.pair_title(*pair)} ({seen}):"
     if np.isfinite(part.ceiling):
         return (
             f"{start} {layers_of(part)} falls furthest below two seeds of one arm, {part.mean:.2f} against "
-            f"{part.ceiling:.2f}."
+            f"{part.ceiling:.2f}{_band(sure)}."
         )
     return f"{start} {layers_of(part)} is least alike, {part.mean:.2f}; there is no second seed to hold that against."
+
+
+def _band(gap: PartGap | None) -> str:
+    """How sure the distance is: over images, for these networks, all parts together."""
+    if gap is None or not gap.shortfall.has_interval:
+        return ""
+    low, value, high = (f"{one:z.2f}" for one in (gap.shortfall.low, gap.shortfall.value, gap.shortfall.high))
+    return f": by {value}, 95 % band over images {low} to {high}{'' if gap.sure else ', not told from 0'}"
 
 
 def _other_sizes(parts: Sequence[PartLikeness]) -> list[str]:

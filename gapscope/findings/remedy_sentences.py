@@ -10,7 +10,7 @@ from gapscope.findings.gap_sentences import interval_words, joined_by_and
 from gapscope.findings.gaps import Gap
 from gapscope.findings.remedies import Remedy
 from gapscope.findings.results import Results
-from gapscope.words import duration
+from gapscope.words import duration, number_of
 
 
 def remedy_sentence(results: Results, remedy: Remedy) -> str:
@@ -54,7 +54,7 @@ def interval_of(difference: Gap) -> str:
     if difference.mean >= 0 or not difference.estimate.has_interval:
         return interval_words(difference)
     low, high = -difference.estimate.high, -difference.estimate.low
-    return f"95 % interval {low:z.1f} to {high:z.1f} over {difference.num_images} test images"
+    return f"95 % interval {low:z.1f} to {high:z.1f} over {number_of(difference.num_images, 'test image')}"
 
 
 def closes_words(results: Results, remedy: Remedy) -> str:

@@ -85,14 +85,18 @@ def label_map_table(results: Results) -> ResultTable:
     for fate, label in [*(("label", name) for name in experiment.data.classes), ("ignored", ""), ("dropped", "")]:
         sources = [_sources(results.summaries[name], fate, label) for name in domains]
         if fate == "label" or any(sources):
-            rows.append((label or f"({fate})", *(map(_with_counts, sources))))
+            used = [results.summaries[name].used.get(label) if label else None for name in domains]
+            rows.append((label or f"({fate})", *(map(_with_counts, sources, used))))
         numbers += [
             {"label": label, "fate": fate, "domain": name, "source": source, "boxes": boxes}
             for name, counts in zip(domains, sources, strict=True)
             for source, boxes in counts.items()
         ]
     columns = (("", "Label"), *(("", results.domain_title(name)) for name in domains))
-    caption = "The common labels, and the names that each domain gives them, with its boxes of that name."
+    caption = (
+        "The common labels, and the names that each domain gives them, with the boxes that its labels hold of that "
+        "name. Used: how many of them are in a split after filters, which all other tables count."
+    )
     if len(rows) > len(experiment.data.classes):
         caption += " Ignored names are neither trained on nor scored; what dropped names hold counts as background."
     return ResultTable(1, caption, columns, tuple(rows) if domains else (), pd.DataFrame(numbers), len(columns))
@@ -105,8 +109,10 @@ def _sources(summary: DomainSummary, fate: str, label: str) -> Counts:
     return summary.ignored_sources if fate == "ignored" else summary.dropped
 
 
-def _with_counts(sources: Counts) -> str:
-    return ", ".join(f"{name} ({boxes})" for name, boxes in sources.items()) or UNDEFINED
+def _with_counts(sources: Counts, used: int | None) -> str:
+    """Names with their boxes, and what is used of these where it is another number."""
+    named = ", ".join(f"{name} ({boxes})" for name, boxes in sources.items()) or UNDEFINED
+    return named if used is None or used == sum(sources.values()) else f"{named}; used {used}"
 
 
 def performance_table(numbers: RunNumbers) -> ResultTable:

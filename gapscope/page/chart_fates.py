@@ -5,6 +5,7 @@ from markupsafe import Markup
 from gapscope.findings.fates import FATES, Fates
 from gapscope.findings.findings import Findings
 from gapscope.page.svg import Drawing
+from gapscope.words import number_of
 
 WIDE, NARROW = 1080, 352
 ROW, HEAD = 24, 28
@@ -44,7 +45,7 @@ def _drawn(findings: Findings, width: int, kind: str) -> Markup:
     top = float(legend)
     for domain in domains:
         mine = [one for one in found if one.domain == domain]
-        title = f"{results.domain_title(domain)}: {mine[0].num_boxes:,} labelled boxes"
+        title = f"{results.domain_title(domain)}: {number_of(mine[0].num_boxes, 'labelled box', 'labelled boxes')}"
         drawing.text(0, top + 20, title, kind="strong", room=width)
         top += HEAD
         for one in mine:

@@ -23,6 +23,8 @@ Domains = Mapping[str, Mapping[str, Any]]
 MOST_CLASSES = 12
 """Classes that are drawn; the rarer ones are added up as "others"."""
 LONGEST_NAME = 16
+PAGE_DOTS = 200
+"""Dots per inch of a figure on a page."""
 
 
 def spread_figure(domains: Domains) -> Figure:
@@ -77,10 +79,10 @@ def domain_figures(results: Results) -> dict[str, Figure]:
 
 
 def as_data_uri(figure: Figure) -> str:
-    """A figure as a small PNG that a page can hold."""
+    """A figure at 200 dots per inch as a page can hold it: WebP without loss, a third of a PNG."""
     stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=130, metadata={"Software": None})
-    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()
+    figure.savefig(stream, format="webp", dpi=PAGE_DOTS, pil_kwargs={"lossless": True, "method": 6})
+    return "data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode()
 
 
 def _classes(axes: Axes, domains: Domains) -> None:
@@ -116,5 +118,5 @@ def _steps(axes: Axes, domains: Domains, quantity: str, label: str) -> None:
             style: Any = {"color": COLORS[i % len(COLORS)], "linestyle": DASHES[i % len(DASHES)], "linewidth": 1.2}
             axes.stairs(counts / max(1, counts.sum()), edges, label=legible(title), **style)
     if len(filled):
-        axes.set_xlim(edges[max(0, filled[0] - 1)], edges[min(len(edges) - 1, filled[-1] + 2)])
+        axes.set_xlim(edges[filled[0]], edges[filled[-1] + 1])
     axes.set_xlabel(label, fontsize=7)

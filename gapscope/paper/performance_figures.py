@@ -1,18 +1,14 @@
-"""How big is the gap, and of which mistakes is it made? mAP, gaps and kinds of errors as figures for a paper."""
+"""How big is the gap? mAP of every arm and the gaps as a figure for a paper."""
 
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import matplotlib as mpl
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from gapscope.evaluation.error_kinds import KINDS
-from gapscope.findings.arm_numbers import ArmNumbers
 from gapscope.findings.estimates import Estimate
 from gapscope.findings.gaps import Gap
 from gapscope.findings.headline import headline_classes
@@ -20,8 +16,9 @@ from gapscope.findings.results import Results
 from gapscope.findings.run_numbers import RunNumbers
 from gapscope.lettering import legible
 from gapscope.paper.captions import seed_words
+from gapscope.paper.error_figure import error_figures
 from gapscope.paper.planned import Planned
-from gapscope.plot.style import COLORS, HATCHES, Plot, fitted, legend_below, style_of, text_width
+from gapscope.plot.style import COLORS, Plot, fitted, legend_below, style_of, text_width
 
 MARKERS = "osD^vP"
 """One per seed."""
@@ -32,15 +29,7 @@ def performance_figures(numbers: RunNumbers) -> Iterator[Planned]:
     domains = [domain for domain in numbers.results.test_domains if numbers.evaluated_arms(domain)]
     if domains:
         yield Planned("gap", lambda width: _gap_figure(numbers, domains, width), _gap_caption(numbers, domains))
-    with_errors = [domain for domain in domains if any(arm.kinds for arm in _arms_on(numbers, domain))]
-    if with_errors:
-        yield Planned(
-            "errors", lambda width: _error_figure(numbers, with_errors, width), _error_caption(numbers, with_errors)
-        )
-
-
-def _arms_on(numbers: RunNumbers, domain: str) -> list[ArmNumbers]:
-    return [numbers.arms[arm, domain] for arm in numbers.evaluated_arms(domain)]
+    yield from error_figures(numbers)
 
 
 def _gap_caption(numbers: RunNumbers, domains: Sequence[str]) -> str:
@@ -137,53 +126,3 @@ def _seed_legend(figure: Plot, seeds: Sequence[int]) -> None:
         style: Any = {"linestyle": "", "color": "black", "markerfacecolor": "white", "markersize": 3}
         signs = [Line2D([], [], marker=MARKERS[i % len(MARKERS)], **style) for i in range(len(seeds))]
         legend_below(figure, signs, [f"seed {seed}" for seed in seeds])
-
-
-def _error_caption(numbers: RunNumbers, domains: Sequence[str]) -> str:
-    results = numbers.results
-    files = (one.errors for arm in results.arms for one in results.evaluations_of(arm, domains[0]))
-    iou = next(errors.iou for errors in files if errors is not None)
-    kinds = "; ".join(f"{kind}: {meaning}" for kind, meaning in KINDS.items())
-    return (
-        f"Mistakes by kind, after TIDE (Bolya et al., 2020), at IoU {iou}: AP points that mending all of a "
-        "kind, and no other, would add to mAP@0.5 (all classes, rule coco), mean over "
-        f"{seed_words(results.seeds)}. {kinds[0].upper()}{kinds[1:]}."
-    )
-
-
-def _error_figure(numbers: RunNumbers, domains: Sequence[str], width: float) -> Plot:
-    """A panel per domain: for every kind a bar per arm."""
-    across = min(len(domains), 2 if width < 5 else 3)
-    down = -(-len(domains) // across)
-    results, arms = numbers.results, numbers.results.arms
-    with mpl.rc_context(style_of(width)):
-        figure = Plot(width, down * (0.12 * len(arms) + 0.14) * len(KINDS) + down * 0.6 + 0.3)
-        panels = figure.subplots(down, across, squeeze=False, sharey=True, sharex=True).ravel()
-        for axes in panels[len(domains) :]:
-            axes.set_axis_off()
-        for axes, domain in zip(panels, domains, strict=False):
-            _draw_errors(axes, numbers, domain)
-            title = fitted(f"on {results.domain_title(domain)}", mpl.rcParams["font.size"], width / across - 0.7)
-            axes.set_title(title, fontsize=mpl.rcParams["font.size"])
-            axes.set_xlabel("AP points")
-            axes.tick_params(labelbottom=True)
-        handles = [
-            Patch(facecolor=COLORS[i % len(COLORS)], hatch=HATCHES[i % len(HATCHES)], edgecolor="white")
-            for i in range(len(arms))
-        ]
-        legend_below(figure, handles, [results.arm_title(arm) for arm in arms])
-        return figure
-
-
-def _draw_errors(axes: Axes, numbers: RunNumbers, domain: str) -> None:
-    arms = numbers.results.arms
-    places, thick = np.array(_places(len(KINDS))), 0.8 / len(arms)
-    for i, arm in enumerate(arms):
-        found = numbers.arms.get((arm, domain))
-        costs = [found.kinds[kind].cost if found and found.kinds else math.nan for kind in KINDS]
-        style: Any = {"color": COLORS[i % len(COLORS)], "hatch": HATCHES[i % len(HATCHES)], "edgecolor": "white"}
-        axes.barh(places + 0.4 - thick * (i + 0.5), costs, height=thick, linewidth=0.3, **style)
-    axes.set_yticks(places, list(KINDS))
-    axes.axvline(0, color="black", linewidth=0.6)
-    axes.tick_params(axis="y", length=0)
-    axes.xaxis.set_major_locator(MaxNLocator(4))

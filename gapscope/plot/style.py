@@ -4,7 +4,8 @@ The colours are Okabe and Ito's, told apart also by colour-blind readers; dashes
 grey print.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -156,13 +157,27 @@ def write_figure(
         The files' paths.
     """
     paths = [folder / f"{name}.{form}" for form in formats]
-    with mpl.rc_context({**style_of(figure.get_size_inches()[0])}):
+    with mpl.rc_context({**style_of(figure.get_size_inches()[0])}), fonts_without_layout_tables():
         figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # the layout is done; all formats take it as it is
+        figure.set_layout_engine(None)  # the layout is done: all formats take it as it is, and none draws for it again
         for path in paths:
             with atomic_path(path) as temporary:
                 figure.savefig(temporary, dpi=dpi, metadata=NO_DATES[path.suffix])
     return paths
+
+
+@contextmanager
+def fonts_without_layout_tables() -> Iterator[None]:
+    """Leave out of embedded fonts what only shapes text anew: a PDF's letters have their places, and reading these tables
+    takes most of a second a file."""
+    from fontTools.subset import Options
+
+    kept = Options._drop_tables_default
+    Options._drop_tables_default = [*kept, "GDEF", "GPOS", "GSUB"]
+    try:
+        yield
+    finally:
+        Options._drop_tables_default = kept
 
 
 NO_DATES: dict[str, Any] = {".pdf": {"CreationDate": None, "ModDate": None}, ".svg": {"Date": None}, ".png": None}

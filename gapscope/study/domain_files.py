@@ -29,6 +29,7 @@ from gapscope.progress import Progress, silent
 from gapscope.run_folder import RunFolder
 from gapscope.study.domains import PreparedDomain, domain_root
 from gapscope.study.probe import write_probe
+from gapscope.words import number_of
 
 PARTS = {"training": ("train", "val"), "test": ("test",)}
 """What of a domain is read apart from the rest: the splits that trainings read, and those that are measured on."""
@@ -161,8 +162,8 @@ def without_broken(
     broken = tuple(look.broken.values())
     if broken and not domain.skip_bad:
         raise InputError(
-            f"[domains.{name}]: {len(broken)} image(s) cannot be decoded. See them with: gapscope data check "
-            f"{prepared.table.root}. Replace them, or leave them out with skip_bad = true. First: {broken[0]}"
+            f"[domains.{name}]: {number_of(len(broken), 'image')} cannot be decoded. See them with: gapscope data "
+            f"check {prepared.table.root}. Replace them, or leave them out with skip_bad = true. First: {broken[0]}"
         )
     problems = (*prepared.problems, *broken)
     try:

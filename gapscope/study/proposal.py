@@ -21,7 +21,7 @@ from gapscope.study.proposed_map import ProposedMap, propose_map
 from gapscope.study.proposed_text import SIDES, Sizes, Start, file_name, listed, study_text
 from gapscope.study.study import DARKNET53
 from gapscope.study.told import leak_lines
-from gapscope.words import duration
+from gapscope.words import duration, number_of
 
 PAPER_SIZE, SMALLEST = 416, 160
 """Sides of the network's input, pixels: the paper's, and that of the demo."""
@@ -175,7 +175,7 @@ def _refusals(text: str, sets: Sequence[SetFacts], name_of_file: str) -> Iterato
         except InputError as error:
             yield f"[domains.{name}]: {error}"
         if facts.left_out > domain.max_bad * len(facts.table):
-            yield f"[domains.{name}]: {facts.left_out} broken rows or images. See: gapscope data check {facts.root}"
+            yield f"[domains.{name}]: {facts.broken_words}. See: gapscope data check {facts.root}"
 
 
 def _time(text: str, sets: Sequence[SetFacts]) -> str:
@@ -194,7 +194,8 @@ def _time(text: str, sets: Sequence[SetFacts]) -> str:
         return f"not measured: {error}"
     runs = len(experiment.arms) * len(experiment.seeds)
     said = (
-        f"at most {duration(found.training)} of training ({runs} trainings, {experiment.train.epochs} epochs each) and "
+        f"at most {duration(found.training)} of training ({number_of(runs, 'training')}, "
+        f"{number_of(experiment.train.epochs, 'epoch')} each) and "
         f"{duration(found.scoring)} of scoring, measured on {found.device} by a few steps; recording layers comes to it"
     )
     shorter = "less with max_train in split, fewer epochs, one seed, or a smaller image_size"
@@ -203,9 +204,9 @@ def _time(text: str, sets: Sequence[SetFacts]) -> str:
 
 def _set_lines(facts: SetFacts) -> Iterator[str]:
     table = facts.table
-    broken = f"; {facts.left_out} broken rows or images left out" if facts.left_out else ""
+    broken = f"; {facts.broken_words} left out" if facts.left_out else ""
     yield f"{facts.role:<10} {facts.root}"
-    yield f"  format   {table.format}: {len(table):,} images, {size_counts(table)}{broken}"
+    yield f"  format   {table.format}: {number_of(len(table), 'image')}, {size_counts(table)}{broken}"
     yield f"  classes  {class_counts(table, MOST_CLASSES)}"
     yield f"  splits   {', '.join(f'{split} {len(facts.splits[split]):,}' for split in SPLITS)} - {facts.split.why}"
     leaks = [line for overlap in facts.overlaps for line in leak_lines(overlap)]

@@ -21,6 +21,7 @@ from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 from gapscope.progress import Progress, silent
 from gapscope.study.domains import split_domain
+from gapscope.words import number_of
 
 MOST_COMPARED = 3000
 """Images of a set, up to which they are compared by what they show; a thousand take some seconds."""
@@ -61,6 +62,11 @@ class SetFacts:
     """A pattern that may tell drives or sequences from names, for people to confirm; "" where names tell none."""
     hood: str
     """What looks like the hood of the camera's own car, in words; "" if nothing does."""
+
+    @property
+    def broken_words(self) -> str:
+        """`1 broken row or image`."""
+        return number_of(self.left_out, "broken row or image", "broken rows or images")
 
 
 def look_at_set(root: Path, role: Literal["real", "synthetic"], progress: Progress = silent) -> SetFacts:
@@ -139,5 +145,5 @@ def own_hood(table: AnnotationTable) -> str:
     boxes = int(found.removed.sum())
     if not boxes:
         return ""
-    where = f"in {sum(hood.removed for hood in found.hoods)} groups" if known else f"in {len(table)} images"
-    return f"{boxes:,} boxes {where} stay at the lower edge while the scene moves"
+    where = number_of(sum(hood.removed for hood in found.hoods), "group") if known else number_of(len(table), "image")
+    return f"{number_of(boxes, 'box', 'boxes')} in {where}, at the lower edge while the scene moves"

@@ -8,6 +8,7 @@ from textwrap import wrap
 
 from gapscope.study.proposed_facts import SetFacts
 from gapscope.study.proposed_map import Counts, Member, ProposedMap
+from gapscope.words import number_of
 
 SIDES = ("real", "synthetic")
 """Names of the two domains, in the order in which a map has them."""
@@ -118,7 +119,9 @@ def _data(names: ProposedMap, sizes: Sizes) -> Iterator[str]:
 def _domain(side: int, facts: SetFacts, names: ProposedMap, root: str) -> Iterator[str]:
     table, domain = facts.table, SIDES[side]
     yield ""
-    yield from noted(f"[domains.{domain}]", f"{len(table):,} images, {table.num_boxes:,} boxes")
+    yield from noted(
+        f"[domains.{domain}]", f"{number_of(len(table), 'image')}, {number_of(table.num_boxes, 'box', 'boxes')}"
+    )
     yield f"title = {quoted(facts.root.resolve().name)}"
     yield f'role = "{facts.role}"'
     yield f"root = {quoted(root)}"
@@ -130,7 +133,10 @@ def _domain(side: int, facts: SetFacts, names: ProposedMap, root: str) -> Iterat
     if left:
         yield from noted('drop = ["*"]', f"all that [domains.{domain}.labels] does not name, in boxes: {listed(left)}")
     if facts.left_out:
-        yield from noted("skip_bad = true", f"{facts.left_out} broken rows or images; which: gapscope data check")
+        yield from noted(
+            "skip_bad = true",
+            f"{facts.broken_words}; which: gapscope data check",
+        )
     if facts.hood:
         yield from noted("# GUESS remove_hood = true", f"{facts.hood}: the own car? Look: gapscope data show")
     yield ""
@@ -170,7 +176,7 @@ def _entry(label: str, members: Sequence[Member]) -> str:
 
 
 def _boxes(members: Sequence[Member]) -> str:
-    return f"{sum(one.boxes for one in members):,} boxes"
+    return number_of(sum(one.boxes for one in members), "box", "boxes")
 
 
 def _why(members: Sequence[Member]) -> str:

@@ -26,7 +26,7 @@ from gapscope.plot.style import COLORS, DASHES, STYLE
 from gapscope.run_folder import RunName
 from gapscope.similarity.blocks import PAPER_BLOCKS
 
-DOTS_PER_INCH = 110
+DOTS_PER_INCH = 200
 PAPER_FILL = ("#d7dde4", "#f3dcc4")
 """Blocks of the backbone, and of the head."""
 

@@ -11,6 +11,7 @@ from gapscope.data.readers.build import NOT_STATED, Corners, TableBuilder
 from gapscope.data.readers.format import Format, Request
 from gapscope.data.readers.json_files import is_number, read_object, take, xywh
 from gapscope.data.table import ANY_CLASS, AnnotationTable
+from gapscope.words import number_of
 
 CLASSES = ("person", "rider", "car", "truck", "bus", "caravan", "trailer", "train", "motorcycle", "bicycle")
 """The classes that have instances, in the order of their ids (24 to 33)."""
@@ -119,7 +120,7 @@ def read_frames(request: Request, labels: Labels, names: tuple[str, ...], add: A
             add(builder, numbers, content, path)
     if images:
         left = sum(map(len, images.values()))
-        builder.notes.append(f"{left} of {total} images have no label file (test has none) and are left out.")
+        builder.notes.append(f"{number_of(left, 'image')} without a label file (test has none), of {total}: left out.")
     return builder.table()
 
 

@@ -154,7 +154,7 @@ def _notes(order: str, reason: str, files: int, from_masks: int, unlabelled: int
     if unlabelled:
         said.append(f"{number_of(unlabelled, 'image')} with neither a box file nor a mask: left out.")
     if orphans:
-        said.append(f"{orphans} box files have no image (a part of the download?) and are left out.")
+        said.append(f"{number_of(orphans, 'box file')} without an image (a part of the download?): left out.")
     return said
 
 

@@ -14,6 +14,7 @@ from gapscope.data.readers.name_files import ClassNames, find_names, packed_name
 from gapscope.data.readers.text import decode_label_text, read_lines
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
+from gapscope.words import number_of
 
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
 _NO_LABELS = {"classes.txt", "README.txt", "train.txt", "val.txt", "test.txt"}  # texts that lie in labels/ at times
@@ -78,7 +79,9 @@ def read_yolo(request: Request, places: list[LabelFolder] | list[Path]) -> Annot
         else:
             _add_texts(rows, place)
     if rows.polygons:
-        builder.notes.append(f"{rows.polygons} rows are polygons; each counts as the box around it.")
+        builder.notes.append(
+            f"{number_of(rows.polygons, 'polygon')} in place of boxes; each counts as the box around it."
+        )
     return builder.table()
 
 

@@ -14,6 +14,7 @@ from gapscope.study.engines.schedule import Schedule
 from gapscope.study.replaced import put_aside
 from gapscope.study.study import Study
 from gapscope.study.units import Unit, note_done
+from gapscope.words import number_of
 
 HANDED_OUT = get_args(Stage)
 NETWORKS_RUN = ("train", "evaluate", "record", "graft")
@@ -108,7 +109,10 @@ def failure(failed: Sequence[End], left: Sequence[str], tries: dict[str, int], f
     """What to raise once all else is done: every unit that failed, why, and what was not done for want of it."""
     lines = [_told(end, tries[end.unit], folder) for end in failed]
     waiting = f" Not done for want of them: {_few(left)}." if left else ""
-    text = f"{len(failed)} unit(s) of work failed; all that does not need them is done.{waiting}\n" + "\n".join(lines)
+    text = (
+        f"{number_of(len(failed), 'unit')} of work failed; all that does not need them is done.{waiting}\n"
+        + "\n".join(lines)
+    )
     text += "\nMend what they name and give the same command again: it goes on from there."
     return RuntimeError(text) if any(end.how == "failed" for end in failed) else InputError(text)
 

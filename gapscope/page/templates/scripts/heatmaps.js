@@ -123,13 +123,21 @@ function cellAt(panel, event) {
 const tip = element("div", null, { class: "map-tip", "aria-hidden": "true" });
 tip.hidden = true;
 document.body.append(tip);
+// Beside a cell's value: what its two layers share with their counterparts, and what two seeds of one arm share there.
+function aboutCell(panel, { row, column }) {
+  const { rows, map } = panel.cells;
+  if (!rows || panel.difference) return [];
+  const told = (at) => (rows[at][at] === null ? "undefined" : rows[at][at].toFixed(3));
+  const seeds = kindOfPair(map) === 0 ? seedsAt(map, mapMeasure(), row, column) : null;
+  return [...(row === column ? ["counterparts"] : [`counterparts: ${row} and ${row} ${told(row)}, ${column} and ${column} ${told(column)}`]), ...(seeds === null ? [] : [`two seeds of one arm here: ${seeds.toFixed(3)}`])];
+}
 function pointAt(panel, event) {
   const cell = panel.svg ? cellAt(panel, event) : null;
   tip.hidden = !cell;
   if (!cell) return;
   moveCursor(cell);
   const [rows, columns] = namesOf(panel);
-  tip.replaceChildren(element("b", valueText(panel, cell)), element("span", `${rows}: ${data.layers[cell.row]}`), element("span", `${columns}: ${data.layers[cell.column]}`));
+  tip.replaceChildren(element("b", valueText(panel, cell)), element("span", `${rows}: ${data.layers[cell.row]}`), element("span", `${columns}: ${data.layers[cell.column]}`), ...aboutCell(panel, cell).map((words) => element("span", words, { class: "soft" })));
   const right = event.clientX + 16 + tip.offsetWidth > innerWidth - 8;
   tip.style.left = `${Math.max(4, right ? event.clientX - 16 - tip.offsetWidth : event.clientX + 16)}px`;
   tip.style.top = `${Math.min(event.clientY + 16, innerHeight - tip.offsetHeight - 8)}px`;

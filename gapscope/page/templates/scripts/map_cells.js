@@ -24,6 +24,13 @@ function kindOfPair(map) {
   const a = data.runs[map.a], b = data.runs[map.b];
   return a.arm !== b.arm ? 0 : a.seed !== b.seed ? 1 : 2;
 }
+// What two seeds of these arms share at a cell, mean over arms and seeds; null where no such map is on the page.
+function seedsAt(map, measure, row, column) {
+  const arms = [data.runs[map.a].arm, data.runs[map.b].arm];
+  const values = data.maps.filter((m) => kindOfPair(m) === 1 && m.probe === map.probe && m.size === map.size && arms.includes(data.runs[m.a].arm))
+    .flatMap((m) => { const cells = cellsOf(m, measure); return cells ? [cells[row][column], cells[column][row]] : []; }).filter((value) => value !== null);
+  return values.length ? values.reduce((a, b) => a + b) / values.length : null;
+}
 const views = [...new Map(data.maps.map((map) => [`${map.probe} ${map.size}`, map])).entries()];
 const mapMeasure = () => byId("map-measure").value;
 
