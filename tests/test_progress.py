@@ -3,6 +3,7 @@
 import pytest
 
 from gapscope.progress import PlainLines
+from gapscope.study.stage_progress import StageProgress
 
 
 @pytest.fixture
@@ -64,3 +65,14 @@ def test_a_stage_that_comes_again_begins_anew(clock, capsys):
     for _ in range(2):
         run_stage(lines, clock, "page", 1, 12.0)
     assert capsys.readouterr().out.splitlines() == ["page: 0/1", "page: 1/1 in 12.0 s", "page: 1/1 in 12.0 s"]
+
+
+def test_a_stage_says_how_long_it_and_those_behind_it_will_take(clock):
+    told = []
+    stage = StageProgress(lambda what, done, total, note="": told.append((what, done, note)))
+    for evaluation, said in ((30.0, "in all 3 min"), (None, "in all 2 min or more")):
+        told.clear()
+        stage.begin("train", 3, {"evaluate": (2, evaluation), "graft": (0, None)})
+        clock[0] += 60.0
+        stage.one_done("train/u-real/seed0")
+        assert told == [("stage 2/7 train", 0, ""), ("stage 2/7 train", 1, f"{said}; u-real/seed0")]

@@ -5,7 +5,10 @@ from typing import Annotated
 
 import typer
 
+from gapscope.commands.short_help import ShortHelp
+
 app = typer.Typer(
+    cls=ShortHelp,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gapscope.commands.app import DataRoot, app
+from gapscope.commands.short_help import ShortHelp
 from gapscope.words import number_of
 
 if TYPE_CHECKING:
     from gapscope.data.table import AnnotationTable
 
-data = typer.Typer(no_args_is_help=True, help="Look at data before training on it. No file of yours is changed.")
+data = typer.Typer(
+    cls=ShortHelp, no_args_is_help=True, help="Look at data before training on it. No file of yours is changed."
+)
 app.add_typer(data, name="data")
 
 Folder = Annotated[Path, typer.Argument(help="Folder of a data set: images and labels.")]

@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 
 from gapscope.commands.app import app, chosen_device
+from gapscope.commands.short_help import ShortHelp
 from gapscope.detector.thresholds import SHOWN_CONFIDENCE, SHOWN_OVERLAP
 from gapscope.words import number_of
 
-weights = typer.Typer(no_args_is_help=True, help="Look into weights files and convert them.")
+weights = typer.Typer(cls=ShortHelp, no_args_is_help=True, help="Look into weights files and convert them.")
 app.add_typer(weights, name="weights")
 
 Cfg = Annotated[str | None, typer.Option(help="A Darknet file's network: a .cfg, or a built-in name.")]

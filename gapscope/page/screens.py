@@ -9,6 +9,7 @@ from gapscope.findings.advice import Advice
 from gapscope.findings.fates import fate_sentence
 from gapscope.findings.findings import Findings
 from gapscope.findings.gaps import Gap
+from gapscope.findings.results import Results
 from gapscope.page.chart_fates import fates_chart
 from gapscope.page.chart_gap import gap_chart
 from gapscope.page.chart_parts import parts_chart
@@ -36,12 +37,24 @@ class FirstScreens:
 
 def first_screens(findings: Findings) -> FirstScreens:
     """From the findings of a run."""
+    cards = different_cards(findings.results, findings.advice)
     return FirstScreens(
         gap_chart=gap_chart(findings),
         parts_chart=parts_chart(findings),
         fates_chart=fates_chart(findings),
         fate_sentence=fate_sentence(findings.results, findings.gaps[0][0] if findings.gaps else None, findings.fates),
         gaps=findings.gaps[:MOST_GAPS],
-        cards=findings.advice[:MOST_CARDS],
-        further=findings.advice[MOST_CARDS:],
+        cards=cards,
+        further=[one for one in findings.advice if one not in cards],
     )
+
+
+def different_cards(results: Results, advice: Sequence[Advice]) -> list[Advice]:
+    """The first suggestions, of those that say the same of several arms only the first."""
+    kinds: dict[str, Advice] = {}
+    for one in advice:
+        said = one.do
+        for title in sorted(map(results.arm_title, results.arms), key=len, reverse=True):
+            said = said.replace(title, "")
+        kinds.setdefault(said, one)
+    return list(kinds.values())[:MOST_CARDS]

@@ -168,8 +168,10 @@ def write_figure(
 
 @contextmanager
 def fonts_without_layout_tables() -> Iterator[None]:
-    """Leave out of embedded fonts what only shapes text anew: a PDF's letters have their places, and reading these tables
-    takes most of a second a file."""
+    """Leave out of embedded fonts what only shapes text anew: a PDF's letters have their places already.
+
+    Reading these tables takes longer than drawing the figure.
+    """
     from fontTools.subset import Options
 
     kept = Options._drop_tables_default

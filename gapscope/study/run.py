@@ -26,7 +26,7 @@ from gapscope.study.plan import Todo, plan
 from gapscope.study.probe import check_probe
 from gapscope.study.replaced import put_aside, take_back_kept
 from gapscope.study.side_by_side import do_side_by_side
-from gapscope.study.stage_progress import StageProgress
+from gapscope.study.stage_progress import StageProgress, ahead_of
 from gapscope.study.stages import units_of
 from gapscope.study.study import Study
 from gapscope.study.units import (
@@ -226,7 +226,7 @@ def do(
                 f"stage '{stage}' needs {missing[0]}, which is not done in {folder.root}. "
                 "Run the stages before it first, or leave out --only."
             )
-        told.begin(stage, len(chosen))
+        told.begin(stage, len(chosen), {} if only else ahead_of(stage, standing.values()))
         if stage == "train" and jobs > 1 and len(chosen) > 1:
             do_side_by_side(chosen, keys, study, jobs, begin, finished)
         else:
