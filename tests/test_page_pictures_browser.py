@@ -1,5 +1,6 @@
 """Pictures in a browser: filters, the confidence that one looks from, and the larger view, with the keyboard too."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ PAGE = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>pict
 <section id="pictures">{% include "sections/pictures.html.j2" %}</section>
 </main>
 <script>"use strict"; {% include "scripts/look.js" %}
+{% include "scripts/inflate.js" %}
 {% include "scripts/pictures.js" %}
 document.documentElement.dataset.ready = "yes";</script></body></html>"""
 
@@ -32,7 +34,11 @@ document.documentElement.dataset.ready = "yes";</script></body></html>"""
 @pytest.fixture(scope="module")
 def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The section alone, as the page has it."""
-    results = read_results(write_small_run(tmp_path_factory.mktemp("pictures") / "run", LABELS, FOUND))
+    return write_section(write_small_run(tmp_path_factory.mktemp("pictures") / "run", LABELS, FOUND))
+
+
+def write_section(run: Path) -> Path:
+    results = read_results(run)
     findings = find(results)
     context = page_names(findings) | {"material": material(findings)}
     path = results.folder / "page.html"
@@ -112,3 +118,21 @@ def test_the_larger_view_opens_by_a_click_on_a_picture(browser, page_file):
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     dialog.get_by_role("button", name="Close").click()
     assert not dialog.is_visible()
+
+
+def test_boxes_of_another_seed_are_shown_when_it_is_chosen(browser, tmp_path):
+    """With seed 1 the arms have changed places."""
+    run = write_small_run(tmp_path / "run", LABELS, FOUND)
+    config = run / "experiment.resolved.toml"
+    config.write_text(config.read_text().replace("seeds = [0]", "seeds = [0, 1]"))
+    for arm, other in (("one", "two"), ("two", "one")):
+        there = run / "evaluation"
+        shutil.copy(there / f"{arm}-seed0--road.detections.npz", there / f"{other}-seed1--road.detections.npz")
+    page = browser.open(write_section(run))
+    first = {arm: said(page, "test-1.png", arm).partition(": ")[2] for arm in ("one", "two")}
+    assert first["one"] != first["two"]
+    for seed, seen in (("1", ("two", "one")), ("0", ("one", "two"))):
+        page.select_option("#picture-seed", seed)
+        captions = page.locator(".picture:has-text('test-1.png') .panel[data-arm=one] figcaption")
+        captions.filter(has_text=f": {first[seen[0]]}").wait_for()
+        assert [said(page, "test-1.png", arm).partition(": ")[2] for arm in ("one", "two")] == [first[s] for s in seen]

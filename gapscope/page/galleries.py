@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
@@ -50,6 +50,8 @@ class Picture:
     """By arm, at `Gallery.confidence`."""
     reason: str = ""
     """Why it was chosen: see `picture_choice`."""
+    other_seeds: Mapping[int, Mapping[str, tuple[BoxMark, ...]]] = field(default_factory=dict)
+    """`found` of the other seeds, where every arm has been evaluated with them."""
 
     @property
     def disagreement(self) -> float:
@@ -111,7 +113,7 @@ def sample_pictures(results: Results, domain: str, count: int = 8) -> list[Pictu
 def galleries(results: Results) -> list[Gallery]:
     """The test images to look at, by domain; without domains that have no evaluation or no images on this machine.
 
-    The first seed of every arm is shown.
+    They are chosen by the first seed of every arm, and drawn with every seed.
     """
     count = max(4, ON_THE_PAGE // max(1, len(results.test_domains)))
     return [gallery for domain in results.test_domains if (gallery := _gallery(results, domain, count)) is not None]
@@ -134,13 +136,19 @@ def _gallery(results: Results, domain: str, count: int) -> Gallery | None:
     targets = labelled_boxes(table)
     found = {arm: judged_boxes(results, whole, images, runs[arm], domain, least) for arm in there}
     judged = {arm: one for arm, one in found.items() if one is not None}
+    others = {
+        seed: {arm: judged_boxes(results, whole, images, RunName(arm, seed), domain, least) for arm in there}
+        for seed in results.seeds[1:]
+    }
     f1 = {arm: f1_per_image(targets, one, len(images), confidence) for arm, one in judged.items()}
     disagreement = np.ptp(np.stack(list(f1.values())), axis=0)
     wanted = _things(table, targets, judged, confidence)
     chosen = choose(disagreement, wanted, at_hand, count, _alike(table))
     return Gallery(
         domain=domain,
-        pictures=tuple(_pictures(table, targets, judged, f1, chosen, PICTURE_BYTES // len(results.test_domains))),
+        pictures=tuple(
+            _pictures(table, targets, judged, others, f1, chosen, PICTURE_BYTES // len(results.test_domains))
+        ),
         confidence=confidence,
         least=least,
         most=max(MOST, confidence),
@@ -192,19 +200,25 @@ def _pictures(
     table: AnnotationTable,
     targets: Boxes,
     judged: Mapping[str, Judged],
+    others: Mapping[int, Mapping[str, Judged | None]],
     f1: Mapping[str, NDArray[np.float64]],
     chosen: list[Choice],
     budget: int,
 ) -> Iterator[Picture]:
     uris = thumbnails([table.path(choice.image) for choice in chosen], budget)
+
+    def marked(one: Judged, image: int) -> tuple[BoxMark, ...]:
+        return *missed_marks(table, targets, one, image), *found_marks(table, targets, one, image)
+
     for choice, uri in zip(chosen, uris, strict=True):
         image = choice.image
-        found = {
-            arm: (*missed_marks(table, targets, one, image), *found_marks(table, targets, one, image))
-            for arm, one in judged.items()
-        }
+        found = {arm: marked(one, image) for arm, one in judged.items()}
         scores = {arm: float(values[image]) for arm, values in f1.items()}
-        yield _picture(table, image, uri, label_marks(table, targets, image), found, scores, choice.reason)
+        shown = _picture(table, image, uri, label_marks(table, targets, image), found, scores, choice.reason)
+        seeds = {
+            seed: {arm: marked(one, image) for arm, one in of.items() if one is not None} for seed, of in others.items()
+        }
+        yield replace(shown, other_seeds={seed: of for seed, of in seeds.items() if len(of) == len(found)})
 
 
 def _picture(

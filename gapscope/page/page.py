@@ -5,6 +5,7 @@ readers ask for stands in a second one, the appendix.
 """
 
 import base64
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from gapscope.page.page_data import page_data
 from gapscope.page.performance_tables import rule_table
 from gapscope.page.provenance import MOST_LISTED, provenance
 from gapscope.page.screens import first_screens
+from gapscope.page.seed_marks import marked_seeds, seed_marks
 from gapscope.page.training_charts import QUANTITIES
 from gapscope.paper.domain_figures import domain_figures
 from gapscope.paper.graft_figures import graft_figures
@@ -130,6 +132,7 @@ def page_names(findings: Findings) -> dict[str, Any]:
         "training_quantities": QUANTITIES,
         "most_listed": MOST_LISTED,
         "undefined": UNDEFINED,
+        "beside_page": [f"figures/{path.name}" for path in sorted(findings.results.run_folder.figures.glob("*.png"))],
     }
 
 
@@ -163,6 +166,7 @@ def page_environment(*rooms: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals |= {"seed_marks": partial(seed_marks, environment), "marked_seeds": marked_seeds}
     environment.filters |= {
         "share": _share,
         "plain": printed,

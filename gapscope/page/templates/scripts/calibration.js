@@ -10,7 +10,7 @@ const redrawCalibration = draw("plot-calibration", () => {
       return {
         type: "scatter", mode: "lines+markers", name, x: held.map((b) => b[1] / 1000), y: held.map((b) => b[2] / 1000), customdata: held.map(([n]) => n),
         line: { color: colorOfArm(r.arm), dash: dashOfSeed(r.seed), width: 1.6 },
-        marker: { color: colorOfArm(r.arm), size: held.map(([n]) => 5 + 13 * Math.sqrt(Math.min(1, n / most))) },
+        marker: { color: colorOfArm(r.arm), symbol: symbolOfArm(r.arm), size: held.map(([n]) => 5 + 13 * Math.sqrt(Math.min(1, n / most))) },
         hovertemplate: "confidence %{x:.2f}: %{y:.0%} of %{customdata} detections right<extra>" + name + "</extra>",
       };
     })],

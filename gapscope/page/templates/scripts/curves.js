@@ -54,7 +54,7 @@ function likenessTraces({ curves, ceilings }) {
     traces.push(band(c.interval_low, c.interval_high, faint(colorOf(c), 0.2), "", group));
     traces.push({
       type: "scatter", mode: "lines+markers", x: LAYERS, y: c.value, name: plain(pairName(c)), ...group,
-      line: { color: colorOf(c), width: 2.2, dash: dashOf(c) }, marker: { color: colorOf(c), size: LAYERS.map((i) => (beyond.has(i) ? (narrow() ? 4 : 7) : 0)), opacity: 1, line: { color: cssColor("--card"), width: 1 } },
+      line: { color: colorOf(c), width: 2.2, dash: dashOf(c) }, marker: { color: colorOf(c), symbol: SYMBOLS[c.pair % SYMBOLS.length], size: LAYERS.map((i) => (beyond.has(i) ? (narrow() ? 4 : 7) : 0)), opacity: 1, line: { color: cssColor("--card"), width: 1 } },
       customdata: LAYERS.map((i) => INTERVAL(c.interval_low[i], c.interval_high[i]) + (beyond.has(i) ? ", less alike than two seeds" : "")),
       hovertemplate: "%{y:.3f}%{customdata}<extra>" + plain(pairName(c)) + "</extra>",
     });

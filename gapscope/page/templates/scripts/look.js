@@ -73,6 +73,24 @@ for (const link of document.querySelectorAll("a[href^='#']")) link.addEventListe
 addEventListener("hashchange", () => unfold(aimed(location.hash)));
 unfold(aimed(location.hash));
 
+// A table that does not fit ends between two of its columns, never within a number, and says that there is more.
+function fitTables() {
+  for (const holder of document.querySelectorAll(".scroll")) {
+    holder.style.maxWidth = "";
+    holder.style.removeProperty("--room");
+    const row = holder.querySelector("thead tr:last-child"), more = row && holder.clientWidth && holder.scrollWidth > holder.clientWidth + 1;
+    holder.toggleAttribute("data-more", Boolean(more));
+    if (!more) continue;
+    const left = holder.getBoundingClientRect().left + holder.clientLeft;
+    const ends = [...row.cells].map((cell) => cell.getBoundingClientRect().right - left).filter((end) => end <= holder.clientWidth);
+    if (ends.length > 1) holder.style.maxWidth = `${Math.ceil(ends.at(-1)) + holder.offsetWidth - holder.clientWidth}px`;
+    holder.style.setProperty("--room", `${holder.clientWidth}px`);
+  }
+}
+fitTables();
+addEventListener("resize", fitTables);
+document.addEventListener("toggle", fitTables, true);
+
 // Paper is white. What is folded up stays so: the reader has not asked for it.
 const whenPrinting = [];  // called with true before printing, with false after it
 let themeBefore;
@@ -80,10 +98,12 @@ addEventListener("beforeprint", () => {
   themeBefore = root.dataset.theme;
   root.classList.add("printing");
   setTheme("light");
+  document.querySelectorAll(".scroll").forEach((holder) => holder.removeAttribute("style"));
   whenPrinting.forEach((call) => call(true));
 });
 addEventListener("afterprint", () => {
   root.classList.remove("printing");
   whenPrinting.forEach((call) => call(false));
   setTheme(themeBefore);
+  fitTables();
 });

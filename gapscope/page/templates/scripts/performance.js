@@ -2,6 +2,7 @@
 const scored = data.performance;
 const trained = (p) => `${scored.arms[p.arm]} on ${scored.domains[p.domain]}, seed ${p.seed}`;
 const colorOfArm = (arm) => COLORS[arm % COLORS.length];
+const symbolOfArm = (arm) => SYMBOLS[arm % SYMBOLS.length];
 const dashOfSeed = (seed) => DASHES[data.seeds.indexOf(seed) % DASHES.length];
 const inSteps = (values) => values.map((v) => (v === null ? null : v / 1000));
 
@@ -16,7 +17,7 @@ draw("plot-performance", () => {
       return {
         type: "scatter", mode: "markers", name: plain(arm), x: mine.map((p) => p.value), y: mine.map(place),
         customdata: mine.map((p) => plain(`${trained(p)}: ${p.value.toFixed(3)}`) + (p.low === null ? "" : ` [${p.low.toFixed(3)}, ${p.high.toFixed(3)}]`)),
-        marker: { size: 10, color: colorOfArm(i), symbol: SYMBOLS[i % SYMBOLS.length] },
+        marker: { size: 10, color: colorOfArm(i), symbol: symbolOfArm(i) },
         error_x: {
           type: "data", symmetric: false, thickness: 2, width: 0, color: colorOfArm(i),
           array: mine.map((p) => (p.low === null ? 0 : p.high - p.value)), arrayminus: mine.map((p) => (p.low === null ? 0 : p.value - p.low)),

@@ -123,6 +123,22 @@
     if (all[at]) enlarge(all[at]);
   }
 
+  // Boxes of another seed stand on the page compressed; those of the first are put aside before they are replaced.
+  const seeds = byId("picture-seed");
+  let bySeed = null;
+  async function chooseSeed() {
+    bySeed ??= JSON.parse(await inflated("gapscope-seeds"));
+    for (const picture of pictures) {
+      for (const panel of picture.querySelectorAll(".panel[data-arm]")) {
+        const id = picture.getAttribute("aria-labelledby").slice(2), kept = (bySeed[id] ??= {});
+        const first = ((kept[seeds.options[0].value] ??= {})[panel.dataset.arm] ??= panel.querySelector(".marks").outerHTML);
+        panel.querySelector(".marks").outerHTML = kept[seeds.value]?.[panel.dataset.arm] ?? first;
+      }
+    }
+    show();
+  }
+  seeds?.addEventListener("change", () => { chooseSeed().catch(cannotDraw); });
+
   for (const picture of pictures) {
     picture.querySelector(".enlarge").addEventListener("click", () => enlarge(picture));
     picture.querySelector(".panels").addEventListener("click", () => enlarge(picture));

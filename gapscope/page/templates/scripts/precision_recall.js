@@ -22,7 +22,7 @@ const redrawPrecisionRecall = draw("plot-pr", () => {
     const [from, precision, recall, f1] = inSteps(best);
     return [line, {
       type: "scatter", mode: "markers", x: [recall], y: [precision], name, legendgroup, showlegend: false,
-      marker: { size: 11, color: colorOfArm(r.arm), symbol: SYMBOLS[data.seeds.indexOf(r.seed) % SYMBOLS.length], line: { color: cssColor("--card"), width: 1.5 } },
+      marker: { size: 11, color: colorOfArm(r.arm), symbol: symbolOfArm(r.arm), line: { color: cssColor("--card"), width: 1.5 } },
       hovertemplate: `highest F1: ${f1.toFixed(2)}, from confidence ${from.toFixed(3)}<br>recall %{x:.2f}, precision %{y:.3f}<extra>${name}</extra>`,
     }];
   });

@@ -2,7 +2,7 @@
 function trainingTraces(name) {
   return data.training.map((t) => ({
     type: "scatter", mode: "lines+markers", x: t.epoch, y: t[name], connectgaps: true, name: plain(`${t.title}, seed ${t.seed}`), legendgroup: `${t.arm} ${t.seed}`,
-    line: { color: COLORS[t.arm % COLORS.length], dash: DASHES[data.seeds.indexOf(t.seed) % DASHES.length] }, marker: { size: 5 },
+    line: { color: COLORS[t.arm % COLORS.length], dash: DASHES[data.seeds.indexOf(t.seed) % DASHES.length] }, marker: { size: 5, symbol: symbolOfArm(t.arm) },
     hovertemplate: "epoch %{x}: %{y:.4g}<extra>" + plain(`${t.title}, seed ${t.seed}`) + "</extra>",
   }));
 }
