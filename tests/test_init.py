@@ -127,7 +127,7 @@ def test_splits_leaks_files_not_read_and_broken_rows_are_told(two, tmp_path):
     assert "1 of 9 test images (11.1%) have a near-duplicate in train, such as test/images/copy.jpg" in said
     assert "1 file (.png; the first is x.png) is not part of it" in said
     assert "drawn anew, image by image: no splits are there, and no groups are known" in said
-    assert "1 broken rows or images left out" in said
+    assert "1 broken row or image left out" in said
     assert read_config(tmp_path / "study.toml").domains["synthetic"].skip_bad
 
 

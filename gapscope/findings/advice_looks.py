@@ -32,7 +32,7 @@ def looks_apart(numbers: RunNumbers) -> Found:
                 if one[0] * (1 - gain) <= other[2] and other[0] <= one[2] * (1 + gain):
                     continue
                 titles = results.short_title(own), results.short_title(gap.domain)
-                off = "its change is off in training" if gain == 0 else f"training changes it by {gain:g}"
+                off = "training leaves it" if gain == 0 else f"training changes it by {gain:g}"
                 yield Suggestion(
                     f"Change {look} in training, so that {titles[0]} looks like {titles[1]}.",
                     f"{look.title()} (5 to 95 % of images): {_words(one)} and {_words(other)}, no overlap; {off}.",

@@ -15,7 +15,7 @@ from gapscope.findings.results import Results
 from gapscope.findings.run_numbers import RunNumbers
 from gapscope.grafting.verdicts import GAINS
 
-NO_GRAFT = "Which part costs most is not known: no graft was run, and likeness is no cause."
+NO_GRAFT = "What costs most is not known: no graft was run, and likeness is no cause."
 
 
 def gap_pair(results: Results, gap: Gap | None) -> tuple[str, str] | None:
@@ -100,7 +100,7 @@ def _band(gap: PartGap | None) -> str:
     if gap is None or not gap.shortfall.has_interval:
         return ""
     low, value, high = (f"{one:z.2f}" for one in (gap.shortfall.low, gap.shortfall.value, gap.shortfall.high))
-    return f": by {value}, 95 % band over images {low} to {high}{'' if gap.sure else ', not told from 0'}"
+    return f": by {value} (95 % band over images {low} to {high}{'' if gap.sure else ', not told from 0'})"
 
 
 def _other_sizes(parts: Sequence[PartLikeness]) -> list[str]:

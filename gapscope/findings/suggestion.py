@@ -11,7 +11,7 @@ from gapscope.findings.gaps import Gap, gap_between
 from gapscope.findings.run_numbers import RunNumbers
 from gapscope.words import duration
 
-NOT_TRIED = "not tried here"
+NOT_TRIED = "not tried"
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ def arm_lines(name: str, *, domains: list[str], start: str, freeze: str = "") ->
 def sentence(text: str) -> str:
     """With a capital letter and a full stop.
 
-    >>> sentence("not tried here")
-    'Not tried here.'
+    >>> sentence("not tried")
+    'Not tried.'
     """
     return f"{text[:1].upper()}{text[1:]}."
 
