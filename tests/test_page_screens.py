@@ -12,6 +12,7 @@ from made_up_run import write_made_up_run
 from gapscope.data.distributions import distributions
 from gapscope.findings.fates import FATES
 from gapscope.findings.findings import Findings, find
+from gapscope.findings.network_parts import PartLikeness, named_parts
 from gapscope.findings.result_tables import label_map_table, printed
 from gapscope.findings.run_reader import read_results
 from gapscope.findings.test_boxes import domain_table
@@ -161,6 +162,37 @@ def test_the_place_is_said_with_the_band_of_its_distance(findings):
     low, value, high = (f"{one:z.2f}" for one in (gap.shortfall.low, gap.shortfall.value, gap.shortfall.high))
     assert f": by {value} (95 % band over images {low} to {high}" in said
     assert ("not told from 0" in said) == (not gap.sure)
+
+
+ENDS = """(all) => all.map((t) => {
+  const box = t.getBoundingClientRect(), whole = t.ownerSVGElement.getBoundingClientRect();
+  const scale = t.ownerSVGElement.viewBox.baseVal.width / whole.width;
+  return [(box.left - whole.left) * scale, (box.right - whole.left) * scale];
+})"""
+
+
+def foreign_parts(layers: int) -> list[PartLikeness]:
+    """Parts of a network that is not YOLOv3; the last one has a name that must be shown and not run."""
+    parts = [
+        PartLikeness(name, first, last, 0.0, 0.9, (0.3 + 0.6 * first / layers, 0.4), {64: (0.2,)})
+        for name, first, last in named_parts(layers)
+    ]
+    return [*parts[:-1], replace(parts[-1], name="<b onclick=x>&amp; a part with a long name")]
+
+
+@pytest.mark.parametrize("layers", [3, 20, 107, 300])
+def test_networks_of_any_depth_and_names_are_drawn_within_both_widths(findings, browser, tmp_path, layers):
+    drawing = parts_chart(replace(findings, parts=foreign_parts(layers)))
+    assert "<b onclick" not in drawing and "&lt;b" in drawing
+    page = browser.window(width=1440)
+    page.set_content(f"<style>svg {{ font: 13px sans-serif }}</style>{drawing}")
+    for svg in page.locator("svg.drawn").all():
+        room = svg.evaluate("(one) => one.viewBox.baseVal.width")
+        ends = svg.locator("text").evaluate_all(
+            "(all) => all.map((t) => [t.getBBox().x, t.getBBox().x + t.getBBox().width])"
+        )
+        upright = svg.locator("text[transform]").count()
+        assert upright or all(-1 <= low and high <= room + 1 for low, high in ends)
 
 
 def test_five_arms_leave_the_first_screens_as_short(findings, browser, tmp_path):

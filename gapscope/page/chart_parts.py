@@ -9,13 +9,15 @@ from gapscope.findings.findings import Findings
 from gapscope.findings.network_parts import PartLikeness, parts_told_apart
 from gapscope.findings.part_sentences import gap_pair, graft_pairs
 from gapscope.findings.result_tables import printed
-from gapscope.page.svg import Drawing
+from gapscope.page.svg import Drawing, shortened
 
 WIDE, NARROW = 1080, 352
 PLOT, TOP = 200, 12
 """Heights in pixels: of the similarity's axis, and above it."""
 ROOM = 62
 """Parts narrower than so many pixels have their names written upwards."""
+UPRIGHT = 60
+"""Pixels that such a name may take."""
 
 
 def parts_chart(findings: Findings) -> Markup:
@@ -51,13 +53,14 @@ def _drawn(findings: Findings, width: int, kind: str) -> Markup:
             drawing.begin("")
             drawing.parts.append(
                 Markup('<text transform="translate({} {}) rotate(-90)" text-anchor="end">{}</text>').format(
-                    f"{middle + 4:.1f}", f"{TOP + PLOT + 6:.1f}", part.name
+                    f"{middle + 4:.1f}", f"{TOP + PLOT + 6:.1f}", shortened(part.name, UPRIGHT)
                 )
             )
             drawing.end()
         else:
-            drawing.text(middle, TOP + PLOT + 18, part.name, anchor="middle", kind="strong")
-            drawing.text(middle, TOP + PLOT + 34, layers, anchor="middle", kind="soft")
+            drawing.text(middle, TOP + PLOT + 18, part.name, anchor="middle", kind="strong", room=step - 4)
+            if layers != part.name:
+                drawing.text(middle, TOP + PLOT + 34, layers, anchor="middle", kind="soft")
     for k, (name, cells) in enumerate(rows):
         y = names + 20 * k + 14
         drawing.line(0, y - 15, width, y - 15, "grid")
