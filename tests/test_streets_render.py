@@ -17,6 +17,7 @@ from gapscope.streets.meshes import boxes
 from gapscope.streets.render import MIN_BOX_AREA, render, visible_boxes, without_slivers
 from gapscope.streets.scene import CLASSES, Body, Kind, Material, Road, Scene, SceneBuilder
 from gapscope.streets.tracing import Hits, Tracer, load_embree
+from gapscope.streets.weather import draw_weather
 
 pytestmark = pytest.mark.slow
 
@@ -175,6 +176,38 @@ def test_severity_changes_the_camera_only():
     for style, same in (("camera", False), ("engine", True), ("game", True)):
         mild, harsh = render(1, style, 48, 0.0), render(1, style, 48, 1.0)
         assert (mild.image.tobytes() == harsh.image.tobytes()) is same
+
+
+def test_same_scenes_have_the_same_boxes_in_every_style_and_other_pixels():
+    for index in (0, 8, 16, 17):
+        pictures = [render(2, style, 96, 0.8, index=index, same_scenes=True) for style in STYLES]
+        assert len({picture.xyxy.tobytes() for picture in pictures}) == 1 and len(pictures[0].xyxy)
+        assert len({picture.classes for picture in pictures}) == len({picture.drive for picture in pictures}) == 1
+        assert len({picture.image.tobytes() for picture in pictures}) == 3
+    other = render(3, "camera", 96, 0.8, index=17, same_scenes=True)
+    assert other.xyxy.tobytes() != pictures[0].xyxy.tobytes()
+
+
+def test_what_the_cameras_fog_hides_has_no_box_in_any_style_of_the_same_scenes():
+    fogs = {i: draw_weather(image_generator(2, "camera", i), "camera", 1.0).fog for i in range(300)}
+    foggy = [index for index, fog in fogs.items() if fog > 0.04][:8]
+    clear, hidden = ([render(2, "game", 128, harsh, index=i, same_scenes=True) for i in foggy] for harsh in (0.0, 1.0))
+    for all_boxes, left in zip(clear, hidden, strict=True):
+        assert {box.tobytes() for box in left.xyxy} <= {box.tobytes() for box in all_boxes.xyxy}
+    assert sum(len(one.xyxy) for one in hidden) < sum(len(one.xyxy) for one in clear)
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("same_scenes", [False, True])
+def test_the_hood_can_be_switched_and_changes_nothing_else_of_the_drive(style, same_scenes):
+    with_hood, without = (render(4, style, 96, index=1, same_scenes=same_scenes, hood=hood) for hood in (True, False))
+    assert sum(box[3] == 96 and box[2] - box[0] > 60 for box in with_hood.xyxy) == 1
+    assert not any(box[3] == 96 and box[2] - box[0] > 60 for box in without.xyxy)
+    kept = {box.tobytes() for box in without.xyxy} & {box.tobytes() for box in with_hood.xyxy}
+    assert len(kept) >= len(without.xyxy) // 2
+    of_itself = render(4, style, 96, index=1, same_scenes=same_scenes)
+    expected = with_hood if style == "engine" and not same_scenes else without
+    assert of_itself.image.tobytes() == expected.image.tobytes()
 
 
 def test_a_clean_camera_has_no_fog_and_no_night():

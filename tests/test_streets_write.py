@@ -86,6 +86,19 @@ def test_more_images_keep_the_first_ones(domain, tmp_path):
     assert contents(folder) == contents(domain)
 
 
+def test_clones_are_written_under_the_same_groups_and_their_recipe_says_so(domain, tmp_path):
+    assert "same_scenes" not in json.loads((domain / "recipe.json").read_text())  # as it was before there were clones
+    said = {}
+    for style in ("camera", "game"):
+        write_small(tmp_path / style, style=style, same_scenes=True)
+        assert json.loads((tmp_path / style / "recipe.json").read_text())["same_scenes"] is True
+        content = json.loads((tmp_path / style / "annotations.json").read_text())
+        said[style] = ([image["group"] for image in content["images"]], content["annotations"])
+    assert said["camera"] == said["game"]
+    with pytest.raises(InputError, match=r"streets of another kind \(same_scenes True there, None asked\)"):
+        write_small(tmp_path / "game", style="game")
+
+
 def test_the_coco_file_says_what_the_renderer_said(domain):
     coco = json.loads((domain / "annotations.json").read_text())
     assert [category["name"] for category in coco["categories"]] == list(CLASSES)

@@ -35,6 +35,11 @@ class Generate(Table):
     seed: int = 0
     severity: float = Field(0.4, ge=0, le=1)
     """How harsh weather and camera are in the style `camera`."""
+    same_scenes: bool = False
+    """Whether streets and boxes are the same in every style: domains of one seed, size, severity and hood then differ
+    in looks alone."""
+    hood: bool | None = None
+    """Whether the driver's own hood is seen; left out, in the style `engine` where scenes are its own."""
 
 
 class Split(Table):

@@ -10,6 +10,8 @@ from gapscope.streets.scene import Body, Kind, Material
 
 FRAMES_PER_DRIVE = 8
 STYLES = ("camera", "engine", "game")
+SCENES = "scenes"
+"""In the place of a style: what is the same in every style."""
 
 
 @dataclass(frozen=True)
@@ -45,21 +47,30 @@ def check_style(style: str) -> None:
 
 
 def image_generator(seed: int, style: str, index: int) -> np.random.Generator:
-    """The randomness of one image: a function of domain seed, style and index alone."""
-    return np.random.default_rng([seed, STYLES.index(style), index])
+    """The randomness of one image: a function of domain seed, style (or `SCENES`) and index alone."""
+    return np.random.default_rng([seed, (*STYLES, SCENES).index(style), index])
 
 
-def drive_of(seed: int, style: str, index: int) -> Drive:
-    """The drive that image `index` belongs to: eight consecutive images share one."""
+def drive_of(seed: int, style: str, index: int, *, hood: bool | None = None) -> Drive:
+    """The drive that image `index` belongs to: eight consecutive images share one.
+
+    Args:
+        seed: Of the domain.
+        style: Or `SCENES`.
+        index: Of the image.
+        hood: Whether the driver's own hood is seen; of itself only the engine shows one.
+    """
     number = index // FRAMES_PER_DRIVE
-    rng = np.random.default_rng([seed, STYLES.index(style), number, FRAMES_PER_DRIVE])
-    name = f"{style}-{seed}-{number:04d}"
-    if style == "camera":
+    rng = np.random.default_rng([seed, (*STYLES, SCENES).index(style), number, FRAMES_PER_DRIVE])
+    name, shown = f"{style}-{seed}-{number:04d}", style == "engine" if hood is None else hood
+    if style in ("camera", SCENES):
         view, height, pitch = np.radians(rng.uniform(48, 62)), rng.uniform(1.2, 2.1), np.radians(rng.normal(-1.5, 1.5))
-        return Drive(name, float(height), float(pitch), float(view), float(rng.uniform(-0.10, 0.02)), None)
-    view, height, pitch = np.radians(55), rng.uniform(1.45, 1.65), np.radians(rng.uniform(-2.5, -1.0))
-    hood = _hood(rng, height, pitch, view) if style == "engine" else None
-    return Drive(name, float(height), float(pitch), float(view), 0.0, hood)
+        distortion = rng.uniform(-0.10, 0.02)
+    else:
+        view, height, pitch = np.radians(55), rng.uniform(1.45, 1.65), np.radians(rng.uniform(-2.5, -1.0))
+        distortion = 0.0
+    body = _hood(rng, height, pitch, view) if shown else None
+    return Drive(name, float(height), float(pitch), float(view), float(distortion), body)
 
 
 def _hood(rng: np.random.Generator, height: float, pitch: float, view: float) -> HoodShape:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.errors import InputError
-from gapscope.streets.drives import check_style, drive_of, image_generator
+from gapscope.streets.drives import SCENES, check_style, drive_of, image_generator
 from gapscope.streets.grammar import street
 from gapscope.streets.lens import View, develop_camera, develop_engine, develop_plain, draw_view, shrink
 from gapscope.streets.meshes import Floats
@@ -25,6 +25,8 @@ MIN_VISIBLE_SHARE = 0.12
 MIN_LIGHT_THROUGH_FOG = 0.22
 SAMPLES = {"camera": 1.5, "engine": 1.5, "game": 1.0}
 """Rays per pixel edge."""
+SAMPLES_OF_SCENES = 1.5
+"""Those that the boxes of same scenes are measured with, in every style."""
 
 
 @dataclass(frozen=True)
@@ -42,15 +44,27 @@ class Street:
     meta: dict[str, Any]
 
 
-def render(seed: int, style: str, size: int, severity: float = 0.4, *, index: int = 0) -> Street:
+def render(
+    seed: int,
+    style: str,
+    size: int,
+    severity: float = 0.4,
+    *,
+    index: int = 0,
+    same_scenes: bool = False,
+    hood: bool | None = None,
+) -> Street:
     """Image `index` of the domain with this seed: the same arguments give the same bytes.
 
     Args:
         seed: Of the whole domain.
         style: "camera" (simulated camera), "engine" (game engine) or "game" (low poly).
         size: Pixels along an edge of the square image.
-        severity: 0..1, how harsh weather and camera are; only "camera" heeds it.
+        severity: 0..1, how harsh weather and camera are; only "camera" heeds it, and which boxes of same scenes count.
         index: Which image; eight in a row share a drive.
+        same_scenes: Whether the street, the camera's place and the boxes are the same in every style (of one seed,
+            size, severity and hood), so that styles differ in looks alone.
+        hood: Whether the driver's own hood is seen; left out, in the engine's own scenes.
 
     Raises:
         InputError: For an unknown style, a size under 32, a severity outside 0..1, or where embreex is missing.
@@ -60,15 +74,25 @@ def render(seed: int, style: str, size: int, severity: float = 0.4, *, index: in
         raise InputError(f"a street of {size} x {size} pixels shows nothing. Ask for at least 32.")
     if not 0 <= severity <= 1:
         raise InputError(f"severity is {severity}, but must lie between 0 (clean daylight) and 1 (harsh).")
-    drive, rng = drive_of(seed, style, index), image_generator(seed, style, index)
-    scene, camera_x = street(rng, style, drive)
-    weather, view = draw_weather(rng, style, severity), draw_view(drive, camera_x, rng, steady=style != "camera")
+    content, rng = SCENES if same_scenes else style, image_generator(seed, style, index)
+    drive, drawn = (
+        drive_of(seed, content, index, hood=hood),
+        image_generator(seed, SCENES, index) if same_scenes else rng,
+    )
+    scene, camera_x = street(drawn, content, drive)
+    weather = draw_weather(rng, style, severity)
+    view = draw_view(drive, camera_x, drawn, steady=content not in ("camera", SCENES))
     tracer, side = Tracer(scene), round(size * SAMPLES[style])
     directions = view.rays(side, 0.5 if style == "game" else rng.random((2, side, side), np.float32))
     hits = tracer.first_hits(np.broadcast_to(view.eye, directions.shape).copy(), directions)
     light = radiance(tracer, hits, view.eye, directions, weather, style, rng).reshape(side, side, 3)
     image = _developed(shrink(light, size), style, severity, weather, rng)
-    numbers, xyxy = visible_boxes(hits, side, size, weather.fog)
+    fog = weather.fog
+    if same_scenes:
+        side, fog = round(size * SAMPLES_OF_SCENES), _fog_of_the_camera(seed, index, severity)
+        directions = view.rays(side)
+        hits = tracer.first_hits(np.broadcast_to(view.eye, directions.shape).copy(), directions)
+    numbers, xyxy = visible_boxes(hits, side, size, fog)
     numbers, xyxy = without_slivers(numbers, xyxy, scene, view, size)
     meta = {
         "night": weather.night,
@@ -78,6 +102,11 @@ def render(seed: int, style: str, size: int, severity: float = 0.4, *, index: in
         "triangles": len(scene.faces),
     }
     return Street(image, tuple(scene.object_classes[number] for number in numbers), xyxy, drive.name, meta)
+
+
+def _fog_of_the_camera(seed: int, index: int, severity: float) -> float:
+    """Of the same scene in the style `camera`: what is lost in it counts in no style."""
+    return draw_weather(image_generator(seed, "camera", index), "camera", severity).fog
 
 
 def _developed(

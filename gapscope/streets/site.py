@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gapscope.streets.drives import SCENES
 from gapscope.streets.scene import Road, SceneBuilder
 
 
@@ -22,6 +23,7 @@ CONTENTS = {
     "camera": Content(traffic=1.0, clutter=1.0, leaf_cards=True),
     "engine": Content(traffic=0.9, clutter=0.4, leaf_cards=True),
     "game": Content(traffic=0.9, clutter=0.2, leaf_cards=False),
+    SCENES: Content(traffic=1.0, clutter=1.0, leaf_cards=True),
 }
 
 

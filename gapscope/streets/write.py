@@ -32,6 +32,16 @@ class Recipe:
     seed: int
     severity: float
     renderer: int = RENDERER
+    same_scenes: bool = False
+    hood: bool | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """As they are written down; what came later and is left as it was before is left out."""
+        return {
+            key: value
+            for key, value in asdict(self).items()
+            if key not in ("same_scenes", "hood") or value is not getattr(Recipe, key)
+        }
 
 
 def write_domain(
@@ -42,6 +52,8 @@ def write_domain(
     size: int,
     seed: int,
     severity: float = 0.4,
+    same_scenes: bool = False,
+    hood: bool | None = None,
     processes: int = 1,
     progress: Progress = silent,
 ) -> Path:
@@ -58,6 +70,8 @@ def write_domain(
         size: Pixels along an edge of the square images.
         seed: Of the domain; with style and index it determines an image.
         severity: 0..1, how harsh weather and camera are; only "camera" heeds it.
+        same_scenes: See `render`: the same streets with the same boxes in every style.
+        hood: Whether the driver's own hood is seen; left out, in the engine's own scenes.
         processes: How many to render with; 1 starts none.
         progress: Told after each image.
 
@@ -72,7 +86,7 @@ def write_domain(
     load_embree()
     if images < 1 or processes < 1:
         raise InputError(f"cannot render {images} images with {processes} processes. Both must be at least 1.")
-    recipe = Recipe(style, size, seed, float(severity))
+    recipe = Recipe(style, size, seed, float(severity), same_scenes=same_scenes, hood=hood)
     _claim(folder, recipe)
     wanted = [index for index in range(images) if not _is_whole(folder, style, index)]
     what, done = f"rendering {style}", images - len(wanted)
@@ -101,7 +115,15 @@ def coco(records: list[dict[str, Any]]) -> dict[str, Any]:
 
 def write_image(folder: Path, recipe: Recipe, index: int) -> None:
     """Render one image of a domain and write it, then its label file."""
-    street = render(recipe.seed, recipe.style, recipe.size, recipe.severity, index=index)
+    street = render(
+        recipe.seed,
+        recipe.style,
+        recipe.size,
+        recipe.severity,
+        index=index,
+        same_scenes=recipe.same_scenes,
+        hood=recipe.hood,
+    )
     image = _image_path(folder, recipe.style, index)
     with atomic_path(image) as temporary:
         Image.fromarray(street.image).save(temporary, "PNG", compress_level=3)
@@ -140,14 +162,16 @@ def _rendered(folder: Path, recipe: Recipe, wanted: list[int], processes: int) -
 
 def _claim(folder: Path, recipe: Recipe) -> None:
     """Writes down what the folder holds; refuses other streets, and clears away what a kill left half written."""
-    path, settings = folder / "recipe.json", asdict(recipe)
+    path, settings = folder / "recipe.json", recipe.settings()
     if not path.exists():
         write_json(path, settings)
         return
     found = read_json(path)
     if found != settings:
         changed = ", ".join(
-            f"{key} {found.get(key)} there, {value} asked" for key, value in settings.items() if found.get(key) != value
+            f"{key} {found.get(key)} there, {settings.get(key)} asked"
+            for key in settings | found
+            if found.get(key) != settings.get(key)
         )
         raise InputError(
             f"{folder} holds streets of another kind ({changed}). Choose another folder, or delete this one."

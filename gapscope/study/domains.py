@@ -136,6 +136,8 @@ def render_domain(name: str, domain: Domain, folder: RunFolder, progress: Progre
         size=plan.size,
         seed=plan.seed,
         severity=plan.severity,
+        same_scenes=plan.same_scenes,
+        hood=plan.hood,
         processes=os.cpu_count() or 1,
         progress=progress,
     )
