@@ -62,7 +62,7 @@ def test_a_gap_that_is_none_is_not_called_a_loss():
     assert "Synthetic loses nothing on photos: it has 20.0 AP points more than Real" in answer(results, "gap")
     wide = two_arms([evaluation(0.5, draws=UPWARDS)], [evaluation(0.4, draws=[0.4] * 101)])
     assert "10.0 AP points are lost, which cannot be told from none" in answer(wide, "gap")
-    assert answer(wide, "sure").startswith("Other test images could turn it round; with one seed,")
+    assert answer(wide, "sure").startswith("Over test images it may be none; with one seed,")
 
 
 def with_frozen(free: list[dict], frozen: list[dict]) -> Results:
@@ -77,7 +77,7 @@ def test_what_freezing_changes_is_told_from_paired_draws():
         answer(with_frozen(free, frozen), "gap")
     )
     other = [evaluation(0.35), evaluation(0.25)]
-    assert "+0.0 (0.0 to 0.0, not told from 0) on photos" in answer(with_frozen([evaluation(0.3)] * 2, other), "gap")
+    assert "+0.0 (0.0 to 0.0, perhaps none) on photos" in answer(with_frozen([evaluation(0.3)] * 2, other), "gap")
 
 
 def test_of_arms_that_hardly_learned_there_is_no_verdict_and_no_advice():
@@ -105,7 +105,7 @@ def test_looks_that_do_not_overlap_are_the_first_thing_to_change_unless_training
     about = [one for one in advice if one.do == "Change saturation in training, so that renders looks like photos."]
     assert bool(about) == said
     if said:
-        assert "0.30 to 0.46 and 0.05 to 0.17, no overlap; training leaves it" in about[0].because[0]
+        assert "0.30 to 0.46 in renders, 0.05 to 0.17 in photos; training leaves it" in about[0].because[0]
         assert about[0].snippet == "[train.augment]\nhsv = [0.0, 0.75, 0.0]" and about[0].tried == "not tried"
 
 

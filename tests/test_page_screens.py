@@ -161,7 +161,7 @@ def test_the_place_is_said_with_the_band_of_its_distance(findings):
     gap = next(one for one in gaps if one.part == part)
     low, value, high = (f"{one:z.2f}" for one in (gap.shortfall.low, gap.shortfall.value, gap.shortfall.high))
     assert f": by {value} (95 % band over images {low} to {high}" in said
-    assert ("not told from 0" in said) == (not gap.sure)
+    assert ("perhaps none" in said) == (not gap.sure)
 
 
 ENDS = """(all) => all.map((t) => {

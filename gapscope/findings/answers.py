@@ -46,7 +46,7 @@ def answers(
         changes = freezing_changes(results, numbers.scores)
         sentences = gap_answer(results, gap), *_freezing(results, changes)
         found.append(Answer("gap", sentences, (gap_number(results, gap), *_freezing_numbers(results, changes))))
-        found.append(Answer("sure", tuple(_how_sure(gap, weak)), (_spread(results, gap),)))
+        found.append(Answer("sure", tuple(_how_sure(results, gap, weak)), (_spread(results, gap),)))
     where = where_answer(numbers, gap, parts)
     if where is not None:
         found.append(where)
@@ -101,7 +101,7 @@ def _freezing(results: Results, changes: Sequence[FreezingChange]) -> list[str]:
 
 def _place(results: Results, one: FreezingChange) -> str:
     change = one.change
-    told = "" if one.is_told_apart else ", not told from 0"
+    told = "" if one.is_told_apart else ", perhaps none"
     reach = f" ({change.low:z.1f} to {change.high:z.1f}{told})" if change.has_interval else ""
     return f"{change.value:+z.1f}{reach} on {results.short_title(one.gap.domain)}"
 
@@ -119,8 +119,10 @@ def _freezing_numbers(results: Results, changes: Sequence[FreezingChange]) -> li
     ]
 
 
-def _how_sure(gap: Gap, weak: Sequence[Confound]) -> list[str]:
-    images = "Other test images could turn it round" if gap.spans_zero else "Other test images would not turn it round"
+def _how_sure(results: Results, gap: Gap, weak: Sequence[Confound]) -> list[str]:
+    images = (
+        "Over test images it may be none" if gap.spans_zero else "All of its interval over test images is on one side"
+    )
     if not gap.estimate.has_interval:
         images = "What other test images would change is not known"
     n = len(gap.points)
@@ -130,7 +132,8 @@ def _how_sure(gap: Gap, weak: Sequence[Confound]) -> list[str]:
         seeds = f"its {n} seeds disagree about the sign"
     else:
         few = "; too few to measure chance" if n == 2 else ""
-        seeds = f"{n} seeds agree ({gap.spread:.1f} points apart at most within an arm{few})"
+        arms = f"{results.arm_title(gap.home)} and {results.arm_title(gap.other)}"
+        seeds = f"{n} seeds agree (those of {arms} lie {gap.spread:.1f} points apart at most{few})"
     named = [item.title[:1].lower() + item.title[1:] for item in weak[:WEAKENED_BY]]
     more = [f"{len(weak) - WEAKENED_BY} more"] if len(weak) > WEAKENED_BY else []
     said = [f"{images}; {seeds}."]

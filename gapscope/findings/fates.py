@@ -73,8 +73,8 @@ def fate_sentence(results: Results, gap: Gap | None, fates: Sequence[Fates]) -> 
     boxes = number_of(of[gap.other].num_boxes, "labelled box", "labelled boxes")
     return [
         f"Of {boxes} on {results.short_title(gap.domain)}, {titles[0]} finds "
-        f"{other['found'].mean:.0%} ({titles[1]} {home['found'].mean:.0%}); to {other['never'].mean:.0%} "
-        f"({home['never'].mean:.0%}) no detection points."
+        f"{other['found'].mean:.0%} ({titles[1]} {home['found'].mean:.0%}) and never points to "
+        f"{other['never'].mean:.0%} ({home['never'].mean:.0%})."
     ]
 
 

@@ -100,7 +100,7 @@ def _band(gap: PartGap | None) -> str:
     if gap is None or not gap.shortfall.has_interval:
         return ""
     low, value, high = (f"{one:z.2f}" for one in (gap.shortfall.low, gap.shortfall.value, gap.shortfall.high))
-    return f": by {value} (95 % band over images {low} to {high}{'' if gap.sure else ', not told from 0'})"
+    return f": by {value} (95 % band over images {low} to {high}{'' if gap.sure else ', perhaps none'})"
 
 
 def _other_sizes(parts: Sequence[PartLikeness]) -> list[str]:
