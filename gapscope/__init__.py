@@ -31,10 +31,16 @@ if TYPE_CHECKING:
     from gapscope.recording.recording import read_recording as read_recording
     from gapscope.similarity.all_pairs import compare_all as compare_all
     from gapscope.similarity.blocks import find_blocks as find_blocks
-    from gapscope.similarity.cka import linear_cka as linear_cka
+    from gapscope.similarity.cka import (
+        cka_from_grams as cka_from_grams,
+        deconfounded_cka as deconfounded_cka,
+        linear_cka as linear_cka,
+        rbf_cka as rbf_cka,
+    )
     from gapscope.similarity.compare import compare as compare
     from gapscope.similarity.influence import leave_one_out as leave_one_out
     from gapscope.similarity.layer_summary import layer_summary as layer_summary
+    from gapscope.similarity.measures import measure_layers as measure_layers
     from gapscope.similarity.object_parts import compare_objects as compare_objects, sets_of as sets_of
     from gapscope.similarity.separability import separability as separability
     from gapscope.study.run import run as run
@@ -69,7 +75,8 @@ __all__ = open_room(
         "recording.object_boxes": "ObjectBoxes, object_boxes",
         "recording.record_objects": "record_objects",
         "recording.recording": "read_recording",
-        "similarity.cka": "linear_cka",
+        "similarity.cka": "linear_cka, rbf_cka, deconfounded_cka, cka_from_grams",
+        "similarity.measures": "measure_layers",
         "similarity.compare": "compare",
         "similarity.all_pairs": "compare_all",
         "similarity.layer_summary": "layer_summary",

@@ -221,7 +221,7 @@ def test_networks_with_other_layers_are_summed_up_by_the_best_match_of_each_laye
     assert [one.value for one in matches] == pytest.approx([1, 1])
     said = "\n".join(in_sentences(grid, ["cka_debiased"]))
     assert "each layer of a with its best match in b: mean 1.0000 over 2 layers" in said
-    assert "0 with 1 (1.000)" in said and "--floor cells" in said
+    assert "0 with 1 (1.000)" in said and "--permutations 100 says" in said
     three = toolkit.compare(
         recorded(x, y, z), recorded(x, y, z, x), measures=["procrustes"], permutations=0, bootstraps=0
     )

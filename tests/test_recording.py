@@ -330,7 +330,7 @@ def test_parts_that_do_not_fit_together_are_refused(recording):
         (
             probe(),
             {"memory": "100KiB"},
-            r"'100 KiB' is too little: one step of layer 0 for 12 images at 32 pixels takes",
+            r"'100 KiB' is too little: the recording and one step of layer 0 for 12 images at 32 pixels take",
         ),
     ],
 )

@@ -177,9 +177,12 @@ def test_quantized_outputs_are_recorded_as_the_values_that_they_stand_for(method
 def test_dropout_and_identity_are_no_layers_of_their_own_unless_asked_for():
     model = nn.Sequential(nn.Identity(), nn.Conv2d(3, 2, 1), nn.Dropout(0.5), nn.Identity(), nn.ReLU(inplace=True))
     assert record(model, images(), size=32).layers.tolist() == ["1", "4"]
+    left_out = record(model, images(), size=32).provenance["handing_on"]
+    assert left_out == "3 left out, which hand on what they are given: 2 Identity, 1 Dropout"
     asked = record(model, images(), size=32, layers=["1", "2", "3"])
     assert asked.layers.tolist() == ["1", "2", "3"]
     np.testing.assert_array_equal(asked.gram[0], asked.gram[1])
+    assert "handing_on" not in asked.provenance
 
 
 @pytest.mark.parametrize("precision", ["high", "medium"])
@@ -220,9 +223,10 @@ def test_images_may_be_a_tensor_an_array_or_a_list_and_anything_else_is_one_sent
     wanted = record(model, images(), size=32, layers=layers).gram
     for given in (images().numpy(), list(images()), list(images().numpy())):
         np.testing.assert_array_equal(record(model, given, size=32, layers=layers).gram, wanted)
-    for odd in (["a.png", "b.png"], [images()[0], images(size=64)[0]], 3, None):
+    for odd in ([], [images()[0], images(size=64)[0]], [{"label": 3}], 3, None):
         with pytest.raises(
-            InputError, match=r"images are a \w+ that makes no tensor .* expected uint8 of shape \(n, 3"
+            InputError,
+            match=r"images are a \w+ that makes no tensor .* expected \(n, channels, height, width\), a list",
         ):
             record(model, odd, size=32, layers=layers)
     with pytest.raises(InputError, match=r"images are uint8 of shape \(5, 32, 32, 3\)"):

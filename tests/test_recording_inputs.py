@@ -8,11 +8,14 @@ from full_features import (
     plain_gram,
     probe,
 )
+from PIL import Image
 from random_models import Deciding
 from torch import nn
+from torch.utils.data import DataLoader, Dataset
 
 from gapscope.detector.network import yolov3
 from gapscope.errors import InputError
+from gapscope.recording.live_tensors import parse_memory
 from gapscope.recording.named_models import load_model
 from gapscope.recording.record import record
 
@@ -84,7 +87,11 @@ def test_a_model_computes_in_the_type_of_its_weights(dtype):
         (nn.Identity(), {"preprocess": lambda x: x[:1]}, "preprocess turned 2 images into shape"),
         (nn.Identity(), {"preprocess": lambda x: [x]}, "preprocess turned 2 images into list"),
         (nn.Identity(), {"batch_size": 0}, "batch_size is 0"),
-        (nn.Conv2d(3, 9, 1), {"memory": "100KiB"}, "'100 KiB' is too little: one step of .* for 12 images at 32"),
+        (
+            nn.Conv2d(3, 9, 1),
+            {"memory": "100KiB"},
+            "'100 KiB' is too little: the recording and one step of .* for 12 images at 32",
+        ),
         (nn.LazyConv2d(2, 1), {}, "lazy weights without a shape. Run one batch through it first"),
         (torch.jit.ScriptModule(), {}, "is TorchScript, which does not show what its layers put out"),
         (
@@ -114,7 +121,8 @@ def test_images_that_do_not_fit_are_refused_as_for_our_own_network(images):
 def test_the_amount_that_a_refusal_asks_for_is_enough_and_changes_no_digit(resnet, method, resnet_recording):
     with pytest.raises(InputError) as caught:
         record(resnet, IMAGES, size=32, batch_size=5, method=method, memory="10KiB")
-    memory = str(caught.value).split("takes ")[1].split(". ")[0]
+    memory = str(caught.value).split("take ")[1].split(". ")[0]
+    assert parse_memory(memory) > resnet_recording.gram.nbytes  # which stay until the end
     assert (
         largest_gram_difference(record(resnet, IMAGES, size=32, batch_size=5, memory=memory), resnet_recording) < 1e-6
     )
@@ -170,3 +178,58 @@ def test_a_factory_builds_the_model(models, module):
 def test_a_name_without_a_model_is_refused(models, name, wording):
     with pytest.raises(InputError, match=wording):
         load_model(name)
+
+
+class FromLoader(Dataset):
+    def __len__(self):
+        return len(IMAGES)
+
+    def __getitem__(self, at):
+        return IMAGES[at].float() / 255, f"label {at}"
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_images_may_be_floats_batches_loaders_and_files(ours, tmp_path):
+    model = yolov3(2, width=0.0625) if ours else nn.Conv2d(3, 2, 3)
+    layers = [0] if ours else None
+    wanted = record(model, IMAGES, layers=layers)
+    floats = IMAGES.float() / 255
+    for at, image in enumerate(IMAGES):
+        Image.fromarray(image.permute(1, 2, 0).numpy()).save(tmp_path / f"{at:02}.png")
+    files = [str(tmp_path / f"{at:02}.png") for at in range(len(IMAGES))]
+    forms = [
+        (floats, "0"),
+        (floats.double().numpy(), "0"),
+        (DataLoader(FromLoader(), batch_size=5), "0"),
+        (({"pixel_values": part, "labels": [1]} for part in floats.split(7)), "0"),
+        (files, files[0]),
+        (tmp_path, "00.png"),
+    ]
+    for given, name in forms:
+        found = record(model, given, size=32, layers=layers)
+        assert found.size == 32 and found.images[0] == name
+        assert found.pixels_sha256 == wanted.pixels_sha256 or not isinstance(given, list)
+        np.testing.assert_allclose(found.gram, wanted.gram, rtol=1e-5, atol=1e-5 * np.abs(wanted.gram).max())
+
+
+def test_floats_go_to_the_model_as_they_are_in_any_shape():
+    drawn = torch.randn(6, 5, 8, 12, generator=torch.Generator().manual_seed(0))
+    recording = record(nn.Conv2d(5, 2, 1), drawn)
+    assert recording.size == 12 and recording.p.tolist() == [2 * 8 * 12]
+    assert recording.provenance["images_given"] == "float32 (6, 5, 8, 12)"
+    with pytest.raises(InputError, match=r"images are int64 of shape \(6, 5, 8, 12\), but recording at size 12 takes"):
+        record(nn.Conv2d(5, 2, 1), drawn.long())
+    with pytest.raises(InputError, match=r"boxes lie on squares, but images are 12 x 8 pixels"):
+        record(nn.Conv2d(5, 2, 1), drawn, boxes=[[[0, 0, 4, 4]]] * 6)
+    with pytest.raises(InputError, match=r"there is no folder nowhere\. Name a folder of images"):
+        record(nn.Conv2d(3, 2, 1), "nowhere")
+
+
+def test_a_loader_that_shuffles_gives_one_order_and_no_random_number_is_used_up():
+    loader = DataLoader(FromLoader(), batch_size=4, shuffle=True)
+    torch.manual_seed(7)
+    one, other = (record(nn.Conv2d(3, 2, 3), loader) for _ in range(2))
+    assert one.pixels_sha256 == other.pixels_sha256
+    drawn = torch.rand(3)
+    torch.manual_seed(7)
+    assert torch.equal(drawn, torch.rand(3))

@@ -9,6 +9,7 @@ from gapscope.errors import InputError
 from gapscope.recording.layer_numbers import layer_numbers
 from gapscope.similarity.cka import cka_from_grams, deconfounded_cka, linear_cka, rbf_cka
 from gapscope.similarity.gram import center, features_gram, flatten, shuffled_positions, u_center
+from gapscope.similarity.measures import measure_layers
 from gapscope.similarity.minibatch import minibatch_cka, minibatch_cka_from_grams
 
 BOTH = pytest.mark.parametrize("debiased", [True, False])
@@ -286,3 +287,40 @@ def test_a_dead_layer_is_undefined_in_batches_too():
     x, y = related(20, 6, 9, seed=0)
     got = minibatch_cka([([x, np.ones((20, 3))], [y])])
     assert np.isfinite(got[0, 0]) and np.isnan(got[1, 0])
+
+
+def test_tokens_and_places_may_be_the_rows():
+    draw = np.random.default_rng(0)
+    x, y = draw.normal(size=(10, 6, 8, 3)), draw.normal(size=(10, 6, 8, 3))
+    y[..., :2] += x[..., :2]
+    table, other = x.reshape(-1, 3), y.reshape(-1, 3)
+    wanted = linear_cka(table, other)
+    assert linear_cka(x, y, rows="tokens", channels_last=True) == pytest.approx(wanted, abs=1e-12)
+    first = [np.moveaxis(one, -1, 1) for one in (x, y)]
+    assert linear_cka(*first, rows="tokens") == pytest.approx(wanted, abs=1e-12)
+    assert measure_layers("cka_biased", *first, rows="tokens") == pytest.approx(
+        linear_cka(table, other, debiased=False), abs=1e-12
+    )
+    apart = linear_cka(*first, rows="tokens", groups=range(10))
+    assert apart == pytest.approx(linear_cka(table, other, groups=np.repeat(range(10), 48)), abs=1e-12)
+    assert linear_cka(x, y) == pytest.approx(linear_cka(x.reshape(10, -1), y.reshape(10, -1)), abs=1e-12)
+    assert linear_cka(torch.from_numpy(x).requires_grad_(), y) == linear_cka(x, y)
+    with pytest.raises(InputError, match="rows = 'words' is unknown - expected 'images' or 'tokens'"):
+        linear_cka(x, y, rows="words")
+    with pytest.raises(InputError, match=r"features have shape \(10,\), but need"):
+        linear_cka(np.arange(10), y)
+
+
+@pytest.mark.parametrize("debiased", [True, False])
+def test_many_rows_take_no_gram_matrix_and_give_the_same(debiased, monkeypatch):
+    draw = np.random.default_rng(1)
+    x = 100 + draw.normal(size=(60, 7))
+    y = x @ draw.normal(size=(7, 4)) + 3 * draw.normal(size=(60, 4))
+    wanted = linear_cka(x, y, debiased=debiased)
+    monkeypatch.setattr("gapscope.similarity.cka.MANY_ROWS", 50)
+    monkeypatch.setattr("gapscope.similarity.cka.view_of_features", None)
+    assert linear_cka(x, 1e9 * y, debiased=debiased) == pytest.approx(wanted, abs=1e-12)
+    with pytest.raises(InputError, match="y tells no rows apart"):
+        linear_cka(x, np.ones((60, 2)), debiased=debiased)
+    with pytest.raises(InputError, match="x holds values that are not finite"):
+        linear_cka(x * np.inf, y, debiased=debiased)

@@ -7,11 +7,13 @@ from small_recordings import features, recorded, two_networks
 from gapscope.errors import InputError
 from gapscope.similarity.compare import compare
 from gapscope.similarity.duplicates import with_a_twin
+from gapscope.similarity.floors import permutation_floor_of_cells
 from gapscope.similarity.groups import Groups
 from gapscope.similarity.intervals import COVERED
 from gapscope.similarity.layer_summary import layer_summary
 from gapscope.similarity.many_layers import band, calibrated, p_over_all
 from gapscope.similarity.measures import MEASURES, measure_layers
+from gapscope.similarity.prepared import prepare, views_of
 from gapscope.similarity.summary import in_sentences
 from gapscope.similarity.trainings import exchange_arms, smallest_p
 
@@ -190,3 +192,27 @@ def test_measures_move_with_the_number_of_images_where_the_table_says_so(name):
     moved = abs(few.mean() - many.mean()) / np.hypot(few.std() / np.sqrt(60), many.std() / np.sqrt(30))
     assert MEASURES[name].moves_with_n == (name in MOVING)
     assert (moved > 2.5) == (name in MOVING), moved
+
+
+def test_the_floor_of_a_best_match_is_the_best_match_of_shuffled_images():
+    shared = features(40, 12, 0)
+    a = recorded(shared, features(40, 12, 1))
+    b = recorded(*(features(40, 12, seed) for seed in range(10, 30)), shared + 0.5 * features(40, 12, 2))
+    measures = ["cka_debiased", "procrustes"]
+    grid = compare(a, b, measures=measures, permutations=50, bootstraps=50)
+    found = grid.sel(measure="cka_debiased")
+    assert found["best"].values.tolist()[0] == 20  # the last layer of b
+    np.testing.assert_array_equal(found["best_value"], found["value"].max("layer_b"))
+    related, chance = found["best_value"].to_numpy()
+    assert chance > 0.02 and related > 0.5  # of 21 unrelated layers one is a little alike
+    assert found["best_floor_p_all"].to_numpy()[0] <= 0.05 < found["best_floor_p_all"].to_numpy()[1]
+    prepared = [prepare(views_of(one), SIMILARITY) for one in (a, b)]
+    floor = permutation_floor_of_cells(*prepared, 50, np.random.default_rng([0, 1])).max(2)
+    np.testing.assert_allclose(found["best_floor_mean"], floor.mean(0), atol=1e-12)
+    chosen = [b.pooled_of(at).astype(float) for at in found["best"].values]
+    again = compare(a, recorded(*chosen), measures=["cka_debiased"], permutations=0, bootstraps=50)
+    np.testing.assert_allclose(found["best_interval_low"], again["interval_low"][0], atol=1e-6)
+    assert np.isnan(grid["best_floor_mean"].sel(measure="procrustes")).all()
+    assert grid.attrs["not_taken"].startswith("no floor and interval beside best matches by orthogonal Procrustes")
+    said = "\n".join(in_sentences(grid, measures))
+    assert "1 of 2 layers are beyond that" in said and "--floor cells and --interval cells insist" in said

@@ -84,6 +84,8 @@ def record(
         for line in _small_objects(recording):
             print(line)
     recording.save(out)
+    if "handing_on" in recording.provenance:
+        print(f"no layers of their own: {recording.provenance['handing_on']}")
     counts = f"{recording.rows_text}, {number_of(len(recording.layers), 'layer')}"
     if recording.skipped:
         name, reason = next(iter(recording.skipped.items()))

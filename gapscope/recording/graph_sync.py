@@ -15,6 +15,7 @@ from gapscope.progress import Progress
 from gapscope.recording.graph_steps import Step, cut_into_steps, nodes_in
 from gapscope.recording.live_tensors import LiveTensors
 from gapscope.recording.measured import (
+    Grams,
     Measured,
     allocate,
     check_budget,
@@ -41,7 +42,13 @@ class _Kept:
 
 
 def record_by_graph(
-    traced: Traced, probe: ProbeImages, outputs: list[Output], live: LiveTensors, progress: Progress, what: str
+    traced: Traced,
+    probe: ProbeImages,
+    outputs: list[Output],
+    live: LiveTensors,
+    grams: Grams,
+    progress: Progress,
+    what: str,
 ) -> list[Measured]:
     """Measure layers in one pass.
 
@@ -50,6 +57,7 @@ def record_by_graph(
         probe: The images.
         outputs: The layers that are wanted.
         live: Where tensors are kept between steps.
+        grams: Where Gram matrices go.
         progress: Told after each step.
         what: What to call this for `progress`.
 
@@ -58,7 +66,8 @@ def record_by_graph(
         InputError: If one step does not fit the budget.
     """
     steps = cut_into_steps(traced, outputs)
-    runner = _Runner(traced.graph, probe, live)
+    runner = _Runner(traced.graph, probe, live, grams)
+    grams.clear()
     measured: list[Measured] = []
     try:
         for done, step in enumerate(steps, start=1):
@@ -72,10 +81,11 @@ def record_by_graph(
 class _Runner:
     """Carries tensors from step to step."""
 
-    def __init__(self, graph: fx.GraphModule, probe: ProbeImages, live: LiveTensors) -> None:
+    def __init__(self, graph: fx.GraphModule, probe: ProbeImages, live: LiveTensors, grams: Grams) -> None:
         self.interpreter = fx.Interpreter(graph)
         self.probe = probe
         self.live = live
+        self.grams = grams
         self.values: dict[fx.Node, list[Any]] = {}
         """What later steps read, batch by batch, with `_Kept` in the place of tensors that are kept."""
         self.kept: dict[int, Tensor] = {}
@@ -134,7 +144,7 @@ class _Runner:
         features = self.kept[min(slots)]
         if len(slots) > 1 or not is_as_planned(output, features):
             raise CannotFollowError(f"layer {output.name} gets other values in the graph")
-        return measure(output, features, self.probe.pooling)
+        return measure(output, features, self.grams, self.probe.pooling)
 
 
 class _Keeper:
@@ -187,7 +197,7 @@ class _Keeper:
     def _allocate(self, name: str, num_features: int, num_written: int) -> int:
         runner, n = self.runner, len(self.runner.probe)
         working = working_bytes(self.num_read + num_written, n, num_features)
-        check_budget(runner.live.budget, working, name, n, runner.probe.images.shape[-1])
+        check_budget(runner.live, working, name, n, runner.probe.images.shape[-1])
         slot = runner.num_slots
         runner.num_slots += 1
         runner.kept[slot] = allocate(runner.live, slot, n, num_features, working)

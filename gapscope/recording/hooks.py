@@ -12,14 +12,20 @@ from torch import Tensor, nn
 from gapscope.progress import Progress
 from gapscope.recording.calls import Call, EnoughError, module_names, run_watched
 from gapscope.recording.live_tensors import FLOAT_BYTES, LiveTensors
-from gapscope.recording.measured import Measured, allocate, is_as_planned, measure, usual_working_bytes
+from gapscope.recording.measured import Grams, Measured, allocate, is_as_planned, measure, usual_working_bytes
 from gapscope.recording.outputs import as_values, named_tensors
 from gapscope.recording.plan import Output
 from gapscope.recording.probe_images import ProbeImages
 
 
 def record_by_hooks(
-    model: nn.Module, probe: ProbeImages, outputs: list[Output], live: LiveTensors, progress: Progress, what: str
+    model: nn.Module,
+    probe: ProbeImages,
+    outputs: list[Output],
+    live: LiveTensors,
+    grams: Grams,
+    progress: Progress,
+    what: str,
 ) -> tuple[list[Measured], dict[str, str], int]:
     """Measure layers in as few passes over the images as the memory allows.
 
@@ -28,6 +34,7 @@ def record_by_hooks(
         probe: The images.
         outputs: The layers that are wanted, in the order of computation.
         live: Where their features are kept; its budget decides how many layers make a group.
+        grams: Where Gram matrices go.
         progress: Told after each batch.
         what: What to call this for `progress`.
 
@@ -35,6 +42,7 @@ def record_by_hooks(
         The measured layers; those that could not be recorded after all, with the reason; the number of passes.
     """
     groups = _groups(outputs, probe, live.budget)
+    grams.clear()
     measured: list[Measured] = []
     dropped: dict[str, str] = {}
     total = len(groups) * len(probe.batches)
@@ -49,7 +57,7 @@ def record_by_hooks(
                 if output.name in dropped:
                     continue
                 if is_as_planned(output, taker.features[key]):
-                    measured.append(measure(output, taker.features[key], probe.pooling))
+                    measured.append(measure(output, taker.features[key], grams, probe.pooling))
                 else:
                     dropped[output.name] = "an image's values depend on the other images of the batch"
                 live.free(key)

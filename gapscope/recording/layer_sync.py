@@ -22,15 +22,15 @@ from gapscope.leftovers import temporary_folder
 from gapscope.progress import Progress, silent
 from gapscope.recording.box_pooling import BoxPooling, too_coarse
 from gapscope.recording.evaluating import evaluating
+from gapscope.recording.given_images import as_floats, check_probe_images
 from gapscope.recording.input_gram import input_gram
 from gapscope.recording.into import run_into, writes_directly
 from gapscope.recording.layer_numbers import LayerNumbers, start_numbers
 from gapscope.recording.live_tensors import LiveTensors, as_features, parse_memory
 from gapscope.recording.object_boxes import ObjectBoxes
 from gapscope.recording.objects import objects_of, of_objects
-from gapscope.recording.probe_images import check_probe_images
 from gapscope.recording.recording import STATISTICS, Recording
-from gapscope.recording.schedule import Schedule
+from gapscope.recording.schedule import Schedule, recording_bytes
 
 Precision = Literal["32", "bf16"]
 
@@ -57,15 +57,15 @@ def record_by_layers(
     Args:
         network: Any network of ours. Of its detection layers the raw logits are recorded, not decoded boxes. On a CPU
             `network.to(memory_format=torch.channels_last)` makes it a tenth quicker.
-        images: uint8 (n, 3, size, size), RGB, letterboxed; n at least 4.
+        images: uint8 (n, 3, size, size), RGB, letterboxed, or the same as floats from 0 to 1; n at least 4.
         size: Side of the images, pixels.
         layers: Indices of those to record, in order; all if left out. What lies behind the last one is not computed.
         batch_size: Images per call of a layer; left out, as many as suit the layer and the device. Results do not
             depend on it (beyond float32 rounding).
         precision: "bf16" computes convolutions in bfloat16, which is quick on devices made for it. What is kept, Gram
             matrices and statistics are float32 and float64 either way. docs/measures.md says what it costs in CKA.
-        memory: How much the live activations and working copies may take, like "8GiB". What does not fit is kept in
-            mapped files in the temporary folder; the numbers do not change.
+        memory: How much live activations, working copies and the recording itself may take, like "8GiB". What does not
+            fit is kept in mapped files in the temporary folder; the numbers do not change.
         device: Where the layers run.
         progress: Told after each layer.
         paths: The images' names, in order; 0, 1, ... if left out.
@@ -79,6 +79,10 @@ def record_by_layers(
     check_precision(precision)
     names = check_probe_images(images, size, paths)
     check_images(images[:1].float())
+    if images.shape[-2] != images.shape[-1]:
+        raise InputError(
+            f"images are {images.shape[-1]} x {images.shape[-2]} pixels - expected squares. Letterbox them."
+        )
     if batch_size is not None and batch_size < 1:
         raise InputError(f"batch_size is {batch_size}. Give at least 1 image per batch.")
     budget = parse_memory(memory)
@@ -186,7 +190,10 @@ class _Recorder:
         self.wanted = frozenset(wanted)
         self.device = device
         self.table = network.table[: max(wanted) + 1]
-        self.schedule = Schedule(self.table, len(images), images.shape[-1], budget, device, batch_size)
+        rows = len(images) if pooling is None else len(pooling)
+        channels = sum(layer.filters for layer in self.table if layer.index in self.wanted)
+        kept = recording_bytes(rows, len(self.wanted), channels)
+        self.schedule = Schedule(self.table, len(images), images.shape[-1], budget, device, batch_size, kept)
         self.precision = precision
         self.direct = precision == "32" and writes_directly(network)
         self.channels_last = any(  # then its layers give, and are quickest to read, tensors that lie so
@@ -194,7 +201,6 @@ class _Recorder:
             for weight in network.parameters()
             if weight.ndim == 4
         )
-        rows = len(images) if pooling is None else len(pooling)
         self.gram = np.empty((len(self.wanted), rows, rows))
         self.numbers: list[LayerNumbers] = []
         """Their Gram matrices are parts of `gram`, so that no two copies of all of them are needed at the end."""
@@ -251,7 +257,7 @@ class _Recorder:
     def _input(self, live: LiveTensors, source: int, rows: slice, reader: int) -> Tensor:
         """Some images' rows of a layer's output; a copy, if anyone needs them after a reader who may overwrite them."""
         if source == IMAGE:
-            scaled = self.images[rows].to(self.device).float() / 255
+            scaled = as_floats(self.images[rows].to(self.device)).float()
             return scaled.to(memory_format=torch.channels_last) if self.channels_last else scaled
         part = live[source][rows].to(self.device)
         return part if self.direct or self.schedule.last_reader[source] == reader else part.clone()

@@ -36,10 +36,14 @@ class LiveTensors:
 
     A tensor that would take the sum past the budget becomes a memory-mapped file in `folder`; the numbers in it are the
     same either way. Where all sizes are known beforehand, an `arena` says which tensor lies where in one block.
+    `kept` bytes of the budget are for the recording itself.
     """
 
-    def __init__(self, budget: int, device: torch.device, folder: Path, arena: Arena | None = None) -> None:
-        self.budget = budget
+    def __init__(
+        self, budget: int, device: torch.device, folder: Path, arena: Arena | None = None, *, kept: int = 0
+    ) -> None:
+        self.budget = budget - kept
+        self.kept = kept
         self.device = device
         self.folder = folder
         self.tensors: dict[int, Tensor] = {}

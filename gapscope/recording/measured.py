@@ -1,7 +1,7 @@
 """What is kept of one layer of any model, and where its features are until then."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,15 +29,43 @@ class Measured:
     """Numbers per row: of an image those of the whole map, of an object one for each channel."""
 
 
-def measure(output: Output, features: Tensor, pooling: BoxPooling | None = None) -> Measured:
+class Grams:
+    """Room for the Gram matrices of all layers, taken once: two copies of all of them are never needed.
+
+    Args:
+        num_layers: At most.
+        rows: Images or objects.
+    """
+
+    def __init__(self, num_layers: int, rows: int) -> None:
+        self.room = np.empty((num_layers, rows, rows))
+        self.count = 0
+
+    def add(self, numbers: LayerNumbers) -> LayerNumbers:
+        """The same numbers, with the Gram matrix in its place behind those of the layers before."""
+        place = self.room[self.count]
+        place[:] = numbers.gram
+        self.count += 1
+        return replace(numbers, gram=place)
+
+    def taken(self) -> NDArray[np.float64]:
+        """(layers, n, n) those that were added."""
+        return self.room[: self.count]
+
+    def clear(self) -> None:
+        """Begin again."""
+        self.count = 0
+
+
+def measure(output: Output, features: Tensor, grams: Grams, pooling: BoxPooling | None = None) -> Measured:
     """The numbers of a layer from its features (n, p), float32; with boxes, of the objects."""
     activation = features.view(len(features), *output.shape)
     if pooling is not None:
         pooled = pooling.pool(activation.movedim(output.channel_axis, 1))
-        return Measured(output, layer_numbers(pooled), pooled.numpy(), pooled.shape[1])
+        return Measured(output, grams.add(layer_numbers(pooled)), pooled.numpy(), pooled.shape[1])
     places = [axis for axis in range(1, activation.ndim) if axis != output.channel_axis]
     pooled = activation.mean(places) if places else activation.reshape(len(features), -1)
-    return Measured(output, layer_numbers(features), pooled.cpu().numpy(), output.num_features)
+    return Measured(output, grams.add(layer_numbers(features)), pooled.cpu().numpy(), output.num_features)
 
 
 def map_sides(output: Output) -> tuple[int, int] | None:
@@ -90,15 +118,16 @@ def usual_working_bytes(output: Output, probe: ProbeImages) -> int:
     return working_bytes(3 * rows * output.num_features, len(probe), output.num_features)
 
 
-def check_budget(budget: int, working: int, what: str, num_images: int, size: int) -> None:
-    """Refuse a memory budget that one step does not fit.
+def check_budget(live: LiveTensors, working: int, what: str, num_images: int, size: int) -> None:
+    """Refuse a memory budget that the recording itself and one step do not fit.
 
     Raises:
         InputError: Naming the amount that is needed.
     """
-    if working > budget:
+    if working > live.budget:
+        given, needed = live.budget + live.kept, working + live.kept
         raise InputError(
-            f"memory = '{byte_size(budget)}' is too little: one step of {what} for {num_images} images at {size} "
-            f"pixels takes {byte_size(working, up=True)}. Give at least that, lower batch_size, or record fewer or "
-            "smaller images."
+            f"memory = '{byte_size(given)}' is too little: the recording and one step of {what} for {num_images} "
+            f"images at {size} pixels take {byte_size(needed, up=True)}. Give at least that, lower batch_size, or "
+            "record fewer or smaller images."
         )

@@ -6,6 +6,7 @@ which other images are in the batch. Of an output that has several rows for each
 image are put together, if its values show that they stand together.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -71,6 +72,13 @@ class RecordingPlan:
     """What cannot be recorded, by name, with the reason."""
     leaves: frozenset[str]
     """Modules that call no others."""
+
+    @property
+    def handing_on(self) -> str:
+        """How many outputs are no layers since they are what was handed in, and of which modules; empty if none."""
+        copies = Counter(one.kind for one in self.outputs if not one.usual and one.key[0].module in self.leaves)
+        kinds = ", ".join(f"{count} {kind}" for kind, count in copies.most_common())
+        return f"{copies.total()} left out, which hand on what they are given: {kinds}" if copies else ""
 
 
 def explore(model: nn.Module, probe: ProbeImages, *, copies: bool = False) -> RecordingPlan:

@@ -1,18 +1,17 @@
-"""From uint8 images to the arguments of any model, batch by batch."""
+"""From images to the arguments of any model, batch by batch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.transforms.v2 import functional as tv
 
 from gapscope.errors import InputError
 from gapscope.recording.box_pooling import BoxPooling
+from gapscope.recording.given_images import as_floats
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of the red, green and blue values from 0 to 1, as torchvision's and most other ImageNet weights expect."""
@@ -49,7 +48,7 @@ class ProbeImages:
     """The images of a probe, handed to one model batch by batch.
 
     Args:
-        images: uint8 (n, 3, s, s).
+        images: uint8 (n, 3, s, s), or floats (n, c, h, w) as `preprocess` takes them.
         preprocess: A name from `PREPROCESSING`, or a function.
         inputs: From a prepared batch to the model's arguments; None: the batch is the only one.
         batch_size: Images per call.
@@ -87,7 +86,7 @@ class ProbeImages:
 
     def arguments(self, rows: slice) -> Arguments:
         """What the model is called with for some of the images."""
-        batch = self.preprocess(self.images[rows].to(self.device).float() / 255)
+        batch = self.preprocess(as_floats(self.images[rows].to(self.device)))
         if not isinstance(batch, Tensor) or len(batch) != rows.stop - rows.start:
             found = f"shape {tuple(batch.shape)}" if isinstance(batch, Tensor) else type(batch).__name__
             raise InputError(
@@ -116,50 +115,3 @@ def find_preprocessing(preprocess: Preprocess) -> Callable[[Tensor], Tensor]:
 def usual_inputs(model: torch.nn.Module) -> Inputs | None:
     """How a model is known to be called: torchvision's detectors take a list of images (3, s, s)."""
     return list if isinstance(getattr(model, "transform", None), GeneralizedRCNNTransform) else None
-
-
-Images = Tensor | NDArray[np.uint8] | Sequence[Tensor | NDArray[np.uint8]]
-"""uint8 (n, 3, s, s), as a tensor or an array, or a list of n images (3, s, s)."""
-
-
-def as_tensor(images: Images) -> Tensor:
-    """Images as one tensor, whichever way they are given.
-
-    Raises:
-        InputError: If they are something else, or a list of images of different shapes.
-    """
-    if isinstance(images, Tensor):
-        return images
-    try:
-        if isinstance(images, np.ndarray):
-            return torch.from_numpy(np.ascontiguousarray(images))
-        return torch.stack([torch.as_tensor(image) for image in images])
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(
-            f"images are a {type(images).__name__} that makes no tensor ({str(error).splitlines()[0]}) - expected "
-            "uint8 of shape (n, 3, size, size), or a list of images of one shape. Letterbox them first."
-        ) from error
-
-
-def check_probe_images(images: Tensor, size: int, paths: Sequence[str] | None) -> tuple[str, ...]:
-    """The images' names, after a look at the images.
-
-    Args:
-        images: Should be uint8 (n, 3, size, size), n at least 4.
-        size: Side of the images, pixels.
-        paths: The images' names, in order; 0, 1, ... if left out.
-
-    Raises:
-        InputError: For fewer than 4 images, images of another shape or type, or names that do not match them.
-    """
-    if images.dtype != torch.uint8 or images.shape[1:] != (3, size, size):
-        raise InputError(
-            f"images are {str(images.dtype).removeprefix('torch.')} of shape {tuple(images.shape)}, but recording at "
-            f"size {size} takes uint8 of shape (n, 3, {size}, {size}). Letterbox them first."
-        )
-    if len(images) < 4:
-        raise InputError(f"{len(images)} images are too few: comparing layers needs at least 4, better 100 or more.")
-    names = tuple(str(index) for index in range(len(images))) if paths is None else tuple(map(str, paths))
-    if len(names) != len(images):
-        raise InputError(f"there are {len(names)} paths for {len(images)} images. Give one per image, in order.")
-    return names

@@ -21,26 +21,20 @@ from gapscope.recording import layer_sync
 from gapscope.recording.box_pooling import BoxPooling
 from gapscope.recording.choose import Layers, choose_indices, choose_outputs, choose_skipped
 from gapscope.recording.evaluating import dtype_of, evaluating, home_of
+from gapscope.recording.given_images import Images, given_images
 from gapscope.recording.graph_sync import record_by_graph
 from gapscope.recording.hooks import record_by_hooks
 from gapscope.recording.input_gram import input_gram
 from gapscope.recording.layer_sync import Precision, check_precision
 from gapscope.recording.live_tensors import LiveTensors, parse_memory
-from gapscope.recording.measured import Measured, check_budget, map_sides, usual_working_bytes, without_boxes
+from gapscope.recording.measured import Grams, Measured, check_budget, map_sides, usual_working_bytes, without_boxes
 from gapscope.recording.object_boxes import ObjectBoxes, as_object_boxes
 from gapscope.recording.objects import objects_of, of_objects
 from gapscope.recording.outputs import is_dense, named_tensors
 from gapscope.recording.plan import RecordingPlan, explore
-from gapscope.recording.probe_images import (
-    Images,
-    Inputs,
-    Preprocess,
-    ProbeImages,
-    as_tensor,
-    check_probe_images,
-    usual_inputs,
-)
+from gapscope.recording.probe_images import Inputs, Preprocess, ProbeImages, usual_inputs
 from gapscope.recording.recording import STATISTICS, Recording
+from gapscope.recording.schedule import recording_bytes
 from gapscope.recording.trace import CannotFollowError, trace
 
 Method = Literal["auto", "graph", "hooks"]
@@ -50,7 +44,7 @@ def record(
     model: nn.Module,
     images: Images,
     *,
-    size: int = 416,
+    size: int | None = None,
     layers: Layers | None = None,
     preprocess: Preprocess = "0-1",
     inputs: Inputs | None = None,
@@ -73,8 +67,11 @@ def record(
         model: Any module. Of gapscope's own networks the layers are recorded by Darknet index, unless preprocess,
             inputs or method is given; of any other model every call of a module that calls no others, and every
             output that other modules compute themselves.
-        images: uint8 (n, 3, size, size), RGB, letterboxed; n at least 4. A tensor, an array, or a list of n images.
-        size: Side of the images, pixels.
+        images: At least 4, in any of these forms. A tensor or an array: uint8 (n, 3, size, size), letterboxed RGB, or
+            floats (n, c, h, w), which are taken as they are and go to `preprocess`. A list of such images. A list of
+            image files, or a folder, which are letterboxed. A `DataLoader` or anything else that gives such batches,
+            alone, first in a tuple, or in a dictionary; it is read to its end, and in one order each time.
+        size: Side of the images, pixels; None: their own, of files 416.
         layers: Which layers: of gapscope's own networks indices such as 82, "0-74" or range(75), of others names and
             patterns such as "layer1.*"; or a list of them; None: all.
         preprocess: What the model's weights expect: "0-1", "imagenet", or a function from a float batch (b, 3, s, s)
@@ -85,9 +82,9 @@ def record(
         batch_size: Images per call; None: as many as suit a layer of gapscope's own networks, 8 of other models.
             Results do not depend on it (beyond float32 rounding).
         precision: "bf16" computes the convolutions of gapscope's own networks in bfloat16, see docs/measures.md.
-        memory: How much the kept activations and working copies may take, like "8GiB"; the model's own use during a
-            batch comes on top. With less memory more is kept in mapped files, or more passes are made; the numbers do
-            not change.
+        memory: How much the kept activations, working copies and the recording itself may take, like "8GiB"; the
+            model's own use during a batch comes on top. With less memory more is kept in mapped files, or more passes
+            are made; the numbers do not change.
         device: Where to compute; None: where the model is.
         progress: Told after each step.
         paths: The images' names, in order; 0, 1, ... if left out.
@@ -103,8 +100,11 @@ def record(
             something else each time, layers that it does not have, a precision that there is not, or a budget too
             small for one step.
     """
-    images = as_tensor(images)
+    given = given_images(images, size, paths)
+    images, names, size = given.pixels, given.names, given.size
     if boxes is not None:
+        if images.shape[-2] != images.shape[-1]:
+            raise InputError(f"boxes lie on squares, but images are {images.shape[-1]} x {images.shape[-2]} pixels.")
         boxes = as_object_boxes(boxes, len(images), size)
     if isinstance(model, Darknet) and (preprocess, inputs, method) == ("0-1", None, "auto"):
         return layer_sync.record_by_layers(
@@ -117,7 +117,7 @@ def record(
             memory=memory,
             device=device or home_of(model),
             progress=progress,
-            paths=paths,
+            paths=names,
             provenance=provenance,
             boxes=boxes,
         )
@@ -126,7 +126,6 @@ def record(
         raise InputError(
             f"precision = {precision!r} is for gapscope's own networks alone. Give the model in the precision you mean."
         )
-    names = check_probe_images(images, size, paths)
     model = _unwrapped(model)
     probe = ProbeImages(
         images,
@@ -141,7 +140,9 @@ def record(
     with evaluating(model, probe.device):
         ours = any(isinstance(module, Darknet) for module in model.modules())  # whose yolo layers hand on the raw maps
         plan = explore(model, probe, copies=ours)
-        measured, skipped, how = _measure(model, probe, plan, layers, method, parse_memory(memory), progress, what)
+        measured, gram, skipped, how = _measure(
+            model, probe, plan, layers, method, parse_memory(memory), progress, what
+        )
     if not measured:
         raise InputError(f"no layer could be recorded: {'; '.join(f'{name} {why}' for name, why in skipped.items())}.")
     objects = None
@@ -151,10 +152,15 @@ def record(
     pixels = hashlib.sha256(images.cpu().contiguous().numpy().data).hexdigest()
     known = of_objects({"pixels_sha256": pixels, "input_gram": input_gram(images)}, boxes)
     about = {"model": type(model).__name__, "recorded_by": how, "preprocess": _name_of(preprocess)}
+    if images.is_floating_point():
+        about["images_given"] = f"{str(images.dtype).removeprefix('torch.')} {tuple(images.shape)}"
     if probe.inputs:
         about["inputs"] = _name_of(probe.inputs)
+    if layers is None and plan.handing_on:
+        about["handing_on"] = plan.handing_on
     return Recording(
         **_columns(measured),
+        gram=gram,
         images=names if objects is None else objects.names,
         size=size,
         network_sha256=model_fingerprint(model),
@@ -177,27 +183,30 @@ def _measure(
     budget: int,
     progress: Progress,
     what: str,
-) -> tuple[list[Measured], dict[str, str], str]:
-    """The layers, what was skipped, and how it was done."""
+) -> tuple[list[Measured], np.ndarray, dict[str, str], str]:
+    """The layers, their Gram matrices, what was skipped, and how it was done."""
     wanted = choose_outputs(plan, layers)
     skipped = choose_skipped(plan, layers)
     if probe.pooling is not None:
         reasons = without_boxes(wanted, probe.pooling)
         wanted, skipped = [output for output in wanted if output.name not in reasons], skipped | reasons
         if not wanted:
-            return [], skipped, ""
+            return [], np.empty(0), skipped, ""
     widest = max(wanted, key=lambda output: output.num_features)
     working = usual_working_bytes(widest, probe)
-    check_budget(budget, working, f"layer {widest.name}", len(probe), probe.images.shape[-1])
+    rows = len(probe) if probe.pooling is None else len(probe.pooling)
+    channels = sum(output.shape[output.channel_axis - 1] for output in wanted)
     with temporary_folder() as folder:
-        live = LiveTensors(budget, probe.device, folder)
+        live = LiveTensors(budget, probe.device, folder, kept=recording_bytes(rows, len(wanted), channels))
+        check_budget(live, working, f"layer {widest.name}", len(probe), probe.images.shape[-1])
+        grams = Grams(len(wanted), rows)
         why_not = "hooks"
         if method != "hooks":
             try:
                 if probe.inputs:
                     raise CannotFollowError("the model takes other arguments than one batch")
-                measured = record_by_graph(trace(model, plan.leaves), probe, wanted, live, progress, what)
-                return measured, skipped, "graph"
+                measured = record_by_graph(trace(model, plan.leaves), probe, wanted, live, grams, progress, what)
+                return measured, grams.taken(), skipped, "graph"
             except CannotFollowError as error:
                 if method == "graph":
                     raise InputError(
@@ -205,17 +214,17 @@ def _measure(
                         "'hooks'."
                     ) from error
                 why_not = f"hooks, not graph: {error}"
-        measured, dropped, passes = record_by_hooks(model, probe, wanted, live, progress, what)
-        return measured, skipped | dropped, f"{why_not} ({passes} {'pass' if passes == 1 else 'passes'})"
+        measured, dropped, passes = record_by_hooks(model, probe, wanted, live, grams, progress, what)
+        times = "pass" if passes == 1 else "passes"
+        return measured, grams.taken(), skipped | dropped, f"{why_not} ({passes} {times})"
 
 
 def _columns(measured: list[Measured]) -> dict[str, np.ndarray]:
-    """The recording's arrays, one row per layer."""
+    """The recording's arrays but for the Gram matrices, one row per layer."""
     outputs = [one.output for one in measured]
     return {
         "layers": np.array([output.name for output in outputs]),
         "kind": np.array([output.kind for output in outputs]),
-        "gram": np.stack([one.numbers.gram for one in measured]),
         "p": np.array([one.num_features for one in measured]),
         "channels": np.array([one.pooled.shape[1] for one in measured]),
         "pooled": np.concatenate([one.pooled for one in measured], axis=1),

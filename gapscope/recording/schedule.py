@@ -29,6 +29,7 @@ class Schedule:
         budget: Bytes for live activations and working copies.
         device: Where the layers run.
         batch_size: Images at a time; None: as many as suit the layer and the device.
+        kept: Bytes of the budget that the recording itself takes, see `recording_bytes`; None: with all layers in it.
     """
 
     def __init__(
@@ -39,10 +40,13 @@ class Schedule:
         budget: int,
         device: torch.device,
         batch_size: int | None = None,
+        kept: int | None = None,
     ) -> None:
         self.table = table
         self.num_images, self.size = num_images, size
         self.budget = budget
+        channels = sum(layer.filters for layer in table)
+        self.kept = recording_bytes(num_images, len(table), channels) if kept is None else kept
         self.device = device
         self.batch_size = batch_size
         self.last_reader = {source: layer.index for layer in table for source in layer.inputs}
@@ -58,7 +62,8 @@ class Schedule:
         alone = self.working_bytes(layer, 0)
         per_image = self.working_bytes(layer, 1) - alone
         step = CPU_STEP if self.device.type == "cpu" else DEVICE_STEP
-        return max(min(step // per_image, (self.budget - alone) // per_image // 2, self.num_images, MOST_IMAGES), 1)
+        room = self.budget - self.kept - alone
+        return max(min(step // per_image, room // per_image // 2, self.num_images, MOST_IMAGES), 1)
 
     def working_bytes(self, layer: Layer, batch: int) -> int:
         """What running a layer on a batch, and taking its numbers, needs besides the tensors that are kept."""
@@ -80,17 +85,18 @@ class Schedule:
         """Where in memory each output will lie.
 
         Raises:
-            InputError: If the budget does not hold the working copies of some layer.
+            InputError: If the budget does not hold the recording itself and the working copies of some layer.
         """
         widest, layer = self.widest_step()
-        if widest > self.budget:
+        needed = widest + self.kept
+        if needed > self.budget:
             raise InputError(
-                f"memory = '{byte_size(self.budget)}' is too little: one step of layer {layer} for "
-                f"{self.num_images} images at {self.size} pixels takes {byte_size(widest, up=True)}. Give at least "
+                f"memory = '{byte_size(self.budget)}' is too little: the recording and one step of layer {layer} for "
+                f"{self.num_images} images at {self.size} pixels take {byte_size(needed, up=True)}. Give at least "
                 "that, lower batch_size, or record fewer or smaller images."
             )
         last_use = [self.last_step(layer.index) for layer in self.table]
-        return plan_arena(self._sizes(), last_use, (self.budget - widest) // FLOAT_BYTES, self._may_overwrite())
+        return plan_arena(self._sizes(), last_use, (self.budget - needed) // FLOAT_BYTES, self._may_overwrite())
 
     def _may_overwrite(self) -> dict[int, list[int]]:
         """Which inputs a layer may write over, image after image, while it reads them for the last time.
@@ -124,7 +130,7 @@ class Schedule:
         pooled = FLOAT_BYTES * self.num_images * sum(layer.filters for layer in self.table)
         file = 8 * self.num_images**2 * len(self.table) + pooled
         return Cost(
-            memory=FLOAT_BYTES * arena.size + self.widest_step()[0] + file + pooled,  # which is joined at the end
+            memory=FLOAT_BYTES * arena.size + self.widest_step()[0] + self.kept,
             disk=FLOAT_BYTES * sum(sizes[index] for index in spilled),
             disk_at_once=FLOAT_BYTES * max(standing),
             file=file,
@@ -152,6 +158,17 @@ class Cost:
     """Multiplications and additions of the convolutions."""
     gram_operations: int
     """Those of the Gram matrices, each of which is symmetric."""
+
+
+def recording_bytes(rows: int, num_layers: int, channels: int) -> int:
+    """What a recording takes in memory while it is made: Gram matrices, and channel means, which are joined at the end.
+
+    Args:
+        rows: Images, or objects.
+        num_layers: That are recorded.
+        channels: Of all these layers together.
+    """
+    return 8 * rows**2 * num_layers + 2 * FLOAT_BYTES * rows * channels
 
 
 def num_operations(layer: Layer, size: int) -> int:

@@ -14,6 +14,7 @@ from gapscope.similarity.between_groups import hsic, unit_pair
 from gapscope.similarity.gram import Array, center, check_num_images, squared_distances, u_center
 from gapscope.similarity.groups import Groups, groups_of
 from gapscope.similarity.layer_view import LayerView, UndefinedError, check_finite, view_of_features
+from gapscope.similarity.rows import Activations, Rows, as_rows, groups_of_rows
 
 NOTHING_LEFT = 1e-7
 """A centred Gram this small beside the plain one is rounding: nothing is left to compare."""
@@ -22,8 +23,18 @@ BANDWIDTH = 0.5
 """Of the Gaussian kernel, in units of the root of the median squared distance."""
 
 
+MANY_ROWS = 2000
+"""Rows above which linear CKA is taken from products of features: a Gram matrix of 40,000 tokens takes 12 GiB."""
+
+
 def linear_cka(
-    x: ArrayLike, y: ArrayLike, *, debiased: bool = True, groups: Sequence[str] | ArrayLike | None = None
+    x: Activations,
+    y: Activations,
+    *,
+    debiased: bool = True,
+    groups: Sequence[str] | ArrayLike | None = None,
+    rows: Rows = "images",
+    channels_last: bool = False,
 ) -> float:
     """Linear centred kernel alignment between two layers.
 
@@ -33,12 +44,16 @@ def linear_cka(
         CKA = <K, L> / sqrt(<K, K> <L, L>)
 
     Args:
-        x: Features of one layer (n, p), in any unit: CKA ignores scale, shift and rotation.
-        y: Features of the other layer (n, q).
+        x: Features of one layer (n, p) or (n, ...), in any unit: CKA ignores scale, shift and rotation. An array, a
+            list, or a tensor.
+        y: Features of the other layer (n, q) or (n, ...).
         debiased: Use the unbiased estimator. The plain one climbs towards 1 as p and q outgrow n, so that unrelated
             wide layers look alike.
         groups: Of each image, what it was taken with, such as its scene. Images of one group are alike for that reason,
             so the unbiased estimator leaves out their pairs (`gapscope.similarity.between_groups`).
+        rows: "tokens" compares tokens (n, t, c), or places of maps (n, c, h, w), in place of images. Those of one image
+            are not independent: `groups=range(n)` leaves out their pairs.
+        channels_last: Maps are (n, h, w, c); of tokens alone.
 
     Returns:
         Similarity, without unit. 1 means the same up to scale, shift and rotation. Unrelated layers are about 0 when
@@ -62,8 +77,45 @@ def linear_cka(
     >>> abs(linear_cka(layer, unrelated)) < 0.2 < 0.7 < linear_cka(layer, unrelated, debiased=False)
     True
     """
-    k, l = (linear_kernel(view_of_features(one)) for one in (x, y))
-    return _cosine(k, l, debiased, _checked(groups, len(k), debiased))
+    tables = [as_rows(one, rows, channels_last=channels_last) for one in (x, y)]
+    n = len(tables[0])
+    if n > MANY_ROWS and groups is None and n == len(tables[1]):
+        return _cka_of_many_rows(*tables, debiased)
+    k, l = (linear_kernel(view_of_features(table)) for table in tables)
+    return _cosine(k, l, debiased, _checked(groups_of_rows(groups, len(x), n), len(k), debiased))
+
+
+def _cka_of_many_rows(x: Array, y: Array, debiased: bool) -> float:
+    """The same from |X^T Y|^2 and the rows' squared lengths, without an (n, n) matrix.
+
+    With d and e the diagonals of K and L, whose rows sum to zero since X and Y are centred, Song's estimator is
+
+        n (n - 3) HSIC = |X^T Y|^2 - d . e - 2 d . e / (n - 2) + sum(d) sum(e) / ((n - 1) (n - 2))
+    """
+    tables = [_centred_table(name, table) for name, table in zip("xy", (x, y), strict=True)]
+    n = len(x)
+
+    def product(a: Array, b: Array) -> float:
+        whole = float(np.square(a.T @ b).sum())
+        if not debiased:
+            return whole
+        d, e = (np.square(table).sum(1) for table in (a, b))
+        return whole - float(d @ e) * n / (n - 2) + float(d.sum() * e.sum()) / ((n - 1) * (n - 2))
+
+    cross, *own = (product(*pair) for pair in ((tables[0], tables[1]), (tables[0],) * 2, (tables[1],) * 2))
+    return float(cross / np.sqrt(own[0] * own[1]))
+
+
+def _centred_table(name: str, table: Array) -> Array:
+    """Features (n, p) minus their means, scaled to norm 1."""
+    if not np.isfinite(table).all():
+        raise InputError(f"{name} holds values that are not finite (NaN or infinity). Leave that layer out.")
+    centred = table - table[0]  # a constant feature becomes exactly zero
+    centred -= centred.mean(0)
+    norm = np.linalg.norm(centred)
+    if norm == 0:
+        raise InputError(f"there is nothing to compare: {name} tells no rows apart. Leave that layer out.")
+    return centred / norm
 
 
 def cka_from_grams(

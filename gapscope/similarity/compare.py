@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from gapscope.errors import InputError
 from gapscope.progress import Progress, silent
 from gapscope.recording.recording import Recording, read_dataset, write_dataset
+from gapscope.similarity.best_match import not_taken
 from gapscope.similarity.duplicates import with_a_twin
 from gapscope.similarity.gram import Array, check_num_images
 from gapscope.similarity.groups import groups_of
@@ -71,8 +72,13 @@ def compare(
         draws at all layers together. For every cell the same with `cell_` before the name, over (measure, layer_a,
         layer_b), without bands. Over (measure): `mean_value`, `mean_threshold`, `mean_p`, `mean_score` of the mean over
         layers, and the same of the most alike layer, `max_...`, calibrated (`gapscope.similarity.many_layers`). With
-        remove_top
-        `removed_a` and `removed_b`, the share of each layer's variance that was taken away.
+        remove_top `removed_a` and `removed_b`, the share of each layer's variance that was taken away.
+
+        Where the networks have different layers, there are no counterparts. Then, over (measure, layer_a), `best` is
+        the place among b's layers of each layer's best match (-1: none) and `best_value` its similarity;
+        `best_floor_mean`, `_low`, `_high`, `_p`, `_p_all` are of the best match that each order of shuffled images
+        finds, `best_interval_low` and `_high` of this match on images drawn anew. For measures that would have to be
+        taken anew for each draw they are NaN, and the attribute `not_taken` says so.
 
     Raises:
         InputError: If the recordings are of different images, orders or sizes, a measure is unknown or needs what a
@@ -107,10 +113,12 @@ def compare(
         parts.append(xr.Dataset(columns))
     grid = xr.concat(parts, dim=xr.Variable("measure", np.array(names, dtype=object)))
     grid = grid.assign_coords(layer_a=layer_labels(a), layer_b=layer_labels(b))
-    if paired:
-        grid = grid.assign_coords(layer=layer_labels(a))
     if remove_top:
         grid = grid.assign(removed_a=("layer_a", views_a.removed), removed_b=("layer_b", views_b.removed))
+    if paired:
+        grid = grid.assign_coords(layer=layer_labels(a))
+    elif missing := [note for name in names if (note := not_taken(find_measure(name), permutations, bootstraps))]:
+        grid = grid.assign_attrs(not_taken="; ".join(missing))
     return grid.assign_attrs(
         format=FORMAT,
         a=a.name,

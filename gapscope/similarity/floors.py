@@ -60,6 +60,23 @@ def permutation_floor_of_cells(
     return floor
 
 
+def permutation_floor_of_best(
+    a: Prepared, b: Prepared, permutations: int, rng: np.random.Generator, progress: Progress = silent
+) -> Array:
+    """The same for each layer of a with that layer of b which it is most like in the order at hand (permutations, a).
+
+    Only for measures that are sums of products.
+    """
+    by_pair, measure = np.ascontiguousarray(b.vectors[b.defined].T), a.measure
+    floor = np.full((permutations, len(a)), np.nan)
+    for done in range(permutations if by_pair.size else 0):
+        positions = shuffled_positions(shuffled_order(a.n, a.groups, rng))
+        products = finished(measure, a.factors @ by_pair[positions])
+        floor[done] = products.max(1) if measure.larger_is_more_similar else products.min(1)
+        progress(f"{measure.title}, shuffled images, best matches", done + 1, permutations)
+    return floor
+
+
 def z_values(value: Array, floor: Array, measure: Measure) -> Array:
     """How many standard deviations of the floor a value lies on the alike side of the floor's mean.
 

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from gapscope.errors import InputError
 from gapscope.similarity.gram import Array, center, features_gram
 from gapscope.similarity.groups import Groups
+from gapscope.similarity.rows import as_rows
 
 
 class UndefinedError(Exception):
@@ -49,16 +50,16 @@ class LayerView:
 
 
 def view_of_features(x: ArrayLike, inputs: ArrayLike | None = None, groups: Groups | None = None) -> LayerView:
-    """A layer given as features (n, p), with the network's inputs (n, anything) if a measure asks for them.
+    """A layer given as features (n, ...), with the network's inputs (n, anything) if a measure asks for them.
 
     Raises:
         InputError: If a table is not of n >= 4 rows of finite numbers, or the inputs are of other images.
     """
-    features = np.asarray(x, dtype=np.float64)
+    features = as_rows(x)
     gram = features_gram(features)
     if inputs is None:
         return LayerView(gram, features, features, groups=groups)
-    flat = np.asarray(inputs, dtype=np.float64).reshape(len(np.asarray(inputs)), -1)
+    flat = as_rows(inputs)
     if len(flat) != len(gram):
         raise InputError(
             f"there are {len(flat)} inputs for {len(gram)} images. Give the images that the rows stand for."

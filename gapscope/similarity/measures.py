@@ -12,6 +12,7 @@ from gapscope.similarity import neighbours, shapes, subspaces
 from gapscope.similarity.cka import deconfounded_kernel, gaussian_kernel, linear_kernel, unit_kernel
 from gapscope.similarity.gram import AT_LEAST, Array
 from gapscope.similarity.layer_view import LayerView, UndefinedError, view_of_features
+from gapscope.similarity.rows import Rows, as_rows
 from gapscope.words import did_you_mean
 
 CHANGES = ("shift", "scale", "permutation", "rotation", "invertible map", "unrelated features")
@@ -199,20 +200,30 @@ def find_measure(name: str) -> Measure:
     return MEASURES[name]
 
 
-def measure_layers(name: str, x: ArrayLike, y: ArrayLike, *, inputs: ArrayLike | None = None) -> float:
+def measure_layers(
+    name: str,
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    inputs: ArrayLike | None = None,
+    rows: Rows = "images",
+    channels_last: bool = False,
+) -> float:
     """Any measure of the table between the features of two layers.
 
     Args:
         name: From `MEASURES`.
-        x: Features of one layer (n, p).
-        y: Features of the other layer (n, q).
-        inputs: What both networks saw (n, ...), for measures that need it.
+        x: Features of one layer (n, p) or (n, ...): an array, a list, or a tensor.
+        y: Features of the other layer (n, q) or (n, ...).
+        inputs: What both networks saw (n, ...), for measures that need it; one for each row.
+        rows: "tokens" compares tokens (n, t, c), or places of maps (n, c, h, w), in place of images.
+        channels_last: Maps are (n, h, w, c); of tokens alone.
 
     Raises:
         InputError: If the measure is unknown or has no value for these layers; says why.
     """
     measure = find_measure(name)
-    views = [view_of_features(one, inputs) for one in (x, y)]
+    views = [view_of_features(as_rows(one, rows, channels_last=channels_last), inputs) for one in (x, y)]
     counts = [len(view.gram) for view in views]
     if counts[0] != counts[1]:
         raise InputError(

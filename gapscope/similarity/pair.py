@@ -3,6 +3,7 @@
 import numpy as np
 
 from gapscope.progress import Progress
+from gapscope.similarity.best_match import match_columns, match_floors, match_intervals
 from gapscope.similarity.cell_intervals import bootstrap_cka_of_cells
 from gapscope.similarity.floors import p_values, permutation_floor, permutation_floor_of_cells, q_values, z_values
 from gapscope.similarity.gram import Array
@@ -58,12 +59,16 @@ class Pair:
         """The measure itself, and why layers have none."""
         reasons = [np.array(one.reasons, dtype=object) for one in self.prepared]
         value = (LAYERS, self.of_layers) if self.of_cells is None else (CELLS, self.of_cells)
-        return {"value": value, "reason_a": (CELLS[:1], reasons[0]), "reason_b": (CELLS[1:], reasons[1])}  # type: ignore[dict-item]
+        columns: Columns = {"value": value}  # type: ignore[dict-item]
+        if self.of_cells is not None and self.of_layers is None:
+            columns |= match_columns(self.of_cells, self.measure)
+        return columns | {"reason_a": (CELLS[:1], reasons[0]), "reason_b": (CELLS[1:], reasons[1])}
 
     def floors(self, where: str, permutations: int) -> Columns:
         """The same with b's images shuffled, of each layer with its counterpart and, if asked for, of all cells.
 
-        Beside each p its correction for all of them, and mean and maximum over all, calibrated.
+        Beside each p its correction for all of them, and mean and maximum over all, calibrated. Where layers have no
+        counterparts, of each with its best match.
         """
         if not permutations:
             return {}
@@ -77,6 +82,8 @@ class Pair:
             floor = permutation_floor(*self.prepared, permutations, rng, self.progress)
         if self.of_layers is not None:
             columns |= self._floor_columns("floor", LAYERS, self.of_layers, floor)
+        elif self.of_cells is not None:
+            columns |= match_floors(self.of_cells, self.prepared, permutations, self.seed, self.progress)
         return columns
 
     def _floor_columns(self, name: str, dims: tuple[str, ...], value: Array, floor: Array) -> Columns:
@@ -111,6 +118,8 @@ class Pair:
             low, high = np.quantile(drawn, COVERED, axis=0)
             columns |= {"interval_low": (LAYERS, low), "interval_high": (LAYERS, high)}
             columns |= {f"band_{end}": (LAYERS, bound) for end, bound in zip(("low", "high"), band(drawn), strict=True)}
+        elif self.of_cells is not None:
+            columns |= match_intervals(self.of_cells, self.views, self.prepared, bootstraps, self.seed)
         return columns
 
     def _of_cells(self, value: Array, bootstraps: int, rng: np.random.Generator) -> tuple[Array, Array]:

@@ -4,16 +4,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gapscope.errors import InputError
+from gapscope.similarity.components import principal_components
 from gapscope.similarity.gram import Array
-from gapscope.similarity.layer_view import LayerView, check_finite
+from gapscope.similarity.layer_view import LayerView
 
 
 def configuration(view: LayerView) -> Array:
-    """A layer's images as points (n, n) with its Gram matrix, up to size: centred, their squares sum to 1."""
-    check_finite(view)
-    values, vectors = np.linalg.eigh(view.gram / np.abs(view.gram).max())
-    points = vectors * np.sqrt(np.maximum(values, 0))
-    return points / np.linalg.norm(points)
+    """A layer's images as points (n, r) with its Gram matrix, up to size: centred, their squares sum to 1.
+
+    Directions that hold nothing but rounding are left out: of a variance of 1e-8 the points would keep the root, and a
+    layer of few directions would stand 1e-4 away from the same layer with its channels in another order.
+    """
+    values, vectors = principal_components(view.gram)
+    return vectors * np.sqrt(values / values.sum())
 
 
 def overlap(x: Array, y: Array) -> float:

@@ -146,9 +146,25 @@ def _match_sentences(grid: xr.Dataset, measure: str, start: str) -> Iterator[str
     order = sorted(matches, key=lambda one: sign * one.value)
     for what, some in (("best", order[:3]), ("worst", order[:-4:-1])):
         yield f"  {what}: " + ", ".join(f"{one.layer_a} with {one.layer_b} ({one.value:.3f})" for one in some)
+    yield from _match_floor(grid, measure)
     order_of_depth = depth_order(grid, matches)
     if not math.isnan(order_of_depth):
         yield f"  deeper layers match deeper ones: rank correlation of their places {order_of_depth:.2f}"
+
+
+def _match_floor(grid: xr.Dataset, measure: str) -> Iterator[str]:
+    """How the best matches stand to those of shuffled images, if that was computed."""
+    if "best_floor_mean" not in grid:
+        return
+    one = grid.sel(measure=measure)
+    floor, p = (one[name].to_numpy() for name in ("best_floor_mean", "best_floor_p_all"))
+    known = ~np.isnan(floor)
+    if known.any():
+        beyond = int((p[known] <= 0.05).sum())
+        yield (
+            f"  with images shuffled best matches reach {floor[known].mean():.4f} on average; "
+            f"{beyond} of {number_of(int(known.sum()), 'layer')} are beyond that (p <= 0.05, for all layers together)"
+        )
 
 
 def in_sentences(grid: xr.Dataset, measures: Sequence[str]) -> Iterator[str]:
@@ -174,8 +190,10 @@ def in_sentences(grid: xr.Dataset, measures: Sequence[str]) -> Iterator[str]:
         if means.undefined:
             undefined = number_of(len(means.undefined), "layer")
             yield f"  {undefined} undefined; reason_a and reason_b in the file say why"
-    if not paired and "cell_floor_mean" not in grid:
-        yield "the best of many layers is high by chance too: --floor cells says what shuffled images reach"
+    if not paired and not {"cell_floor_mean", "best_floor_mean"} & set(grid.data_vars):
+        yield "the best of many layers is high by chance too: --permutations 100 says what shuffled images reach"
+    if "not_taken" in grid.attrs:
+        yield f"{grid.attrs['not_taken']}; --floor cells and --interval cells insist"
     moving = [name for name in measures if MEASURES[name].moves_with_n]
     if moving:
         yield f"{', '.join(moving)}: another value over more images of the same kind; compare at one number of images"
