@@ -15,6 +15,7 @@ from gapscope.similarity.gram import Array
 from gapscope.similarity.groups import groups_of
 from gapscope.similarity.measures import check_enough_images, find_measure
 from gapscope.similarity.prepared import Prepared, diagonal, finished, prepare, views_of
+from gapscope.similarity.ready import Ready, ready_views
 from gapscope.words import number_of
 
 
@@ -25,6 +26,7 @@ def compare_all(
     names: Sequence[str] | None = None,
     remove_top: int = 0,
     groups: Sequence[str] | ArrayLike | None = None,
+    ready: Ready | None = None,
     progress: Progress = silent,
 ) -> xr.Dataset:
     """Every network against every other, layer by layer: as a matrix of networks for clustering or a map of them.
@@ -35,6 +37,7 @@ def compare_all(
         names: One per network; otherwise those of the recordings, numbered where they repeat.
         remove_top: How many principal components are first taken away from each layer.
         groups: Of each image, what it was taken with, see `compare`.
+        ready: What was made of recordings for earlier comparisons, to be used again.
         progress: Told after each network, for measures that take long.
 
     Returns:
@@ -50,7 +53,11 @@ def compare_all(
         check_same_layers(first, other)
     check_enough_images(measure, n)
     together = groups_of(groups, n)
-    networks = [prepare(views_of(one, remove=remove_top, groups=together), chosen) for one in recordings]
+    if remove_top:
+        views = [views_of(one, remove=remove_top, groups=together) for one in recordings]
+    else:
+        views = [ready_views(ready, one, together) for one in recordings]
+    networks = [prepare(one, chosen) for one in views]
     if chosen.pair is None:
         vectors = np.stack([one.vectors for one in networks], axis=1)  # (layers, networks, pairs of images)
         factors = np.stack([one.factors for one in networks], axis=1) if together else vectors

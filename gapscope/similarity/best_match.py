@@ -10,10 +10,10 @@ from gapscope.progress import Progress
 from gapscope.similarity.floors import p_values, permutation_floor_of_best
 from gapscope.similarity.gram import Array
 from gapscope.similarity.groups import FEW_UNITS, units
-from gapscope.similarity.intervals import COVERED, bootstrap_cka, draw_units
+from gapscope.similarity.intervals import COVERED, DrawnLayers, cka_of_drawn, draw_units, drawn_layers
 from gapscope.similarity.many_layers import p_over_all
 from gapscope.similarity.measures import Measure
-from gapscope.similarity.prepared import Prepared, Views, finished, kernels
+from gapscope.similarity.prepared import Prepared, Views, finished
 
 Columns = dict[str, tuple[tuple[str, ...], np.ndarray]]
 ROWS = ("layer_a",)
@@ -50,21 +50,20 @@ def match_floors(
     return {f"best_floor_{name}": (ROWS, column) for name, column in columns.items()}
 
 
-def match_intervals(
-    cells: Array, views: tuple[Views, Views], prepared: tuple[Prepared, Prepared], bootstraps: int, seed: int
-) -> Columns:
+def match_intervals(cells: Array, views: tuple[Views, Views], measure: Measure, bootstraps: int, seed: int) -> Columns:
     """The central 95 % of each layer's similarity to what is its best match over these images, on images drawn anew.
 
     NaN for measures other than CKA, and over fewer than 8 independent images.
     """
-    measure, place = prepared[0].measure, best_of(cells, prepared[0].measure)[0]
+    place, _ = best_of(cells, measure)
     low, high = np.full((2, len(place)), np.nan)
     n, groups = views[0].n, views[0].groups
     if measure.kernel and units(n, groups) >= FEW_UNITS:
-        k, l = (kernels(one, ready) for one, ready in zip(views, prepared, strict=True))
         counts = draw_units(n, groups, bootstraps, np.random.default_rng([seed, 2]))
-        matched = [None if at < 0 else l[at] for at in place]
-        drawn = finished(measure, bootstrap_cka(k, matched, counts, measure.debiased, groups))
+        a, b = (drawn_layers(one, measure, counts) for one in views)
+        blank = np.full(bootstraps, np.nan)
+        matched = [(None, blank) if at < 0 else (b.layers[at], b.squares[at]) for at in place]
+        drawn = finished(measure, cka_of_drawn(a, DrawnLayers(*zip(*matched, strict=True))))
         low, high = np.quantile(drawn, COVERED, axis=0)
     return {"best_interval_low": (ROWS, low), "best_interval_high": (ROWS, high)}
 

@@ -68,7 +68,7 @@ class _Stack:
         self.counts = counts
         self.squared_norms = np.stack([one.inner(one) for one in layers], axis=-1)
         self.shift = np.stack([one.shift for one in layers], axis=-1)
-        self.hollow_rows = np.stack([one.hollow_rows for one in layers], axis=-1)
+        self.hollow_rows = np.stack([one.hollow_rows() for one in layers], axis=-1)
         self.diagonal = np.stack([one.diagonal for one in layers], axis=-1)
         self.diagonal_weights = np.zeros_like(counts) if debiased else counts
 

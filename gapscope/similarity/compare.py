@@ -18,6 +18,7 @@ from gapscope.similarity.groups import groups_of
 from gapscope.similarity.measures import MEASURES, check_enough_images, find_measure
 from gapscope.similarity.pair import Pair
 from gapscope.similarity.prepared import same_layers, views_of
+from gapscope.similarity.ready import Ready, ready_views
 
 FORMAT = "gapscope similarity 1"
 Where = Literal["layers", "cells"]
@@ -38,6 +39,7 @@ def compare(
     input_gram: Array | None = None,
     groups: Sequence[str] | ArrayLike | None = None,
     seed: int = 0,
+    ready: Ready | None = None,
     progress: Progress = silent,
 ) -> xr.Dataset:
     """All layers of one network against all layers of another, over the same images.
@@ -60,6 +62,8 @@ def compare(
         groups: Of each image, what it was taken with, such as its scene; "" for none. Images of one group are not
             independent: they are drawn and shuffled together, and debiased CKA, rsa and mutual_knn leave out pairs.
         seed: Of all draws.
+        ready: What was made of recordings for earlier comparisons, to be used again; only where whole layers are
+            compared and `input_gram` is that of the recordings.
         progress: Told of what takes long.
 
     Returns:
@@ -104,8 +108,12 @@ def compare(
         raise InputError(
             "intervals of all cells are not drawn by groups. Ask for interval='layers', or give no groups."
         )
-    views_a = views_of(a, remove=remove_top, input_gram=input_gram, groups=together)
-    views_b = views_a if b is a else views_of(b, remove=remove_top, input_gram=input_gram, groups=together)
+    if remove_top or input_gram is not None:
+        views_a = views_of(a, remove=remove_top, input_gram=input_gram, groups=together)
+        views_b = views_a if b is a else views_of(b, remove=remove_top, input_gram=input_gram, groups=together)
+    else:
+        views_a = ready_views(ready, a, together)
+        views_b = views_a if b is a else ready_views(ready, b, together)
     parts = []
     for name in names:
         pair = Pair(find_measure(name), (views_a, views_b), cells == "all", paired, seed, progress)

@@ -9,6 +9,9 @@ from gapscope.similarity.groups import shuffled_order
 from gapscope.similarity.measures import Measure
 from gapscope.similarity.prepared import Prepared, all_cells, diagonal, finished
 
+AT_ONCE = 2**17
+"""Positions that are held at a time: a megabyte, which stays in a processor's cache for all layers."""
+
 
 def permutation_floor(
     a: Prepared, b: Prepared, permutations: int, rng: np.random.Generator, progress: Progress = silent
@@ -29,16 +32,18 @@ def permutation_floor(
         (permutations, layers). Undefined layers are NaN.
     """
     floor = np.empty((permutations, len(a)))
-    for done, row in enumerate(floor, start=1):
-        order = shuffled_order(a.n, a.groups, rng)
-        if a.measure.pair is None:
-            positions = shuffled_positions(order)
-            products = [one @ other[positions] for one, other in zip(a.factors, b.vectors, strict=True)]
-            row[:] = finished(a.measure, np.array(products))
-        else:
+    orders = np.array([shuffled_order(a.n, a.groups, rng) for _ in range(permutations)], dtype=np.intp)
+    if a.measure.pair is not None:
+        for done, (row, order) in enumerate(zip(floor, orders, strict=True), start=1):
             row[:] = diagonal(a, b.shuffled(order))
             progress(f"{a.measure.title}, shuffled images", done, permutations)
-    return floor
+        return floor
+    step = max(AT_ONCE // a.vectors.shape[1], 1)
+    for start in range(0, permutations, step):
+        positions = shuffled_positions(orders[start : start + step])
+        for layer, (one, other) in enumerate(zip(a.factors, b.vectors, strict=True)):
+            floor[start : start + step, layer] = other.take(positions) @ one
+    return finished(a.measure, floor)
 
 
 def permutation_floor_of_cells(

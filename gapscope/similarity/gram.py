@@ -1,5 +1,7 @@
 """Which images does a layer find alike? Gram matrices of images, centred in CKA's two ways: biased and debiased."""
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -68,17 +70,22 @@ def flatten(k: Array) -> Array:
 
     First the entries above the diagonal, row by row, times sqrt 2 (they stand for two), then the diagonal.
     """
-    n = k.shape[-1]
-    rows, columns = np.triu_indices(n, 1)
+    rows, columns, _ = _pairs(k.shape[-1])
     diagonal = np.diagonal(k, axis1=-2, axis2=-1)
     return np.concatenate([np.sqrt(2) * k[..., rows, columns], diagonal], axis=-1)
 
 
 def shuffled_positions(order: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Where each entry of `flatten(k[order][:, order])` stands in `flatten(k)`."""
-    n = len(order)
-    above = n * (n - 1) // 2
+    """Where each entry of `flatten(k[order][:, order])` stands in `flatten(k)`; of several orders (..., n) each."""
+    n = order.shape[-1]
+    rows, columns, place = _pairs(n)
+    return np.concatenate([place[order[..., rows], order[..., columns]], n * (n - 1) // 2 + order], axis=-1)
+
+
+@lru_cache(maxsize=4)
+def _pairs(n: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns above the diagonal of (n, n), and which of them each entry of the matrix is, either way."""
     rows, columns = np.triu_indices(n, 1)
-    place = np.empty((n, n), dtype=np.intp)
-    place[rows, columns] = place[columns, rows] = np.arange(above)
-    return np.concatenate([place[order[rows], order[columns]], above + order])
+    place = np.zeros((n, n), dtype=np.intp)
+    place[rows, columns] = place[columns, rows] = np.arange(len(rows))
+    return rows, columns, place

@@ -13,7 +13,8 @@ from gapscope.similarity.compare import check_same_layers, layer_labels
 from gapscope.similarity.groups import groups_of
 from gapscope.similarity.intervals import values_without_each
 from gapscope.similarity.measures import find_measure
-from gapscope.similarity.prepared import diagonal, prepare, views_of
+from gapscope.similarity.prepared import diagonal, prepare
+from gapscope.similarity.ready import Ready, ready_views
 
 NORMAL_QUANTILE = 1.959964
 """A normal variable lies within so many standard deviations 95 times in 100."""
@@ -25,6 +26,7 @@ def leave_one_out(
     measure: str = "cka_debiased",
     *,
     groups: Sequence[str] | ArrayLike | None = None,
+    ready: Ready | None = None,
     progress: Progress = silent,
 ) -> xr.Dataset:
     """Each layer with its counterpart, once without each image.
@@ -36,6 +38,7 @@ def leave_one_out(
         b: The other's, with the same layers, over the same images.
         measure: From `MEASURES`.
         groups: As in `compare`: pairs within groups are left out, with every image and without each.
+        ready: What was made of recordings for earlier comparisons, to be used again.
         progress: Told after each image, for measures that take long.
 
     Returns:
@@ -56,7 +59,7 @@ def leave_one_out(
     if n <= chosen.least_images:
         raise InputError(f"{n} images are too few to leave one out: {measure} needs {chosen.least_images} without it.")
     together = groups_of(groups, n)
-    views = views_of(a, groups=together), views_of(b, groups=together)
+    views = ready_views(ready, a, together), ready_views(ready, b, together)
     first, second = (prepare(one, chosen) for one in views)
     value = diagonal(first, second)
     without = values_without_each(*views, chosen, progress).T

@@ -1,6 +1,8 @@
 """How far would other images of the same kind move a similarity? Images drawn again, and images left out."""
 
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -13,7 +15,7 @@ from gapscope.similarity.cka import linear_kernel
 from gapscope.similarity.gram import AT_LEAST, Array
 from gapscope.similarity.groups import FEW_UNITS, Groups, drawn_parts, units
 from gapscope.similarity.measures import Measure
-from gapscope.similarity.prepared import Prepared, Views, all_cells, diagonal, finished, kernels, prepare
+from gapscope.similarity.prepared import Views, all_cells, diagonal, finished, kernels, prepare
 
 COVERED = (0.025, 0.975)
 """The quantiles that bound floors and intervals: 95 % lie between them."""
@@ -73,27 +75,22 @@ def bootstrap_cka(k: Kernels, l: Kernels, counts: Array, debiased: bool, groups:
     Returns:
         (draws, layers). NaN where undefined, or where a draw leaves no norm.
     """
-    return cka_draws([k, l], [(0, 1)], counts, debiased, groups)[0]
+    a, b = (draw_layers(each, counts, debiased, groups) for each in (k, l))
+    return cka_of_drawn(a, b)
 
 
-def cka_draws(
-    networks: Sequence[Kernels],
-    pairs: Sequence[tuple[int, int]],
-    counts: Array,
-    debiased: bool,
-    groups: Groups | None = None,
-) -> Array:
-    """`bootstrap_cka` of several pairs of networks (pairs, draws, layers), each network prepared once.
+@dataclass(frozen=True)
+class DrawnLayers:
+    """All layers of one network under the same draws."""
 
-    Args:
-        networks: Kernel matrices of each, one per layer.
-        pairs: Places of two networks.
-        counts: As there; all pairs share them.
-        debiased: As there.
-        groups: As there.
-    """
-    layers = len(networks[0])
-    results = np.full((len(pairs), len(counts), layers), np.nan)
+    layers: tuple[Any, ...]
+    """`Drawn` or `DrawnGroups`; None where undefined."""
+    squares: tuple[Array, ...]
+    """(draws,) <K, K>_w of each."""
+
+
+def draw_layers(kernels: Kernels, counts: Array, debiased: bool, groups: Groups | None = None) -> DrawnLayers:
+    """What of one network the draws need, for any other network; the arguments are those of `bootstrap_cka`."""
     apart = groups if debiased else None
     times = counts if apart is None else counts[:, np.unique(apart.number, return_index=True)[1]]
     if apart is None:
@@ -101,31 +98,48 @@ def cka_draws(
     else:
         choices = choices_of(times * apart.member.sum(0))
         make = partial(DrawnGroups, times=times, groups=apart, choices=choices)
-    for layer in range(layers):
-        of_layer = [network[layer] for network in networks]
-        drawn: list[Any] = [one if one is None else make(one) for one in of_layer]
-        squares = [np.empty(0) if one is None else one.inner(one) for one in drawn]
-        for result, (first, second) in zip(results, pairs, strict=True):
-            a, b = drawn[first], drawn[second]
-            if a is None or b is None:
-                continue
-            norms = squares[first] * squares[second]
-            usable = norms > 0
-            result[:, layer] = np.where(usable, a.inner(b) / np.sqrt(np.where(usable, norms, 1)), np.nan)
-    return results
+    layers = tuple(None if one is None else make(one) for one in kernels)
+    blank = np.full(len(counts), np.nan)
+    return DrawnLayers(layers, tuple(blank if one is None else one.inner(one) for one in layers))
+
+
+def cka_of_drawn(a: DrawnLayers, b: DrawnLayers) -> Array:
+    """CKA of each layer with its counterpart under each draw (draws, layers)."""
+    result = np.full((len(a.squares[0]) if a.squares else 0, len(a.layers)), np.nan)
+    for layer, (one, other) in enumerate(zip(a.layers, b.layers, strict=True)):
+        if one is None or other is None:
+            continue
+        norms = a.squares[layer] * b.squares[layer]
+        usable = norms > 0
+        result[:, layer] = np.where(usable, one.inner(other) / np.sqrt(np.where(usable, norms, 1)), np.nan)
+    return result
 
 
 class Drawn:
-    """One layer's kernel matrix under every draw: what `bootstrap_cka` calls K and a, for all w at once."""
+    """One layer's kernel matrix under every draw: what `bootstrap_cka` calls K and a, for all w at once.
+
+    With all a at their place, the sums of `inner` that hold a single a or b follow from those that hold both. For the
+    debiased estimator, whose rows off the diagonal sum to zero,
+
+        <K, L>_w = sum_{i != j} w_i w_j K_ij L_ij - 2 sum_i w_i (W - 2 w_i) a_i b_i - 2 sum_i w_i a_i sum_i w_i b_i
+
+    and for the biased one, with r_i = sum_j w_j K_ij / W, q_i likewise of L, and c_ii = K_ii - 2 a_i, d_ii of L,
+
+        <K, L>_w = sum_{i, j} w_i w_j K_ij L_ij - 2 W sum_i w_i r_i q_i + sum_i w_i r_i sum_i w_i q_i
+                   - sum_i (w_i^2 - w_i) c_ii d_ii
+    """
 
     def __init__(self, gram: Array, counts: Array, debiased: bool) -> None:
         scale = np.abs(gram).max()
         self.gram = gram / scale if scale else gram
         self.diagonal = np.diagonal(self.gram)
-        self.counts = counts
-        self.hollow_rows = counts @ self.gram - counts * self.diagonal  # sum over j != i of w_j K_ij
+        self.counts, self.debiased = counts, debiased
         self.shift = self._debiased_shift() if debiased else self._biased_shift()
-        self.diagonal_weights = np.zeros_like(counts) if debiased else counts
+        self.total = (counts * self.shift).sum(1)
+
+    def hollow_rows(self) -> Array:
+        """(draws, n) sum over j != i of w_j K_ij."""
+        return self.counts @ self.gram - self.counts * self.diagonal
 
     def _debiased_shift(self) -> Array:
         """Solves sum_{j != i} w_j (K_ij - a_i - a_j) = 0 for all i.
@@ -133,10 +147,10 @@ class Drawn:
         With W = sum_j w_j and t = sum_j w_j a_j that is a_i (W - 2 w_i) = sum_{j != i} w_j K_ij - t; put into t, the
         a give t itself.
         """
-        others = self.counts.sum(1, keepdims=True) - 2 * self.counts
+        others, hollow = self.counts.sum(1, keepdims=True) - 2 * self.counts, self.hollow_rows()
         share = self.counts / others
-        total = (share * self.hollow_rows).sum(1, keepdims=True) / (1 + share.sum(1, keepdims=True))
-        return (self.hollow_rows - total) / others
+        total = (share * hollow).sum(1, keepdims=True) / (1 + share.sum(1, keepdims=True))
+        return (hollow - total) / others
 
     def _biased_shift(self) -> Array:
         """K_ij - a_i - a_j is the Gram matrix of the images minus their weighted mean."""
@@ -146,16 +160,18 @@ class Drawn:
 
     def inner(self, other: "Drawn") -> Array:
         """<K, L>_w for every draw (draws,): the product under the sum, multiplied out."""
-        w, d, a, b = self.counts, self.diagonal_weights, self.shift, other.shift
-        off = self.gram * other.gram
-        np.fill_diagonal(off, 0)
-        # sum_{i != j} w_i w_j of K L, of -(a_i + a_j) L - (b_i + b_j) K, and of (a_i + a_j)(b_i + b_j); then i = j
-        plain = ((w @ off) * w).sum(1)
-        crossed = -2 * (w * (a * other.hollow_rows + b * self.hollow_rows)).sum(1)
-        wa, wb = (w * a).sum(1), (w * b).sum(1)
-        squares = 2 * ((w * a * b).sum(1) * w.sum(1) + wa * wb - 2 * (w * w * a * b).sum(1))
-        diagonal = (d * (self.diagonal - 2 * a) * (other.diagonal - 2 * b)).sum(1)
-        return plain + crossed + squares + diagonal
+        w, a, b = self.counts, self.shift, other.shift
+        whole, products = w.sum(1, keepdims=True), self.gram * other.gram
+        if self.debiased:
+            np.fill_diagonal(products, 0)
+            plain = np.einsum("di,di->d", w @ products, w)
+            return plain - 2 * (np.einsum("di,di,di->d", w * (whole - 2 * w), a, b) + self.total * other.total)
+        plain = np.einsum("di,di->d", w @ products, w)
+        # a_i = r_i - g / 2 with g = sum_i w_i r_i / W, so sum_i w_i a_i = g W / 2
+        g, h = 2 * self.total[:, None] / whole, 2 * other.total[:, None] / whole
+        rows = np.einsum("di,di,di->d", w, a + g / 2, b + h / 2)
+        alone = np.einsum("di,di,di->d", w * w - w, self.diagonal - 2 * a, other.diagonal - 2 * b)
+        return plain - 2 * whole[:, 0] * rows + 4 * self.total * other.total - alone
 
 
 def values_on_subsets(
@@ -186,8 +202,7 @@ def values_on_subsets(
             row[rows] = 1
         groups = a.groups if measure.debiased else None
         if groups is None or _in_whole_groups(counts, groups):
-            k, l = (kernels(views, prepare(views, measure)) for views in (a, b))
-            return finished(measure, bootstrap_cka(k, l, counts, measure.debiased, groups))
+            return finished(measure, cka_of_drawn(*(drawn_layers(views, measure, counts) for views in (a, b))))
     values = []
     for done, rows in enumerate(subsets, start=1):
         one, other = (prepare(views.select(rows), measure) for views in (a, b))
@@ -222,7 +237,6 @@ def draws_of(
     bootstraps: int,
     rng: np.random.Generator,
     progress: Progress = silent,
-    ready: Mapping[int, Prepared] | None = None,
 ) -> Array:
     """Values of pairs of networks on images drawn anew (pairs, draws, layers), all pairs on the same draws.
 
@@ -236,13 +250,12 @@ def draws_of(
         bootstraps: How many draws.
         rng: Source of the draws.
         progress: Told after each part.
-        ready: By id of the views, what was prepared of them already.
     """
     n, groups = pairs[0][0].n, pairs[0][0].groups
     if units(n, groups) < FEW_UNITS:
         return np.full((len(pairs), bootstraps, values.shape[-1]), np.nan)
     if measure.kernel:
-        found = _drawn_anew(pairs, measure, draw_units(n, groups, bootstraps, rng), ready or {})
+        found = _drawn_anew(pairs, measure, draw_units(n, groups, bootstraps, rng))
     else:
         parts, share = halves(n, groups, measure, bootstraps, rng)
         found = np.stack(
@@ -254,15 +267,23 @@ def draws_of(
     return np.where(np.isnan(values)[:, None, :], np.nan, found)
 
 
-def _drawn_anew(
-    pairs: Sequence[tuple[Views, Views]], measure: Measure, counts: Array, ready: Mapping[int, Prepared]
-) -> Array:
+def _drawn_anew(pairs: Sequence[tuple[Views, Views]], measure: Measure, counts: Array) -> Array:
     """By the bootstrap (pairs, draws, layers)."""
-    networks = list({id(one): one for pair in pairs for one in pair}.values())
-    place = {id(one): at for at, one in enumerate(networks)}
-    given = [kernels(one, ready.get(id(one)) or prepare(one, measure)) for one in networks]
-    where = [(place[id(a)], place[id(b)]) for a, b in pairs]
-    return finished(measure, cka_draws(given, where, counts, measure.debiased, networks[0].groups))
+    drawn = [cka_of_drawn(*(drawn_layers(views, measure, counts) for views in pair)) for pair in pairs]
+    return finished(measure, np.stack(drawn))
+
+
+def drawn_layers(views: Views, measure: Measure, counts: Array) -> DrawnLayers:
+    """`draw_layers` of a network for a CKA, kept with its views."""
+
+    def make() -> DrawnLayers:
+        return draw_layers(kernels(views, prepare(views, measure)), counts, measure.debiased, views.groups)
+
+    return views.once((measure.kernel, measure.debiased, hash_of(counts)), make)
+
+
+def hash_of(counts: Array) -> str:
+    return hashlib.blake2b(counts.tobytes()).hexdigest()
 
 
 def halves(

@@ -16,7 +16,8 @@ from gapscope.similarity.groups import groups_of
 from gapscope.similarity.intervals import COVERED, draws_of
 from gapscope.similarity.many_layers import band, p_over_all
 from gapscope.similarity.measures import Measure, check_enough_images, find_measure
-from gapscope.similarity.prepared import Views, diagonal, prepare, views_of
+from gapscope.similarity.prepared import Views, diagonal, prepare
+from gapscope.similarity.ready import Ready, ready_views
 
 Masks = Sequence[NDArray[np.bool_]]
 Columns = dict[str, np.ndarray]
@@ -35,6 +36,7 @@ def layer_summary(
     permutations: int = 200,
     bootstraps: int = 1000,
     seed: int = 0,
+    ready: Ready | None = None,
     progress: Progress = silent,
 ) -> xr.Dataset:
     """One network against another between floor and ceiling, for each layer with its counterpart.
@@ -62,6 +64,7 @@ def layer_summary(
         permutations: Orders of b's images behind the floor, at least 20.
         bootstraps: Draws of the images behind the intervals, at least 20.
         seed: Of all draws.
+        ready: What was made of recordings for earlier comparisons, to be used again.
         progress: Told of what takes long.
 
     Returns:
@@ -89,12 +92,11 @@ def layer_summary(
     together = groups_of(groups, n)
     views: dict[int, Views] = {}
     for one in (one for pair in pairs for one in pair):
-        views.setdefault(id(one), views_of(one, groups=together))
+        views[id(one)] = views.get(id(one)) or ready_views(ready, one, together)
     compared = [(views[id(one)], views[id(other)]) for one, other in pairs]
     ready = {key: prepare(one, chosen) for key, one in views.items()}
     values = np.array([diagonal(ready[id(one)], ready[id(other)]) for one, other in pairs])
-    by_views = {id(one): ready[key] for key, one in views.items()}
-    drawn = draws_of(compared, chosen, values, bootstraps, np.random.default_rng([seed, 2]), progress, by_views)
+    drawn = draws_of(compared, chosen, values, bootstraps, np.random.default_rng([seed, 2]), progress)
     first, second = ready[id(a)], ready[id(b)]
     floor = permutation_floor(first, second, permutations, np.random.default_rng([seed, 1]), progress)
     last = 1 + len(ceilings)

@@ -48,8 +48,7 @@ class Pair:
         progress: Progress,
     ) -> None:
         self.measure, self.views, self.n, self.seed, self.progress = measure, views, views[0].n, seed, progress
-        first = prepare(views[0], measure)
-        self.prepared = first, first if views[1] is views[0] else prepare(views[1], measure)
+        self.prepared = prepare(views[0], measure), prepare(views[1], measure)
         self.of_cells = all_cells(*self.prepared, progress) if everywhere else None
         self.of_layers = diagonal(*self.prepared) if self.of_cells is None else None
         if self.of_cells is not None and paired:
@@ -112,14 +111,12 @@ class Pair:
             columns = {"cell_interval_low": (CELLS, low), "cell_interval_high": (CELLS, high)}
         if self.of_layers is not None:
             rng = np.random.default_rng([self.seed, 2])
-            ready = {id(views): one for views, one in zip(self.views, self.prepared, strict=True)}
-            value = self.of_layers[None]
-            drawn = draws_of([self.views], self.measure, value, bootstraps, rng, self.progress, ready)[0]
+            drawn = draws_of([self.views], self.measure, self.of_layers[None], bootstraps, rng, self.progress)[0]
             low, high = np.quantile(drawn, COVERED, axis=0)
             columns |= {"interval_low": (LAYERS, low), "interval_high": (LAYERS, high)}
             columns |= {f"band_{end}": (LAYERS, bound) for end, bound in zip(("low", "high"), band(drawn), strict=True)}
         elif self.of_cells is not None:
-            columns |= match_intervals(self.of_cells, self.views, self.prepared, bootstraps, self.seed)
+            columns |= match_intervals(self.of_cells, self.views, self.measure, bootstraps, self.seed)
         return columns
 
     def _of_cells(self, value: Array, bootstraps: int, rng: np.random.Generator) -> tuple[Array, Array]:

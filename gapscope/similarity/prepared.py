@@ -1,8 +1,9 @@
 """Every layer of a recording, ready for one measure; and all values between two networks' layers."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from gapscope.similarity.gram import Array, flatten
 from gapscope.similarity.groups import Groups
 from gapscope.similarity.layer_view import LayerView, UndefinedError
 from gapscope.similarity.measures import Measure
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,15 @@ class Views:
     """Images."""
     groups: Groups | None = None
     """Which images belong together; None where all are independent."""
+    made: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What was made of the layers already, see `once`."""
+
+    def once(self, key: Any, make: Callable[[], T]) -> T:
+        """What `make` gives, made the first time that something is asked for under this key."""
+        if key not in self.made:
+            self.made[key] = make()
+        found: T = self.made[key]
+        return found
 
     def select(self, rows: NDArray[np.intp]) -> "Views":
         """The same layers over some of the images."""
@@ -84,7 +96,7 @@ class Prepared:
 
     measure: Measure
     layers: tuple[Any, ...]
-    """None where the measure is undefined."""
+    """None where the measure is undefined; flat (see `flatten`) where it is a sum of products."""
     reasons: tuple[str, ...]
     """Why it is; empty elsewhere."""
     n: int
@@ -100,21 +112,20 @@ class Prepared:
     @cached_property
     def vectors(self) -> Array:
         """(layers, n (n + 1) / 2) of a measure that is a sum of products; NaN where undefined."""
-        return self._flattened(self.layers)
+        return self._stacked(self.layers)
 
     @cached_property
     def factors(self) -> Array:
         """Likewise, what they are multiplied with: themselves, or their duals."""
-        return self.vectors if self.duals is None else self._flattened(self.duals)
+        return self.vectors if self.duals is None else self._stacked(self.duals)
 
-    def _flattened(self, layers: tuple[Any, ...]) -> Array:
-        blank = np.full((self.n, self.n), np.nan)
-        return flatten(np.stack([blank if one is None else one for one in layers]))
+    def _stacked(self, layers: tuple[Any, ...]) -> Array:
+        blank = np.full(self.n * (self.n + 1) // 2, np.nan)
+        return np.stack([blank if one is None else one for one in layers])
 
     def shuffled(self, order: NDArray[np.intp]) -> "Prepared":
-        """The same layers with their images in another order; groups stay where they are."""
-        pairs = self.measure.pair is None
-        layers = (None if one is None else one[np.ix_(order, order)] if pairs else one[order] for one in self.layers)
+        """The same layers of a measure of pairs with their images in another order; groups stay where they are."""
+        layers = (None if one is None else one[order] for one in self.layers)
         return Prepared(self.measure, tuple(layers), self.reasons, self.n, self.groups)
 
     @property
@@ -123,7 +134,11 @@ class Prepared:
 
 
 def prepare(views: Views, measure: Measure) -> Prepared:
-    """Each layer as the measure wants it, or the reason why it is undefined."""
+    """Each layer as the measure wants it, or the reason why it is undefined; the same again if it was asked before."""
+    return views.once(measure, lambda: _prepare(views, measure))
+
+
+def _prepare(views: Views, measure: Measure) -> Prepared:
     layers: list[Any] = []
     duals: list[Array | None] = []
     reasons = []
@@ -133,9 +148,10 @@ def prepare(views: Views, measure: Measure) -> Prepared:
         try:
             if view is not None and between:
                 assert measure.kernel is not None and view.groups is not None
-                one, dual = unit_pair(measure.kernel(view), view.groups)
+                one, dual = (flatten(each) for each in unit_pair(measure.kernel(view), view.groups))
             elif view is not None:
                 one = measure.prepare(view)
+                one = flatten(one) if measure.pair is None else one
             reasons.append(reason)
         except UndefinedError as error:
             reasons.append(str(error))

@@ -1,8 +1,8 @@
 """The compare stage: recordings -> grids, and every layer's effect between its floor and its ceiling."""
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -20,6 +20,7 @@ from gapscope.similarity.gram import AT_LEAST
 from gapscope.similarity.influence import leave_one_out
 from gapscope.similarity.layer_summary import layer_summary
 from gapscope.similarity.measures import MEASURES
+from gapscope.similarity.ready import Ready
 
 Layers = NDArray[np.bool_]
 """(layers,) whether each layer is meant."""
@@ -28,20 +29,13 @@ SeedPairs = Sequence[tuple[Recording, Recording]]
 NOT_TRAINED = "neither arm trained this layer with its own seed, so there is no ceiling"
 
 
-KEPT = 64 * 2**20
-"""Bytes of the largest recording that is kept in memory after it was read: 107 layers over 270 images."""
+READY = Ready()
+"""The recordings that were compared last with what was made of them, since each is compared with several."""
 
 
 def read_again(path: Path) -> Recording:
-    """A recording. The few that were read last are kept if they are small, since each is compared with several."""
-    if not path.is_file() or path.stat().st_size > KEPT:
-        return read_recording(path)
-    return _read_version(path, path.stat().st_mtime_ns)
-
-
-@lru_cache(maxsize=6)
-def _read_version(path: Path, changed: int) -> Recording:
-    return read_recording(path)
+    """A recording, from the file only if it is not at hand."""
+    return READY.read(path) if path.is_file() else read_recording(path)
 
 
 def grid_of(a: Recording, b: Recording, plan: Similarity, groups: Sequence[str] | None = None) -> xr.Dataset:
@@ -55,9 +49,11 @@ def grid_of(a: Recording, b: Recording, plan: Similarity, groups: Sequence[str] 
     parts = []
     if drawn:
         shuffles, draws = plan.permutations, plan.bootstraps
-        parts.append(compare(a, b, measures=drawn, groups=groups, permutations=shuffles, bootstraps=draws))
+        how: dict[str, Any] = {"groups": groups, "permutations": shuffles, "bootstraps": draws, "ready": READY}
+        parts.append(compare(a, b, measures=drawn, **how))
     if others:
-        part = compare(a, b, measures=others, groups=groups, permutations=plan.permutations, bootstraps=0)
+        shuffles = plan.permutations
+        part = compare(a, b, measures=others, groups=groups, permutations=shuffles, bootstraps=0, ready=READY)
         own = np.diagonal(part["value"].to_numpy(), axis1=1, axis2=2)
         end = ("measure", "layer"), own if a is b else np.full_like(own, np.nan)
         parts.append(part.assign({name: end for name in ("interval_low", "interval_high", "band_low", "band_high")}))
@@ -73,7 +69,7 @@ def with_images_and_blocks(
     Four images leave none out. Where a network is too dead to be cut into blocks, `no_blocks` says so instead.
     """
     if len(a.images) > AT_LEAST:
-        grid = grid.assign(influence=leave_one_out(a, b, groups=groups)["influence"])
+        grid = grid.assign(influence=leave_one_out(a, b, groups=groups, ready=READY)["influence"])
     try:
         found = {side: find_blocks(grid, network=side).member for side in ("a", "b")}
     except InputError as error:
@@ -118,11 +114,12 @@ def effect_of(
         groups=groups,
         permutations=plan.permutations,
         bootstraps=plan.bootstraps,
+        ready=READY,
     )
     neither = ~np.any(list(trained.values()), axis=0) & np.isfinite(whole["similarity"].to_numpy())
     whole["reason"] = ("layer", np.where(neither, NOT_TRAINED, whole["reason"].to_numpy()).astype(object))
     every = list({id(one): one for pairs in seeds.values() for pair in pairs for one in pair}.values())
-    between = compare_all(every, groups=groups)["value"].to_numpy()
+    between = compare_all(every, groups=groups, ready=READY)["value"].to_numpy()
     names = np.array([one.name for one in every], dtype=object)
     whole = whole.assign(networks=(("network", "other", "layer"), between)).assign_coords(network=names, other=names)
     counts = {f"ceilings_{arm}": len(pairs) for arm, pairs in seeds.items()}
