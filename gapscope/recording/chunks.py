@@ -1,11 +1,12 @@
 """One pass over a layer's features in chunks that stay in the processor's cache: Gram matrix, extremes, median."""
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -17,7 +18,11 @@ from torch import Tensor
 from gapscope.recording.median import WIDTH, MedianCount, count_block
 
 CHUNK = 8192
-"""Features per product. Fixed: results must not depend on the memory or the threads at hand."""
+"""Features per product at most."""
+CHUNK_VALUES = 2**18
+"""Values of a chunk, over all images: a megabyte, which stays in a core's own cache while it is read seven times."""
+LEAST_CHUNK = 512
+"""Features per product at least: adding up Gram matrices of many images costs as much as reading them."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -44,8 +49,18 @@ class _Part:
     counted: MedianCount | None
 
 
+def chunk_of(num_images: int) -> int:
+    """Features per product. It follows from the images alone: results must not depend on memory or threads at hand."""
+    return min(max(CHUNK_VALUES // num_images // 16 * 16, LEAST_CHUNK), CHUNK)
+
+
 def pass_over(
-    features: Tensor, dtype: type[np.floating], chunk: int = CHUNK, bracket: tuple[float, float] | None = None
+    features: Tensor,
+    dtype: type[np.floating],
+    chunk: int | None = None,
+    bracket: tuple[float, float] | None = None,
+    *,
+    extremes: bool = True,
 ) -> Sums:
     """Read each chunk of the features (n, p) on the CPU once, as many at a time as torch has threads.
 
@@ -56,11 +71,13 @@ def pass_over(
     Args:
         features: float32 (n, p); rows may lie apart in memory.
         dtype: numpy's float32 or float64.
-        chunk: Features per product.
+        chunk: Features per product; None: as many as suit the number of images.
         bracket: Two values between which values are gathered for the median; none are if left out.
+        extremes: Find the smallest and the largest value too; otherwise they are infinite.
     """
     values = features.numpy()
     n, p = values.shape
+    chunk = chunk or chunk_of(n)
     sums = Sums(np.zeros((n, n)), np.empty(p), np.inf, -np.inf, MedianCount(*bracket) if bracket else None)
     average = np.full((1, n), 1 / n, dtype=dtype)
     room = threading.local()  # fresh memory for every chunk would cost more than the arithmetic
@@ -74,7 +91,7 @@ def pass_over(
         copied, centered = room.copied, room.centered
         np.copyto(copied, part)  # read from memory once, and again from the cache
         with np.errstate(all="ignore"):  # what is not finite shows in low and high
-            low, high = float(copied.min()), float(copied.max())
+            low, high = (float(copied.min()), float(copied.max())) if extremes else (np.inf, -np.inf)
             counted = count_block(copied, *bracket, room.masks) if bracket else None
             np.subtract(copied, part[0], out=centered)
             mean = average @ centered
@@ -93,7 +110,7 @@ def pass_over(
 def pass_bytes(num_images: int, num_features: int) -> int:
     """Bytes that a pass over a layer's features (n, p), and what is made of it, take beside the features."""
     threads = torch.get_num_threads()
-    chunks = 2 * 4 * num_images * min(num_features, CHUNK) * threads
+    chunks = 2 * 4 * num_images * min(num_features, chunk_of(num_images)) * threads
     products = num_images**2 * (4 * (2 * threads + 1) + 4 * 8)  # those that wait, and the sum on its way to the result
     means = 3 * 8 * num_features
     gathered = 2 * 4 * int(2 * WIDTH * num_images * num_features)  # chunk by chunk, and together
@@ -106,13 +123,23 @@ def in_order(work: Callable[[T], R], items: Iterable[T], threads: int) -> Iterat
         yield from map(work, items)
         return
     ahead: deque[Future[R]] = deque()
-    with _blas().limit(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
-        for item in items:
-            ahead.append(pool.submit(work, item))
-            if len(ahead) > 2 * threads:
+    pool = _pool(threads, os.getpid())
+    try:
+        with _blas().limit(limits=1, user_api="blas"):
+            for item in items:
+                ahead.append(pool.submit(work, item))
+                if len(ahead) > 2 * threads:
+                    yield ahead.popleft().result()
+            while ahead:
                 yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
+    finally:  # after an error nothing may go on reading features that are about to be written over
+        wait(ahead)
+
+
+@lru_cache(maxsize=1)
+def _pool(threads: int, process: int) -> ThreadPoolExecutor:
+    """The same threads for all layers: making them anew takes as long as a small layer. A fork has none of them."""
+    return ThreadPoolExecutor(threads)
 
 
 @cache

@@ -81,6 +81,8 @@ def as_tensor(images: Images) -> Tensor:
     try:
         if isinstance(images, Tensor | np.ndarray):
             return _tensor(images)
+        if isinstance(images, Path):
+            raise TypeError("it is a path")
         with torch.random.fork_rng(devices=[]):
             parts = [_images_in(part) for part in images]
         if not parts:

@@ -129,7 +129,8 @@ class _Runner:
         environment = {node: fx.node.map_aggregate(self.values[node][batch], fetch) for node in step.reads}
         wanted = {node for _, structure in step.layers for node in nodes_in(structure)} | set(step.hands_on)
         self.interpreter.env = environment
-        self.interpreter.args_iter = iter(self.probe.arguments(rows).positional)
+        reads_images = any(node.op == "placeholder" for node in step.nodes)  # then they are prepared, not otherwise
+        self.interpreter.args_iter = iter(self.probe.arguments(rows).positional if reads_images else ())
         for node in step.nodes:
             try:
                 environment[node] = self.interpreter.run_node(node)
@@ -144,7 +145,7 @@ class _Runner:
         features = self.kept[min(slots)]
         if len(slots) > 1 or not is_as_planned(output, features):
             raise CannotFollowError(f"layer {output.name} gets other values in the graph")
-        return measure(output, features, self.grams, self.probe.pooling)
+        return measure(output, features, self.grams, self.probe.pooling, self.probe.statistics)
 
 
 class _Keeper:

@@ -57,7 +57,7 @@ def record_by_hooks(
                 if output.name in dropped:
                     continue
                 if is_as_planned(output, taker.features[key]):
-                    measured.append(measure(output, taker.features[key], grams, probe.pooling))
+                    measured.append(measure(output, taker.features[key], grams, probe.pooling, probe.statistics))
                 else:
                     dropped[output.name] = "an image's values depend on the other images of the batch"
                 live.free(key)

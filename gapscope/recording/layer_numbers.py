@@ -4,17 +4,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gapscope.errors import InputError
 from gapscope.recording.chunks import CHUNK, Sums, pass_over
 from gapscope.recording.device_chunks import pass_over_on_device
-from gapscope.recording.median import guess_bracket, median_of_all
+from gapscope.recording.median import guess_bracket, median_of_all, sampled_median
 
 __all__ = ["CHUNK", "LayerNumbers", "centered_gram", "exact_median", "layer_numbers", "start_numbers"]
+
+Statistics = Literal["exact", "sampled"] | None
+"""How median and extremes are found: exactly; the median from 65,536 values that are drawn; or not at all."""
 
 SMALL = 2**20
 """Values up to which the median is taken from one copy of all of them."""
@@ -22,33 +27,51 @@ SMALL = 2**20
 
 @dataclass(frozen=True)
 class LayerNumbers:
-    """Over all n * p values of a layer, in the unit of the activations; `std` divides by n * p."""
+    """Over all n * p values of a layer, in the unit of the activations; `std` divides by n * p.
+
+    Median, min and max are NaN where they were not asked for.
+    """
 
     gram: NDArray[np.float64]
     mean: float
-    median: float
     std: float
     min: float
     max: float
+    median: float
 
 
-def layer_numbers(features: Tensor) -> LayerNumbers:
+def check_statistics(statistics: str | None) -> None:
+    """Refuse another word for how statistics are found.
+
+    Raises:
+        InputError: Naming those that there are.
+    """
+    if statistics not in ("exact", "sampled", None):
+        raise InputError(f"statistics = {statistics!r} is unknown - expected 'exact', 'sampled' or None.")
+
+
+def stated(statistics: Statistics) -> dict[str, str]:
+    """What a recording says of statistics that are not exact."""
+    return {} if statistics == "exact" else {"statistics": statistics or "none"}
+
+
+def layer_numbers(features: Tensor, statistics: Statistics = "exact") -> LayerNumbers:
     """The numbers of one layer from its features (n, p), float32, any device.
 
-    The statistics are those of numpy over all values at once; the median is exact. All are NaN where a value is not
-    finite. The standard deviation comes for free from the Gram's trace: the spread of each feature over the images
-    plus the spread of the features' means.
+    The statistics are those of numpy over all values at once; the median is exact, or that of drawn values, or left out
+    with the extremes. All are NaN where a value is not finite. The standard deviation comes for free from the Gram's
+    trace: the spread of each feature over the images plus the spread of the features' means.
     """
-    return start_numbers(features)()
+    return start_numbers(features, statistics)()
 
 
-def start_numbers(features: Tensor) -> Callable[[], LayerNumbers]:
+def start_numbers(features: Tensor, statistics: Statistics = "exact") -> Callable[[], LayerNumbers]:
     """The same, fetched by calling the result: on an NVIDIA GPU other work may be handed to the device meanwhile.
 
     The features must stay as they are until then.
     """
     if not _has_kernels(features.device):
-        numbers = _numbers(features)
+        numbers = _numbers(features, statistics)
         return lambda: numbers
     from gapscope.recording.gpu_pass import start_pass
 
@@ -61,9 +84,8 @@ def start_numbers(features: Tensor) -> Callable[[], LayerNumbers]:
         n, p = features.shape
         gram = sums.gram.numpy()
         median = exact_median(features) if sums.median is None else sums.median
-        return LayerNumbers(
-            gram, sums.mean, median, float(np.sqrt(np.trace(gram) / (n * p) + sums.spread)), sums.low, sums.high
-        )
+        std = float(np.sqrt(np.trace(gram) / (n * p) + sums.spread))
+        return LayerNumbers(gram, sums.mean, std, sums.low, sums.high, median)
 
     return finish
 
@@ -76,23 +98,35 @@ def _has_kernels(device: torch.device) -> bool:
     return find_spec("triton") is not None
 
 
-def _numbers(features: Tensor) -> LayerNumbers:
+def _numbers(features: Tensor, statistics: Statistics = "exact") -> LayerNumbers:
     n, p = features.shape
-    bracket = guess_bracket(features) if n * p > SMALL else None
-    sums = _sums(features, np.float32, CHUNK, bracket)
+    nan = float("nan")
+    if statistics is None and features.device.type == "cpu":
+        sums = pass_over(features, np.float32, extremes=False)
+        if 1e-24 < np.trace(sums.gram) / (n * p) < 1e24:  # False with NaN
+            return LayerNumbers(*_summed_up(sums, n * p), min=nan, max=nan, median=nan)
+    bracket = guess_bracket(features) if n * p > SMALL and statistics == "exact" else None
+    sums = _sums(features, np.float32, None, bracket)
     if not np.isfinite([sums.low, sums.high]).all():
-        nan = float("nan")
         return LayerNumbers(np.full((n, n), nan), nan, nan, nan, nan, nan)
     if not 1e-12 < sums.high - sums.low < 1e12:  # beyond, squares do not fit float32
-        sums = _sums(features, np.float64, CHUNK, bracket)
-    gram = _centered(sums.gram)
-    mean = sums.means.mean()
-    variance = np.trace(gram) / (n * p) + np.square(sums.means - mean).mean()
-    return LayerNumbers(gram, float(mean), _median(features, sums), float(np.sqrt(variance)), sums.low, sums.high)
+        sums = _sums(features, np.float64, None, bracket)
+    found = _summed_up(sums, n * p)
+    if statistics is None:
+        return LayerNumbers(*found, min=nan, max=nan, median=nan)
+    median = _median(features, sums) if statistics == "exact" else sampled_median(features)
+    return LayerNumbers(*found, min=sums.low, max=sums.high, median=median)
+
+
+def _summed_up(sums: Sums, num_values: int) -> tuple[NDArray[np.float64], float, float]:
+    """Gram matrix, mean and standard deviation."""
+    gram, mean = _centered(sums.gram), sums.means.mean()
+    variance = np.trace(gram) / num_values + np.square(sums.means - mean).mean()
+    return gram, float(mean), float(np.sqrt(variance))
 
 
 def centered_gram(
-    features: Tensor, dtype: type[np.floating] = np.float32, chunk: int = CHUNK
+    features: Tensor, dtype: type[np.floating] = np.float32, chunk: int | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """X X^T of the column-centred features X (n, p), and the column means (p,).
 
@@ -108,12 +142,13 @@ def exact_median(features: Tensor) -> float:
     if features.numel() <= SMALL:
         return median_of_all(features.cpu().numpy())
     rows = features.reshape(1, -1) if features.ndim == 1 else features
-    return _median(features, _sums(rows, np.float32, CHUNK, guess_bracket(features)))
+    return _median(features, _sums(rows, np.float32, None, guess_bracket(features)))
 
 
-def _sums(features: Tensor, dtype: type[np.floating], chunk: int, bracket: tuple[float, float] | None) -> Sums:
-    one_pass = pass_over if features.device.type == "cpu" else pass_over_on_device
-    return one_pass(features, dtype, chunk, bracket)
+def _sums(features: Tensor, dtype: type[np.floating], chunk: int | None, bracket: tuple[float, float] | None) -> Sums:
+    if features.device.type == "cpu":
+        return pass_over(features, dtype, chunk, bracket)
+    return pass_over_on_device(features, dtype, chunk or CHUNK, bracket)
 
 
 def _centered(gram: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -25,7 +25,7 @@ from gapscope.recording.evaluating import evaluating
 from gapscope.recording.given_images import as_floats, check_probe_images
 from gapscope.recording.input_gram import input_gram
 from gapscope.recording.into import run_into, writes_directly
-from gapscope.recording.layer_numbers import LayerNumbers, start_numbers
+from gapscope.recording.layer_numbers import LayerNumbers, Statistics, check_statistics, start_numbers, stated
 from gapscope.recording.live_tensors import LiveTensors, as_features, parse_memory
 from gapscope.recording.object_boxes import ObjectBoxes
 from gapscope.recording.objects import objects_of, of_objects
@@ -49,6 +49,7 @@ def record_by_layers(
     paths: Sequence[str] | None = None,
     provenance: Mapping[str, str] | None = None,
     boxes: ObjectBoxes | None = None,
+    statistics: Statistics = "exact",
 ) -> Recording:
     """Run all images through a network, layer by layer, and keep a Gram matrix and a few numbers per layer.
 
@@ -71,12 +72,14 @@ def record_by_layers(
         paths: The images' names, in order; 0, 1, ... if left out.
         provenance: Kept in the recording: arm, seed, probe.
         boxes: Then the rows are these objects; see `record`.
+        statistics: Likewise.
 
     Raises:
         InputError: For fewer than 4 images, images of another shape or type, a size that is no multiple of 32, names
             that do not match the images, an unknown precision, or a budget too small for one step of one layer.
     """
     check_precision(precision)
+    check_statistics(statistics)
     names = check_probe_images(images, size, paths)
     check_images(images[:1].float())
     if images.shape[-2] != images.shape[-1]:
@@ -91,6 +94,7 @@ def record_by_layers(
     if pooling is not None:
         wanted, skipped = _fine_enough(network, wanted, pooling)
     recorder = _Recorder(network, images, wanted, batch_size, precision, budget, torch.device(device), pooling)
+    recorder.statistics = statistics
     with (
         evaluating(network, recorder.device),
         temporary_folder() as folder,
@@ -118,7 +122,7 @@ def record_by_layers(
         skipped=skipped,
         device=str(recorder.device),
         dtype="float32" if precision == "32" else "bfloat16",
-        provenance=dict(provenance or {}),
+        provenance=dict(provenance or {}) | stated(statistics),
     )
 
 
@@ -195,6 +199,7 @@ class _Recorder:
         kept = recording_bytes(rows, len(self.wanted), channels)
         self.schedule = Schedule(self.table, len(images), images.shape[-1], budget, device, batch_size, kept)
         self.precision = precision
+        self.statistics: Statistics = "exact"
         self.direct = precision == "32" and writes_directly(network)
         self.channels_last = any(  # then its layers give, and are quickest to read, tensors that lie so
             weight.is_contiguous(memory_format=torch.channels_last) and not weight.is_contiguous()
@@ -250,9 +255,9 @@ class _Recorder:
         self.pooled.append(torch.cat(pooled))
         if self.pooling is not None:
             self.shapes.append(tuple(self.pooled[-1].shape))
-            return start_numbers(self.pooled[-1])
+            return start_numbers(self.pooled[-1], self.statistics)
         self.shapes.append(tuple(stored.shape))
-        return start_numbers(as_features(stored))
+        return start_numbers(as_features(stored), self.statistics)
 
     def _input(self, live: LiveTensors, source: int, rows: slice, reader: int) -> Tensor:
         """Some images' rows of a layer's output; a copy, if anyone needs them after a reader who may overwrite them."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from gapscope.errors import InputError
 from gapscope.recording.box_pooling import BoxPooling, too_coarse
 from gapscope.recording.chunks import pass_bytes
-from gapscope.recording.layer_numbers import LayerNumbers, layer_numbers
+from gapscope.recording.layer_numbers import LayerNumbers, Statistics, layer_numbers
 from gapscope.recording.live_tensors import FLOAT_BYTES, LiveTensors
 from gapscope.recording.plan import ALIKE, Output
 from gapscope.recording.probe_images import ProbeImages
@@ -57,15 +57,17 @@ class Grams:
         self.count = 0
 
 
-def measure(output: Output, features: Tensor, grams: Grams, pooling: BoxPooling | None = None) -> Measured:
+def measure(
+    output: Output, features: Tensor, grams: Grams, pooling: BoxPooling | None = None, statistics: Statistics = "exact"
+) -> Measured:
     """The numbers of a layer from its features (n, p), float32; with boxes, of the objects."""
     activation = features.view(len(features), *output.shape)
     if pooling is not None:
         pooled = pooling.pool(activation.movedim(output.channel_axis, 1))
-        return Measured(output, grams.add(layer_numbers(pooled)), pooled.numpy(), pooled.shape[1])
+        return Measured(output, grams.add(layer_numbers(pooled, statistics)), pooled.numpy(), pooled.shape[1])
     places = [axis for axis in range(1, activation.ndim) if axis != output.channel_axis]
     pooled = activation.mean(places) if places else activation.reshape(len(features), -1)
-    return Measured(output, grams.add(layer_numbers(features)), pooled.cpu().numpy(), output.num_features)
+    return Measured(output, grams.add(layer_numbers(features, statistics)), pooled.cpu().numpy(), output.num_features)
 
 
 def map_sides(output: Output) -> tuple[int, int] | None:

@@ -21,14 +21,22 @@ def guess_bracket(values: Tensor) -> tuple[float, float]:
 
     The places that are looked at depend on the number of values alone.
     """
+    sample = np.sort(_drawn(values))
+    return float(sample[int((0.5 - WIDTH) * SAMPLE)]), float(sample[int((0.5 + WIDTH) * SAMPLE)])
+
+
+def sampled_median(values: Tensor) -> float:
+    """The median of `SAMPLE` drawn values; of fewer values that of all."""
+    return median_of_all(values.cpu().numpy() if values.numel() <= SAMPLE else _drawn(values))
+
+
+def _drawn(values: Tensor) -> Values:
     places = np.random.default_rng(0).integers(values.numel(), size=SAMPLE)
     flat = values.reshape(-1)
     if values.device.type == "cpu":
-        sample = flat.numpy()[places]
-    else:
-        sample = flat[torch.from_numpy(places).to(flat.device)].cpu().numpy()
-    sample = np.sort(sample)
-    return float(sample[int((0.5 - WIDTH) * SAMPLE)]), float(sample[int((0.5 + WIDTH) * SAMPLE)])
+        return flat.numpy()[places]
+    drawn: Values = flat[torch.from_numpy(places).to(flat.device)].cpu().numpy()
+    return drawn
 
 
 @dataclass

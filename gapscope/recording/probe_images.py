@@ -12,6 +12,7 @@ from torchvision.transforms.v2 import functional as tv
 from gapscope.errors import InputError
 from gapscope.recording.box_pooling import BoxPooling
 from gapscope.recording.given_images import as_floats
+from gapscope.recording.layer_numbers import Statistics
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of the red, green and blue values from 0 to 1, as torchvision's and most other ImageNet weights expect."""
@@ -55,6 +56,7 @@ class ProbeImages:
         device: What the model computes on.
         dtype: What it computes in.
         pooling: Boxes over the images, where rows are objects.
+        statistics: How the statistics of each layer are found.
 
     Raises:
         InputError: If the preprocessing is unknown, or the batch size is below 1.
@@ -70,6 +72,7 @@ class ProbeImages:
         device: torch.device,
         dtype: torch.dtype,
         pooling: BoxPooling | None = None,
+        statistics: Statistics = "exact",
     ) -> None:
         if batch_size < 1:
             raise InputError(f"batch_size is {batch_size}. Give at least 1 image per batch.")
@@ -79,6 +82,7 @@ class ProbeImages:
         self.device = device
         self.dtype = dtype
         self.pooling = pooling
+        self.statistics = statistics
         self.batches = [slice(at, min(at + batch_size, len(images))) for at in range(0, len(images), batch_size)]
 
     def __len__(self) -> int:

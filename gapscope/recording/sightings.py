@@ -2,6 +2,7 @@
 
 import weakref
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -50,10 +51,16 @@ def digest_of(rows: Tensor) -> Digest:
     values = rows[:2] if rows.ndim else rows.reshape(1)
     values = (torch.view_as_real(values) if values.is_complex() else values).double()
     values = values.reshape(len(values), -1) if values.numel() else values.new_zeros(len(values), 1)
-    weights = torch.sin(torch.arange(1, values.shape[1] + 1, device=values.device, dtype=torch.float64))
+    weights = _waves(1 << (values.shape[1] - 1).bit_length(), values.device)[: values.shape[1]]
     mixed = (values * weights).sum(1) / values.shape[1] ** 0.5  # of the size of the values, in any order but this one
     found = [values.mean(1), values.abs().mean(1), mixed]
     return torch.stack(found, dim=1).cpu().numpy()
+
+
+@lru_cache(maxsize=4)
+def _waves(count: int, device: torch.device) -> Tensor:
+    """sin(1), sin(2), ... (count,); what many layers need, so that it is not made for each."""
+    return torch.sin(torch.arange(1, count + 1, device=device, dtype=torch.float64))
 
 
 def alike(one: Digest, other: Digest, tolerance: float) -> bool:

@@ -80,7 +80,7 @@ def linear_cka(
     tables = [as_rows(one, rows, channels_last=channels_last) for one in (x, y)]
     n = len(tables[0])
     if n > MANY_ROWS and groups is None and n == len(tables[1]):
-        return _cka_of_many_rows(*tables, debiased)
+        return _cka_of_many_rows(tables[0], tables[1], debiased)
     k, l = (linear_kernel(view_of_features(table)) for table in tables)
     return _cosine(k, l, debiased, _checked(groups_of_rows(groups, len(x), n), len(k), debiased))
 

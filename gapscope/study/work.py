@@ -124,6 +124,7 @@ def record_network(study: Study, network: Darknet, run: RunName, probe: str, siz
         progress=study.progress,
         paths=paths,
         provenance={"arm": run.arm, "seed": str(run.seed), "probe": probe},
+        statistics="exact" if size in experiment.record.sizes[:2] else "sampled",  # which Tables 3 and 4 show
     )
     recording.save(folder.recording(run, probe, size))
 
@@ -150,6 +151,7 @@ def record_both(study: Study, keys: UnitKeys, *, run: RunName, other: str, size:
         progress=study.progress,
         paths=names,
         provenance={"arm": run.arm, "seed": str(run.seed), "probe": f"{main} and {other}"},
+        statistics=None,
     )
     recording.save(folder.recording_of_both(run, main, other, size))
 
