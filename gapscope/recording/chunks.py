@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import chain
 from typing import TypeVar
 
 import numpy as np
@@ -18,11 +19,9 @@ from torch import Tensor
 from gapscope.recording.median import WIDTH, MedianCount, count_block
 
 CHUNK = 8192
-"""Features per product at most."""
-CHUNK_VALUES = 2**18
-"""Values of a chunk, over all images: a megabyte, which stays in a core's own cache while it is read seven times."""
-LEAST_CHUNK = 512
-"""Features per product at least: adding up Gram matrices of many images costs as much as reading them."""
+"""Features per product. Fixed: results must not depend on the memory or the threads at hand."""
+BLOCK_VALUES = 2**18
+"""Values of a block, over all images, that is read seven times: a megabyte, which stays in a core's own cache."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -43,21 +42,21 @@ class Sums:
 
 @dataclass
 class _Part:
-    gram: NDArray[np.floating]
+    gram: NDArray[np.floating] | None
     low: float
     high: float
     counted: MedianCount | None
 
 
-def chunk_of(num_images: int) -> int:
-    """Features per product. It follows from the images alone: results must not depend on memory or threads at hand."""
-    return min(max(CHUNK_VALUES // num_images // 16 * 16, LEAST_CHUNK), CHUNK)
+def block_of(num_images: int) -> int:
+    """Features that are centred and counted at a time."""
+    return min(max(BLOCK_VALUES // num_images // 16 * 16, 16), CHUNK)
 
 
 def pass_over(
     features: Tensor,
     dtype: type[np.floating],
-    chunk: int | None = None,
+    chunk: int = CHUNK,
     bracket: tuple[float, float] | None = None,
     *,
     extremes: bool = True,
@@ -71,46 +70,69 @@ def pass_over(
     Args:
         features: float32 (n, p); rows may lie apart in memory.
         dtype: numpy's float32 or float64.
-        chunk: Features per product; None: as many as suit the number of images.
+        chunk: Features per product.
         bracket: Two values between which values are gathered for the median; none are if left out.
         extremes: Find the smallest and the largest value too; otherwise they are infinite.
     """
     values = features.numpy()
     n, p = values.shape
-    chunk = chunk or chunk_of(n)
     sums = Sums(np.zeros((n, n)), np.empty(p), np.inf, -np.inf, MedianCount(*bracket) if bracket else None)
     average = np.full((1, n), 1 / n, dtype=dtype)
     room = threading.local()  # fresh memory for every chunk would cost more than the arithmetic
+    step = block_of(n)
 
-    def one(start: int) -> _Part:
-        part = values[:, start : start + chunk]
+    def prepare(start: int, target: NDArray[np.floating]) -> _Part:
+        """Centre one block of features, into `target`, and find the rest of what is asked for."""
+        part = values[:, start : start + target.shape[1]]
         if getattr(room, "copied", np.empty(0)).shape != part.shape:
             room.copied = np.empty(part.shape, np.float32)
-            room.centered = room.copied if dtype is np.float32 else np.empty(part.shape, dtype)
             room.masks = np.empty((2, *part.shape), np.bool_)
-        copied, centered = room.copied, room.centered
+        copied = room.copied
         np.copyto(copied, part)  # read from memory once, and again from the cache
         with np.errstate(all="ignore"):  # what is not finite shows in low and high
             low, high = (float(copied.min()), float(copied.max())) if extremes else (np.inf, -np.inf)
             counted = count_block(copied, *bracket, room.masks) if bracket else None
-            np.subtract(copied, part[0], out=centered)
-            mean = average @ centered
-            centered -= mean
-            sums.means[start : start + chunk] = part[0].astype(np.float64) + mean[0]
-            return _Part(centered @ centered.T, low, high, counted)
+            np.subtract(copied, part[0], out=target)
+            mean = average @ target
+            target -= mean
+            sums.means[start : start + part.shape[1]] = part[0].astype(np.float64) + mean[0]
+        return _Part(None, low, high, counted)
 
-    for found in in_order(one, range(0, p, chunk), torch.get_num_threads()):
-        sums.gram += found.gram
-        sums.low, sums.high = np.minimum(sums.low, found.low), np.maximum(sums.high, found.high)  # NaN stays NaN
-        if sums.counted is not None and found.counted is not None:
-            sums.counted.add(found.counted)
+    def product(centered: NDArray[np.floating]) -> NDArray[np.floating]:
+        with np.errstate(all="ignore"):
+            return centered @ centered.T
+
+    def one(start: int) -> list[_Part]:
+        """All blocks of a chunk, and their product."""
+        shape = n, min(chunk, p - start)
+        if getattr(room, "centered", np.empty(0)).shape != shape:
+            room.centered = np.empty(shape, dtype)
+        parts = [prepare(start + at, room.centered[:, at : at + step]) for at in range(0, shape[1], step)]
+        parts[-1].gram = product(room.centered)
+        return parts
+
+    threads = torch.get_num_threads()
+    if p <= chunk and threads > 1:  # a single product: its blocks are shared out
+        centered = np.empty((n, p), dtype)
+        blocks = [(at, centered[:, at : at + step]) for at in range(0, p, step)]
+        parts = list(in_order(lambda block: prepare(*block), blocks, threads if len(blocks) > 1 else 1))
+        parts[-1].gram = product(centered)
+        found: Iterator[list[_Part]] = iter([parts])
+    else:
+        found = in_order(one, range(0, p, chunk), threads)
+    for part in chain.from_iterable(found):
+        if part.gram is not None:
+            sums.gram += part.gram
+        sums.low, sums.high = np.minimum(sums.low, part.low), np.maximum(sums.high, part.high)  # NaN stays NaN
+        if sums.counted is not None and part.counted is not None:
+            sums.counted.add(part.counted)
     return sums
 
 
 def pass_bytes(num_images: int, num_features: int) -> int:
     """Bytes that a pass over a layer's features (n, p), and what is made of it, take beside the features."""
     threads = torch.get_num_threads()
-    chunks = 2 * 4 * num_images * min(num_features, chunk_of(num_images)) * threads
+    chunks = 4 * num_images * (min(num_features, CHUNK) + 2 * block_of(num_images)) * threads
     products = num_images**2 * (4 * (2 * threads + 1) + 4 * 8)  # those that wait, and the sum on its way to the result
     means = 3 * 8 * num_features
     gathered = 2 * 4 * int(2 * WIDTH * num_images * num_features)  # chunk by chunk, and together

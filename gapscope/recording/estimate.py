@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 
 from gapscope.detector.network import Darknet
-from gapscope.recording.chunks import chunk_of
+from gapscope.recording.chunks import CHUNK
 from gapscope.recording.evaluating import evaluating
 from gapscope.recording.layer_numbers import centered_gram
 from gapscope.recording.layer_sync import Precision
@@ -24,7 +24,7 @@ def estimate_seconds(network: Darknet, schedule: Schedule, cost: Cost, precision
     device, n = schedule.device, schedule.num_images
     batch = 1 if device.type == "cpu" else min(n, 8)
     images = torch.zeros(batch, 3, schedule.size, schedule.size, device=device)
-    features = torch.randn(n, CHUNKS * chunk_of(n), device=device)
+    features = torch.randn(n, CHUNKS * CHUNK, device=device)
     with evaluating(network, device), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
         forward = _timed(lambda: network(images), device) / batch
     gram = _timed(lambda: centered_gram(features), device) / (features.numel() * (n + 1))

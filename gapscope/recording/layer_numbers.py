@@ -106,11 +106,11 @@ def _numbers(features: Tensor, statistics: Statistics = "exact") -> LayerNumbers
         if 1e-24 < np.trace(sums.gram) / (n * p) < 1e24:  # False with NaN
             return LayerNumbers(*_summed_up(sums, n * p), min=nan, max=nan, median=nan)
     bracket = guess_bracket(features) if n * p > SMALL and statistics == "exact" else None
-    sums = _sums(features, np.float32, None, bracket)
+    sums = _sums(features, np.float32, CHUNK, bracket)
     if not np.isfinite([sums.low, sums.high]).all():
         return LayerNumbers(np.full((n, n), nan), nan, nan, nan, nan, nan)
     if not 1e-12 < sums.high - sums.low < 1e12:  # beyond, squares do not fit float32
-        sums = _sums(features, np.float64, None, bracket)
+        sums = _sums(features, np.float64, CHUNK, bracket)
     found = _summed_up(sums, n * p)
     if statistics is None:
         return LayerNumbers(*found, min=nan, max=nan, median=nan)
@@ -126,7 +126,7 @@ def _summed_up(sums: Sums, num_values: int) -> tuple[NDArray[np.float64], float,
 
 
 def centered_gram(
-    features: Tensor, dtype: type[np.floating] = np.float32, chunk: int | None = None
+    features: Tensor, dtype: type[np.floating] = np.float32, chunk: int = CHUNK
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """X X^T of the column-centred features X (n, p), and the column means (p,).
 
@@ -142,13 +142,13 @@ def exact_median(features: Tensor) -> float:
     if features.numel() <= SMALL:
         return median_of_all(features.cpu().numpy())
     rows = features.reshape(1, -1) if features.ndim == 1 else features
-    return _median(features, _sums(rows, np.float32, None, guess_bracket(features)))
+    return _median(features, _sums(rows, np.float32, CHUNK, guess_bracket(features)))
 
 
-def _sums(features: Tensor, dtype: type[np.floating], chunk: int | None, bracket: tuple[float, float] | None) -> Sums:
+def _sums(features: Tensor, dtype: type[np.floating], chunk: int, bracket: tuple[float, float] | None) -> Sums:
     if features.device.type == "cpu":
         return pass_over(features, dtype, chunk, bracket)
-    return pass_over_on_device(features, dtype, chunk or CHUNK, bracket)
+    return pass_over_on_device(features, dtype, chunk, bracket)
 
 
 def _centered(gram: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -94,10 +94,10 @@ def layer_summary(
     for one in (one for pair in pairs for one in pair):
         views[id(one)] = views.get(id(one)) or ready_views(ready, one, together)
     compared = [(views[id(one)], views[id(other)]) for one, other in pairs]
-    known = {key: prepare(one, chosen) for key, one in views.items()}
-    values = np.array([diagonal(known[id(one)], known[id(other)]) for one, other in pairs])
+    prepared = {key: prepare(one, chosen) for key, one in views.items()}
+    values = np.array([diagonal(prepared[id(one)], prepared[id(other)]) for one, other in pairs])
     drawn = draws_of(compared, chosen, values, bootstraps, np.random.default_rng([seed, 2]), progress)
-    first, second = known[id(a)], known[id(b)]
+    first, second = prepared[id(a)], prepared[id(b)]
     floor = permutation_floor(first, second, permutations, np.random.default_rng([seed, 1]), progress)
     last = 1 + len(ceilings)
     masks = np.ones((len(ceilings), len(a.layers)), bool) if counted is None else np.array(counted, dtype=bool)
