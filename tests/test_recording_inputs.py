@@ -107,7 +107,7 @@ def test_what_cannot_be_recorded_is_refused(model, options, wording):
         record(model, IMAGES, size=32, **options)
 
 
-@pytest.mark.parametrize("images", [probe(n=3), IMAGES.float(), probe(size=64)])
+@pytest.mark.parametrize("images", [probe(n=3), IMAGES.int(), probe(size=64)])
 def test_images_that_do_not_fit_are_refused_as_for_our_own_network(images):
     found = []
     for model in (nn.Identity(), yolov3(2, width=0.0625)):
@@ -221,6 +221,10 @@ def test_floats_go_to_the_model_as_they_are_in_any_shape():
         record(nn.Conv2d(5, 2, 1), drawn.long())
     with pytest.raises(InputError, match=r"boxes lie on squares, but images are 12 x 8 pixels"):
         record(nn.Conv2d(5, 2, 1), drawn, boxes=[[[0, 0, 4, 4]]] * 6)
+    with pytest.raises(
+        InputError, match=r"images reach from 0 to 255 - expected floats from 0 to 1\. Divide bytes by 255"
+    ):
+        record(yolov3(2, width=0.0625), IMAGES.float())
     with pytest.raises(InputError, match=r"there is no folder nowhere\. Name a folder of images"):
         record(nn.Conv2d(3, 2, 1), "nowhere")
 

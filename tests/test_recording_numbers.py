@@ -8,7 +8,7 @@ from gapscope.errors import InputError
 from gapscope.recording import device_chunks, layer_numbers as layer_numbers_module, median
 from gapscope.recording.chunks import pass_over
 from gapscope.recording.device_chunks import pass_over_on_device
-from gapscope.recording.layer_numbers import centered_gram, exact_median, layer_numbers
+from gapscope.recording.layer_numbers import centered_gram, check_statistics, exact_median, layer_numbers
 from gapscope.recording.live_tensors import LiveTensors, as_features, parse_memory
 from gapscope.similarity.cka import cka_from_grams, linear_cka
 from gapscope.words import byte_size
@@ -161,3 +161,20 @@ def test_features_are_one_row_per_image_in_either_layout(channels_last, tmp_path
     rows = as_features(stored)
     assert rows.data_ptr() == stored.data_ptr()
     assert torch.equal(rows.sort(1).values, features(3, 20, seed=0).sort(1).values)
+
+
+def test_statistics_cost_what_is_asked_for_and_leave_the_gram_alone():
+    x = torch.randn(40, 30_000, generator=torch.Generator().manual_seed(0)) + 3
+    exact, sampled, none = (layer_numbers(x, statistics) for statistics in ("exact", "sampled", None))
+    for other in (sampled, none):
+        np.testing.assert_array_equal(other.gram, exact.gram)
+        assert (other.mean, other.std) == (exact.mean, exact.std)
+    assert sampled.median == pytest.approx(exact.median, abs=0.02) and sampled.median != exact.median
+    assert (sampled.min, sampled.max) == (exact.min, exact.max)
+    assert np.isnan([none.median, none.min, none.max]).all()
+    few = x[:, :1000]
+    assert layer_numbers(few, "sampled").median == layer_numbers(few).median
+    for odd in (x * 1e-30, x.index_fill(0, torch.tensor([3]), torch.nan), torch.ones(4, 5)):
+        np.testing.assert_array_equal(layer_numbers(odd, None).gram, layer_numbers(odd).gram)
+    with pytest.raises(InputError, match="statistics = 'fast' is unknown - expected 'exact', 'sampled' or None"):
+        check_statistics("fast")

@@ -1,9 +1,11 @@
 """Grids of layers, and what chance makes of them."""
 
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
+import xarray as xr
 from small_recordings import features, recorded, two_networks
 
 from gapscope.errors import InputError
@@ -11,9 +13,11 @@ from gapscope.similarity.cka import cka_from_grams, linear_cka
 from gapscope.similarity.compare import compare, read_similarity, write_similarity
 from gapscope.similarity.floors import permutation_floor
 from gapscope.similarity.gram import center, features_gram
+from gapscope.similarity.influence import leave_one_out
 from gapscope.similarity.intervals import bootstrap_cka, draw_images
 from gapscope.similarity.measures import MEASURES
 from gapscope.similarity.prepared import prepare, views_of
+from gapscope.similarity.ready import Ready
 from gapscope.similarity.summary import diagonal_means
 
 CKA = ("cka_debiased", "cka_biased")
@@ -261,3 +265,20 @@ def test_an_unknown_measure_is_refused_with_the_known_ones():
         compare(a, b, measures=[])
     with pytest.raises(InputError, match="permutations = -1"):
         compare(a, b, permutations=-1)
+
+
+def test_what_was_made_of_recordings_serves_the_next_comparison_and_changes_nothing(tmp_path):
+    ready, networks = Ready(), [*two_networks(), recorded(*(features(30, 9, seed) for seed in range(3)))]
+    groups = np.repeat(np.arange(10), 3)
+    how = {"measures": ["cka_debiased", "cka_biased", "rsa"], "groups": groups, "permutations": 20, "bootstraps": 20}
+    for a, b in combinations(networks, 2):
+        xr.testing.assert_identical(compare(a, b, ready=ready, **how), compare(a, b, **how))
+        xr.testing.assert_identical(leave_one_out(a, b, ready=ready), leave_one_out(a, b))
+    assert len(ready.held) == 3
+    networks[0].save(tmp_path / "a.nc")
+    assert ready.read(tmp_path / "a.nc") is ready.read(tmp_path / "a.nc")
+    small = Ready(limit=1)
+    small.read(tmp_path / "a.nc")
+    for one in networks:
+        small.views(one, None)
+    assert [held.recording for held in small.held.values()] == networks[-2:]

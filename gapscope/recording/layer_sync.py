@@ -82,6 +82,11 @@ def record_by_layers(
     check_statistics(statistics)
     names = check_probe_images(images, size, paths)
     check_images(images[:1].float())
+    if images.is_floating_point() and not 0 <= images.min() <= images.max() <= 1:
+        low, high = images.min(), images.max()
+        raise InputError(
+            f"images reach from {low:.4g} to {high:.4g} - expected floats from 0 to 1. Divide bytes by 255."
+        )
     if images.shape[-2] != images.shape[-1]:
         raise InputError(
             f"images are {images.shape[-1]} x {images.shape[-2]} pixels - expected squares. Letterbox them."

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
         object_parts as object_parts,
         sets_of as sets_of,
     )
+    from gapscope.similarity.ready import Ready as Ready
     from gapscope.similarity.separability import (
         label_cka as label_cka,
         mmd_squared as mmd_squared,
@@ -94,6 +95,7 @@ __all__ = open_room(
         "object_parts": "object_parts, compare_objects, sets_of",
         "summary": "diagonal_means, extreme_layers, grid_table",
         "all_pairs": "compare_all",
+        "ready": "Ready",
         "layer_summary": "layer_summary",
         "influence": "leave_one_out, extreme_images",
         "convergence": "convergence",

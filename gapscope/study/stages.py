@@ -26,6 +26,9 @@ from gapscope.study.untrained import untrained_runs
 READERS_VERSION = 5
 """Raised when readers or label maps give other boxes than before, so that domains of the user's are read again."""
 
+SHAPES_VERSION, SHAPES = 2, "version of the distances of shapes"
+"""Raised when Procrustes and angular distances are others than before, so that studies that ask for them compare again."""
+
 READERS, FILES = "version of the readers", "its files"
 """What a domain of the user's is made from besides its settings."""
 
@@ -275,7 +278,7 @@ def compare_units(study: Study) -> Iterator[Unit]:
             yield Unit(
                 "compare",
                 f"compare/{a}/{b}/{look_name(experiment, probe, size)}",
-                settings_of(experiment.similarity, "[similarity]", {"untrained"}),
+                settings_of(experiment.similarity, "[similarity]", {"untrained"}) | _shapes(experiment),
                 tuple(dict.fromkeys(recorded(experiment, run, probe, size) for run in (a, b))),
                 (folder.grid(a, b, probe, size),),
                 partial(work.compare_runs, a=a, b=b, probe=probe, size=size),
@@ -283,6 +286,11 @@ def compare_units(study: Study) -> Iterator[Unit]:
                 formerly=former_keys.comparison(experiment),
             )
         yield from effect_units(study, probe, size)
+
+
+def _shapes(experiment: Experiment) -> dict[str, Part]:
+    asked = {"procrustes", "shape_angle"} & set(experiment.similarity.measures)
+    return {SHAPES: Part(SHAPES_VERSION if asked else 1, 1)}
 
 
 def effect_units(study: Study, probe: str, size: int) -> Iterator[Unit]:
