@@ -158,6 +158,12 @@ def in_order(work: Callable[[T], R], items: Iterable[T], threads: int) -> Iterat
         wait(ahead)
 
 
+def beside(work: Callable[[], R]) -> Callable[[], R]:
+    """Have something done beside a pass, by the same threads; call what is returned for the result."""
+    threads = torch.get_num_threads()
+    return work if threads == 1 else _pool(threads, os.getpid()).submit(work).result
+
+
 @lru_cache(maxsize=1)
 def _pool(threads: int, process: int) -> ThreadPoolExecutor:
     """The same threads for all layers: making them anew takes as long as a small layer. A fork has none of them."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gapscope.errors import InputError
-from gapscope.recording.chunks import CHUNK, Sums, pass_over
+from gapscope.recording.chunks import CHUNK, Sums, beside, pass_over
 from gapscope.recording.device_chunks import pass_over_on_device
 from gapscope.recording.median import guess_bracket, median_of_all, sampled_median
 
@@ -105,7 +105,9 @@ def _numbers(features: Tensor, statistics: Statistics = "exact") -> LayerNumbers
         sums = pass_over(features, np.float32, extremes=False)
         if 1e-24 < np.trace(sums.gram) / (n * p) < 1e24:  # False with NaN
             return LayerNumbers(*_summed_up(sums, n * p), min=nan, max=nan, median=nan)
-    bracket = guess_bracket(features) if n * p > SMALL and statistics == "exact" else None
+    few = n * p <= SMALL
+    median = _median_beside(features, statistics) if few or statistics != "exact" else None
+    bracket = guess_bracket(features) if median is None else None
     sums = _sums(features, np.float32, CHUNK, bracket)
     if not np.isfinite([sums.low, sums.high]).all():
         return LayerNumbers(np.full((n, n), nan), nan, nan, nan, nan, nan)
@@ -114,8 +116,17 @@ def _numbers(features: Tensor, statistics: Statistics = "exact") -> LayerNumbers
     found = _summed_up(sums, n * p)
     if statistics is None:
         return LayerNumbers(*found, min=nan, max=nan, median=nan)
-    median = _median(features, sums) if statistics == "exact" else sampled_median(features)
-    return LayerNumbers(*found, min=sums.low, max=sums.high, median=median)
+    middle = _median(features, sums) if median is None else median()
+    return LayerNumbers(*found, min=sums.low, max=sums.high, median=middle)
+
+
+def _median_beside(features: Tensor, statistics: Statistics) -> Callable[[], float]:
+    """The median of a layer that is small, or of drawn values, found while the other numbers are."""
+    if statistics is None:
+        return lambda: float("nan")
+    if statistics == "sampled":
+        return beside(lambda: sampled_median(features))
+    return beside(lambda: median_of_all(features.cpu().numpy()))
 
 
 def _summed_up(sums: Sums, num_values: int) -> tuple[NDArray[np.float64], float, float]:

@@ -52,8 +52,8 @@ def digest_of(rows: Tensor) -> Digest:
     values = (torch.view_as_real(values) if values.is_complex() else values).double()
     values = values.reshape(len(values), -1) if values.numel() else values.new_zeros(len(values), 1)
     weights = _waves(1 << (values.shape[1] - 1).bit_length(), values.device)[: values.shape[1]]
-    mixed = (values * weights).sum(1) / values.shape[1] ** 0.5  # of the size of the values, in any order but this one
-    found = [values.mean(1), values.abs().mean(1), mixed]
+    mixed = values @ weights / values.shape[1] ** 0.5  # of the size of the values, in any order but this one
+    found = [values.mean(1), torch.linalg.vector_norm(values, 1, dim=1) / values.shape[1], mixed]
     return torch.stack(found, dim=1).cpu().numpy()
 
 

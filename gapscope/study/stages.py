@@ -27,7 +27,7 @@ READERS_VERSION = 5
 """Raised when readers or label maps give other boxes than before, so that domains of the user's are read again."""
 
 SHAPES_VERSION, SHAPES = 2, "version of the distances of shapes"
-"""Raised when Procrustes and angular distances are others than before, so that studies that ask for them compare again."""
+"""Raised when Procrustes and angular distances are others than before: studies that ask for them compare again."""
 
 READERS, FILES = "version of the readers", "its files"
 """What a domain of the user's is made from besides its settings."""
