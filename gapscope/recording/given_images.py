@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -102,8 +101,7 @@ def _images_in(part: Any) -> Tensor:
     if isinstance(part, Tensor | np.ndarray):
         return _tensor(part)
     if isinstance(part, Mapping):
-        usual = (part[name] for name in HELD_IN if name in part)
-        part = chain(usual, part.values())
+        part = [*(part[name] for name in HELD_IN if name in part), *part.values()]
     if isinstance(part, Iterable) and not isinstance(part, str | bytes):
         for held in part:
             if isinstance(held, Tensor | np.ndarray) and held.ndim in (3, 4):
@@ -157,5 +155,5 @@ def check_probe_images(images: Tensor, size: int, paths: Sequence[str] | None) -
 
 
 def as_floats(batch: Tensor) -> Tensor:
-    """Bytes as values from 0 to 1; floats as they are."""
-    return batch if batch.is_floating_point() else batch.float() / 255
+    """Bytes as values from 0 to 1; floats as they are, in memory of their own, which a model may change in place."""
+    return batch.clone() if batch.is_floating_point() else batch.float() / 255

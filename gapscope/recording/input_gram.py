@@ -17,8 +17,8 @@ def input_gram(images: Tensor, device: torch.device | str = "cpu") -> NDArray[np
     dtype = torch.float64 if images.dtype == torch.float64 else torch.float32
     gram = torch.zeros(len(pixels), len(pixels), dtype=torch.float64, device=device)
     for part in pixels.split(PIXELS_AT_ONCE, dim=1):
-        centered = part.to(device).to(dtype)
-        centered -= centered.mean(0)
+        values = part.to(device).to(dtype)
+        centered = values - values.mean(0)
         gram += (centered @ centered.T).double()
     gram = gram - gram.mean(0) - gram.mean(1, keepdim=True) + gram.mean()
     return ((gram + gram.T) / 2).cpu().numpy()
