@@ -84,10 +84,12 @@ def pass_over(
     def prepare(start: int, target: NDArray[np.floating]) -> _Part:
         """Centre one block of features, into `target`, and find the rest of what is asked for."""
         part = values[:, start : start + target.shape[1]]
-        if getattr(room, "copied", np.empty(0)).shape != part.shape:
-            room.copied = np.empty(part.shape, np.float32)
+        in_place = target.dtype == np.float32 and target.flags.c_contiguous
+        if getattr(room, "masks", np.empty((2, 0))).shape[1:] != part.shape:
             room.masks = np.empty((2, *part.shape), np.bool_)
-        copied = room.copied
+        if not in_place and getattr(room, "copied", np.empty(0)).shape != part.shape:
+            room.copied = np.empty(part.shape, np.float32)
+        copied = target if in_place else room.copied
         np.copyto(copied, part)  # read from memory once, and again from the cache
         with np.errstate(all="ignore"):  # what is not finite shows in low and high
             low, high = (float(copied.min()), float(copied.max())) if extremes else (np.inf, -np.inf)
@@ -132,7 +134,8 @@ def pass_over(
 def pass_bytes(num_images: int, num_features: int) -> int:
     """Bytes that a pass over a layer's features (n, p), and what is made of it, take beside the features."""
     threads = torch.get_num_threads()
-    chunks = 4 * num_images * (min(num_features, CHUNK) + 2 * block_of(num_images)) * threads
+    chunk, block = min(num_features, CHUNK), min(num_features, block_of(num_images))
+    chunks = num_images * (4 * chunk + (2 if block == chunk else 6) * block) * threads
     products = num_images**2 * (4 * (2 * threads + 1) + 4 * 8)  # those that wait, and the sum on its way to the result
     means = 3 * 8 * num_features
     gathered = 2 * 4 * int(2 * WIDTH * num_images * num_features)  # chunk by chunk, and together
