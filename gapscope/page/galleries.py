@@ -24,7 +24,7 @@ from gapscope.run_folder import RunName
 
 ON_THE_PAGE = 30
 """Test images of all domains together."""
-PICTURE_BYTES, SAMPLE_BYTES = 1_000_000, 80_000
+PICTURE_BYTES, SAMPLE_BYTES = 450_000, 80_000
 """Of all test images together, and of one domain's training images."""
 SAMPLE_SIDE = 240
 """Longer side in pixels of a training image."""
