@@ -15,7 +15,7 @@ from matplotlib.artist import Artist
 from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
-from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.layout_engine import ConstrainedLayoutEngine, PlaceHolderLayoutEngine
 from matplotlib.textpath import TextToPath
 
 from gapscope.files import atomic_path
@@ -158,7 +158,8 @@ def write_figure(
     """
     paths = [folder / f"{name}.{form}" for form in formats]
     with mpl.rc_context({**style_of(figure.get_size_inches()[0])}), fonts_without_layout_tables():
-        figure.draw_without_rendering()
+        if not isinstance(figure.get_layout_engine(), PlaceHolderLayoutEngine | None):
+            figure.draw_without_rendering()
         figure.set_layout_engine(None)  # the layout is done: all formats take it as it is, and none draws for it again
         for path in paths:
             with atomic_path(path) as temporary:
