@@ -40,8 +40,7 @@ def _not_found(numbers: RunNumbers) -> Found:
         part = gap.parts.outcomes.parts.get("found")
         if part and part.falls_at_every_seed and -part.change >= FOUND:
             yield Suggestion(
-                f"Vary the training images of {_trained_on(results, gap.other)} more: light, distance, "
-                "occlusion, viewpoints.",
+                f"Vary the training images of {_trained_on(results, gap.other)} more: light, distance, viewpoints.",
                 f"{gap_name(results, gap)}: {part.other_mean:.0%} of the boxes found, "
                 f"{results.arm_title(gap.home)} {part.home_mean:.0%}.",
                 snippet="[train.augment]\nhsv = [0.015, 0.6, 0.4]\nscale = 0.3",

@@ -15,7 +15,7 @@ from gapscope.findings.results import Results
 from gapscope.findings.run_numbers import RunNumbers
 from gapscope.grafting.verdicts import GAINS
 
-NO_GRAFT = "What costs most is not known: no graft was run, and likeness is no cause."
+NO_GRAFT = "What costs most is unknown: no graft was run; likeness is no cause."
 
 
 def gap_pair(results: Results, gap: Gap | None) -> tuple[str, str] | None:
