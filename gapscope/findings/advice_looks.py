@@ -35,7 +35,7 @@ def looks_apart(numbers: RunNumbers) -> Found:
                 off = "training leaves it" if gain == 0 else f"training changes it by {gain:g}"
                 yield Suggestion(
                     f"Change {look} in training, so that {titles[0]} looks like {titles[1]}.",
-                    f"{look.title()} (the middle 90 % of images): {_words(one)} in {titles[0]}, "
+                    f"{look.title()} (90 % of images): {_words(one)} in {titles[0]}, "
                     f"{_words(other)} in {titles[1]}; {off}.",
                     snippet=_snippet(results, look, one, other),
                 )

@@ -14,7 +14,7 @@ def adapted(numbers: RunNumbers) -> Found:
         other, place = results.arm_title(gap.other), results.short_title(gap.domain)
         name = toml_key(f"{gap.other}-adapted")
         yield Suggestion(
-            f"Give {other} BatchNorm statistics of unlabelled {place} images: no label, no training.",
+            f"Give {other} BatchNorm statistics of unlabelled {place} images: no training.",
             f"{other} loses {gap.mean:.1f} AP points; its statistics are of its training images.",
             tried_words(numbers, [one for one in against(numbers, gap) if is_adapted(numbers, one)]),
             f'[arms.{name}]\nstart = "{gap.other}"\nadapt = {{ batchnorm = "{gap.domain}" }}',
