@@ -1,6 +1,8 @@
 """The commands refuse what is wrong with one sentence, exit code 2 and nothing written; help is quick."""
 
+import contextlib
 import re
+import runpy
 import subprocess
 import sys
 
@@ -107,6 +109,13 @@ def test_help_names_every_command():
     assert shown.returncode == 0
     for command in ("demo", "run", "status", "watch", "report", "layers", "record", "compare"):
         assert command in shown.stdout
+
+
+def test_the_package_is_the_command(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["gapscope", "--version"])
+    with contextlib.suppress(SystemExit):
+        runpy.run_module("gapscope", run_name="__main__")
+    assert capsys.readouterr().out.startswith("gapscope ")
 
 
 def test_layers_prints_all_107():

@@ -1,0 +1,5 @@
+"""`python -m gapscope` is the command gapscope."""
+
+from gapscope.cli import main
+
+main()
