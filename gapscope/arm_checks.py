@@ -5,8 +5,10 @@ from pathlib import Path
 
 from gapscope.arms import arms_before, roots
 from gapscope.config import Arm, Experiment
-from gapscope.detector.layers import BACKBONE_LAST, parse_layer_ranges, yolov3_layers
+from gapscope.detector.factories import is_guest
+from gapscope.detector.network_map import LayerMap
 from gapscope.errors import InputError
+from gapscope.networks import layer_map, layers_of, part_words
 from gapscope.words import did_you_mean
 
 WORDS = ("scratch", "streets")
@@ -16,17 +18,24 @@ ONLY_TRAINED = (
     *("epochs", "learning_rate"),
 )
 """Keys that say how an arm is trained."""
-CONVOLUTIONS = {layer.index for layer in yolov3_layers(1, 1.0) if layer.kind == "conv"}
-"""The layers of the network that have weights."""
 CLOSE = 1e-6
 """So far the sum of shares may be from 1."""
 
 
 def arm_complaints(name: str, experiment: Experiment) -> Iterator[str]:
-    """One sentence for everything that is wrong with an arm, beginning with its place in the experiment file."""
-    arm = experiment.arms[name]
-    found = [*_names(name, arm, experiment), *_layers(arm)]
-    found += _trained(arm, experiment) if arm.is_trained else _not_trained(arm, experiment)
+    """One sentence for everything that is wrong with an arm, beginning with its place in the experiment file.
+
+    Raises:
+        InputError: Its network is not known, which is told elsewhere.
+    """
+    arm, network = experiment.arms[name], layer_map(experiment, name)
+    found = [*_names(name, arm, experiment), *_layers(arm, network)]
+    found += _trained(arm, experiment, network) if arm.is_trained else _not_trained(arm, experiment)
+    if not arm.is_trained and is_guest(experiment.model_of(name).name):
+        what = "average" if arm.average else "adapt.batchnorm"
+        found.append(
+            f" {what}: the statistics of {network.network} cannot be estimated anew. Use a network of Darknet's."
+        )
     if arm.average and not found and all(_in_order(one, experiment) for one in experiment.arms):
         found += _one_start(name, experiment)
     yield from (f" [arms.{name}]{problem}" for problem in found)
@@ -53,20 +62,17 @@ def _names(name: str, arm: Arm, experiment: Experiment) -> Iterator[str]:
             yield f" average: '{one}' must be an arm that stands above '{name}' in the file."
 
 
-def _layers(arm: Arm) -> Iterator[str]:
-    for key, text, parse in (
-        ("freeze", arm.freeze, parse_layer_ranges),
-        ("train", arm.train, parse_layer_ranges),
-        ("adapt.layers", arm.adapt.layers, parse_layer_ranges),
-    ):
+def _layers(arm: Arm, network: LayerMap) -> Iterator[str]:
+    for key, text in (("freeze", arm.freeze), ("train", arm.train), ("adapt.layers", arm.adapt.layers)):
         try:
-            if set(parse(text or "0-0")) >= CONVOLUTIONS and key == "freeze":
-                yield f" freeze: '{text}' leaves no layer that learns. Freeze fewer, as in '0-74'."
+            if set(layers_of(text or "0", network)) >= set(network.weighted) and key == "freeze":
+                fewer = network.words_of("backbone")
+                yield f" freeze: '{text}' leaves no layer that learns. Freeze fewer, as in '{fewer}'."
         except InputError as error:
             yield f" {key}: {error}"
 
 
-def _trained(arm: Arm, experiment: Experiment) -> Iterator[str]:
+def _trained(arm: Arm, experiment: Experiment, network: LayerMap) -> Iterator[str]:
     if not arm.domains:
         yield (
             ": it names no 'domains', so there is nothing to train on. Give domains = [...], or make it of other arms "
@@ -76,8 +82,14 @@ def _trained(arm: Arm, experiment: Experiment) -> Iterator[str]:
         yield f": freeze = '{arm.freeze}' and train = '{arm.train}' say the same in two ways. Leave out one of them."
     if arm.keep_head and arm.start in WORDS:
         yield f": keep_head = true, but start = '{arm.start}' has no head to keep. Name an arm or a whole file."
-    if arm.train and not arm.keep_head and not learns_head(arm.train):
-        yield f": train = '{arm.train}' leaves the head as it was drawn at random. Add 75-106, or keep_head = true."
+    if arm.train and not arm.keep_head and not learns_head(arm.train, network):
+        head = network.words_of("head")
+        yield f": train = '{arm.train}' leaves the head as it was drawn at random. Add {head}, or keep_head = true."
+    if arm.start == "streets" and not network.is_yolov3:
+        yield (
+            f": start = 'streets' is a backbone of YOLOv3, and this is {network.network}. Name a file of its own "
+            f"weights, from which its backbone is taken ({part_words(network, ['backbone'])}), or 'scratch'."
+        )
     if arm.choose:
         yield f": choose = {arm.choose!r} is for the shares of an average of two arms. Give average = [...] too."
     yield from _diet(arm, experiment.train.batch_size)
@@ -145,10 +157,10 @@ def _restyle(arm: Arm, domains: Sequence[str]) -> Iterator[str]:
             yield f"{place}: 'towards' and one of 'fourier' and 'colours' need each other. Give both, or neither."
 
 
-def learns_head(ranges: str) -> bool:
+def learns_head(ranges: str, network: LayerMap) -> bool:
     """Whether some layer of the head is among these; true where they cannot be read, which is told elsewhere."""
     try:
-        return parse_layer_ranges(ranges)[-1] > BACKBONE_LAST
+        return layers_of(ranges, network)[-1] > network.backbone_last
     except InputError:
         return True
 

@@ -6,32 +6,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.config import Arm, Experiment
-from gapscope.detector.layers import BACKBONE_LAST, NUM_LAYERS, layer_ranges, parse_layer_ranges
+from gapscope.detector.layers import layer_ranges
+from gapscope.networks import layer_map, layers_of
 from gapscope.run_folder import RunName
 
 
 def trained_layers(experiment: Experiment, name: str) -> NDArray[np.bool_]:
-    """Whether each layer (107,) of an arm was trained with the arm's own seed, by it or by an arm that it is made from.
+    """Whether each layer (layers,) of an arm was trained with its own seed, by it or by an arm that it is made from.
 
     Only such layers can show what another seed changes. A layer that is frozen as it stands in a weights file is the
     same with every seed, and one that is frozen as it was drawn at random has learnt nothing with any.
     """
-    arm = experiment.arms[name]
+    arm, network = experiment.arms[name], layer_map(experiment, name)
     if not arm.is_trained:
         before = [trained_layers(experiment, one) for one in arms_before(experiment, name)]
-        return np.any(before, axis=0) if before else np.zeros(NUM_LAYERS, dtype=bool)
-    trained = ~frozen_layers(frozen_ranges(arm))
+        return np.any(before, axis=0) if before else np.zeros(len(network.layers), dtype=bool)
+    trained = ~frozen_layers(experiment, name)
     if arm.start in experiment.arms:
-        taken = (np.arange(NUM_LAYERS) <= BACKBONE_LAST) | arm.keep_head  # any other head starts at random
+        taken = (np.arange(len(trained)) <= network.backbone_last) | arm.keep_head  # any other head starts at random
         trained |= taken & trained_layers(experiment, arm.start)
     return trained
 
 
-def frozen_layers(ranges: str) -> NDArray[np.bool_]:
-    """The layers (107,) of ranges as the experiment file writes them, such as `0-74, 81`; none for an empty text."""
-    frozen = np.zeros(NUM_LAYERS, dtype=bool)
-    if ranges:
-        frozen[list(parse_layer_ranges(ranges))] = True
+def frozen_layers(experiment: Experiment, name: str) -> NDArray[np.bool_]:
+    """The layers (layers,) that an arm's training leaves as they are."""
+    arm, network = experiment.arms[name], layer_map(experiment, name)
+    frozen = np.zeros(len(network.layers), dtype=bool)
+    if arm.train:
+        frozen[:] = True
+        frozen[list(layers_of(arm.train, network))] = False
+    elif arm.freeze:
+        frozen[list(layers_of(arm.freeze, network))] = True
     return frozen
 
 
@@ -42,12 +47,10 @@ def grafted_runs(experiment: Experiment) -> Iterator[tuple[RunName, RunName]]:
             yield RunName(host, seed), RunName(donor, seed)
 
 
-def frozen_ranges(arm: Arm) -> str:
+def frozen_ranges(experiment: Experiment, name: str) -> str:
     """What an arm keeps frozen, as the experiment file would write it: its `freeze`, or all but its `train`."""
-    if not arm.train:
-        return arm.freeze
-    learns = set(parse_layer_ranges(arm.train))
-    return layer_ranges([index for index in range(NUM_LAYERS) if index not in learns])
+    arm = experiment.arms[name]
+    return arm.freeze if not arm.train else layer_ranges(np.flatnonzero(frozen_layers(experiment, name)).tolist())
 
 
 def arms_before(experiment: Experiment, name: str) -> list[str]:
@@ -107,13 +110,13 @@ def baseline_of(experiment: Experiment, arms: Sequence[str], arm: str, domain: s
         return other != arm and domain not in theirs and theirs <= labelled and more
 
     candidates = [other for other in arms if fits(other) and arm not in models_before(experiment, other)]
-    frozen = frozen_ranges(experiment.arms[arm])
+    frozen = frozen_ranges(experiment, arm)
     return min(
         candidates,
         key=lambda other: (
             other not in before,
             not is_plain(experiment, other),
-            frozen_ranges(experiment.arms[other]) != frozen,
+            frozen_ranges(experiment, other) != frozen,
             list(arms).index(other),
         ),
         default=None,

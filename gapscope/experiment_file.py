@@ -4,7 +4,7 @@ import hashlib
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,13 @@ from gapscope.config import Domain, Experiment
 from gapscope.data.label_maps import named_label_maps
 from gapscope.data.problems import OBEYED, writable
 from gapscope.data.readers.detect import FORMATS
-from gapscope.detector.layers import LARGEST_STRIDE
-from gapscope.detector.plans import yolov3_plan
+from gapscope.detector.factories import is_guest
+from gapscope.detector.network_map import LayerMap, parse_map
 from gapscope.errors import InputError
-from gapscope.files import read_text
+from gapscope.files import read_json, read_text
 from gapscope.grafting.layer_names import parts_named
+from gapscope.networks import layer_map, plan_of_model
+from gapscope.run_folder import RunFolder
 from gapscope.similarity.measures import MEASURES
 from gapscope.streets.drives import STYLES
 from gapscope.words import did_you_mean
@@ -30,8 +32,12 @@ SEAL = "# sha256 of the lines below: "
 """How the first line of settings begins that a run wrote down."""
 
 
-def read_config(path: Path | str) -> Experiment:
+def read_config(path: Path | str, maps: Mapping[str, LayerMap] | None = None) -> Experiment:
     """Read and check an experiment file.
+
+    Args:
+        path: Of the file.
+        maps: The layers of each arm's network, where they are known without building it.
 
     Raises:
         InputError: If the file is missing or is no TOML, naming every key, value and cross-reference that is wrong, or
@@ -43,7 +49,22 @@ def read_config(path: Path | str) -> Experiment:
             f"{path}: these are not the settings whose hash its first line holds. Give the experiment file to gapscope "
             "run once more, which writes them anew, or delete that line if they were changed on purpose."
         )
-    return parse_config(text, str(path))
+    return parse_config(text, str(path), maps)
+
+
+def read_run_config(folder: RunFolder) -> Experiment:
+    """The experiment of a run folder, which knows the layers of its networks without their code and .cfg files.
+
+    Raises:
+        InputError: As `read_config`, or if the file that says them is broken.
+    """
+    maps, path = dict[str, LayerMap](), folder.networks
+    if path.is_file():
+        try:
+            maps = {str(arm): parse_map(found) for arm, found in read_json(path).items()}
+        except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(f"{path} cannot be read: {error}. Run the study again, which writes it anew.") from error
+    return read_config(folder.config, maps)
 
 
 def sealed(text: str) -> str:
@@ -71,8 +92,8 @@ def read_config_text(path: Path) -> str:
         raise InputError(f"{path}: is not UTF-8 text, so it is no experiment file. Save it as UTF-8.") from None
 
 
-def parse_config(text: str, name: str = "experiment") -> Experiment:
-    """Check the text of an experiment file; `name` is what the messages call it."""
+def parse_config(text: str, name: str = "experiment", maps: Mapping[str, LayerMap] | None = None) -> Experiment:
+    """Check the text of an experiment file; `name` is what the messages call it, `maps` as `read_config` takes them."""
     try:
         content = tomllib.loads(text)
         texts = list(_texts(content))
@@ -87,7 +108,7 @@ def parse_config(text: str, name: str = "experiment") -> Experiment:
                 "Remove them."
             )
     try:
-        experiment = Experiment.model_validate(content)
+        experiment = Experiment.model_validate(content).with_maps(maps or {})
     except ValidationError as error:
         lines = [line for problem in error.errors() for line in _explain(problem)]
         raise InputError("\n".join(f"{name}{line}" for line in lines)) from None
@@ -122,11 +143,12 @@ def _complaints(experiment: Experiment) -> Iterator[str]:
     classes, domains = experiment.data.classes, list(experiment.domains)
     if len(set(classes)) < len(classes):
         yield " [data]: classes names a class twice."
-    sizes = {"[data] image_size": experiment.data.image_size}
-    sizes |= {f"[record] sizes[{i}]": size for i, size in enumerate(experiment.record.sizes)}
-    for key, size in sizes.items():
-        if size < LARGEST_STRIDE or size % LARGEST_STRIDE:
-            yield f" {key}: {size} is not a multiple of {LARGEST_STRIDE}."
+    try:
+        network = layer_map(experiment, next(iter(experiment.arms)))
+    except InputError as error:
+        network = None
+        yield f" [model] {error}"
+    yield from _size_complaints(experiment, network)
     for key, values in {
         "[record] sizes": experiment.record.sizes,
         "seeds": experiment.seeds,
@@ -150,14 +172,25 @@ def _complaints(experiment: Experiment) -> Iterator[str]:
             if name not in domains:
                 yield f" {key}: there is no domain '{name}'.{did_you_mean(name, domains)}"
     yield from _measure_complaints(experiment)
-    yield from _graft_complaints(experiment)
+    if network is not None:
+        yield from _graft_complaints(experiment)
     for name in experiment.evaluate.headline:
         if name not in classes:
             yield f" [evaluate] headline: unknown class '{name}'.{did_you_mean(name, classes)}"
     for name, domain in experiment.domains.items():
         yield from _domain_complaints(name, domain, classes)
-    for name in experiment.arms:
+    for name in experiment.arms if network is not None else ():
         yield from arm_complaints(name, experiment)
+
+
+def _size_complaints(experiment: Experiment, network: LayerMap | None) -> Iterator[str]:
+    if network is None:
+        return
+    sizes = {"[data] image_size": experiment.data.image_size}
+    sizes |= {f"[record] sizes[{i}]": size for i, size in enumerate(experiment.record.sizes)}
+    for key, size in sizes.items():
+        if size < network.stride or size % network.stride:
+            yield f" {key}: {size} is not a multiple of {network.stride}."
 
 
 def _measure_complaints(experiment: Experiment) -> Iterator[str]:
@@ -194,9 +227,12 @@ def _graft_complaints(experiment: Experiment) -> Iterator[str]:
     for name in settings.domains:
         if name in experiment.domains and name not in experiment.evaluated_domains:
             yield f" [graft] domains: '{name}' is not evaluated on. Name it in [evaluate] domains, too."
-    if settings.parts:
+    if settings is not None and is_guest(experiment.model.name):
+        yield f" [graft]: layers of {experiment.model.name} cannot be grafted. Leave the table out."
+        return
+    if settings.parts and experiment.known_map(next(iter(arms))) is None:
         try:
-            parts_named(settings.parts, yolov3_plan(len(experiment.data.classes), experiment.model.width))
+            parts_named(settings.parts, plan_of_model(experiment.model, len(experiment.data.classes)))
         except InputError as error:
             yield f" [graft] parts: {error}"
 

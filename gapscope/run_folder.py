@@ -74,6 +74,11 @@ class RunFolder:
         return self.root / "experiment.resolved.toml"
 
     @property
+    def networks(self) -> Path:
+        """What the layers of each arm's network are, where these are not those of YOLOv3."""
+        return self.root / "networks.json"
+
+    @property
     def environment(self) -> Path:
         return self.root / "environment.json"
 

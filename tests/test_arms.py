@@ -52,14 +52,15 @@ def test_what_the_arm_before_kept_frozen_too_was_never_trained():
 
 
 def test_no_range_freezes_nothing():
-    assert not frozen_layers("").any()
-    assert frozen_layers("3-5").nonzero()[0].tolist() == [3, 4, 5]
+    chosen = parse_config(MINIATURE.replace('freeze = "0-74"', 'freeze = "3-5, stage 5"'))
+    assert not frozen_layers(chosen, "u-real").any()
+    assert frozen_layers(chosen, "f-synthetic").nonzero()[0].tolist() == [3, 4, 5, *range(62, 75)]
 
 
 def test_what_is_trained_is_the_rest_of_what_is_frozen_and_a_kept_head_was_trained_where_it_is_from():
     arm = 'start = "base"\nkeep_head = true\ntrain = "62-74, 81"'
     changed = parse_config(MINIATURE.replace('start = "base"\nfreeze = "0-74"', arm))
-    assert frozen_ranges(changed.arms["f-synthetic"]) == "0-61, 75-80, 82-106"
+    assert frozen_ranges(changed, "f-synthetic") == "0-61, 75-80, 82-106"
     assert trained_layers(changed, "f-synthetic").all()  # `base` trained every layer with each seed
     alone = parse_config(MINIATURE.replace('start = "base"\nfreeze = "0-74"', 'start = "streets"\ntrain = "62-106"'))
     assert trained_layers(alone, "f-synthetic").nonzero()[0].tolist() == list(range(62, 107))

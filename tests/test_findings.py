@@ -13,7 +13,7 @@ from made_up_run import ARMS, write_made_up_run
 from matplotlib.image import AxesImage
 
 from gapscope.detector.layers import YOLO_LAYERS, yolov3_layers
-from gapscope.detector.network_map import BLOCKS, ROUTES, describe_layers
+from gapscope.detector.network_map import BLOCKS, ROUTES, yolov3_map
 from gapscope.errors import InputError
 from gapscope.findings.findings import Findings, find
 from gapscope.findings.layer_curves import PairCurve, ceiling_curve, layers_at_floor, pair_curve, ranges
@@ -253,4 +253,4 @@ def test_blocks_tile_the_network_and_follow_its_resolution():
 
 
 def test_a_layer_is_described_in_one_line():
-    assert describe_layers(classes=5, width=1.0)[62] == "62: conv 3x3, 1024 channels, stride 32, stage 5"
+    assert yolov3_map(5).layers[62] == "62: conv 3x3, 1024 channels, stride 32, stage 5"

@@ -64,13 +64,12 @@ class TestLayerNames:
     def test_blocks_cover_the_network_once(self, pair):
         assert [i for part in network_blocks(pair[0]) for i in part.layers] == list(range(107))
 
-    def test_other_networks_have_ranges_and_no_blocks(self):
+    def test_other_detectors_have_blocks_of_their_own_and_a_classifier_has_none(self):
         tiny = darknet("yolov3-tiny", 2, 0.0625)
-        assert layers_named("3-4", tiny) == (3, 4)
-        with pytest.raises(
-            InputError, match=r"^yolov3-tiny has no named blocks, as YOLOv3 has\. Give ranges of .* 0-23"
-        ):
-            network_blocks(tiny)
+        assert layers_named("3-4, head 16", tiny) == (3, 4, *range(17, 24))
+        assert [part.ranges for part in network_blocks(tiny)][-3:] == ["9-12", "13-16", "17-23"]
+        with pytest.raises(InputError, match=r"^darknet53 has no named blocks, as YOLOv3 has\. Give ranges of .* 0-74"):
+            network_blocks(darknet("darknet53", width=0.0625))
 
     def test_blocks_stand_in_the_order_of_the_layers_and_do_not_overlap(self, pair):
         assert [part.name for part in parts_named("head, 0-74", pair[0])] == ["0-74", "head"]

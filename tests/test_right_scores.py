@@ -186,7 +186,7 @@ def test_maps_that_decode_to_the_object_cost_nothing_and_are_left_alone(kind, sc
     assert decoded.boxes[0, best].tolist() == pytest.approx(box[0].tolist(), abs=1e-3)
     maps = [one.clone().requires_grad_() for one in raw]
     options = {"iou_threshold": 0.999} if kind is YoloLoss else {}
-    parts = kind(network.anchors, scale_xy=[scale] * 3, **options)(
+    parts = kind(network.anchors, layers=layers, **options)(
         maps, box, torch.tensor([0]), torch.tensor([False]), torch.tensor([0])
     )
     parts.box.backward()

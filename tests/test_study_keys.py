@@ -68,6 +68,7 @@ FIELDS: dict[str, tuple[Any, Any, set[str] | Only]] = {
     "Data.image_size": (416, 64, SCORED),
     "Data.cache": ("memory", "off", SAME),
     "Data.cache_folder": ("", {"cache": "disk", "cache_folder": "x"}, SAME),
+    "Model.name": ("yolov3", "yolov3-spp", TRAIN),
     "Model.width": (1.0, 0.125, TRAIN),
     "Model.anchor_scale": (1.0, 0.5, TRAIN),
     "Model.prior": (0.01, 0.0, TRAIN),

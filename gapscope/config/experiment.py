@@ -1,8 +1,9 @@
 """A whole experiment: all tables together."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from gapscope.config.domains import Data, Domain
 from gapscope.config.grafts import Graft
@@ -10,6 +11,7 @@ from gapscope.config.measuring import Evaluate, Probe, Record, Similarity
 from gapscope.config.resources import Resources, Stage
 from gapscope.config.tables import Name, Table
 from gapscope.config.training import PRESETS, Arm, Model, Train
+from gapscope.detector.network_map import LayerMap
 
 
 class Experiment(Table):
@@ -34,6 +36,8 @@ class Experiment(Table):
     resources: dict[Stage, Resources] = {}
     """What an engine gives one unit of a stage, see `run --on`; a command that works by itself takes what is there."""
 
+    _known_maps: dict[str, LayerMap] = PrivateAttr(default_factory=dict)
+
     @model_validator(mode="before")
     @classmethod
     def _fill_in(cls, given: Any) -> Any:
@@ -44,6 +48,20 @@ class Experiment(Table):
         if isinstance(train, dict) and isinstance(evaluate, dict) and train.get("preset") in PRESETS:
             return given | {"evaluate": {"multi_label": True} | evaluate}
         return given
+
+    def model_of(self, arm: str) -> Model:
+        """The network of an arm."""
+        return self.model
+
+    def known_map(self, arm: str) -> LayerMap | None:
+        """The layers of an arm's network, where a run folder says them: see `with_maps`."""
+        return self._known_maps.get(arm)
+
+    def with_maps(self, maps: Mapping[str, LayerMap]) -> "Experiment":
+        """The same with the layers of its networks by arm, so that they can be asked without building a network."""
+        copy = self.model_copy()
+        copy._known_maps = dict(maps)
+        return copy
 
     @property
     def reported_arms(self) -> list[str]:

@@ -9,10 +9,13 @@ from gapscope.config.tables import Table
 
 
 class Model(Table):
+    name: str = "yolov3"
+    """`yolov3`, `yolov3-tiny`, `yolov3-spp`, or a Darknet `.cfg` file with [yolo] sections, from the current folder on;
+    its classes become those of the study."""
     width: float = Field(1.0, gt=0, le=4)
-    """Factor on the number of channels of every layer; 1 is YOLOv3 itself."""
+    """Factor on the number of channels of every layer; 1 is the network as published. Of a `.cfg` file always 1."""
     anchor_scale: float = Field(1.0, gt=0)
-    """Factor on Darknet's nine anchors, which were chosen for 416 pixels."""
+    """Factor on the anchors, which YOLOv3's makers chose for 416 pixels."""
     prior: float = Field(0.01, ge=0, lt=1)
     """Confidence of an untrained head; 0 leaves its biases as initialised, as the paper did."""
 
@@ -63,15 +66,15 @@ class Arm(Table):
     start: str = "scratch"
     """`scratch`, `streets` (the small backbone that comes with gapscope), another arm's name, or a weights file.
 
-    Layers 0-74 are taken from it; the head starts at random, as in the paper, unless `keep_head` says otherwise. An arm
-    that is not trained takes the whole network.
+    The backbone (layers 0-74 of YOLOv3) is taken from it; the head starts at random, as in the paper, unless
+    `keep_head` says otherwise. An arm that is not trained takes the whole network.
     """
     keep_head: bool = False
     """Take the head too, from an arm or from a file of the same classes."""
     freeze: str = ""
-    """Layers that stay as they are, such as `0-74` or `0-36, 62`; their BatchNorm statistics too."""
+    """Layers that stay as they are, such as `0-74`, `0-36, 62` or `backbone`; their BatchNorm statistics too."""
     train: str = ""
-    """The other way round: the only layers that learn, such as `62-74, 75-106`; all others are frozen."""
+    """The other way round: the only layers that learn, such as `62-74, 75-106` or `head`; all others are frozen."""
     adapt: Adapt = Adapt()
     average: dict[str, Annotated[float, Field(ge=0, le=1)]] | list[str] = {}
     """Arms and their shares in the average of their weights, which is not trained; or two arms, of whose average

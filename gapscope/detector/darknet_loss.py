@@ -8,8 +8,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.nn.utils.rnn import pad_sequence
 
 from gapscope.boxes import TINY, box_area
-from gapscope.detector.decode import MAP_STRIDES, decode_map
+from gapscope.detector.decode import MAP_LAYERS, decode_map
 from gapscope.detector.loss import Counts, Loss, LossGains, nonzero, objectness_errors
+from gapscope.detector.stack import Layer
 from gapscope.detector.targets import MapTargets, send
 
 PLAIN = LossGains(box=1.0, objectness=1.0, classification=1.0)
@@ -21,7 +22,7 @@ AT_ONCE = 16
 class DarknetLoss(Loss):
     """YOLOv3's loss as its authors trained with it: errors of the logits, summed, per image of the batch.
 
-    Every object has one answer: the anchor, of all nine, whose shape fits it best. With w and h its share of the image,
+    Every object has one answer: the anchor, of all, whose shape fits it best. With w and h its share of the image,
     box = (2 - w h) (cross-entropy of sigmoid(tx, ty) with the place within the cell + squared error of (tw, th) / 2);
     classification = cross-entropy of its N classes. Objectness = cross-entropy with 1 at answers and 0 elsewhere,
     but places whose predicted box overlaps any object by more than `ignore_threshold` are left alone. All are sums,
@@ -45,7 +46,7 @@ class DarknetLoss(Loss):
         *,
         ignore_threshold: float = 0.7,
         label_smoothing: float = 0.0,
-        scale_xy: Sequence[float] = (1.0, 1.0, 1.0),
+        layers: Sequence[Layer] = MAP_LAYERS,
         counts: Callable[[Sequence[float]], Counts] = nonzero,
     ) -> None:
         super().__init__(
@@ -54,7 +55,7 @@ class DarknetLoss(Loss):
             iou_threshold=1.0,
             always_best=True,
             label_smoothing=label_smoothing,
-            scale_xy=scale_xy,
+            layers=layers,
             counts=counts,
         )
         self.ignore_threshold = ignore_threshold
@@ -66,8 +67,7 @@ class DarknetLoss(Loss):
         truth = send(boxes_by_image(boxes, image_index, len(maps[0])), maps[0].device)
         parts = []
         for number, (values, one) in enumerate(zip(maps, targets, strict=True)):
-            stride = MAP_STRIDES[number]
-            scale = self.scale_xy[number]
+            stride, scale = self.layers[number].stride, self.layers[number].scale_xy
             near = overlapping(values.detach(), anchors[number], stride, truth, self.ignore_threshold, scale)
             parts.append(torch.stack(self.map_sums(values, one, anchors[number], stride, near, scale)))
         return torch.stack(parts).sum(0) / num_images
@@ -81,7 +81,7 @@ class DarknetLoss(Loss):
         near: Tensor,
         scale_xy: float = 1.0,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Box, objectness and class errors of one split map (b, 3, h, w, 5 + N), summed; anchors (3, 2) in pixels."""
+        """Box, objectness and class errors of one split map (b, a, h, w, 5 + N), summed; anchors (a, 2) in pixels."""
         _, _, h, w, _ = values.shape
         is_object = torch.zeros_like(values[..., 0])
         is_object.index_put_(targets.place, is_object.new_ones(()))
@@ -109,11 +109,11 @@ def boxes_by_image(boxes: Tensor, image_index: Tensor, num_images: int) -> Tenso
 def overlapping(
     values: Tensor, anchors: Tensor, stride: int, truth: Tensor, threshold: float, scale_xy: float = 1.0
 ) -> Tensor:
-    """Which places (b, 3, h, w) of a split map predict a box whose IoU with any of its image's objects is above this.
+    """Which places (b, a, h, w) of a split map predict a box whose IoU with any of its image's objects is above this.
 
     Args:
-        values: Split map (b, 3, h, w, 5 + N).
-        anchors: Its anchors (3, 2) in pixels.
+        values: Split map (b, a, h, w, 5 + N).
+        anchors: Its anchors (a, 2) in pixels.
         truth: Objects (b, t, 4) `xyxy` in pixels, see `boxes_by_image`.
         scale_xy: Of the map's yolo layer.
     """

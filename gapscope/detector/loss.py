@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from gapscope.boxes import paired_giou
-from gapscope.detector.decode import MAP_ANCHORS, MAP_STRIDES, box_from_logits, split_map
+from gapscope.detector.decode import MAP_LAYERS, box_from_logits, split_map
+from gapscope.detector.stack import BOX_CHANNELS, Layer
 from gapscope.detector.targets import MapTargets, assign, map_targets
 from gapscope.errors import InputError
 
@@ -43,17 +44,18 @@ def nonzero(counts: Sequence[float]) -> Counts:
 
 
 class Loss(ABC):
-    """What the two losses share: three raw maps and the boxes of a batch -> one number and its parts.
+    """What the two losses share: raw maps and the boxes of a batch -> one number and its parts.
 
     Cells whose center lies in an ignored box say nothing about objectness, unless they answer for an object.
 
     Args:
-        anchors: `network.anchors`, (9, 2) in pixels.
+        anchors: `network.anchors`, (a, 2) in pixels.
         gains: Weights of the parts.
         iou_threshold: Least shape IoU of an anchor that answers for a target, see `targets.assign`.
         always_best: Whether targets that fit no anchor get their best one.
         label_smoothing: Classes are taught as e / 2 and 1 - e / 2 instead of 0 and 1.
-        scale_xy: Of each map the `scale_x_y` of its yolo layer, see `box_from_logits`.
+        layers: The yolo layers of the maps: their strides, which anchors each has, and its `scale_x_y`, see
+            `box_from_logits`. Those of YOLOv3 by default.
         counts: Makes the counts that sums are divided by from those of this batch. Where a batch is spread over
             processes it gives their mean over the processes: then the mean of their losses, and of their gradients,
             is what one process would have made of the whole batch.
@@ -67,7 +69,7 @@ class Loss(ABC):
         iou_threshold: float,
         always_best: bool,
         label_smoothing: float = 0.0,
-        scale_xy: Sequence[float] = (1.0, 1.0, 1.0),
+        layers: Sequence[Layer] = MAP_LAYERS,
         counts: Callable[[Sequence[float]], Counts] = nonzero,
     ) -> None:
         _check_share("label_smoothing", label_smoothing)
@@ -76,7 +78,7 @@ class Loss(ABC):
         self.iou_threshold = iou_threshold
         self.always_best = always_best
         self.label_smoothing = label_smoothing
-        self.scale_xy = tuple(scale_xy)
+        self.layers = tuple(layers)
         self.counts = counts
         self._constants: dict[tuple[torch.device, int], tuple[list[Tensor], Tensor]] = {}
 
@@ -88,14 +90,14 @@ class Loss(ABC):
         Boxes and what belongs to them best stay on the CPU, also when the maps are on a GPU: see `map_targets`.
 
         Args:
-            raw: The three raw maps of the network.
+            raw: The raw maps of the network.
             boxes: All boxes of the batch (m, 4), `xyxy` in pixels of the network's input.
             classes: Their class indices (m,), int64.
             ignore: Which of them (m,) are regions to ignore.
             image_index: Their images (m,), as positions in the batch.
         """
         device, num_images = raw[0].device, len(raw[0])
-        height, width = (side * MAP_STRIDES[0] for side in raw[0].shape[-2:])
+        height, width = (side * self.layers[0].stride for side in raw[0].shape[-2:])
         kept = ~ignore
         positives = assign(
             boxes[kept],
@@ -104,11 +106,14 @@ class Loss(ABC):
             (height, width),
             iou_threshold=self.iou_threshold,
             always_best=self.always_best,
+            layers=self.layers,
         )
         regions = boxes[ignore], image_index[ignore]
-        targets = map_targets(positives, boxes[kept], classes[kept], *regions, num_images, (height, width), device)
-        anchors, gains = self._on(device, raw[0].shape[1] // 3 - 5)
-        sums = self.sums([split_map(one) for one in raw], targets, anchors, boxes[kept], image_index[kept])
+        size = height, width
+        targets = map_targets(positives, boxes[kept], classes[kept], *regions, num_images, size, device, self.layers)
+        maps = [split_map(one, len(layer.anchors)) for one, layer in zip(raw, self.layers, strict=True)]
+        anchors, gains = self._on(device, maps[0].shape[-1] - BOX_CHANNELS)
+        sums = self.sums(maps, targets, anchors, boxes[kept], image_index[kept])
         weighted = sums * gains
         return LossParts(weighted.sum(), *weighted.unbind())
 
@@ -119,9 +124,9 @@ class Loss(ABC):
         """Box, objectness and classification loss (3,) of all maps together, without gains.
 
         Args:
-            maps: Split maps (b, 3, h, w, 5 + N).
+            maps: Split maps (b, a, h, w, 5 + N).
             targets: What each map is taught.
-            anchors: The three anchors (3, 2) of each map, in pixels.
+            anchors: The anchors (a, 2) of each map, in pixels.
             boxes: All targets (m, 4) in pixels, where they came from; also those that no anchor answers for.
             image_index: Their images (m,).
         """
@@ -133,7 +138,7 @@ class Loss(ABC):
     def _on(self, device: torch.device, num_classes: int) -> tuple[list[Tensor], Tensor]:
         """Anchors of each map, and gains, where the maps are: sent there once, since sending waits for a GPU."""
         if (device, num_classes) not in self._constants:
-            anchors = [self.anchors[list(mask)].to(device) for mask in MAP_ANCHORS]
+            anchors = [self.anchors[list(layer.anchors)].to(device) for layer in self.layers]
             gains = torch.tensor(self.gain_values(num_classes), device=device)
             self._constants[device, num_classes] = anchors, gains
         return self._constants[device, num_classes]
@@ -149,7 +154,7 @@ class Loss(ABC):
 class YoloLoss(Loss):
     """The training loss of the code that the paper used: GIoU for boxes, cross-entropy for objectness and classes.
 
-    For each of the three maps: box = mean over the positives of 1 - GIoU; objectness = mean over all cells and anchors
+    For each of the maps: box = mean over the positives of 1 - GIoU; objectness = mean over all cells and anchors
     of the cross-entropy with 1 at positives and 0 elsewhere; classification = mean over positives and classes of the
     cross-entropy, left out if there is one class. Each is summed over the maps and multiplied by its gain; the gain of
     classification is for 80 classes and scaled by N / 80. `Loss` explains the arguments that are not listed here.
@@ -172,7 +177,7 @@ class YoloLoss(Loss):
         always_best: bool = True,
         label_smoothing: float = 0.0,
         giou_ratio: float = 0.0,
-        scale_xy: Sequence[float] = (1.0, 1.0, 1.0),
+        layers: Sequence[Layer] = MAP_LAYERS,
         counts: Callable[[Sequence[float]], Counts] = nonzero,
     ) -> None:
         _check_share("giou_ratio", giou_ratio)
@@ -182,7 +187,7 @@ class YoloLoss(Loss):
             iou_threshold=iou_threshold,
             always_best=always_best,
             label_smoothing=label_smoothing,
-            scale_xy=scale_xy,
+            layers=layers,
             counts=counts,
         )
         self.giou_ratio = giou_ratio
@@ -197,17 +202,17 @@ class YoloLoss(Loss):
         answers = self.counts([float(len(one)) for one in targets] + [float(one.num_counted) for one in targets])
         parts = []
         for number, (values, one) in enumerate(zip(maps, targets, strict=True)):
-            stride = MAP_STRIDES[number]
-            scaled = anchors[number] / stride
-            box, objectness, classification = self.map_sums(values, one, scaled, stride, self.scale_xy[number])
-            positive, counted = answers[number], answers[3 + number]
+            layer = self.layers[number]
+            scaled = anchors[number] / layer.stride
+            box, objectness, classification = self.map_sums(values, one, scaled, layer.stride, layer.scale_xy)
+            positive, counted = answers[number], answers[len(maps) + number]
             parts.append(torch.stack([box / positive, objectness / counted, classification / (positive * num_classes)]))
         return torch.stack(parts).sum(0)
 
     def map_sums(
         self, values: Tensor, targets: MapTargets, anchors: Tensor, stride: int, scale_xy: float = 1.0
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Box, objectness and class errors of one split map (b, 3, h, w, 5 + N), summed; anchors (3, 2) in cells."""
+        """Box, objectness and class errors of one split map (b, a, h, w, 5 + N), summed; anchors (a, 2) in cells."""
         box = classification = values.new_zeros(())
         is_object = torch.zeros_like(values[..., 0])
         if len(targets):

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gapscope.detector.decode import MAP_ANCHORS, MAP_STRIDES
+from gapscope.detector.decode import MAP_LAYERS
+from gapscope.detector.stack import Layer
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Positives:
     image: Tensor
     """(k,) position of the image in the batch."""
     anchor: Tensor
-    """(k,) which of the map's three anchors, 0 to 2."""
+    """(k,) which of the map's anchors, 0 to 2 of YOLOv3's three."""
     row: Tensor
     """(k,)"""
     column: Tensor
@@ -32,7 +33,7 @@ class MapTargets:
     image: Tensor
     """(k,) position of the image in the batch."""
     anchor: Tensor
-    """(k,) which of the map's three anchors, 0 to 2."""
+    """(k,) which of the map's anchors, 0 to 2 of YOLOv3's three."""
     row: Tensor
     """(k,)"""
     column: Tensor
@@ -42,7 +43,7 @@ class MapTargets:
     classes: Tensor
     """(k,) int64"""
     counted: Tensor | None
-    """bool (b, 3, h, w): False where the map may say anything about objectness; None where every place counts."""
+    """bool (b, a, h, w): False where the map may say anything about objectness; None where every place counts."""
     num_counted: int
     """How many places count."""
 
@@ -56,7 +57,7 @@ class MapTargets:
 
 
 def shape_iou(sizes: Tensor, anchors: Tensor) -> Tensor:
-    """IoU (m, 9) of widths and heights (m, 2) with those of the anchors (9, 2), all about one center."""
+    """IoU (m, a) of widths and heights (m, 2) with those of the anchors (a, 2), all about one center."""
     shared = torch.minimum(sizes[:, None], anchors).prod(-1)
     return shared / (sizes.prod(-1)[:, None] + anchors.prod(-1) - shared)
 
@@ -69,8 +70,9 @@ def assign(
     *,
     iou_threshold: float = 0.225,
     always_best: bool = True,
+    layers: Sequence[Layer] = MAP_LAYERS,
 ) -> list[Positives]:
-    """The positives of the three raw maps, in the order of `YOLOv3.forward`.
+    """The positives of the raw maps, in the order of `Darknet.forward`.
 
     Every anchor whose shape fits a target answers for it, in the one cell of its map that holds the target's center.
     A box without area, or with its center outside the image, is no target.
@@ -78,12 +80,13 @@ def assign(
     Args:
         boxes: Targets (m, 4), `xyxy` in pixels of the network's input; ignored boxes left out.
         image_index: Their images (m,), as positions in the batch.
-        anchors: The nine anchors (9, 2) in pixels.
+        anchors: The network's anchors (a, 2) in pixels.
         size: Height and width of the input in pixels.
         iou_threshold: An anchor fits if its shape IoU with the target is above this. 1 and `always_best` together are
             Darknet's rule: one anchor per object, the best of all nine.
         always_best: A target that no anchor fits gets the anchor that fits it best. Off, as in the paper's training
             code, such targets (very small or oddly shaped) are never learned.
+        layers: The yolo layers of the maps, which say which anchors each has. Anchors that none has answer for nothing.
 
     Source:
         The matching rule of the training code of early 2020 that the paper used, rewritten from its description.
@@ -96,13 +99,16 @@ def assign(
     fit = shape_iou(extent.clamp(min=0), anchors)
     matches = fit > iou_threshold
     if always_best:
+        unused = sorted(set(range(len(anchors))) - {anchor for layer in layers for anchor in layer.anchors})
+        if unused:  # as one of yolov3-tiny's
+            fit[:, unused] = -1
         best = torch.zeros_like(matches).scatter_(1, fit.argmax(1, keepdim=True), True)
         matches |= best & ~matches.any(1, keepdim=True)
     matches &= usable[:, None]
     found = []
-    for mask, stride in zip(MAP_ANCHORS, MAP_STRIDES, strict=True):
-        target, anchor = matches[:, list(mask)].nonzero(as_tuple=True)
-        column, row = (center[target] / stride).long().unbind(-1)
+    for layer in layers:
+        target, anchor = matches[:, list(layer.anchors)].nonzero(as_tuple=True)
+        column, row = (center[target] / layer.stride).long().unbind(-1)
         found.append(Positives(image_index[target], anchor, row, column, target))
     return found
 
@@ -116,8 +122,9 @@ def map_targets(
     num_images: int,
     size: tuple[int, int],
     device: torch.device,
+    layers: Sequence[Layer] = MAP_LAYERS,
 ) -> list[MapTargets]:
-    """What the three raw maps are taught, on the device where they are.
+    """What the raw maps are taught, on the device where they are.
 
     Everything is worked out where the boxes are. From boxes on the CPU it goes to a GPU in a few copies that nothing
     waits for, so that no step has to wait for the GPU to catch up.
@@ -132,6 +139,7 @@ def map_targets(
         num_images: Images in the batch.
         size: Height and width of the input in pixels.
         device: Where the raw maps are.
+        layers: The yolo layers of the maps.
     """
     target = torch.cat([places.target for places in positives])
     columns = ("image", "anchor", "row", "column")
@@ -140,12 +148,13 @@ def map_targets(
     numbers = send(torch.cat([whole, classes[target][None]]), device).split(counts, dim=1)
     coordinates = send(boxes[target], device).split(counts)
     found = []
-    for stride, places, rows, xyxy in zip(MAP_STRIDES, positives, numbers, coordinates, strict=True):
+    for layer, places, rows, xyxy in zip(layers, positives, numbers, coordinates, strict=True):
+        stride, per_cell = layer.stride, len(layer.anchors)
         shape = size[0] // stride, size[1] // stride
-        counted, num_counted = None, num_images * 3 * shape[0] * shape[1]
+        counted, num_counted = None, num_images * per_cell * shape[0] * shape[1]
         if len(regions):
             ignored = ignored_cells(regions, region_images, num_images, shape, stride)
-            counted = (~ignored)[:, None].repeat(1, 3, 1, 1)
+            counted = (~ignored)[:, None].repeat(1, per_cell, 1, 1)
             counted[places.image, places.anchor, places.row, places.column] = True
             num_counted, counted = int(counted.sum()), send(counted, device)
         image, anchor, row, column, label = rows

@@ -22,6 +22,7 @@ from gapscope.detector.file_kind import file_kind
 from gapscope.detector.fits import built_in_fits, stored_values
 from gapscope.detector.layers import BACKBONE_LAST, check_range
 from gapscope.detector.network import Darknet, YOLOv3
+from gapscope.detector.network_map import backbone_end
 from gapscope.detector.plans import Plan, built_in_plan
 from gapscope.detector.stack import LEAK
 from gapscope.detector.timm_weights import FIRST_NAME, TIMM_LEAK, from_timm, read_torch_tensors, timm_modules
@@ -124,6 +125,11 @@ def read_weights(path: Path) -> WeightsFile:
         raise InputError(f"{path}: what it says of itself is {about!r:.60} - expected an object. Copy it again.")
     if not about and theirs:
         return _timm_file(path, tensors)
+    if str(about.get("format")).startswith("gapscope guest"):
+        raise InputError(
+            f"{path} holds weights of {about.get('name')} - expected those of a network of Darknet's, whose layers "
+            "can be grafted, stitched and converted. gapscope evaluate and record take it."
+        )
     if about.get("format") not in (FORMAT, DARKNET_FORMAT):
         raise InputError(
             f"{path} says its format is {about.get('format', 'unknown')!r} - expected {FORMAT!r}, {DARKNET_FORMAT!r} "
@@ -250,13 +256,20 @@ def guessed_plan(path: Path) -> Plan:
     return found[0]
 
 
-def load_backbone(network: Darknet, path: Path | str, last: int = BACKBONE_LAST) -> None:
+def load_backbone(network: Darknet, path: Path | str, last: int | None = None) -> None:
     """Copy layers 0..last (included) from a file of any format into a network of the same width, whatever the classes.
+
+    Args:
+        network: Gets the layers.
+        path: Of the file.
+        last: The last one; the last of the network's backbone by default.
 
     Raises:
         InputError: If the file cannot be read, lacks a layer, or a layer has another shape; nothing is copied then.
     """
     path = Path(path)
+    if last is None:
+        last = backbone_end(network.plan) if network.yolo_layers else BACKBONE_LAST
     check_range(0, last, len(network.table))
     if file_kind(path) == "darknet":
         load_darknet_weights(network, path, last=last)

@@ -10,7 +10,7 @@ import torch
 from gapscope.config import Evaluate
 from gapscope.data.samples import Samples
 from gapscope.data.table import AnnotationTable
-from gapscope.detector.network import Darknet
+from gapscope.detector.guests import Network
 from gapscope.evaluation.detection_files import coco_content
 from gapscope.evaluation.evaluate import Evaluation, evaluate
 from gapscope.evaluation.merging import merge_classes, merged_names
@@ -20,7 +20,7 @@ from gapscope.files import write_text
 from gapscope.progress import Progress, silent
 
 
-def scored_classes(network: Darknet, groups: Mapping[str, Sequence[str]]) -> list[str]:
+def scored_classes(network: Network, groups: Mapping[str, Sequence[str]]) -> list[str]:
     """The classes that labels may have: the network's, and those that some of them are merged into.
 
     Raises:
@@ -31,7 +31,7 @@ def scored_classes(network: Darknet, groups: Mapping[str, Sequence[str]]) -> lis
 
 
 def score_network(
-    network: Darknet,
+    network: Network,
     table: AnnotationTable,
     size: int,
     settings: Evaluate,

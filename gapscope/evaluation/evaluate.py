@@ -11,6 +11,7 @@ from gapscope.data.batches import batches
 from gapscope.data.letterbox import letterbox_geometry
 from gapscope.data.samples import Samples
 from gapscope.detector.decode import Detections, detect
+from gapscope.detector.guests import Network
 from gapscope.detector.network import Darknet
 from gapscope.evaluation.average_precision import (
     RULES,
@@ -54,7 +55,7 @@ class Evaluation:
 
 
 def evaluate(
-    network: Darknet,
+    network: Network,
     samples: Samples,
     config: Evaluate,
     *,
@@ -73,7 +74,7 @@ def evaluate(
     Args:
         network: Is put on the device, run in evaluation mode, and left in the mode it was in.
         samples: Images and boxes, as they are: without augmentation. Their classes are the network's.
-        config: Confidence and overlap thresholds.
+        config: Confidence and overlap thresholds; a guest suppresses overlaps in its own way.
         rules: Which of `coco` and `paper` to compute; none of them leaves `rules` empty, see `scores`.
         share: Of processes that call this together, each detects in its share of the batches; all return the same.
     """
@@ -82,8 +83,11 @@ def evaluate(
     mine = positions_of(len(samples), batch_size, share)
     for batch in batches(samples, batch_size, seed=0, epoch=0, order=mine):
         images = batch.images.to(device).contiguous()
-        limits = (config.confidence, config.nms_iou, MAX_DETECTIONS)
-        detected = detect(network, images, *limits, multi_label=config.multi_label)
+        if isinstance(network, Darknet):
+            limits = (config.confidence, config.nms_iou, MAX_DETECTIONS)
+            detected = detect(network, images, *limits, multi_label=config.multi_label)
+        else:
+            detected = network.detect(images, config.confidence, MAX_DETECTIONS)
         found += [Detections(one.boxes.cpu(), one.confidences.cpu(), one.classes.cpu()) for one in detected]
         progress(what, len(found), len(mine))
     found = gathered(found, len(samples), batch_size, share)

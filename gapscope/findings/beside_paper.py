@@ -43,10 +43,10 @@ def paper_model(results: Results, arm: str) -> str | None:
     if models_before(results.experiment, arm):
         return None
     roles = {results.experiment.domains[domain].role for domain in trained.domains}
-    if roles == {"real"} and not frozen_ranges(trained):
+    if roles == {"real"} and not frozen_ranges(results.experiment, arm):
         return "U-Real"
     if roles == {"synthetic"}:
-        return "F-Synthetic" if frozen_ranges(trained) else "U-Synthetic"
+        return "F-Synthetic" if frozen_ranges(results.experiment, arm) else "U-Synthetic"
     return None
 
 
@@ -57,7 +57,9 @@ def _arms_of(results: Results, model: str) -> list[str]:
 def _differs(results: Results, size: int, paper_size: int) -> str:
     """What stands between the numbers, in a sentence for captions."""
     others = []
-    if results.experiment.model.width != 1:
+    if not results.is_yolov3:
+        others.append(f"network ({results.network_words}; paper: YOLOv3)")
+    elif results.experiment.model.width != 1:
         others.append(f"network width ({results.experiment.model.width:g}; paper: 1)")
     if size != paper_size:
         others.append(f"image size ({size}; paper: {paper_size} pixels)")

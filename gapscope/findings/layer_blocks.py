@@ -9,7 +9,7 @@ import xarray as xr
 from gapscope.findings.layer_curves import ranges
 from gapscope.findings.results import Results
 from gapscope.run_folder import RunName
-from gapscope.similarity.blocks import PAPER_BLOCKS, YOLOV3_BLOCKS, Agreement, Blocks, agreement
+from gapscope.similarity.blocks import PAPER_BLOCKS, Agreement, Blocks, agreement
 
 RANDOM_CUTS = 500
 """Behind each p, which is therefore 1/501 at the least."""
@@ -25,7 +25,8 @@ class BlockRow:
     blocks: str
     count: int
     stages: Agreement
-    paper: Agreement
+    paper: Agreement | None
+    """With the blocks that the paper saw; None of other networks than YOLOv3."""
 
 
 def block_rows(results: Results) -> list[BlockRow]:
@@ -51,16 +52,21 @@ def _block_rows(results: Results) -> Iterator[BlockRow]:
         if grid is None or "block_a" not in grid:
             continue
         for own, other, side in ((a, b, "a"), (b, a, "b")):
-            found = _blocks(grid, side)
+            found, is_yolov3 = _blocks(grid, side), results.layer_map(own.arm).is_yolov3
             yield BlockRow(
                 network=results.arm_title(own.arm),
                 against=results.arm_title(other.arm),
                 seed=own.seed,
                 blocks=in_words(found.ranges),
                 count=len(found.ranges),
-                stages=agreement(found, YOLOV3_BLOCKS, draws=RANDOM_CUTS),
-                paper=agreement(found, PAPER_BLOCKS, draws=RANDOM_CUTS),
+                stages=agreement(found, stages_of(results, own.arm), draws=RANDOM_CUTS),
+                paper=agreement(found, PAPER_BLOCKS, draws=RANDOM_CUTS) if is_yolov3 else None,
             )
+
+
+def stages_of(results: Results, arm: str) -> tuple[tuple[int, int], ...]:
+    """First and last layer of the blocks of an arm's network."""
+    return tuple((block.first, block.last) for block in results.layer_map(arm).blocks)
 
 
 def _blocks(grid: xr.Dataset, side: str) -> Blocks:

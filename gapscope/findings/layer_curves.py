@@ -1,7 +1,7 @@
 """How alike are two arms at each layer, against what chance gives (floor) and what a seed changes (ceiling)?"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,8 @@ class PairCurve:
     band_low: Values | None = None
     band_high: Values | None = None
     """A band that holds 95 % of the draws of images at all layers together; None in grids of before."""
+    backbone_last: int = field(default=BACKBONE_LAST, kw_only=True)
+    """The last layer of the network's backbone."""
 
     def where(self, kept: NDArray[np.bool_]) -> "PairCurve":
         """The same curve, undefined at all other layers."""
@@ -49,17 +51,17 @@ class PairCurve:
         return replace(self, **masked)
 
     def mean(self, part: str) -> float:
-        """Mean over the defined layers of `all`, `backbone` (0-74) or `head` (75-106); NaN if there is none."""
-        chosen = self.value[part_mask(self.layers, part) & np.isfinite(self.value)]
+        """Mean over the defined layers of `all`, `backbone` or `head`; NaN if there is none."""
+        chosen = self.value[part_mask(self.layers, part, self.backbone_last) & np.isfinite(self.value)]
         return float(chosen.mean()) if len(chosen) else float("nan")
 
 
 PARTS = ("all", "backbone", "head")
 
 
-def part_mask(layers: NDArray[np.int64], part: str) -> NDArray[np.bool_]:
-    """Which layers belong to a part of the network."""
-    backbone = layers <= BACKBONE_LAST
+def part_mask(layers: NDArray[np.int64], part: str, backbone_last: int = BACKBONE_LAST) -> NDArray[np.bool_]:
+    """Which layers belong to a part of the network, whose backbone ends with this layer."""
+    backbone = layers <= backbone_last
     return {"all": np.ones_like(backbone), "backbone": backbone, "head": ~backbone}[part]
 
 
@@ -68,14 +70,15 @@ def pair_curve(results: Results, a: RunName, b: RunName, size: int, estimator: s
     grid = results.grids.get((a, b, size))
     if grid is None or "interval_low" not in grid or estimator not in grid.measure:
         return None
-    label = results.pair_title(a.arm, b.arm)
-    return _curve(label, grid.sel(measure=estimator))
+    label, last = results.pair_title(a.arm, b.arm), results.layer_map(a.arm).backbone_last
+    return replace(_curve(label, grid.sel(measure=estimator)), backbone_last=last)
 
 
 def _curve(label: str, grid: xr.Dataset) -> PairCurve:
     def array(name: str) -> Values:
         return np.asarray(grid[name].values, dtype=np.float64)
 
+    banded: dict[str, Any] = {name: array(name) for name in BAND} if "band_low" in grid else {}
     return PairCurve(
         label=label,
         layers=np.asarray(grid["layer_a"].values, dtype=np.int64),
@@ -84,7 +87,7 @@ def _curve(label: str, grid: xr.Dataset) -> PairCurve:
         interval_high=array("interval_high"),
         floor_low=array("floor_low"),
         floor_high=array("floor_high"),
-        **({name: array(name) for name in BAND} if "band_low" in grid else {}),
+        **banded,
     )
 
 
@@ -135,7 +138,8 @@ def _mean_curve(label: str, curves: Sequence[PairCurve]) -> PairCurve:
         return np.mean([getattr(curve, name) for curve in curves], axis=0)
 
     banded = all(curve.band_low is not None for curve in curves)
-    return PairCurve(label, curves[0].layers, *(mean(name) for name in (*ALWAYS, *(BAND if banded else ()))))
+    columns: dict[str, Any] = {name: mean(name) for name in (*ALWAYS, *(BAND if banded else ()))}
+    return PairCurve(label, curves[0].layers, backbone_last=curves[0].backbone_last, **columns)
 
 
 def layers_at_floor(curves: Sequence[PairCurve]) -> NDArray[np.int64]:

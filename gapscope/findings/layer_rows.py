@@ -9,7 +9,7 @@ from statistics import fmean
 
 import numpy as np
 
-from gapscope.detector.network_map import BLOCKS, Block
+from gapscope.detector.network_map import Block
 from gapscope.findings.layer_curves import PairCurve, ranges
 from gapscope.findings.layer_differences import above_floor
 from gapscope.findings.layer_findings import LayerFindings
@@ -22,7 +22,7 @@ class PartRow:
 
     pair: str
     cells: tuple[tuple[float | None, float | None], ...]
-    """(similarity, ceiling) per block of `BLOCKS`."""
+    """(similarity, ceiling) per block of the network."""
     gaps: tuple[PartGap | None, ...] = ()
     """Ceiling minus similarity, over the layers that have a ceiling; empty in runs of before."""
 
@@ -65,9 +65,10 @@ def part_rows(found: LayerFindings) -> list[PartRow]:
     for pair in found.seen.pairs:
         curves, ceilings = list(found.by_seed(pair).values()), found.ceilings_of(pair)
         if curves:
-            cells = tuple((_mean(curves, part), _mean(ceilings, part)) for part in BLOCKS)
+            blocks = found.seen.layer_map(pair[0]).blocks
+            cells = tuple((_mean(curves, part), _mean(ceilings, part)) for part in blocks)
             gaps = {gap.part: gap for gap in found.part_gaps.get((pair, found.main_size), ())}
-            of_blocks = tuple(gaps.get(part.name) for part in BLOCKS) if gaps else ()
+            of_blocks = tuple(gaps.get(part.name) for part in blocks) if gaps else ()
             rows.append(PartRow(curves[0].label, cells, of_blocks))
     return rows
 

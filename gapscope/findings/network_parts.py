@@ -8,14 +8,13 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
-from gapscope.detector.layers import NUM_LAYERS
-from gapscope.detector.network_map import BLOCKS
+from gapscope.detector.network_map import LayerMap
 from gapscope.findings.layer_curves import PairCurve
 from gapscope.findings.layer_findings import ArmPair, LayerFindings
 from gapscope.findings.results import Results
 
 MOST_PARTS = 9
-"""Other networks than YOLOv3 are cut into so many parts at most, of the same number of layers each."""
+"""Layers that are not those of the arm's network are cut into so many parts at most, of equally many layers each."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +47,10 @@ class PartLikeness:
         return fmean(self.other_sizes[size]) if self.other_sizes.get(size) else float("nan")
 
 
-def named_parts(num_layers: int) -> list[tuple[str, int, int]]:
-    """(name, first layer, last layer) of the parts of a network: YOLOv3's own, else parts of equally many layers."""
-    if num_layers == NUM_LAYERS:
-        return [(block.name, block.first, block.last) for block in BLOCKS]
+def named_parts(network: LayerMap, num_layers: int) -> list[tuple[str, int, int]]:
+    """(name, first layer, last layer) of the parts of a network: its own, else parts of equally many layers."""
+    if num_layers == len(network.layers):
+        return [(block.name, block.first, block.last) for block in network.blocks]
     cuts = np.linspace(0, num_layers, min(MOST_PARTS, num_layers) + 1).astype(int).tolist()
     return [(f"{a}-{b - 1}" if b - a > 1 else f"{a}", a, b - 1) for a, b in pairwise(cuts)]
 
@@ -64,7 +63,7 @@ def network_parts(found: LayerFindings, pair: ArmPair) -> list[PartLikeness]:
     ceilings = found.ceilings_of(pair)
     further = {size: list(found.by_seed(pair, size).values()) for size in found.seen.sizes[1:]}
     parts = []
-    for name, first, last in named_parts(len(curves[0].layers)):
+    for name, first, last in named_parts(found.seen.layer_map(pair[0]), len(curves[0].layers)):
         by_seed = _means(curves, "value", first, last)
         if by_seed:
             floors = [*_means(curves, "floor_low", first, last), *_means(curves, "floor_high", first, last)]

@@ -19,8 +19,9 @@ def part_effects(results: Results, a: str, b: str) -> dict[str, list[float]]:
         if summary is None:
             continue
         layers, effect = np.asarray(summary["layer"].values, np.int64), np.asarray(summary["effect"].values, float)
+        last = results.layer_map(a).backbone_last
         for part in PARTS:
-            known = effect[part_mask(layers, part) & np.isfinite(effect)]
+            known = effect[part_mask(layers, part, last) & np.isfinite(effect)]
             if len(known):
                 found[part].append(float(known.mean()))
     return found

@@ -12,7 +12,6 @@ from statistics import fmean
 import numpy as np
 
 from gapscope.arms import trained_layers
-from gapscope.detector.network_map import BLOCKS
 from gapscope.findings.estimates import Estimate
 from gapscope.findings.layer_curves import pair_curve, part_mask
 from gapscope.findings.results import Results
@@ -20,7 +19,6 @@ from gapscope.similarity.trainings import ArmTest, exchange_arms
 
 DECONFOUNDED = "cka_deconfounded"
 HALVES = ("backbone", "head")
-PART_NAMES = (*HALVES, *(block.name for block in BLOCKS))
 
 
 @dataclass(frozen=True)
@@ -40,11 +38,15 @@ class PartGap:
 
 
 def part_gaps(results: Results, a: str, b: str, size: int) -> list[PartGap]:
-    """Of debiased CKA, in the order of `PART_NAMES`, without parts that have no ceiling; empty in effects of before."""
+    """Of debiased CKA, backbone and head and then block by block; empty in effects of before.
+
+    Parts that have no ceiling are left out.
+    """
     effects = [results.effects.get((one, other, size)) for one, other in results.run_pairs(a, b)]
     known = [effect for effect in effects if effect is not None and "part_shortfall" in effect]
     found = []
-    for part in PART_NAMES if known else ():
+    names = (*HALVES, *(block.name for block in results.layer_map(a).blocks))
+    for part in names if known else ():
         rows = [effect.sel(part=part) for effect in known if part in effect["part"].values]
         values = {
             name: np.array([float(row[f"part_{name}"]) for row in rows])
@@ -81,7 +83,9 @@ def trainings_test(results: Results, a: str, b: str) -> TrainingsTest | None:
     between, layers = effect["networks"].values, effect["layer"].values
     both = trained_layers(results.experiment, a)[layers] & trained_layers(results.experiment, b)[layers]
     both &= np.isfinite(between).all((0, 1))
-    masks = {block.name: both & (layers >= block.first) & (layers <= block.last) for block in BLOCKS}
+    masks = {
+        block.name: both & (layers >= block.first) & (layers <= block.last) for block in results.layer_map(a).blocks
+    }
     parts = [name for name, mask in masks.items() if mask.any()]
     if not parts or min(len(first), len(names) - len(first)) < 2:
         return None
@@ -111,7 +115,7 @@ def low_bars(results: Results, a: str, b: str) -> list[LowBars]:
     found = []
     for half in HALVES:
         beyond = [curve.mean(half) for curve in curves if curve is not None]
-        mask = part_mask(known[0]["layer"].values, half)
+        mask = part_mask(known[0]["layer"].values, half, results.layer_map(a).backbone_last)
         never = [float(np.nanmean(one["untrained"].values[mask])) for one in known if "untrained" in one]
         found.append(LowBars(half, *(fmean(values) if values else math.nan for values in (beyond, never))))
     return found

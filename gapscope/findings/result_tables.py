@@ -215,9 +215,12 @@ def similarity_table(found: LayerFindings) -> ResultTable:
                 for cell in _with_mean([chosen.get((part, seed), math.nan) for seed in results.seeds], "{:.4f}")
             ]
             rows.append((title, results.pair_title(a, b), *cells))
+    networks = list(dict.fromkeys(results.layer_map(arm) for arm in results.recorded_arms))
+    backbone, head = (", ".join(network.words_of(part) for network in networks) for part in ("backbone", "head"))
     caption = (
-        f"Mean CKA similarity of same-index layers at {size} x {size} pixels: all layers, backbone (0-74) and head "
-        f"(75-106). The {ESTIMATORS[DEBIASED]} is the one to read; the biased one is there to compare with the paper."
+        f"Mean CKA similarity of same-index layers at {size} x {size} pixels: all layers, backbone ({backbone}) and "
+        f"head ({head}). The {ESTIMATORS[DEBIASED]} is the one to read; the biased one is there to compare with the "
+        "paper."
     )
     return ResultTable(5, caption, tuple(columns), tuple(rows) if numbers else (), pd.DataFrame(numbers), num_labels=2)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import xarray as xr
 
 from gapscope.config import Experiment
+from gapscope.detector.network_map import YOLOV3, LayerMap
 from gapscope.errors import InputError
 from gapscope.findings.domain_file import DomainSummary
 from gapscope.findings.environment_file import RunEnvironment
@@ -14,6 +15,7 @@ from gapscope.findings.evaluation_file import EvaluationFile
 from gapscope.findings.separability_file import SeparabilityFile
 from gapscope.findings.training_files import TrainingRecord, TrainingSummary
 from gapscope.grafting.result import GraftResult
+from gapscope.networks import is_yolov3, layer_map
 from gapscope.run_folder import RunFolder, RunName
 from gapscope.showing import html_table
 from gapscope.words import number_of
@@ -141,6 +143,24 @@ class Results:
         seen = (self.others | {self.probe: here})[domain]
         others = {name: one for name, one in self.others.items() if name != domain} | {self.probe: here}
         return replace(self, **vars(seen), probe=domain, others=others)
+
+    def layer_map(self, arm: str) -> LayerMap:
+        """The layers of an arm's networks."""
+        return layer_map(self.experiment, arm)
+
+    @property
+    def is_yolov3(self) -> bool:
+        """Whether every arm has the layers that the paper numbers."""
+        return is_yolov3(self.experiment)
+
+    @property
+    def network_words(self) -> str:
+        """Which networks the reported arms have: `YOLOv3 at 0.25 of its width`, `yolov3-tiny`."""
+        found = []
+        for arm in self.arms:
+            name, width = self.layer_map(arm).network, self.experiment.model_of(arm).width
+            found.append(f"{name} at {width} of its width" if name == YOLOV3 or width != 1 else name)
+        return ", ".join(dict.fromkeys(found))
 
     def arm_title(self, arm: str) -> str:
         return self.experiment.arms[arm].title or arm

@@ -12,7 +12,7 @@ import xarray as xr
 from gapscope.arms import grafted_runs
 from gapscope.config import Experiment
 from gapscope.errors import InputError
-from gapscope.experiment_file import read_config
+from gapscope.experiment_file import read_run_config
 from gapscope.files import parse_json, read_text
 from gapscope.findings.domain_file import DomainSummary, parse_summary
 from gapscope.findings.environment_file import RunEnvironment, parse_environment
@@ -42,7 +42,7 @@ def read_results(run: Path | str) -> Results:
             "Give the folder that `gapscope run` or `gapscope demo` wrote."
         )
     folder.refuse_links()
-    experiment = read_config(folder.config)
+    experiment = read_run_config(folder)
     names = [RunName(arm, seed) for arm in experiment.arms for seed in experiment.seeds]
     main, *more = experiment.probe.domains
     return Results(

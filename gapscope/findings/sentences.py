@@ -171,7 +171,7 @@ def _low_bars(layers: LayerFindings) -> Iterator[str]:
 
 def _frozen(results: Results) -> Iterator[str]:
     for arm in results.arms:
-        layers = frozen_ranges(results.experiment.arms[arm])
+        layers = frozen_ranges(results.experiment, arm)
         found = (training.summary for run, training in results.trainings.items() if run.arm == arm)
         kept = [not summary.frozen_part_changed for summary in found if summary and summary.frozen_hash_before]
         if layers and kept and all(kept):

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gapscope.detector.layers import NUM_LAYERS
 from gapscope.findings.grafts import GraftedPair, GraftedPart, GraftFindings
 from gapscope.findings.layer_curves import PairCurve, Values, average
 from gapscope.findings.layer_findings import LayerFindings
@@ -73,13 +72,14 @@ def _each(results: Results, layers: LayerFindings, grafts: GraftFindings) -> Ite
             continue
         alike = layers.curve(pair.host, pair.donor) or layers.curve(pair.donor, pair.host)
         ceilings = layers.ceilings_of((pair.host.arm, pair.donor.arm))
-        different = np.full(NUM_LAYERS, np.nan)
+        num_layers = len(results.layer_map(pair.host.arm).layers)
+        different = np.full(num_layers, np.nan)
         if alike is not None:
-            top = average(ceilings) if ceilings else np.ones(NUM_LAYERS)
+            top = average(ceilings) if ceilings else np.ones(num_layers)
             different = top - alike.value
         other = next((name for run, name in results.separabilities if run == pair.host), "")
         bound = results.separabilities[pair.host, other].cka if other else None
-        cost, low, high = cost_of_layers(pair)
+        cost, low, high = cost_of_layers(pair, num_layers)
         curves = {DIFFERENT: different, BOUND: None if bound is None else bound.value, COST: cost}
         most_different = _most(pair.parts, [_mean(different, part) for part in pair.parts])
         known = [part for part in pair.parts if part.told]
@@ -101,13 +101,13 @@ def _each(results: Results, layers: LayerFindings, grafts: GraftFindings) -> Ite
         )
 
 
-def cost_of_layers(pair: GraftedPair) -> tuple[Values, Values, Values]:
+def cost_of_layers(pair: GraftedPair, num_layers: int) -> tuple[Values, Values, Values]:
     """(layers,) what a layer's part alone gives back, and its interval; NaN where nothing can be told of it.
 
     Where the donor is the better network, what its part adds to the host; where it is the worse one, what its part
     takes away. Where it is not sure which is better, all is NaN: nothing is lost that could sit anywhere.
     """
-    found = np.full((3, NUM_LAYERS), np.nan)
+    found = np.full((3, num_layers), np.nan)
     if gap_is_sure(pair):
         sign = math.copysign(1.0, pair.gap.value)
         for part in pair.parts:

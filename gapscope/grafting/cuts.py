@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from gapscope.detector.layers import NUM_LAYERS, YOLO_LAYERS, check_range
+from gapscope.detector.layers import check_range
 from gapscope.detector.network import Darknet
-from gapscope.detector.network_map import BLOCKS
+from gapscope.detector.network_map import darknet_map
 from gapscope.detector.stack import IMAGE, Layer
 from gapscope.errors import InputError
 
@@ -15,7 +15,7 @@ def crossing(table: Sequence[Layer], cut: int) -> tuple[int, ...]:
 
 
 def usual_cuts(network: Darknet) -> tuple[int, ...]:
-    """Cuts where one tensor crosses; those right behind a layer that a later route reads; the ends of YOLOv3's blocks.
+    """Cuts where one tensor crosses; those right behind a layer that a later route reads; the ends of blocks.
 
     Behind a layer that a route reads, that tensor crosses twice or beside others: each is stitched by itself.
     """
@@ -23,8 +23,8 @@ def usual_cuts(network: Darknet) -> tuple[int, ...]:
     last = len(table) - 1
     single = {cut for cut in range(last) if crossing(table, cut) == (cut,)}
     routes = {i for layer in table if layer.kind == "route" for i in layer.inputs if IMAGE < i < layer.index - 1}
-    yolov3 = len(table) == NUM_LAYERS and tuple(layer.index for layer in network.yolo_layers) == YOLO_LAYERS
-    blocks = {block.last for block in BLOCKS if block.last < last} if yolov3 else set()
+    named = darknet_map(network.plan).blocks if network.yolo_layers else ()
+    blocks = {block.last for block in named if block.last < last}
     return tuple(sorted(cut for cut in single | routes | blocks if IMAGE not in crossing(table, cut)))
 
 

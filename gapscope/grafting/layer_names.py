@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from gapscope.detector.layers import BACKBONE_LAST, NUM_LAYERS, YOLO_LAYERS, check_range, layer_ranges
-from gapscope.detector.network_map import BLOCKS
+from gapscope.detector.layers import check_range, layer_ranges
+from gapscope.detector.network_map import LayerMap, darknet_map
 from gapscope.detector.plans import Plan
 from gapscope.errors import InputError
 
@@ -17,7 +17,6 @@ Layers = str | int | Iterable[int | str]
 """Names, ranges and indices: `"0-4, stage 3"`, `62`, `[0, 1, "head 16"]`."""
 Named: TypeAlias = "Darknet | Plan"
 """A network, or what it is made of: its layers have names either way."""
-PARTS = {"backbone": (0, BACKBONE_LAST), "head": (BACKBONE_LAST + 1, NUM_LAYERS - 1)}
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ def layers_named(layers: Layers, network: Named) -> tuple[int, ...]:
     """The indices that are meant, rising, each once; none for an empty text.
 
     Args:
-        layers: Ranges with commas between them, blocks of YOLOv3 by name (`stage 3`, `head 16`, `backbone`, `head`), or
+        layers: Ranges with commas between them, blocks by name (`stage 3`, `head 16`, `backbone`, `head`), or
             indices.
         network: Whose layers are meant.
 
@@ -55,16 +54,17 @@ def layers_named(layers: Layers, network: Named) -> tuple[int, ...]:
 
 
 def network_blocks(network: Named) -> tuple[Part, ...]:
-    """The blocks of YOLOv3.
+    """The blocks of a detector, such as the nine of YOLOv3.
 
     Raises:
-        InputError: The network is another one, whose blocks have no names.
+        InputError: The network has no detection layers, and so no named blocks.
     """
-    if not _is_yolov3(network):
+    found = _map_of(network)
+    if found is None:
         raise InputError(
             f"{plan_of(network).name} has no named blocks, as YOLOv3 has. Give ranges of its layers 0-{_last(network)}."
         )
-    return tuple(Part(block.name, tuple(range(block.first, block.last + 1))) for block in BLOCKS)
+    return tuple(Part(block.name, tuple(range(block.first, block.last + 1))) for block in found.blocks)
 
 
 def parts_named(blocks: str | Sequence[Layers], network: Named) -> tuple[Part, ...]:
@@ -96,7 +96,8 @@ def _name(one: Layers) -> str:
 
 def _range_of(one: int | str, network: Named) -> range:
     text = " ".join(str(one).split()).lower()
-    known = PARTS | {block.name: (block.first, block.last) for block in BLOCKS} if _is_yolov3(network) else {}
+    named = _map_of(network)
+    known = named.ranges if named is not None else {}
     if text in known:
         return range(known[text][0], known[text][1] + 1)
     match = re.fullmatch(r"(\d+)(?: ?- ?(\d+))?", text, flags=re.ASCII)
@@ -114,10 +115,10 @@ def _last(network: Named) -> int:
     return len(plan_of(network).layers) - 1
 
 
-def _is_yolov3(network: Named) -> bool:
-    layers = plan_of(network).layers
-    found = tuple(layer.index for layer in layers if layer.kind == "yolo")
-    return len(layers) == NUM_LAYERS and found == YOLO_LAYERS
+def _map_of(network: Named) -> LayerMap | None:
+    """The layers of a detector; None of a network without detection layers."""
+    plan = plan_of(network)
+    return darknet_map(plan) if plan.classes else None
 
 
 def plan_of(network: Named) -> Plan:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from gapscope.config import GraftForm
 from gapscope.errors import InputError
-from gapscope.grafting.layer_names import PARTS, Layers, Named, Part, network_blocks, parts_named, plan_of
+from gapscope.grafting.layer_names import Layers, Named, Part, network_blocks, parts_named, plan_of
 from gapscope.grafting.shares import Coalition, coalitions, sampled_orders
 from gapscope.grafting.walk import Recipe
 
@@ -101,10 +101,6 @@ def graft_plan(
         plan = [one for one in plan if one.source != numbers[REWIND] or one.block in known]
     drawn = sampled_orders(len(parts), orders, np.random.default_rng(seed)) if orders else None
     return GraftPlan(len(plan_of(network).layers), numbers, parts, tuple(plan), drawn)
-
-
-BACKBONE = range(PARTS["backbone"][1] + 1)
-"""The layers that a weights file to start from holds: heads start at random."""
 
 
 def recipe_of(num_layers: int, parts: Iterable[Part], source: int) -> Recipe:

@@ -8,11 +8,12 @@ from pathlib import Path
 import torch
 
 from gapscope.detector.network import Darknet, initialize
+from gapscope.detector.network_map import backbone_end
 from gapscope.detector.weights import load_backbone
 from gapscope.errors import InputError
 from gapscope.grafting.graft import check_fit
 from gapscope.grafting.layer_names import Layers
-from gapscope.grafting.plan import BACKBONE, CONTROL, KINDS, REWIND, UNTRAINED, GraftPlan, Kind, graft_plan
+from gapscope.grafting.plan import CONTROL, KINDS, REWIND, UNTRAINED, GraftPlan, Kind, graft_plan
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def question(
     given = {name: network for name, network in others.items() if network is not None}
     for name, network in given.items():
         check_fit(host, network, f"{name} network")
-    known = BACKBONE if isinstance(start, Path) else None
+    known = range(backbone_end(host.plan) + 1) if isinstance(start, Path) else None  # heads start at random
     plan = graft_plan(host, blocks=blocks, forms=forms, controls=list(given), rewound=known, orders=orders, seed=seed)
     return Question(**vars(plan), networks=(host, donor, *given.values()))
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gapscope.detector.network_map import BLOCKS, Block
+from gapscope.detector.network_map import Block
 from gapscope.findings.findings import Findings
 from gapscope.findings.layer_blocks import BlockRow, in_words
 from gapscope.page.provenance import data_uri
-from gapscope.similarity.blocks import PAPER_BLOCKS, YOLOV3_BLOCKS
+from gapscope.similarity.blocks import PAPER_BLOCKS
 
 OTHER_DATA = "Other data, other classes and another mAP code: for orientation."
 LAYER_MEANS = "Averaged over all layers of full-width YOLOv3, 200 images of BDD, {0} x {0} pixels."
@@ -31,14 +31,16 @@ class BlocksSection:
     stages: str
     """The architecture's blocks, as ranges of layers."""
     paper: str
-    """Those that the paper saw."""
+    """Those that the paper saw; empty of other networks than YOLOv3."""
 
 
 def blocks_section(findings: Findings) -> BlocksSection:
     """From the findings of a run."""
-    return BlocksSection(
-        BLOCKS, findings.blocks, findings.without_blocks, in_words(YOLOV3_BLOCKS), in_words(PAPER_BLOCKS)
-    )
+    results = findings.results
+    network = results.layer_map(next(iter(results.recorded_arms), next(iter(results.experiment.arms))))
+    stages = in_words([(block.first, block.last) for block in network.blocks])
+    paper = in_words(PAPER_BLOCKS) if network.is_yolov3 else ""
+    return BlocksSection(network.blocks, findings.blocks, findings.without_blocks, stages, paper)
 
 
 def figure_uris(folder: Path) -> dict[str, str]:

@@ -28,7 +28,7 @@ from gapscope.page.performance_tables import rule_table
 from gapscope.page.provenance import MOST_LISTED, provenance
 from gapscope.page.screens import first_screens
 from gapscope.page.seed_marks import marked_seeds, seed_marks
-from gapscope.page.training_charts import QUANTITIES
+from gapscope.page.training_charts import quantities
 from gapscope.paper.domain_figures import domain_figures
 from gapscope.paper.graft_figures import graft_figures
 from gapscope.paper.paper_figures import write_figures
@@ -129,7 +129,7 @@ def page_names(findings: Findings) -> dict[str, Any]:
         "box_kinds": BOX_KINDS,
         "downloads": _downloads,
         "leak_words": LEAK_WORDS,
-        "training_quantities": QUANTITIES,
+        "training_quantities": quantities(findings.results),
         "most_listed": MOST_LISTED,
         "undefined": UNDEFINED,
         "beside_page": [f"figures/{path.name}" for path in sorted(findings.results.run_folder.figures.glob("*.png"))],

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gapscope.detector.network_map import BLOCKS, Block
+from gapscope.detector.network_map import Block, LayerMap
 from gapscope.evaluation.error_kinds import KINDS, SPECIAL
 from gapscope.findings.findings import Findings
 from gapscope.findings.gaps import Gap
@@ -67,6 +67,8 @@ def performance_section(findings: Findings) -> PerformanceSection:
 class WhereSection:
     """What it prints besides its charts: the main probe at the main size, debiased CKA."""
 
+    network: LayerMap
+    """Of the first arm whose layers are compared."""
     blocks: Sequence[Block]
     parts: Sequence[PartRow]
     seeds: Sequence[SeedRow]
@@ -77,9 +79,11 @@ class WhereSection:
 
 def where_section(findings: Findings) -> WhereSection:
     """From the findings of a run."""
-    rules = {row.rule for row in findings.seed_rows}
+    rules, results = {row.rule for row in findings.seed_rows}, findings.results
+    network = results.layer_map(next(iter(results.recorded_arms), next(iter(results.experiment.arms))))
     return WhereSection(
-        blocks=BLOCKS,
+        network=network,
+        blocks=network.blocks,
         parts=findings.part_rows,
         seeds=findings.seed_rows,
         rules=[text for rule, text in RULES.items() if rule in rules],

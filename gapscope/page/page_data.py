@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from gapscope.detector.layers import BACKBONE_LAST, YOLO_LAYERS, yolov3_layers
-from gapscope.detector.network_map import BLOCKS, ROUTES, describe_layers
+from gapscope.detector.network_map import LayerMap
 from gapscope.findings.findings import Findings
 from gapscope.findings.result_tables import STATISTICS
 from gapscope.findings.results import Results
@@ -18,10 +17,10 @@ from gapscope.similarity.blocks import PAPER_BLOCKS
 def page_data(findings: Findings) -> dict[str, Any]:
     """Everything the page draws: the network, curves, maps, images, statistics, training, performance."""
     results = findings.results
-    classes, width = len(results.experiment.data.classes), results.experiment.model.width
+    network = results.layer_map(next(iter(results.recorded_arms), next(iter(results.experiment.arms))))
     return {
-        "layers": describe_layers(classes, width),
-        "network": network_strip(classes, width),
+        "layers": list(network.layers),
+        "network": network_strip(network),
         "sizes": list(results.sizes),
         "seeds": results.seeds,
         **where_data(findings.numbers),
@@ -45,25 +44,27 @@ def _statistics(results: Results) -> Iterator[dict[str, Any]]:
                     yield {"probe": probe, "arm": arm, "seed": run.seed, "size": size, **columns}
 
 
-def network_strip(classes: int, width: float) -> dict[str, Any]:
-    """What is drawn below a layer's curve, so that layers have a place in YOLOv3: its parts and connections.
+def network_strip(network: LayerMap) -> dict[str, Any]:
+    """What is drawn below a layer's curve, so that layers have a place in the network: its parts and connections.
 
     Returns:
         `blocks` (name, first, last, backbone) and `paper`, the blocks that the paper saw; `kinds` and `inputs` per
         layer (-1 is the image); `shortcuts` and `routes` as (layer that is read, layer that reads it), where a layer
         reads another than the one before it; `joins`, the routes that join a backbone map to the head; `detections`.
     """
-    layers = yolov3_layers(classes, width)
-    skips = [(layer.kind, source, layer.index) for layer in layers for source in layer.inputs]
+    kinds = network.kinds
+    skips = [(kinds[at], source, at) for at, sources in enumerate(network.inputs) for source in sources]
     skips = [(kind, source, at) for kind, source, at in skips if source != at - 1]
     return {
-        "blocks": [{"name": b.name, "first": b.first, "last": b.last, "backbone": b.in_backbone} for b in BLOCKS],
-        "paper": [list(block) for block in PAPER_BLOCKS],
-        "kinds": [f"conv {layer.size}x{layer.size}" if layer.kind == "conv" else layer.kind for layer in layers],
-        "inputs": [list(layer.inputs) for layer in layers],
+        "blocks": [
+            {"name": b.name, "first": b.first, "last": b.last, "backbone": b.in_backbone} for b in network.blocks
+        ],
+        "paper": [list(block) for block in PAPER_BLOCKS] if network.is_yolov3 else [],
+        "kinds": list(kinds),
+        "inputs": [list(sources) for sources in network.inputs],
         "shortcuts": [[source, at] for kind, source, at in skips if kind == "shortcut"],
         "routes": [[source, at] for kind, source, at in skips if kind == "route"],
-        "joins": list(ROUTES),
-        "detections": list(YOLO_LAYERS),
-        "backboneLast": BACKBONE_LAST,
+        "joins": list(network.joins),
+        "detections": list(network.detections),
+        "backboneLast": network.backbone_last,
     }

@@ -14,13 +14,18 @@ ESTIMATOR_WORDS = {
     DEBIASED: "debiased linear CKA, about 0 for unrelated layers of any width",
     BIASED: "biased linear CKA as in the paper, well above 0 for unrelated wide layers",
 }
-MAP_WORDS = (
+_MAP_WORDS = (
     "Black line: from backbone (0-74) to head (75-106); grey lines: detection layers 82, 94, 106; dotted: the routes "
     "86 and 98."
 )
 MOST_WORDS = 60
 """Of a caption in a paper."""
 INTERVAL_WORDS = "95 % intervals over images drawn anew"
+
+
+def map_words(results: Results) -> str:
+    """What marks the layers of YOLOv3; nothing where there are other networks, whose layers have no marks."""
+    return _MAP_WORDS if results.is_yolov3 else ""
 
 
 def in_short(caption: str) -> tuple[str, str]:
@@ -82,7 +87,7 @@ def curves_caption(results: Results, seeds: Sequence[int], grid: xr.Dataset, siz
         f"Similarity of same-index layers of networks trained with {seed_words(seeds)}, over "
         f"{images_words(results, grid, size)}: {ESTIMATOR_WORDS[estimator]}. Bands around the lines: {INTERVAL_WORDS}"
         f"{draws_words(grid)}. Floor (dark grey): {floor_words(grid)}. {ceiling_words(results, results.recorded_arms)} "
-        f"{MAP_WORDS}"
+        f"{map_words(results)}"
     )
 
 

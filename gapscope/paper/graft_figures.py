@@ -7,7 +7,7 @@ from gapscope.findings.findings import Findings
 from gapscope.findings.graft_tables import STATISTICS
 from gapscope.findings.results import Results
 from gapscope.findings.three_curves import ThreeCurves
-from gapscope.paper.captions import ESTIMATOR_WORDS, MAP_WORDS
+from gapscope.paper.captions import ESTIMATOR_WORDS, map_words
 from gapscope.paper.planned import Planned
 from gapscope.plot.style import Plot
 from gapscope.plot.three_curves import three_curves
@@ -46,5 +46,5 @@ def _caption(results: Results, one: ThreeCurves) -> str:
         f"Layers of {donor} put into {host}: {alike}{bound}and what each part alone changes of the host's mAP@0.5 on "
         f"{pair.num_images} test images of {results.domain_title(one.domain)}, with {STATISTICS[pair.statistics]} "
         "batch statistics. Whiskers: 95 % intervals over the images, paired. A part without colour cannot be told from "
-        f"what any foreign part does; dashed: the gap. {MAP_WORDS}"
+        f"what any foreign part does; dashed: the gap. {map_words(results)}"
     )

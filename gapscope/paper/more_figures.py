@@ -5,17 +5,16 @@ from collections.abc import Iterator, Sequence
 import matplotlib as mpl
 from matplotlib.axes import Axes
 
-from gapscope.detector.layers import NUM_LAYERS
 from gapscope.findings.layer_curves import DEBIASED, Values
 from gapscope.findings.layer_differences import RULES
 from gapscope.findings.layer_findings import ArmPair, LayerFindings
 from gapscope.paper.captions import (
     ESTIMATOR_WORDS,
     INTERVAL_WORDS,
-    MAP_WORDS,
     curves_caption,
     floor_words,
     images_words,
+    map_words,
     seed_words,
 )
 from gapscope.paper.layer_figures import estimator_axis, stage_map
@@ -62,7 +61,8 @@ def _planned_pairs(layers: LayerFindings, estimator: str) -> Iterator[Planned]:
 def _pair_panels(layers: LayerFindings, pairs: Sequence[ArmPair], estimator: str, width: float) -> Plot:
     """One panel per pair: a line per seed, the pair's floor, the ceiling of its two arms, where they differ by more."""
     high = (1.35 if width < 5 else 1.6) * len(pairs)
-    figure, panels, _ = along_layers(list(range(NUM_LAYERS)), width, high + 1.1, panels=len(pairs))
+    labels = next(iter(layers.by_seed(pairs[0], measure=estimator).values())).layers.tolist()
+    figure, panels, _ = along_layers(labels, width, high + 1.1, panels=len(pairs))
     with mpl.rc_context(style_of(width)):
         for axes, pair in zip(panels, pairs, strict=True):
             by_seed = layers.by_seed(pair, measure=estimator)
@@ -105,7 +105,7 @@ def _planned_effects(layers: LayerFindings) -> Iterator[Planned]:
         f"mean over the pairs of seeds of the two arms. Effect = (similarity - floor) / (ceiling - floor); similarity: "
         f"{ESTIMATOR_WORDS[DEBIASED]}. Bands: {INTERVAL_WORDS}, the same "
         "for similarity and ceiling; what other seeds would change is not in them. Where a line is interrupted, two "
-        f"seeds share nothing that could be called all of it, or no arm trained the layer. {MAP_WORDS}"
+        f"seeds share nothing that could be called all of it, or no arm trained the layer. {map_words(results)}"
     )
     yield Planned("effect", lambda width: layer_effects(panels, width=width), caption)
 

@@ -6,8 +6,8 @@ from typing import Any, Protocol
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from numpy.typing import NDArray
 
-from gapscope.detector.layers import NUM_LAYERS
 from gapscope.plot.lines import (
     FlooredCurve,
     LayerCurve,
@@ -55,6 +55,8 @@ class Curves(Protocol):
     """What `gapscope.findings` holds of a host and a donor: an entry of `find(...).three_curves`."""
 
     @property
+    def different(self) -> NDArray[np.float64]: ...
+    @property
     def alike(self) -> LayerCurve | None: ...
     @property
     def ceilings(self) -> Sequence[LayerCurve]: ...
@@ -78,7 +80,7 @@ def three_curves(curves: Curves, *, title: str = "", width: float = TWO_COLUMNS)
     """
     panels = 1 + (curves.alike is not None) + (curves.bound is not None)
     high = 1.25 if width < 5 else 1.5
-    figure, drawn, _ = along_layers(list(range(NUM_LAYERS)), width, 1.2 + high * panels, panels=panels)
+    figure, drawn, _ = along_layers(list(range(len(curves.different))), width, 1.2 + high * panels, panels=panels)
     rest = list(drawn)
     with mpl.rc_context(style_of(width)):
         if curves.alike is not None:

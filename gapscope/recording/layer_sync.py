@@ -81,7 +81,7 @@ def record_by_layers(
     check_precision(precision)
     check_statistics(statistics)
     names = check_probe_images(images, size, paths)
-    check_images(images[:1].float())
+    check_images(images[:1].float(), network.largest_stride)
     if images.is_floating_point() and not 0 <= images.min() <= images.max() <= 1:
         low, high = images.min(), images.max()
         raise InputError(

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import torch
 from lightning_fabric import Fabric
 
 from gapscope.arms import frozen_layers, frozen_ranges
@@ -13,16 +12,20 @@ from gapscope.data.augment import Augmentation
 from gapscope.data.batches import Batch, batches
 from gapscope.data.samples import Samples
 from gapscope.data.table import AnnotationTable
-from gapscope.detector.network import YOLOv3, freeze_layers, yolov3
-from gapscope.detector.weights import load_backbone, load_whole, save_weights
+from gapscope.detector.guest_layers import freeze_any
+from gapscope.detector.guests import Network, save_network, start_guest
+from gapscope.detector.protocol import Guest
+from gapscope.detector.weights import load_backbone, load_whole
 from gapscope.errors import InputError
 from gapscope.evaluation.evaluate import evaluate
 from gapscope.files import hash_file, read_json, write_json
 from gapscope.intact import check_intact, remedy
 from gapscope.leftovers import remove_left_files
+from gapscope.networks import layer_map
 from gapscope.progress import Progress
 from gapscope.run_folder import RunFolder, RunName
 from gapscope.study.diets import Diet, diet_of, samples_of, split_table
+from gapscope.study.new_networks import new_network
 from gapscope.study.study import Study, weights_file
 from gapscope.study.units import UnitKeys
 from gapscope.training.freezing import frozen_hash
@@ -49,14 +52,15 @@ def train_run(study: Study, keys: UnitKeys, *, run: RunName) -> None:
 
 def train_arm(fabric: Fabric, report: Progress, study: Study, keys: UnitKeys, run: RunName) -> None:
     """Train in this process, alone or as one of several; the first one writes."""
-    experiment, arm, config = study.experiment, study.experiment.arms[run.arm], study.experiment.train_of(run.arm)
+    experiment, config = study.experiment, study.experiment.train_of(run.arm)
     here = study.folder.training(run)
     network = start_network(study, run)
-    frozen = np.flatnonzero(frozen_layers(frozen_ranges(arm))).tolist()
-    freeze_layers(network, frozen)
+    frozen = np.flatnonzero(frozen_layers(experiment, run.arm)).tolist()
+    freeze_any(network, frozen)
     if not num_parameters(network)[1]:
         raise InputError(
-            f"[arms.{run.arm}] freeze = '{frozen_ranges(arm)}' leaves no layer that learns. Freeze fewer, as in '0-74'."
+            f"[arms.{run.arm}] freeze = '{frozen_ranges(experiment, run.arm)}' leaves no layer that learns. Freeze "
+            f"fewer, as in '{layer_map(experiment, run.arm).words_of('backbone')}'."
         )
     frozen_before = frozen_hash(network, frozen, config) if frozen else None
     diet = diet_of(study, run, fabric.world_size)
@@ -81,7 +85,7 @@ def train_arm(fabric: Fabric, report: Progress, study: Study, keys: UnitKeys, ru
             restyle=diet.restyle,
         )
 
-    def validate(candidate: YOLOv3) -> float:
+    def validate(candidate: Network) -> float:
         share = (fabric.global_rank, fabric.world_size)
         found = evaluate(candidate, validation, rule, rules=["coco"], device=fabric.device, share=share)
         return found.rules["coco"].mean50(experiment.headline_classes) or 0.0
@@ -102,6 +106,7 @@ def train_arm(fabric: Fabric, report: Progress, study: Study, keys: UnitKeys, ru
             what=f"training {run.arm} seed {run.seed}",
             report=report,
             logs=logs,
+            seed=run.seed,
         )
         trained = training.run()
     if fabric.is_global_zero:
@@ -124,12 +129,12 @@ def keep(study: Study, key: str, run: RunName, trained: Trained) -> None:
     folder, best = study.folder, trained.network.state_dict()
     kept = {name: value.clone() for name, value in best.items()}
     trained.network.load_state_dict(trained.last)
-    save_weights(trained.network, folder.last_weights(run), facts | {"epoch": str(trained.epochs)})
+    save_network(trained.network, folder.last_weights(run), facts | {"epoch": str(trained.epochs)})
     trained.network.load_state_dict(kept)
-    save_weights(trained.network, folder.weights(run), facts | {"best_epoch": str(trained.best_epoch)})
+    save_network(trained.network, folder.weights(run), facts | {"best_epoch": str(trained.best_epoch)})
 
 
-def start_network(study: Study, run: RunName) -> YOLOv3:
+def start_network(study: Study, run: RunName) -> Network:
     """The network as training finds it: the head at random (by the seed) unless it is kept, the backbone from where the
     arm starts.
 
@@ -137,14 +142,14 @@ def start_network(study: Study, run: RunName) -> YOLOv3:
         InputError: A weights file holds other layers than the study's network, or other classes than a kept head's.
     """
     experiment, start = study.experiment, study.experiment.arms[run.arm].start
-    model = experiment.model
-    generator = torch.Generator().manual_seed(run.seed)
-    network = yolov3(experiment.data.classes, model.width, model.anchor_scale, generator, model.prior or None)
+    network = new_network(experiment, run.arm, run.seed)
     if start == "scratch":
         return network
     is_arm = start in experiment.arms
     path = study.folder.weights(RunName(start, run.seed)) if is_arm else weights_file(start)
-    if experiment.arms[run.arm].keep_head:
+    if isinstance(network, Guest):
+        start_guest(network, path, keep_head=experiment.arms[run.arm].keep_head)
+    elif experiment.arms[run.arm].keep_head:
         load_whole(network, path)
     else:
         load_backbone(network, path)
@@ -184,7 +189,7 @@ def training_summary(
         "seed": run.seed,
         "domains": arm.domains,
         "start": arm.start,
-        "freeze": frozen_ranges(arm),
+        "freeze": frozen_ranges(study.experiment, run.arm),
         "epochs": trained.epochs,
         "best_epoch": trained.best_epoch,
         "best_val_map50": trained.best_map50,
@@ -198,7 +203,7 @@ def training_summary(
         "trainable_parameters": free,
         "frozen_hash_before": frozen[0],
         "frozen_hash_after": frozen[1],
-        "frozen_hash_covers": covers if frozen_ranges(arm) else None,
+        "frozen_hash_covers": covers if frozen_ranges(study.experiment, run.arm) else None,
         "weights_sha256": hash_file(study.folder.weights(run)),
         "seconds": round(trained.seconds, 1),
         "device": study.device,

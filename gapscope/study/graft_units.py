@@ -9,7 +9,7 @@ import numpy as np
 from gapscope.arms import grafted_runs, trained_layers
 from gapscope.config import Experiment, Graft
 from gapscope.data.table import AnnotationTable
-from gapscope.detector.plans import yolov3_plan
+from gapscope.detector.network import Darknet
 from gapscope.detector.weights import load_weights
 from gapscope.errors import InputError
 from gapscope.files import hash_file, read_json
@@ -19,6 +19,7 @@ from gapscope.grafting.layer_names import Part
 from gapscope.grafting.plan import CONTROL, REWIND, UNTRAINED, GraftPlan, graft_plan
 from gapscope.grafting.question import Question, question
 from gapscope.grafting.where import KINDS_OF_STATISTICS, estimated_statistics, score_question
+from gapscope.networks import plan_of_model
 from gapscope.run_folder import RunName
 from gapscope.study.arm_training import start_network
 from gapscope.study.diets import diet_of
@@ -45,7 +46,7 @@ def graft_units(study: Study) -> Iterator[Unit]:
         made_from = settings_of(settings, "[graft]", WHICH_GRAFTS) | scored
         made_from["[data] image_size"] = Setting(experiment.data.image_size)
         if UNTRAINED in settings.controls or REWIND in settings.controls:  # which are drawn as the model says
-            made_from |= settings_of(experiment.model, "[model]")
+            made_from |= settings_of(experiment.model_of(host.arm), "[model]")
         runs = [host, donor]
         other = control_run(experiment, host)
         if CONTROL in settings.controls and other is not None:
@@ -86,7 +87,7 @@ def plan_of_grafts(experiment: Experiment, host: RunName) -> GraftPlan:
     assert settings is not None
     there = [name for name in settings.controls if name != CONTROL or control_run(experiment, host) is not None]
     return graft_plan(
-        yolov3_plan(len(experiment.data.classes), experiment.model.width),
+        plan_of_model(experiment.model_of(host.arm), len(experiment.data.classes)),
         blocks=settings.parts or None,
         forms=settings.forms,
         controls=[name for name in (CONTROL, REWIND, UNTRAINED) if name in there],
@@ -104,7 +105,7 @@ def graft_cost_of(study: Study, host: RunName, domain: str) -> UnitCost:
     record = study.folder.read_record(f"evaluate/{host.arm}/seed{host.seed}/{domain}")
     seconds = None
     if record is not None:
-        layers = yolov3_plan(len(experiment.data.classes), experiment.model.width).layers
+        layers = plan_of_model(experiment.model_of(host.arm), len(experiment.data.classes)).layers
         share = share_of_operations(layers, recipes, experiment.data.image_size)
         seconds = len(recipes) * len(kinds) * share * float(record.get("seconds", 0)) * _share_of_images(study, domain)
     return UnitCost(f"{number_of(len(recipes), 'network')} to evaluate{twice}", seconds)
@@ -173,11 +174,18 @@ def ask(study: Study, host: RunName, donor: RunName) -> Question:
         blocks=settings.parts or None,
         forms=settings.forms,
         control=None if other is None else load_weights(folder.weights(other)),
-        start=start_network(study, host).eval() if REWIND in settings.controls else None,
+        start=rewound(study, host) if REWIND in settings.controls else None,
         untrained=UNTRAINED in settings.controls,
         orders=settings.orders,
     )
     return replace(asked, untold=tuple(why_untold(experiment, settings, host, part) for part in asked.parts))
+
+
+def rewound(study: Study, host: RunName) -> Darknet:
+    """A host as its training found it."""
+    network = start_network(study, host)
+    assert isinstance(network, Darknet)  # others are not grafted, which the experiment's check says
+    return network.eval()
 
 
 def why_untold(experiment: Experiment, settings: Graft, host: RunName, part: Part) -> str:

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from gapscope.arms import all_before, arms_before, labelled_domains, statistics_domains
 from gapscope.config import Experiment
-from gapscope.detector.layers import parse_layer_ranges
-from gapscope.detector.network import YOLOv3
+from gapscope.detector.network import Darknet
 from gapscope.detector.weights import load_weights, save_weights
 from gapscope.errors import InputError
 from gapscope.evaluation.evaluate import evaluate
 from gapscope.files import hash_file, write_json
 from gapscope.grafting.batch_statistics import estimate_statistics
+from gapscope.networks import layer_map, layers_of, plan_of_model
 from gapscope.run_folder import RunName
 from gapscope.study.diets import domain_samples
 from gapscope.study.study import Study, weights_file
@@ -76,14 +76,12 @@ def statistics_images(study: Study, name: str) -> dict[str, Tensor]:
     }
 
 
-def start_of(study: Study, run: RunName) -> YOLOv3:
+def start_of(study: Study, run: RunName) -> Darknet:
     """The network of an arm of this study."""
-    network = load_weights(study.folder.weights(run))
-    assert isinstance(network, YOLOv3)
-    return network.to(study.device)
+    return load_weights(study.folder.weights(run)).to(study.device)
 
 
-def start_file(study: Study, name: str) -> YOLOv3:
+def start_file(study: Study, name: str) -> Darknet:
     """The whole network in the file that an arm starts from.
 
     Raises:
@@ -91,10 +89,11 @@ def start_file(study: Study, name: str) -> YOLOv3:
     """
     path, experiment = weights_file(study.experiment.arms[name].start), study.experiment
     network = load_weights(path)
-    if not isinstance(network, YOLOv3) or network.width != experiment.model.width:
+    wanted = plan_of_model(experiment.model_of(name), len(experiment.data.classes))
+    if network.plan.name != wanted.name or network.width != wanted.width or len(network.table) != len(wanted.layers):
         raise InputError(
-            f"[arms.{name}] start = '{path}': it holds {network.plan.name} of width {network.width} - expected yolov3 "
-            f"of width {experiment.model.width}, that of [model]. Use weights of this study's network."
+            f"[arms.{name}] start = '{path}': it holds {network.plan.name} of width {network.width} - expected "
+            f"{wanted.name} of width {wanted.width}, that of [model]. Use weights of this study's network."
         )
     if list(network.class_names) != experiment.data.classes:
         raise InputError(
@@ -104,19 +103,17 @@ def start_file(study: Study, name: str) -> YOLOv3:
     return network.to(study.device)
 
 
-def with_statistics(study: Study, name: str, network: YOLOv3, images: dict[str, Tensor]) -> YOLOv3:
+def with_statistics(study: Study, name: str, network: Darknet, images: dict[str, Tensor]) -> Darknet:
     """A network with batch statistics of these images, as far as the arm asks for them."""
     adapt = study.experiment.arms[name].adapt
     batches = [part.to(study.device) for one in images.values() for part in one.split(BATCH)]
-    layers = parse_layer_ranges(adapt.layers) if adapt.layers else None
-    estimated = estimate_statistics(network, batches, layers, adapt.keep)
-    assert isinstance(estimated, YOLOv3)
-    return estimated
+    layers = layers_of(adapt.layers, layer_map(study.experiment, name)) if adapt.layers else None
+    return estimate_statistics(network, batches, layers, adapt.keep)
 
 
 def averaged(
-    study: Study, name: str, networks: Sequence[YOLOv3], shares: Sequence[float], images: dict[str, Tensor]
-) -> YOLOv3:
+    study: Study, name: str, networks: Sequence[Darknet], shares: Sequence[float], images: dict[str, Tensor]
+) -> Darknet:
     """The average with statistics of its own; with one share of 1 that network as it is, unless it is to be adapted."""
     average = average_of(networks, shares)
     is_one = sum(share > 0 for share in shares) == 1
@@ -126,7 +123,7 @@ def averaged(
 
 
 def chosen_shares(
-    study: Study, name: str, networks: Sequence[YOLOv3], images: dict[str, Tensor]
+    study: Study, name: str, networks: Sequence[Darknet], images: dict[str, Tensor]
 ) -> tuple[dict[str, float], list[PathPoint]]:
     """Each arm's share: as given, or the best of `PATH` on the validation images of the domain that chooses.
 
@@ -164,7 +161,7 @@ def judging_domains(experiment: Experiment, name: str) -> list[str]:
 def made_summary(
     study: Study,
     run: RunName,
-    network: YOLOv3,
+    network: Darknet,
     images: dict[str, Tensor],
     shares: dict[str, float],
     path: Sequence[PathPoint],

@@ -14,10 +14,13 @@ from gapscope.data.batches import Batch, batches
 from gapscope.data.samples import Samples
 from gapscope.data.splits import Splits
 from gapscope.data.table import AnnotationTable
-from gapscope.detector.layers import parse_layer_ranges
-from gapscope.detector.network import YOLOv3, freeze_layers, yolov3
+from gapscope.detector.guest_layers import freeze_any
+from gapscope.detector.guests import Network
+from gapscope.detector.network import Darknet
 from gapscope.detector.weights import load_backbone
 from gapscope.evaluation.evaluate import evaluate
+from gapscope.networks import layer_map, layers_of
+from gapscope.study.new_networks import new_network
 from gapscope.study.study import weights_file
 from gapscope.training.processes import device_kind, make_fabric
 from gapscope.training.step import Learner
@@ -72,19 +75,17 @@ def estimate_time(experiment: Experiment, tables: dict[str, AnnotationTable], sp
     return Estimate(training, scoring, _device(experiment))
 
 
-def _network(experiment: Experiment, arm: str) -> YOLOv3:
+def _network(experiment: Experiment, arm: str) -> Network:
     """As the arm's training finds it."""
-    model, plan = experiment.model, experiment.arms[arm]
-    generator = torch.Generator().manual_seed(0)
-    network = yolov3(experiment.data.classes, model.width, model.anchor_scale, generator, model.prior or None)
-    if plan.start != "scratch":
+    plan, network = experiment.arms[arm], new_network(experiment, arm, 0)
+    if plan.start != "scratch" and isinstance(network, Darknet):
         load_backbone(network, weights_file(plan.start))
     if plan.freeze:
-        freeze_layers(network, parse_layer_ranges(plan.freeze))
+        freeze_any(network, layers_of(plan.freeze, layer_map(experiment, arm)))
     return network
 
 
-def _seconds_per_image(experiment: Experiment, network: YOLOv3, samples: Samples) -> float:
+def _seconds_per_image(experiment: Experiment, network: Network, samples: Samples) -> float:
     """Of a training step, decoding and augmentation in it."""
     config = experiment.train
     few = device_kind(config) == "cpu" and experiment.model.width > 0.5
@@ -108,7 +109,7 @@ def _step(learner: Learner, batch: Batch, rate: float) -> float:
     return float(learner.step([batch], rate)[0])
 
 
-def _score(experiment: Experiment, network: YOLOv3, samples: Samples) -> None:
+def _score(experiment: Experiment, network: Network, samples: Samples) -> None:
     evaluate(network, samples, experiment.evaluate, rules=(), device=device_kind(experiment.train))
 
 

@@ -74,7 +74,7 @@ def gap_arms(experiment: Experiment) -> tuple[str, str]:
     for name in experiment.reported_arms:
         arm = experiment.arms[name]
         roles = {experiment.domains[domain].role for domain in arm.domains}
-        if is_plain(experiment, name) and not frozen_ranges(arm) and not arm.has_diet and len(roles) == 1:
+        if is_plain(experiment, name) and not frozen_ranges(experiment, name) and not arm.has_diet and len(roles) == 1:
             found.setdefault(roles.pop(), name)
     missing = [role for role in ("real", "synthetic") if role not in found]
     if missing:

@@ -14,6 +14,7 @@ from gapscope.errors import InputError
 from gapscope.experiment_file import sealed
 from gapscope.files import read_text, write_json, write_text
 from gapscope.leftovers import remove_left_files
+from gapscope.networks import is_yolov3, layer_map
 from gapscope.progress import Progress, silent
 from gapscope.run_folder import STAGES, RunFolder, RunName
 from gapscope.study.domains import given_data_root, told_together
@@ -292,6 +293,10 @@ def write_settings(study: Study, config_text: str | None) -> None:
     folder = study.folder
     write_text(folder.given_config, config_text if config_text is not None else resolved(study))
     write_text(folder.config, resolved(study))
+    if is_yolov3(study.experiment):
+        folder.networks.unlink(missing_ok=True)
+    else:
+        write_json(folder.networks, {arm: layer_map(study.experiment, arm).as_json() for arm in study.experiment.arms})
     data_root = given_data_root(study.data_root)
     if data_root is not None and any(
         not Path(one.root or "/").is_absolute() for one in study.experiment.domains.values()

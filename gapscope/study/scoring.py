@@ -7,13 +7,15 @@ from typing import Any
 
 from gapscope.config import Evaluate, Experiment
 from gapscope.data.table import AnnotationTable
+from gapscope.detector.guests import guest_file, load_network
 from gapscope.detector.plans import input_side, reading_notes
+from gapscope.detector.protocol import Guest
 from gapscope.detector.weights import load_weights
 from gapscope.errors import InputError
 from gapscope.evaluation.by_hand import score_network, scored_classes
 from gapscope.evaluation.labelled import labelled_folder, with_classes
 from gapscope.evaluation.shown import Scores
-from gapscope.experiment_file import read_config
+from gapscope.experiment_file import read_run_config
 from gapscope.files import hash_file, write_json
 from gapscope.progress import Progress, silent
 from gapscope.run_folder import RunFolder
@@ -115,12 +117,15 @@ def score_weights(
     weights = Path(weights)
     detections = None if detections is None else Path(detections)
     groups = groups or {}
-    network = load_weights(weights, cfg, names)
+    network = load_weights(weights, cfg, names) if guest_file(weights) is None else load_network(weights)
     classes = scored_classes(network, groups)
     chosen = chosen_images(images, classes)
-    if size is None and not network.plan.cfg:
-        size = chosen.size
-    notes, side = reading_notes(network.plan, size), input_side(network.plan, size)
+    if isinstance(network, Guest):
+        notes, side = [], size or chosen.size or int(network.settings["size"])
+    else:
+        if size is None and not network.plan.cfg:
+            size = chosen.size
+        notes, side = reading_notes(network.plan, size), input_side(network.plan, size)
     scores = score_network(
         network,
         chosen.table,
@@ -146,7 +151,7 @@ def run_test_images(run: Path | str, domain: str, data_root: Path | str | None) 
     if not folder.config.is_file():
         raise InputError(f"{run} holds no run: {folder.config.name} is missing. Name a folder that a study was run in.")
     folder.refuse_links()
-    experiment = read_config(folder.config)
+    experiment = read_run_config(folder)
     if domain not in experiment.domains:
         known = did_you_mean(domain, list(experiment.domains))
         raise InputError(f"{run} has no domain '{domain}'.{known}")

@@ -9,8 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from gapscope.config import Similarity
-from gapscope.detector.layers import BACKBONE_LAST
-from gapscope.detector.network_map import BLOCKS
+from gapscope.detector.network_map import LayerMap, yolov3_map
 from gapscope.errors import InputError
 from gapscope.recording.recording import Recording, read_recording
 from gapscope.similarity.all_pairs import compare_all
@@ -84,6 +83,7 @@ def effect_of(
     trained: Mapping[str, Layers],
     plan: Similarity,
     *,
+    network: LayerMap | None = None,
     untrained: Sequence[Recording] = (),
     groups: Sequence[str] | None = None,
 ) -> xr.Dataset:
@@ -95,6 +95,7 @@ def effect_of(
         seeds: Pairs of recordings of each of the two arms with two seeds, by arm.
         trained: The layers that each of these arms trained, see `gapscope.arms.trained_layers`.
         plan: How many draws.
+        network: The blocks of both arms' network; those of YOLOv3 by default.
         untrained: Recordings of networks of the same shape that were never trained.
         groups: Of each image, what it was taken with, if that is known.
 
@@ -110,7 +111,7 @@ def effect_of(
         [pair for _, pair in ceilings],
         counted=[trained[arm] for arm, _ in ceilings],
         untrained=untrained,
-        parts=_parts(a.layers.astype(np.int64)),
+        parts=_parts(a.layers.astype(np.int64), network or yolov3_map()),
         groups=groups,
         permutations=plan.permutations,
         bootstraps=plan.bootstraps,
@@ -126,7 +127,6 @@ def effect_of(
     return whole.assign_attrs(counts, permutations=plan.permutations, bootstraps=plan.bootstraps)
 
 
-def _parts(layers: NDArray[np.int64]) -> dict[str, Layers]:
+def _parts(layers: NDArray[np.int64], network: LayerMap) -> dict[str, Layers]:
     """The parts of the network by name, and which layers are in each."""
-    parts = {"backbone": layers <= BACKBONE_LAST, "head": layers > BACKBONE_LAST}
-    return parts | {block.name: (layers >= block.first) & (layers <= block.last) for block in BLOCKS}
+    return {name: (layers >= first) & (layers <= last) for name, (first, last) in network.ranges.items()}

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
 from itertools import combinations, product
+from pathlib import Path
 from typing import Any
 
 from pydantic_core import to_jsonable_python
@@ -12,6 +13,7 @@ from gapscope.arms import arms_before, images_without_labels, statistics_domains
 from gapscope.config import NUMBERS_DO_NOT_DEPEND_ON, Experiment
 from gapscope.data.label_maps import label_map
 from gapscope.data.splits import SPLITS
+from gapscope.detector.factories import factory_file, is_factory
 from gapscope.files import hash_file
 from gapscope.run_folder import RunName
 from gapscope.study import arm_training, diets, former_keys, made_arms, work
@@ -28,6 +30,9 @@ READERS_VERSION = 5
 
 SHAPES_VERSION, SHAPES = 2, "version of the distances of shapes"
 """Raised when Procrustes and angular distances are others than before: studies that ask for them compare again."""
+
+NETWORK_FILE = "the file of its network"
+"""What a network is made from besides its settings."""
 
 READERS, FILES = "version of the readers", "its files"
 """What a domain of the user's is made from besides its settings."""
@@ -134,7 +139,7 @@ def train_units(study: Study) -> Iterator[Unit]:
         made_from = settings_of(arm, f"[arms.{run.arm}]", NOT_IN_TRAINING)
         made_from |= {f"[arms.{run.arm}] start": Part(start), "seed": Part(run.seed)}
         made_from |= settings_of(experiment.train_of(run.arm), "[train]", NUMBERS_DO_NOT_DEPEND_ON)
-        made_from |= settings_of(experiment.model, "[model]")
+        made_from |= network_settings(experiment, run.arm)
         made_from |= settings_of(experiment.data, "[data]", {"cache", "cache_folder"})
         made_from |= settings_of(experiment.evaluate, "[evaluate]", NOT_IN_VALIDATION)
         yield Unit(
@@ -151,6 +156,16 @@ def train_units(study: Study) -> Iterator[Unit]:
             beside=(folder.last_weights(run), folder.end_state(run)),
             formerly=former_keys.training(experiment, run.arm, run.seed, start),
         )
+
+
+def network_settings(experiment: Experiment, arm: str) -> dict[str, Part]:
+    """What decides an arm's network: its settings, and what is in the file that it is read from."""
+    model = experiment.model_of(arm)
+    file = Path(model.name) if model.name.endswith(".cfg") else None
+    if is_factory(model.name):
+        file = factory_file(model.name)
+    read = {} if file is None else {NETWORK_FILE: Part(hash_file(file))}
+    return settings_of(model, "[model]") | read
 
 
 def made_unit(study: Study, run: RunName) -> Unit:
@@ -241,7 +256,9 @@ def untrained_units(study: Study) -> Iterator[Unit]:
     """Recordings of networks that were never trained."""
     experiment, folder = study.experiment, study.folder
     settings = settings_of(experiment.record, "[record]", {"sizes", "memory"})
-    settings |= settings_of(experiment.model, "[model]") | {"[data] classes": Part(experiment.data.classes)}
+    settings |= network_settings(experiment, next(iter(experiment.arms))) | {
+        "[data] classes": Part(experiment.data.classes)
+    }
     for (probe, size), run in product(looks_of(experiment), untrained_runs(experiment)):
         drawn_by = "data" if probe == experiment.probe.domain else "probe"
         yield Unit(

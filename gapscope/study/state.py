@@ -10,7 +10,7 @@ from typing import Any
 
 from gapscope.config import Experiment
 from gapscope.errors import InputError
-from gapscope.experiment_file import read_config
+from gapscope.experiment_file import read_run_config
 from gapscope.run_folder import STAGES, RunFolder
 from gapscope.study.plan import Todo, plan
 from gapscope.study.stages import units_of
@@ -109,7 +109,7 @@ class Watched:
         version = stat.st_mtime_ns, stat.st_size, stat.st_ino
         if self._known is None or self._known[0] != version:
             self.folder.refuse_links()
-            study = Study(read_config(config), self.folder, self.data_root)
+            study = Study(read_run_config(self.folder), self.folder, self.data_root)
             self._known = version, study, units_of(study)
         return self._known[1:]
 

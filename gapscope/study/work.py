@@ -7,13 +7,13 @@ import torch
 
 from gapscope.arms import trained_layers
 from gapscope.data.samples import Samples
-from gapscope.detector.network import Darknet, yolov3
-from gapscope.detector.weights import load_weights
+from gapscope.detector.guests import Network, load_network
 from gapscope.evaluation.detection_files import in_original_pixels, labelled_boxes, read_detections, save_detections
 from gapscope.evaluation.evaluate import Evaluation, evaluate
 from gapscope.evaluation.scores import scores
 from gapscope.files import atomic_path, hash_file, write_json
-from gapscope.recording.layer_sync import record_by_layers
+from gapscope.networks import layer_map
+from gapscope.recording.layer_axis import record_layers
 from gapscope.recording.recording import Recording, read_recording, write_dataset
 from gapscope.run_folder import RunName
 from gapscope.similarity.compare import write_similarity
@@ -22,6 +22,7 @@ from gapscope.study.domain_files import indices_of, load_domain, load_split, wri
 from gapscope.study.domains import domain_root, prepare_domain, render_domain
 from gapscope.study.file_list import write_file_list
 from gapscope.study.kept import find_kept
+from gapscope.study.new_networks import new_network
 from gapscope.study.probe import probe_groups, read_probe, write_probe
 from gapscope.study.separabilities import in_domain, separability_of
 from gapscope.study.similarities import effect_of, grid_of, read_again, with_images_and_blocks
@@ -70,7 +71,7 @@ def evaluate_run(study: Study, keys: UnitKeys, *, run: RunName, domain: str) -> 
     else:
         samples = Samples(table, test, size=size, cache=study.image_cache or False)
         found = evaluate(
-            load_weights(folder.weights(run)),
+            network_of(study, run),
             samples,
             settings,
             rules=(),
@@ -97,26 +98,29 @@ def draw_probe(study: Study, keys: UnitKeys, *, name: str) -> None:
 
 def record_run(study: Study, keys: UnitKeys, *, run: RunName, probe: str, size: int) -> None:
     """One trained network on one domain's probe at one input size."""
-    record_network(study, load_weights(study.folder.weights(run)), run, probe, size)
+    record_network(study, network_of(study, run), run, probe, size)
 
 
 def record_untrained(study: Study, keys: UnitKeys, *, run: RunName, probe: str, size: int) -> None:
     """A network of the study's shape that was never trained, likewise."""
-    model, classes = study.experiment.model, study.experiment.data.classes
-    generator = torch.Generator().manual_seed(UNTRAINED_SEEDS + run.seed)
-    network = yolov3(classes, model.width, model.anchor_scale, generator, model.prior or None)
+    network = new_network(study.experiment, next(iter(study.experiment.arms)), UNTRAINED_SEEDS + run.seed)
     record_network(study, network.eval(), run, probe, size)
 
 
-def record_network(study: Study, network: Darknet, run: RunName, probe: str, size: int) -> None:
+def network_of(study: Study, run: RunName) -> Network:
+    """The trained network of an arm."""
+    return load_network(study.folder.weights(run), study.experiment.model_of(run.arm).name)
+
+
+def record_network(study: Study, network: Network, run: RunName, probe: str, size: int) -> None:
     """A network on one domain's probe, recorded under a run's name."""
     experiment, folder = study.experiment, study.folder
     table = load_domain(probe, experiment.domains[probe], folder, study.data_root)
     paths = read_probe(folder.probe(probe))
     samples = Samples(table, indices_of(table, paths, folder.probe(probe)), size=size, cache=study.image_cache or False)
     images = torch.stack([samples[i].image for i in range(len(samples))])
-    recording = record_by_layers(
-        network.to(memory_format=torch.channels_last) if study.device == "cpu" else network,  # quicker there
+    recording = record_layers(
+        network,
         images,
         size=size,
         memory=experiment.record.memory,
@@ -141,9 +145,8 @@ def record_both(study: Study, keys: UnitKeys, *, run: RunName, other: str, size:
         )
         images += [samples[i].image for i in range(len(samples))]
         names += [in_domain(domain, path) for path in paths]
-    network = load_weights(folder.weights(run))
-    recording = record_by_layers(
-        network.to(memory_format=torch.channels_last) if study.device == "cpu" else network,  # quicker there
+    recording = record_layers(
+        network_of(study, run),
         torch.stack(images),
         size=size,
         memory=experiment.record.memory,
@@ -196,11 +199,13 @@ def effect_of_runs(study: Study, keys: UnitKeys, *, a: RunName, b: RunName, prob
     read = {run: read_again(study.folder.recording(run, probe, size)) for run in runs}
     of_arm = {arm: [read[run] for run in runs if run.arm == arm] for arm in arms}
     seeds = {arm: list(combinations(recordings, 2)) for arm, recordings in of_arm.items()}
-    trained = {arm: trained_layers(experiment, arm) for arm in arms}
+    layers = read[a].layers.astype(int)
+    trained = {arm: trained_layers(experiment, arm)[layers] for arm in arms}
     groups, number = groups_of_probe(study, probe, read[a])
     never = [read_again(study.folder.recording(run, probe, size)) for run in untrained_runs(experiment)]
     plan = experiment.similarity
-    effect = effect_of(read[a], read[b], seeds, trained, plan, untrained=never, groups=groups)
+    network = layer_map(experiment, a.arm)
+    effect = effect_of(read[a], read[b], seeds, trained, plan, network=network, untrained=never, groups=groups)
     effect = effect.assign_attrs(known_groups=number)
     write_dataset(effect, study.folder.effect(a, b, probe, size))
 

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from copy import deepcopy
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from gapscope.detector.network import YOLOv3
+from gapscope.detector.guest_layers import layer_modules
+from gapscope.detector.guests import Network
+
+AnyNetwork = TypeVar("AnyNetwork", bound=Network)
 
 
 class WeightAverage:
@@ -20,7 +23,7 @@ class WeightAverage:
         network: Holds the average.
     """
 
-    def __init__(self, network: YOLOv3, decay: float, *, frozen_statistics: bool = True) -> None:
+    def __init__(self, network: Network, decay: float, *, frozen_statistics: bool = True) -> None:
         """
         Args:
             network: What is trained, on the device where it is trained.
@@ -33,9 +36,10 @@ class WeightAverage:
         pairs: list[tuple[Tensor, Tensor]] = [
             (ours[name], value) for name, value in theirs.items() if value.requires_grad
         ]
-        still = {f"layers.{index}." for index in network.frozen} if frozen_statistics else set()
+        layers = [f"{name}." for name, _ in layer_modules(network)]
+        still = {layers[index] for index in network.frozen} if frozen_statistics else set()
         for name, value in network.named_buffers():
-            if name.startswith("layers.") and not any(name.startswith(prefix) for prefix in still):
+            if name.startswith(tuple(layers)) and not any(name.startswith(prefix) for prefix in still):
                 pairs.append((self.network.get_buffer(name), value))
         self._floats = [pair for pair in pairs if pair[0].is_floating_point()]
         self._counts = [pair for pair in pairs if not pair[0].is_floating_point()]
@@ -61,7 +65,7 @@ class WeightAverage:
 
 
 @torch.no_grad()
-def average_of(networks: Sequence[YOLOv3], shares: Sequence[float]) -> YOLOv3:
+def average_of(networks: Sequence[AnyNetwork], shares: Sequence[float]) -> AnyNetwork:
     """sum_i share_i * network_i over all weights and batch statistics, in float64, handed on in float32.
 
     The statistics that such a network would need are other ones (see `estimate_statistics`), since the average of maps
@@ -78,8 +82,9 @@ def average_of(networks: Sequence[YOLOv3], shares: Sequence[float]) -> YOLOv3:
     average = deepcopy(parts[0][0])
     if len(parts) > 1:
         states = [(network.state_dict(), share) for network, share in parts]
+        layers = tuple(f"{name}." for name, _ in layer_modules(average))
         for name, value in average.state_dict().items():
-            if name.startswith("layers.") and value.is_floating_point():
+            if name.startswith(layers) and value.is_floating_point():
                 value.copy_(sum(share * state[name].double() for state, share in states))
     return average
 

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from torch import nn
 
 from gapscope.config import Train
-from gapscope.detector.network import YOLOv3, layers_fingerprint
+from gapscope.detector.guest_layers import hash_of_layers, layer_modules
+from gapscope.detector.guests import Network
 
 
-def training_mode(network: YOLOv3, bn: str) -> None:
+def training_mode(network: Network, bn: str) -> None:
     """Make the network learn: `frozen` keeps the batch statistics of frozen layers, `track` lets them follow.
 
     With `track`, frozen layers normalize by the statistics of the batch, as the code family of the paper did: their
@@ -17,17 +18,18 @@ def training_mode(network: YOLOv3, bn: str) -> None:
     """
     network.train()
     if bn == "track":
+        layers = layer_modules(network)
         for index in network.frozen:
-            network.layers[index].train()
+            layers[index][1].train()
 
 
-def frozen_hash(network: YOLOv3, layers: Sequence[int], config: Train) -> str:
+def frozen_hash(network: Network, layers: Sequence[int], config: Train) -> str:
     """SHA-256 (hex) over what may not change in these layers: weights and, unless tracked, batch statistics."""
     if config.bn == "frozen":
-        return layers_fingerprint(network, layers)
-    digest = hashlib.sha256()
+        return hash_of_layers(network, layers)
+    digest, modules = hashlib.sha256(), layer_modules(network)
     for index in layers:
-        _add(digest, network.layers[index], str(index))
+        _add(digest, modules[index][1], str(index))
     return digest.hexdigest()
 
 

@@ -12,6 +12,7 @@ from gapscope.data.batches import Batch
 from gapscope.errors import InputError
 from gapscope.files import atomic_path
 from gapscope.training.checkpoint import Reached
+from gapscope.training.metrics import PARTS
 from gapscope.training.processes import reduced
 
 STEPS_ON_GPU = 32
@@ -31,9 +32,11 @@ class LossWatch:
         self.every = 1 if fabric.device.type == "cpu" else STEPS_ON_GPU
         """A look is due after so many steps, counted from the first of the training."""
         self.waiting: list[tuple[int, float, Sequence[Batch], Tensor]] = []
+        self.parts: Sequence[str] = PARTS
+        """What the losses are made of."""
 
     def add(self, step: int, rate: float, batches: Sequence[Batch], losses: Tensor) -> None:
-        """Remember a step's loss and parts (4,), still on the device."""
+        """Remember a step's loss and parts (1 + parts,), still on the device."""
         self.waiting.append((step, rate, batches, losses))
 
     def look(self, at: Reached) -> None:
@@ -48,7 +51,7 @@ class LossWatch:
         for (step, rate, batches, _), row in zip(self.waiting, losses.double().tolist(), strict=True):
             if not math.isfinite(row[0]):
                 self._refuse(step, rate, batches, row, at)
-            at.running.add(row)
+            at.running.add(row, self.parts)
         self.waiting.clear()
 
     def _refuse(self, step: int, rate: float, batches: Sequence[Batch], losses: list[float], at: Reached) -> None:
@@ -58,9 +61,12 @@ class LossWatch:
         saved = [{name: getattr(batch, name) for name in names} for batch in batches]
         with atomic_path(path) as temporary:
             torch.save(saved if len(saved) > 1 else saved[0], temporary)
-        _, box, objectness, classification = losses
+        said = ", ".join(
+            f"{name.replace('classification', 'class')} {value:.3g}"
+            for name, value in zip(self.parts, losses[1:], strict=True)
+        )
         raise InputError(
-            f"the loss stopped being a number at step {step} (epoch {at.epoch + 1}) of {self.folder}: box {box:.3g}, "
-            f"objectness {objectness:.3g}, class {classification:.3g}, learning rate {rate:.3g}. The batch is saved in "
-            f"{path}; try a lower learning_rate, a longer warmup_steps or clip_norm = 10. The last checkpoint is kept."
+            f"the loss stopped being a number at step {step} (epoch {at.epoch + 1}) of {self.folder}: {said}, learning "
+            f"rate {rate:.3g}. The batch is saved in {path}; try a lower learning_rate, a longer warmup_steps or "
+            "clip_norm = 10. The last checkpoint is kept."
         )

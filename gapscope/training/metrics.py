@@ -1,5 +1,6 @@
 """What was an epoch of training like, in numbers? The rows of metrics.jsonl."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,8 @@ from gapscope.errors import InputError
 from gapscope.files import parse_json, read_text
 from gapscope.intact import check_intact
 
-PARTS = ("loss", "box", "objectness", "classification")
-"""The loss and what it is made of, in the order of `LossParts`."""
+PARTS = ("box", "objectness", "classification")
+"""What the loss of a Darknet network is made of, in the order of `LossParts`."""
 
 
 @dataclass
@@ -20,16 +21,20 @@ class EpochSums:
     """Batches that are done: where an interrupted epoch goes on."""
     steps: int = 0
     """Optimizer steps whose loss has been looked at."""
-    losses: list[float] = field(default_factory=lambda: [0.0] * len(PARTS))
+    losses: list[float] = field(default_factory=lambda: [0.0] * (1 + len(PARTS)))
     """The loss and its parts, summed over these steps."""
+    parts: list[str] = field(default_factory=lambda: list(PARTS))
+    """Names of the parts."""
     images: int = 0
     seconds: float = 0.0
     """Spent training, without validation."""
     waited: float = 0.0
     """Seconds of these that were spent waiting for the next batch."""
 
-    def add(self, losses: list[float]) -> None:
+    def add(self, losses: list[float], parts: Sequence[str] = PARTS) -> None:
         """Count one more step."""
+        if not self.steps:
+            self.parts, self.losses = list(parts), [0.0] * (1 + len(parts))
         self.steps += 1
         self.losses = [total + one for total, one in zip(self.losses, losses, strict=True)]
 
@@ -44,7 +49,8 @@ class EpochSums:
 
     def row(self, epoch: int, rate: float) -> dict[str, Any]:
         """A line of metrics.jsonl, before validation."""
-        means = {name: round(total / self.steps, 6) for name, total in zip(PARTS, self.losses, strict=True)}
+        names = ["loss", *map(column_of, self.parts)]
+        means = {name: round(total / self.steps, 6) for name, total in zip(names, self.losses, strict=True)}
         speed = {"images_per_second": round(self.images_per_second, 2), "data_wait": round(self.data_wait, 4)}
         return {"epoch": epoch, **means, "val_map50": None, "learning_rate": rate, **speed}
 
@@ -54,6 +60,12 @@ class EpochSums:
             return ""
         speed = f"{self.images_per_second:.3g} images/s, waiting for data {self.data_wait:.0%}"
         return f"loss {self.losses[0] / self.steps:.2f}, {speed}"
+
+
+def column_of(part: str) -> str:
+    """What a part of the loss is called in metrics.jsonl: guests' parts begin with `loss_`, so that none is taken for
+    another column."""
+    return part if part in PARTS or part.startswith("loss_") else f"loss_{part}"
 
 
 def read_epochs(path: Path) -> list[dict[str, Any]]:

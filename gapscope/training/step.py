@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, cast
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
@@ -10,11 +11,15 @@ from torch import Tensor, nn
 from gapscope.config import Train
 from gapscope.data.batches import Batch
 from gapscope.detector.darknet_loss import DarknetLoss
+from gapscope.detector.guests import Network
 from gapscope.detector.loss import Counts, Loss, LossGains, LossParts, YoloLoss, nonzero
-from gapscope.detector.network import YOLOv3
+from gapscope.detector.network import Darknet
+from gapscope.detector.protocol import Target
 from gapscope.detector.targets import send
+from gapscope.errors import InputError
 from gapscope.training.averaging import WeightAverage
 from gapscope.training.freezing import training_mode
+from gapscope.training.metrics import PARTS
 from gapscope.training.optimization import make_optimizer, set_learning_rate
 from gapscope.training.processes import reduced
 
@@ -27,10 +32,18 @@ class Learner:
     Attributes:
         network: What is trained.
         average: The moving average of its weights, if there is one.
+        parts: Names of the losses that a step returns, in order; of a guest they are known after its first step.
     """
 
-    def __init__(self, fabric: Fabric, network: YOLOv3, config: Train) -> None:
-        self.fabric, self.config = fabric, config
+    def __init__(self, fabric: Fabric, network: Network, config: Train, seed: int = 0) -> None:
+        """
+        Args:
+            fabric: Its devices.
+            network: What is trained.
+            config: How.
+            seed: Of the random numbers that a guest's losses draw; those of Darknet's networks draw none.
+        """
+        self.fabric, self.config, self.seed = fabric, config, seed
         if config.sync_batchnorm:
             network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
         network.to(memory_format=torch.channels_last)
@@ -40,10 +53,11 @@ class Learner:
         self.wrapped, self.optimizer = fabric.setup(forward, optimizer)
         still = config.bn == "frozen"
         self.average = WeightAverage(network, config.ema, frozen_statistics=still) if config.ema else None
-        self.loss_of = make_loss(fabric, network, config)
+        self.parts: tuple[str, ...] = PARTS if isinstance(network, Darknet) else ()
+        self.loss_of = make_loss(fabric, network, config) if isinstance(network, Darknet) else None
 
     @property
-    def candidate(self) -> YOLOv3:
+    def candidate(self) -> Network:
         """The network that is validated and kept: the average if there is one."""
         return self.network if self.average is None else self.average.network
 
@@ -52,20 +66,25 @@ class Learner:
         self.wrapped.train()
         training_mode(self.network, self.config.bn)
 
-    def step(self, batches: Sequence[Batch], rate: float) -> Tensor:
+    def step(self, batches: Sequence[Batch], rate: float, number: int = 0) -> Tensor:
         """One step at this learning rate, by the mean gradient of some batches.
 
+        Args:
+            batches: With images.
+            rate: The learning rate.
+            number: Of the step: with the seed it says which random numbers a guest draws.
+
         Returns:
-            The loss, box, objectness and classification (4,), float32 on the device: means over the batches.
+            The loss and its `parts` (1 + parts,), float32 on the device: means over the batches.
         """
         set_learning_rate(self.optimizer, rate)
         self.optimizer.zero_grad(set_to_none=True)
         parts = []
-        for number, batch in enumerate(batches, start=1):
-            with self.fabric.no_backward_sync(self.wrapped, enabled=number < len(batches)):
-                loss = self.loss(batch)
-                self.fabric.backward(loss.total / len(batches))
-            parts.append(torch.stack(loss).detach())
+        for at, batch in enumerate(batches, start=1):
+            with self.fabric.no_backward_sync(self.wrapped, enabled=at < len(batches)):
+                loss = self.loss(batch) if self.loss_of is not None else self.guest_loss(batch, (number, at))
+                self.fabric.backward(loss[0] / len(batches))
+            parts.append(torch.stack(tuple(loss)).detach())
         if self.config.clip_norm:
             self.fabric.clip_gradients(
                 self.wrapped, self.optimizer, max_norm=self.config.clip_norm, error_if_nonfinite=False
@@ -77,8 +96,31 @@ class Learner:
 
     def loss(self, batch: Batch) -> LossParts:
         """The loss of one batch, with the graph behind it."""
+        assert self.loss_of is not None
         images = send(batch.images, self.fabric.device).to(memory_format=torch.channels_last).float().div_(255)
         return self.loss_of(self.wrapped(images), batch.boxes, batch.classes, batch.ignore, batch.image_index)
+
+    def guest_loss(self, batch: Batch, drawn: tuple[int, int]) -> list[Tensor]:
+        """The loss of one batch and its parts, by the network itself, whose random numbers follow from `drawn`.
+
+        Raises:
+            InputError: The parts have other names than in the step before.
+        """
+        device = self.fabric.device
+        images = send(batch.images, device).to(memory_format=torch.channels_last).float().div_(255)
+        devices = [device] if device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            seeds = np.random.SeedSequence([self.seed, *drawn, self.fabric.global_rank])
+            torch.manual_seed(int(seeds.generate_state(1)[0]))
+            found: dict[str, Tensor] = self.wrapped(images, targets_of(batch, device))
+        names = tuple(found)
+        if self.parts and self.parts != names:
+            raise InputError(
+                f"{getattr(self.network, 'name', 'the network')}: losses() gave {', '.join(names)}, and before "
+                f"{', '.join(self.parts)} - expected the same parts in every step, 0 where there is nothing to teach."
+            )
+        self.parts = names
+        return [torch.stack(list(found.values())).sum(), *found.values()]
 
     def states(self) -> dict[str, Any]:
         """Everything that steps change, for a checkpoint."""
@@ -93,7 +135,15 @@ class Learner:
             self.average.load_state_dict(states["average"])
 
 
-def make_loss(fabric: Fabric, network: YOLOv3, config: Train) -> Loss:
+def targets_of(batch: Batch, device: torch.device) -> list[Target]:
+    """The labelled boxes of each image, without ignore regions and boxes that have no area."""
+    extent = batch.boxes[:, 2:] - batch.boxes[:, :2]
+    kept = ~batch.ignore & (extent > 0).all(1)
+    of_image = [kept & (batch.image_index == image) for image in range(len(batch))]
+    return [Target(send(batch.boxes[one].float(), device), send(batch.classes[one], device)) for one in of_image]
+
+
+def make_loss(fabric: Fabric, network: Darknet, config: Train) -> Loss:
     """The loss that [train] asks for; over several processes it is that of the whole batch."""
 
     def mean_counts(counts: Sequence[float]) -> Counts:
@@ -102,14 +152,14 @@ def make_loss(fabric: Fabric, network: YOLOv3, config: Train) -> Loss:
 
     counts = mean_counts if fabric.world_size > 1 else nonzero
     gains = LossGains(box=config.box_gain, objectness=config.objectness_gain, classification=config.class_gain)
-    smoothing, scales = config.label_smoothing, [layer.scale_xy for layer in network.yolo_layers]
+    smoothing, layers = config.label_smoothing, network.yolo_layers
     if config.loss == "darknet":
         threshold = config.ignore_threshold
         return DarknetLoss(
             *(network.anchors, gains),
             ignore_threshold=threshold,
             label_smoothing=smoothing,
-            scale_xy=scales,
+            layers=layers,
             counts=counts,
         )
     return YoloLoss(
@@ -119,6 +169,6 @@ def make_loss(fabric: Fabric, network: YOLOv3, config: Train) -> Loss:
         always_best=config.always_best,
         label_smoothing=smoothing,
         giou_ratio=config.giou_ratio,
-        scale_xy=scales,
+        layers=layers,
         counts=counts,
     )

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gapscope.config import Train
 from gapscope.data.batches import Batch
-from gapscope.detector.network import YOLOv3
+from gapscope.detector.guests import Network
 from gapscope.files import write_text
 from gapscope.progress import Progress as Report, silent
 from gapscope.training.checkpoint import (
@@ -43,7 +43,7 @@ State = dict[str, Tensor]
 class Trained:
     """A finished training. `network` holds the weights of the best epoch, `last` those of the last one."""
 
-    network: YOLOv3
+    network: Network
     last: State
     best_epoch: int
     best_map50: float
@@ -71,15 +71,16 @@ class Training:
         key: What this training is made from, without what only says when it ends.
         other_keys: Checkpoints with these are gone on with too.
         logs: Where metrics go besides.
+        seed: Of the random numbers that a guest's losses draw.
     """
 
     def __init__(
         self,
         fabric: Fabric,
-        network: YOLOv3,
+        network: Network,
         batches: Batches,
         num_batches: int,
-        validate: Callable[[YOLOv3], float],
+        validate: Callable[[Network], float],
         config: Train,
         *,
         folder: Path,
@@ -88,12 +89,13 @@ class Training:
         what: str = "training",
         report: Report = silent,
         logs: MetricLogs | None = None,
+        seed: int = 0,
     ) -> None:
         self.fabric, self.config, self.folder, self.key = fabric, config, folder, key
         self.batches, self.num_batches, self.validate = batches, num_batches, validate
         self.what, self.report, self.logs = what, report, logs
         self.total_steps = config.epochs * -(-num_batches // config.accumulate)
-        self.learner = Learner(fabric, network, config)
+        self.learner = Learner(fabric, network, config, seed)
         self.watch = LossWatch(fabric, folder)
         self.at, self.best = Reached(), State()
         self.resume({key, *other_keys})
@@ -150,7 +152,8 @@ class Training:
         started = time.perf_counter() - running.seconds
         for group in grouped(waiting(self.batches(at.epoch, running.batches), running), config.accumulate):
             rate = learning_rate(at.step, self.total_steps, config)
-            self.watch.add(at.step, rate, group, self.learner.step(group, rate))
+            self.watch.add(at.step, rate, group, self.learner.step(group, rate, at.step))
+            self.watch.parts = self.learner.parts
             at.step += 1
             running.batches += len(group)
             running.images += sum(map(len, group)) * self.fabric.world_size

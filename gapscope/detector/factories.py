@@ -1,0 +1,122 @@
+"""`module:factory`: a function of the user's own code, by name; its mistakes are told in one sentence."""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from gapscope.errors import InputError
+
+PUT_TOGETHER = tuple(
+    f"{family}_{backbone}_fpn"
+    for family in ("fcos", "retinanet", "fasterrcnn")
+    for backbone in ("resnet18", "resnet34", "mobilenet_v3_small", "mobilenet_v3_large")
+    if (family, backbone) != ("fasterrcnn", "mobilenet_v3_large")
+)
+"""Detectors that torchvision has the parts of, and no name for."""
+TORCHVISION = (
+    *("fcos_resnet50_fpn", "retinanet_resnet50_fpn", "retinanet_resnet50_fpn_v2", "fasterrcnn_resnet50_fpn"),
+    *("fasterrcnn_resnet50_fpn_v2", "fasterrcnn_mobilenet_v3_large_fpn", "fasterrcnn_mobilenet_v3_large_320_fpn"),
+    *("ssdlite320_mobilenet_v3_large", *PUT_TOGETHER),
+)
+"""torchvision's detectors by the names that `[model]` knows; they are here, and not asked for, since importing
+torchvision takes seconds."""
+
+
+def is_factory(name: str) -> bool:
+    """Whether a name means `module:factory`, and not a file or a built-in network."""
+    module, colon, factory = name.rpartition(":")
+    return bool(colon and module and factory) and not Path(name).exists()
+
+
+def is_torchvision(name: str) -> bool:
+    """Whether a name is one of torchvision's detectors, or is put together of its parts."""
+    return name in TORCHVISION
+
+
+def is_guest(name: str) -> bool:
+    """Whether a name means a detector behind the protocol, and not one of Darknet's."""
+    return is_factory(name) or is_torchvision(name)
+
+
+def load_factory(name: str) -> Any:
+    """What `module:factory` names.
+
+    Args:
+        name: A module that can be imported, also from the current folder, or a Python file, and a name in it.
+
+    Raises:
+        InputError: If there is no such module or name, or the module cannot be imported.
+    """
+    module_name, _, factory_name = name.rpartition(":")
+    return _attribute(_import(module_name), module_name, factory_name)
+
+
+def call_factory(name: str, factory: Any, *args: Any, **named: Any) -> Any:
+    """What a factory builds.
+
+    Raises:
+        InputError: If the user's code fails.
+    """
+    try:
+        with _current_folder_first():
+            return factory(*args, **named)
+    except InputError:
+        raise
+    except Exception as error:  # whatever the user's own code does
+        raise InputError(f"{name} failed: {type(error).__name__}: {error}. Call it in Python to see where.") from error
+
+
+def factory_file(name: str) -> Path | None:
+    """The file that a factory's module was read from; None where there is none.
+
+    Raises:
+        InputError: As `load_factory`.
+    """
+    found = getattr(_import(name.rpartition(":")[0]), "__file__", None)
+    return None if found is None else Path(found)
+
+
+def _import(name: str) -> ModuleType:
+    """A module by its dotted name, the current folder searched first, or by its file."""
+    try:
+        with _current_folder_first():
+            if not name.endswith(".py"):
+                return importlib.import_module(name)
+            spec = importlib.util.spec_from_file_location(Path(name).stem, name)
+            assert spec is not None and spec.loader is not None  # the name ends in .py
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            return module
+    except Exception as error:  # whatever the user's own code does
+        missing = isinstance(error, FileNotFoundError) or (
+            isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}.")
+        )
+        if missing:
+            raise InputError(
+                f"there is no Python module {name}, neither installed nor in {Path.cwd()}. Write module:factory, such "
+                "as torchvision.models:resnet18 or my_models.py:build."
+            ) from error
+        raise InputError(f"{name} cannot be imported: {type(error).__name__}: {error}.") from error
+
+
+def _attribute(module: ModuleType, module_name: str, name: str) -> object:
+    if not hasattr(module, name):
+        raise InputError(f"{module_name} has no {name!r}. Name a function in it that builds a model.")
+    return getattr(module, name)
+
+
+@contextmanager
+def _current_folder_first() -> Iterator[None]:
+    """As `python file.py` would search for modules, and afterwards as before."""
+    before = list(sys.path)
+    sys.path.insert(0, str(Path.cwd()))
+    importlib.invalidate_caches()  # the file may be younger than the last look into the folder
+    try:
+        yield
+    finally:
+        sys.path[:] = before

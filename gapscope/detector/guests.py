@@ -1,0 +1,177 @@
+"""Detectors of other makes by name: built, kept in files and read again, beside Darknet's own."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from gapscope.detector.factories import call_factory, is_factory, is_torchvision, load_factory
+from gapscope.detector.file_kind import file_kind
+from gapscope.detector.network import Darknet
+from gapscope.detector.network_map import LayerMap
+from gapscope.detector.protocol import Guest
+from gapscope.detector.weights import METADATA_KEY, load_weights, save_weights
+from gapscope.errors import InputError
+from gapscope.files import atomic_path
+from gapscope.intact import check_intact, remedy
+
+Network = Darknet | Guest
+"""What a study trains."""
+FORMAT = "gapscope guest 1"
+
+
+def build_guest(
+    name: str, classes: Sequence[str], size: int, seed: int = 0, *, width: float = 1.0, anchor_scale: float = 1.0
+) -> Guest:
+    """A new detector, drawn at random by the seed; the state of random numbers is left as it was.
+
+    Args:
+        name: One of torchvision's, or `module:factory`, a function of classes, size and seed.
+        classes: Their names, in order.
+        size: Side of the images that it will be trained on, in pixels.
+        seed: Of its weights.
+        width: Factor on the channels; of torchvision's only some have one, a factory has none.
+        anchor_scale: Factor on the anchors, likewise.
+
+    Raises:
+        InputError: There is no such detector, it has no such settings, or it does not offer the protocol.
+    """
+    settings = {"width": width, "anchor_scale": anchor_scale, "size": size}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if is_torchvision(name):
+            from gapscope.detector.torchvision_networks import STRIDE, TorchvisionDetector
+
+            return Guest(
+                TorchvisionDetector(name, len(classes), width, anchor_scale), name, classes, STRIDE, settings=settings
+            )
+        if width != 1 or anchor_scale != 1:
+            raise InputError(
+                f"{name}: width and anchor_scale are for gapscope's own networks - expected 1. Leave them out, and let "
+                "the factory decide."
+            )
+        made = call_factory(name, load_factory(name), classes=list(classes), size=size, seed=seed)
+        stride = int(getattr(made, "stride", 1))
+        return Guest(made, name, classes, stride, settings=settings)
+
+
+def save_network(network: Network, path: Path | str, provenance: Mapping[str, str]) -> None:
+    """Write weights and batch statistics; the same weights and provenance give the same bytes."""
+    if isinstance(network, Darknet):
+        save_weights(network, path, provenance)
+        return
+    about = {"format": FORMAT, "name": network.name, "classes": list(network.class_names), **network.settings}
+    about["provenance"] = dict(provenance)
+    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in network.state_dict().items()}
+    with atomic_path(Path(path)) as temporary:
+        save_file(tensors, temporary, {METADATA_KEY: json.dumps(about, sort_keys=True, ensure_ascii=False)})
+
+
+def load_network(path: Path | str, name: str = "") -> Network:
+    """The network that a file holds, in evaluation mode, in float32 on the CPU.
+
+    Args:
+        path: A weights file of any network that a study trains, or as `load_weights` takes it.
+        name: The detector that is expected. A `module:factory` must be named here: no code is imported because a file
+            says so.
+
+    Raises:
+        InputError: If the file cannot be read, or is of another detector.
+    """
+    path = Path(path)
+    about = guest_file(path)
+    if about is None:
+        return load_weights(path)
+    said = str(about["name"])
+    if is_factory(said) and said != name:
+        raise InputError(
+            f"{path} holds weights of {said} - gapscope imports no code because a file names it. Name it yourself: as "
+            "[model] name in an experiment file."
+        )
+    network = build_guest(
+        said,
+        [str(one) for one in about["classes"]],
+        int(about["size"]),
+        width=float(about["width"]),
+        anchor_scale=float(about["anchor_scale"]),
+    )
+    copy_guest(network, path, range(len(network.paths)), others=True)
+    return network.eval()
+
+
+def guest_file(path: Path) -> dict[str, Any] | None:
+    """What a weights file of a guest says of itself; None for all other files.
+
+    Raises:
+        InputError: The file is missing or broken.
+    """
+    if file_kind(path) != "safetensors":
+        return None
+    check_intact(path)
+    try:
+        with safe_open(path, framework="pt") as stream:
+            about: Any = json.loads((stream.metadata() or {}).get(METADATA_KEY, "{}"))
+    except (SafetensorError, OSError, ValueError, RecursionError):
+        return None  # which the reader of other files tells
+    return about if isinstance(about, dict) and about.get("format") == FORMAT else None
+
+
+@torch.no_grad()
+def copy_guest(network: Guest, path: Path, layers: Sequence[int] | range, *, others: bool = False) -> None:
+    """Copy these layers from a file of the same detector, after checking that all of them fit.
+
+    Args:
+        network: Gets them.
+        path: Of a guest's weights file.
+        layers: Indices.
+        others: Whether what is in no layer, such as fixed buffers, is taken too.
+
+    Raises:
+        InputError: The file is of another detector, lacks a layer, or a layer has another shape.
+    """
+    about = guest_file(path)
+    if about is None or about["name"] != network.name:
+        what = f"weights of {about['name']}" if about is not None else "weights of another make"
+        raise InputError(f"{path} holds {what} - expected those of {network.name}, which is the network here.")
+    prefixes = {f"model.{network.paths[index]}." for index in layers}
+    owned = tuple(f"model.{one}." for one in network.paths)
+    pairs = []
+    try:
+        with safe_open(path, framework="pt") as stream:
+            for name, value in network.state_dict().items():
+                if any(name.startswith(prefix) for prefix in prefixes) or (others and not name.startswith(owned)):
+                    pairs.append((name, value, stream.get_tensor(name)))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({error}). " + remedy(path, "Copy it again")) from error
+    for name, value, stored in pairs:
+        if value.shape != stored.shape:
+            raise InputError(
+                f"{path}, {name.removeprefix('model.')}: its shape is {tuple(stored.shape)}, the network's "
+                f"{tuple(value.shape)} - both must match. Take weights of the same network and classes."
+            )
+    for _, value, stored in pairs:
+        value.copy_(stored)
+
+
+def start_guest(network: Guest, path: Path, *, keep_head: bool) -> None:
+    """Take the backbone, or all layers, from a guest's file.
+
+    Raises:
+        InputError: As `copy_guest`, or if the head knows other classes than the network's.
+    """
+    about = guest_file(path)
+    if keep_head and about is not None and tuple(about["classes"]) != network.class_names:
+        raise InputError(
+            f"{path}: its head knows {', '.join(about['classes'])} - expected {', '.join(network.class_names)}, in "
+            "this order, to keep it. Set keep_head = false, or use weights of these classes."
+        )
+    copy_guest(network, path, range(len(network.paths) if keep_head else network.map.backbone_last + 1))
+
+
+def map_of_guest(name: str, classes: Sequence[str], size: int, width: float, anchor_scale: float) -> LayerMap:
+    """What the layers of a detector are; it is built for that."""
+    return build_guest(name, classes, size, width=width, anchor_scale=anchor_scale).map

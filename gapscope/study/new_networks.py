@@ -1,0 +1,29 @@
+"""A new network as an experiment asks for it, before anything is learnt."""
+
+import torch
+
+from gapscope.config import Experiment
+from gapscope.detector.factories import is_guest
+from gapscope.detector.guests import Network, build_guest
+from gapscope.detector.network import darknet, set_objectness_prior, yolov3
+from gapscope.networks import plan_of_model
+
+
+def new_network(experiment: Experiment, arm: str, seed: int) -> Network:
+    """The network of an arm, drawn at random by the seed, in training mode.
+
+    Raises:
+        InputError: There is no such network.
+    """
+    model, classes = experiment.model_of(arm), experiment.data.classes
+    if is_guest(model.name):
+        size = experiment.data.image_size
+        return build_guest(model.name, classes, size, seed, width=model.width, anchor_scale=model.anchor_scale)
+    generator = torch.Generator().manual_seed(seed)
+    if model.name == "yolov3":
+        return yolov3(classes, model.width, model.anchor_scale, generator, model.prior or None)
+    network = darknet(plan_of_model(model, len(classes)), classes, generator=generator)
+    network.anchors.mul_(model.anchor_scale)
+    if model.prior:
+        set_objectness_prior(network, model.prior)
+    return network
