@@ -340,8 +340,8 @@ def test_former_keys_are_those_of_the_time_before(roots):
     without = {"preset", "device", "compile", "workers", "checkpoint_minutes", "loggers", "giou_ratio"}
     train = chosen.train.model_dump(exclude=without)
     validated = chosen.evaluate.model_dump(include={"confidence", "nms_iou", "headline"})
-    data = chosen.data.model_dump(exclude={"cache", "cache_folder"})
-    made_from = [["game"], hash_file(STREETS_BACKBONE), "0-74", 1, train, chosen.model.model_dump(), data, validated]
+    data, model = chosen.data.model_dump(exclude={"cache", "cache_folder"}), chosen.model.model_dump(exclude={"name"})
+    made_from = [["game"], hash_file(STREETS_BACKBONE), "0-74", 1, train, model, data, validated]
     expected = hash_value(["train", 2, made_from, [found["data/game"]]])
     assert found["train/f-game/seed1"] == expected
     # Evaluations are scored anew since: their key of then says whose detections are still right.
