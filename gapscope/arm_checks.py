@@ -9,7 +9,7 @@ from gapscope.detector.factories import is_guest
 from gapscope.detector.network_map import LayerMap
 from gapscope.errors import InputError
 from gapscope.networks import layer_map, layers_of, part_words
-from gapscope.words import did_you_mean
+from gapscope.words import did_you_mean, number_of
 
 WORDS = ("scratch", "streets")
 """That `start` knows besides arms and files."""
@@ -30,8 +30,11 @@ def arm_complaints(name: str, experiment: Experiment) -> Iterator[str]:
     """
     arm, network = experiment.arms[name], layer_map(experiment, name)
     found = [*_names(name, arm, experiment), *_layers(arm, network)]
-    found += _trained(arm, experiment, network) if arm.is_trained else _not_trained(arm, experiment)
-    if not arm.is_trained and is_guest(experiment.model_of(name).name):
+    if arm.is_given:
+        found += _given(name, arm, experiment)
+    else:
+        found += _trained(arm, experiment, network) if arm.is_trained else _not_trained(arm, experiment)
+    if not (arm.is_trained or arm.is_given) and is_guest(experiment.model_of(name).name):
         what = "average" if arm.average else "adapt.batchnorm"
         found.append(
             f" {what}: the statistics of {network.network} cannot be estimated anew. Use a network of Darknet's."
@@ -50,6 +53,9 @@ def _names(name: str, arm: Arm, experiment: Experiment) -> Iterator[str]:
                 yield f"{key}: there is no domain '{domain}'.{did_you_mean(domain, domains)}"
     if name in WORDS:
         yield f": '{name}' is a word that 'start' uses; give the arm another name."
+    for key, one in (("start", arm.start), *(("average", one) for one in arm.average)):
+        if one in arms and not experiment.arms[one].has_network:
+            yield f" {key}: '{one}' is known by its detections alone. Name an arm that has a network."
     if arm.start in arms and not _above(arm.start, name, arms):
         yield f": start = '{arm.start}' must be an arm that stands above '{name}' in the file."
     known = [*WORDS, *arms]
@@ -78,6 +84,10 @@ def _trained(arm: Arm, experiment: Experiment, network: LayerMap) -> Iterator[st
             ": it names no 'domains', so there is nothing to train on. Give domains = [...], or make it of other arms "
             "with 'adapt' or 'average'."
         )
+    for domain in (one for one in arm.domains if one in experiment.domains):
+        shares = experiment.domains[domain].split.fractions[:2]
+        if min(shares) == 0:
+            yield f": [domains.{domain}.split] leaves no images to train on, or to choose the epoch by. Give a share."
     if arm.freeze and arm.train:
         yield f": freeze = '{arm.freeze}' and train = '{arm.train}' say the same in two ways. Leave out one of them."
     if arm.keep_head and arm.start in WORDS:
@@ -96,6 +106,50 @@ def _trained(arm: Arm, experiment: Experiment, network: LayerMap) -> Iterator[st
     yield from _restyle(arm, list(experiment.domains))
     if arm.adapt != type(arm.adapt)():
         yield " adapt: it says how statistics are estimated, but not on which images. Give batchnorm, a domain."
+
+
+def _given(name: str, arm: Arm, experiment: Experiment) -> Iterator[str]:
+    """An arm that was trained elsewhere: nothing says how it is trained, there is a file for each seed, and of
+    detections for each domain."""
+    what = "trained" if arm.trained else "detections"
+    for key in (*(key for key in ONLY_TRAINED if key != "domains"), "average", "choose"):
+        if getattr(arm, key):
+            yield f": {key} says how an arm is made, and with '{what}' this one is there. Leave one of them out."
+    if arm.start != "scratch":
+        yield f": start = '{arm.start}' stands beside '{what}', which is the whole network. Leave one of them out."
+    if arm.adapt.batchnorm:
+        yield f" adapt: it makes an arm of another. Name '{name}' as the start of a further arm, and adapt that."
+    if not arm.domains:
+        yield ": it names no 'domains', so nobody knows what it was trained on. Give domains = [...]."
+    if arm.trained and arm.detections:
+        yield ": 'trained' and 'detections' are two ways to give one detector. Leave out one of them."
+    for key in ("ids", "names"):
+        if getattr(arm, key) and not arm.detections:
+            yield f": {key} explains 'detections', and it has none. Leave it out."
+    yield from _files(arm, experiment)
+
+
+def _files(arm: Arm, experiment: Experiment) -> Iterator[str]:
+    """Files of an arm that was trained elsewhere, which belong to seeds, and those of detections to domains."""
+    seeds, domains = experiment.seeds, list(experiment.domains)
+    given = {f" detections.{domain}": files for domain, files in arm.detections.items()}
+    for place, files in given.items() if given else [(" trained", arm.trained)]:
+        count = 1 if isinstance(files, str) else len(files)
+        if count != len(seeds):
+            yield (
+                f"{place}: {number_of(count, 'file')} for the seeds {', '.join(map(str, seeds))} - expected one for "
+                f"each. Name as many, or let the study have seeds = {list(range(max(1, count)))}."
+            )
+    for key, named in (("detections", arm.detections), ("ids", arm.ids)):
+        for domain in named:
+            if domain not in domains:
+                yield f" {key}: there is no domain '{domain}'.{did_you_mean(domain, domains)}"
+    for domain in experiment.evaluated_domains if given else []:
+        if domain not in arm.detections:
+            yield f" detections: none are given for '{domain}'. Give them, or leave it out of [evaluate] domains."
+    for one in arm.names:
+        if one not in experiment.data.classes:
+            yield f" names: unknown class '{one}'.{did_you_mean(one, experiment.data.classes)}"
 
 
 def _not_trained(arm: Arm, experiment: Experiment) -> Iterator[str]:

@@ -15,9 +15,12 @@ def trained_layers(experiment: Experiment, name: str) -> NDArray[np.bool_]:
     """Whether each layer (layers,) of an arm was trained with its own seed, by it or by an arm that it is made from.
 
     Only such layers can show what another seed changes. A layer that is frozen as it stands in a weights file is the
-    same with every seed, and one that is frozen as it was drawn at random has learnt nothing with any.
+    same with every seed, and one that is frozen as it was drawn at random has learnt nothing with any. Networks that
+    were trained elsewhere are taken to have been trained in all layers.
     """
     arm, network = experiment.arms[name], layer_map(experiment, name)
+    if arm.is_given:
+        return np.ones(len(network.layers), dtype=bool)
     if not arm.is_trained:
         before = [trained_layers(experiment, one) for one in arms_before(experiment, name)]
         return np.any(before, axis=0) if before else np.zeros(len(network.layers), dtype=bool)
@@ -126,7 +129,7 @@ def baseline_of(experiment: Experiment, arms: Sequence[str], arm: str, domain: s
 def is_plain(experiment: Experiment, arm: str) -> bool:
     """Whether an arm is trained on images as they are, and goes on from no other model."""
     chosen = experiment.arms[arm]
-    return chosen.is_trained and not chosen.restyle and not models_before(experiment, arm)
+    return (chosen.is_trained or chosen.is_given) and not chosen.restyle and not models_before(experiment, arm)
 
 
 def images_without_labels(arm: Arm) -> list[str]:
@@ -145,6 +148,8 @@ def statistics_domains(experiment: Experiment, name: str) -> list[str]:
 def roots(experiment: Experiment, name: str) -> set[str]:
     """Where the weights of an arm began, before any arm was trained: `scratch`, `streets` or files."""
     before = arms_before(experiment, name)
+    if experiment.arms[name].is_given:
+        return {f"the files of '{name}'"}
     return set().union(*(roots(experiment, one) for one in before)) if before else {experiment.arms[name].start}
 
 

@@ -222,6 +222,8 @@ def _graft_complaints(experiment: Experiment) -> Iterator[str]:
         for name in pair:
             if name not in arms:
                 yield f" [graft] pairs: there is no arm '{name}'.{did_you_mean(name, arms)}"
+            elif not experiment.arms[name].has_network:
+                yield f" [graft] pairs: '{name}' is known by its detections alone. Name an arm that has a network."
         if pair[0] == pair[1]:
             yield f" [graft] pairs: '{pair[0]}' is host and donor. Name two arms."
     for name in settings.domains:

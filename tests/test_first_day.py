@@ -85,7 +85,7 @@ def test_a_foreign_pytorch_file_gets_one_sentence_that_says_what_can_be_done(tmp
     with pytest.raises(InputError) as refusal:
         read_weights(tmp_path / f"own{suffix}")
     message = str(refusal.value)
-    assert message.endswith("gapscope record my_model.py:build --images FOLDER.")
+    assert message.endswith("gapscope evaluate results.json --data FOLDER.")
     assert "\x1b" not in message and "\n" not in message and message.count(". ") == 0
 
 

@@ -10,8 +10,16 @@ from gapscope.commands.app import app
 
 @app.command()
 def init(
-    real: Annotated[Path, typer.Argument(help="Folder of the real images and their labels.")],
-    synthetic: Annotated[Path, typer.Argument(help="Folder of the synthetic ones.")],
+    real: Annotated[Path | None, typer.Argument(help="Folder of the real images and their labels.")] = None,
+    synthetic: Annotated[Path | None, typer.Argument(help="Folder of the synthetic ones.")] = None,
+    real_folder: Annotated[Path | None, typer.Option("--real", help="The same as the first argument.")] = None,
+    synthetic_folder: Annotated[Path | None, typer.Option("--synthetic", help="As the second one.")] = None,
+    trained: Annotated[
+        tuple[Path, Path] | None, typer.Option(help="Weights of two detectors, trained on the one and on the other.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="Their network: fcos_resnet50_fpn, my_models.py:build, own.cfg.")] = "",
+    classes: Annotated[str, typer.Option(help='Their classes in order, if no file says them: "car,person".')] = "",
+    size: Annotated[int | None, typer.Option(help="Side of their input, in pixels.")] = None,
     out: Annotated[Path, typer.Option(help="The experiment file to write.")] = Path("study.toml"),
     start: Annotated[str, typer.Option(help="Where arms start: streets, or a weights file.")] = "streets",
     map: Annotated[list[str] | None, typer.Option(help='Names that belong together: "car=car,Vehicle".')] = None,
@@ -20,12 +28,16 @@ def init(
 ) -> None:
     """Propose a study of two folders: an experiment file, commented.
 
+    With --trained it is of two detectors that you have, and trains nothing.
+
     Finds formats, classes, splits, leaks between them, the own car's hood,
     sizes, a start, and how long it takes here (by a few training steps).
     Names that both sets have are taken; others are guesses to confirm.
 
     Example: gapscope init photos renders
     Example: gapscope init photos renders --map "vehicle=car,bus,Vehicle"
+    Example: gapscope init photos renders --trained a.pt b.pt
+    --model my_models.py:build --classes "car,person" --size 416
     """
     from gapscope.data.labels import parse_mapping
     from gapscope.errors import InputError
@@ -34,19 +46,30 @@ def init(
 
     if out.exists():
         raise InputError(f"{out} is there already. Name another with --out, or remove it.")
-    said = parse_mapping(map or [], "--map")
-    from gapscope.study.proposal import propose
+    first, second = real or real_folder, synthetic or synthetic_folder
+    if first is None or second is None:
+        raise InputError("which images? Give two folders: gapscope init REAL SYNTHETIC.")
+    said, progress = parse_mapping(map or [], "--map"), for_terminal()
+    if trained is not None:
+        from gapscope.study.proposed_given import given_detectors, propose_given
 
-    found = propose(
-        real,
-        synthetic,
-        out=out,
-        start=start,
-        said=said,
-        take_guesses=guesses,
-        measure_time=not no_time,
-        progress=for_terminal(),
-    )
+        given = given_detectors(trained, model, [one.strip() for one in classes.split(",") if one.strip()], size)
+        found = propose_given(first, second, given, out=out, said=said, take_guesses=guesses, progress=progress)
+    else:
+        if model or classes or size:
+            raise InputError("--model, --classes and --size say what trained detectors are. Give --trained too.")
+        from gapscope.study.proposal import propose
+
+        found = propose(
+            first,
+            second,
+            out=out,
+            start=start,
+            said=said,
+            take_guesses=guesses,
+            measure_time=not no_time,
+            progress=progress,
+        )
     write_text(out, found.text)
     print("\n".join(found.shown))
     if found.refusals:

@@ -88,7 +88,7 @@ class Experiment(Table):
     @property
     def recorded_arms(self) -> list[str]:
         """Reported arms whose layers are recorded and compared."""
-        return [name for name in self.reported_arms if self.arms[name].record]
+        return [name for name in self.reported_arms if self.arms[name].record and self.arms[name].has_network]
 
     @property
     def headline_classes(self) -> list[str]:
@@ -100,7 +100,8 @@ class Experiment(Table):
         """(host, donor): those that are named, or every two reported arms of different domains, both ways."""
         if self.graft is None:
             return []
-        arms = [(name, set(self.arms[name].domains)) for name in self.reported_arms if self.arms[name].is_trained]
+        whole = [name for name in self.reported_arms if self.arms[name].is_trained or self.arms[name].trained]
+        arms = [(name, set(self.arms[name].domains)) for name in whole]
         return self.graft.pairs or [(a, b) for a, mine in arms for b, others in arms if mine != others]
 
     @property

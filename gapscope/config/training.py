@@ -1,5 +1,6 @@
 """Settings of networks and their training: [model], [arms] (domains, start, freeze), [train] (optimizer, epochs)."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -75,6 +76,17 @@ class Arm(Table):
     """Layers that stay as they are, such as `0-74`, `0-36, 62` or `backbone`; their BatchNorm statistics too."""
     train: str = ""
     """The other way round: the only layers that learn, such as `62-74, 75-106` or `head`; all others are frozen."""
+    trained: str | list[str] = ""
+    """Weights of networks that were trained elsewhere, one file for each seed: the arm is not trained here. What they
+    were trained on is said by `domains`."""
+    detections: dict[str, str | list[str]] = {}
+    """Domain -> COCO results of a detector that was trained elsewhere, one file for each seed, for the domain's test
+    images. There is no network then, so nothing of it can be recorded or grafted."""
+    ids: dict[str, str] = {}
+    """Domain -> a COCO file, or class names one a line, that explains the ids of `detections`; left out, the results do
+    so themselves, or the domain's own COCO labels."""
+    names: dict[str, list[str]] = {}
+    """Class -> what `detections` call it; their other categories are not scored. Equal names when left out."""
     adapt: Adapt = Adapt()
     average: dict[str, Annotated[float, Field(ge=0, le=1)]] | list[str] = {}
     """Arms and their shares in the average of their weights, which is not trained; or two arms, of whose average
@@ -110,8 +122,22 @@ class Arm(Table):
 
     @property
     def is_trained(self) -> bool:
-        """Otherwise its network is made from those of other arms, without a step of training."""
-        return not (self.average or self.adapt.batchnorm)
+        """Otherwise its network comes from elsewhere, or is made of others', without a step of training."""
+        return not (self.average or self.adapt.batchnorm or self.is_given)
+
+    @property
+    def is_given(self) -> bool:
+        """Whether it was trained elsewhere."""
+        return bool(self.trained or self.detections)
+
+    @property
+    def has_network(self) -> bool:
+        """Otherwise there is nothing of it but what it has found."""
+        return not self.detections
+
+    def files_of(self, given: str | list[str], seeds: Sequence[int]) -> dict[int, str]:
+        """The file of each seed, among those that `trained` or `detections` give."""
+        return dict(zip(seeds, _names(given), strict=True))
 
 
 class Augment(Table):

@@ -25,7 +25,14 @@ FORMAT = "gapscope guest 1"
 
 
 def build_guest(
-    name: str, classes: Sequence[str], size: int, seed: int = 0, *, width: float = 1.0, anchor_scale: float = 1.0
+    name: str,
+    classes: Sequence[str],
+    size: int,
+    seed: int = 0,
+    *,
+    width: float = 1.0,
+    anchor_scale: float = 1.0,
+    learns: bool = True,
 ) -> Guest:
     """A new detector, drawn at random by the seed; the state of random numbers is left as it was.
 
@@ -36,6 +43,7 @@ def build_guest(
         seed: Of its weights.
         width: Factor on the channels; of torchvision's only some have one, a factory has none.
         anchor_scale: Factor on the anchors, likewise.
+        learns: Whether it is to be trained.
 
     Raises:
         InputError: There is no such detector, it has no such settings, or it does not offer the protocol.
@@ -56,7 +64,7 @@ def build_guest(
             )
         made = call_factory(name, load_factory(name), classes=list(classes), size=size, seed=seed)
         stride = int(getattr(made, "stride", 1))
-        return Guest(made, name, classes, stride, settings=settings)
+        return Guest(made, name, classes, stride, settings=settings, learns=learns)
 
 
 def save_network(network: Network, path: Path | str, provenance: Mapping[str, str]) -> None:
@@ -98,6 +106,7 @@ def load_network(path: Path | str, name: str = "") -> Network:
         int(about["size"]),
         width=float(about["width"]),
         anchor_scale=float(about["anchor_scale"]),
+        learns=False,
     )
     copy_guest(network, path, range(len(network.paths)), others=True)
     return network.eval()
@@ -174,4 +183,4 @@ def start_guest(network: Guest, path: Path, *, keep_head: bool) -> None:
 
 def map_of_guest(name: str, classes: Sequence[str], size: int, width: float, anchor_scale: float) -> LayerMap:
     """What the layers of a detector are; it is built for that."""
-    return build_guest(name, classes, size, width=width, anchor_scale=anchor_scale).map
+    return build_guest(name, classes, size, width=width, anchor_scale=anchor_scale, learns=False).map

@@ -76,6 +76,8 @@ class Guest(nn.Module):
         class_names: Sequence[str],
         stride: int = 1,
         settings: Mapping[str, float] | None = None,
+        *,
+        learns: bool = True,
     ) -> None:
         """
         Args:
@@ -84,12 +86,13 @@ class Guest(nn.Module):
             class_names: Of the study.
             stride: Sides of images must be multiples of this, in pixels.
             settings: What it was built with besides, for its weights file.
+            learns: Whether it is to be trained; one that is not needs no losses.
 
         Raises:
             InputError: The model does not offer the protocol, or its blocks are not its modules.
         """
         super().__init__()
-        check_offered(model, name)
+        check_offered(model, name, learns=learns)
         self.model = model
         self.name = name
         self.class_names = tuple(class_names)
@@ -175,11 +178,12 @@ class Guest(nn.Module):
         return self
 
 
-def check_offered(model: Any, name: str) -> None:
-    """Refuse what does not offer the protocol."""
+def check_offered(model: Any, name: str, *, learns: bool = True) -> None:
+    """Refuse what does not offer the protocol; a detector that is not trained needs no losses."""
     if not isinstance(model, nn.Module):
         raise InputError(f"{name} built a {type(model).__name__} - expected a torch.nn.Module. Return the detector.")
-    lacking = [method for method in ("losses", "detect", "blocks") if not callable(getattr(model, method, None))]
+    wanted = ("losses", "detect", "blocks") if learns else ("detect", "blocks")
+    lacking = [method for method in wanted if not callable(getattr(model, method, None))]
     if lacking:
         raise InputError(
             f"{name} built a {type(model).__name__} without {', '.join(f'{one}()' for one in lacking)} - expected the "

@@ -80,7 +80,8 @@ def foreign_file(path: Path, wrong: str) -> str:
     return (
         f"{path} {wrong} - expected tensors of timm's darknet53, the only ones that gapscope reads from PyTorch's "
         "files; any other network is recorded with a function of yours that builds it and loads this file: gapscope "
-        "record my_model.py:build --images FOLDER."
+        "record my_model.py:build --images FOLDER; and what it detects is scored as COCO results: gapscope evaluate "
+        "results.json --data FOLDER."
     )
 
 

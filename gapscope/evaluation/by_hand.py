@@ -1,4 +1,4 @@
-"""One network, one set of labelled images -> all its scores."""
+"""One network, or what one has found, and one set of labelled images -> all its scores."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,8 @@ from gapscope.config import Evaluate
 from gapscope.data.samples import Samples
 from gapscope.data.table import AnnotationTable
 from gapscope.detector.guests import Network
-from gapscope.evaluation.detection_files import coco_content
+from gapscope.evaluation.columns import Boxes
+from gapscope.evaluation.detection_files import coco_content, labelled_boxes
 from gapscope.evaluation.evaluate import Evaluation, evaluate
 from gapscope.evaluation.merging import merge_classes, merged_names
 from gapscope.evaluation.scores import scores
@@ -20,14 +21,14 @@ from gapscope.files import write_text
 from gapscope.progress import Progress, silent
 
 
-def scored_classes(network: Network, groups: Mapping[str, Sequence[str]]) -> list[str]:
+def scored_classes(classes: Sequence[str], groups: Mapping[str, Sequence[str]]) -> list[str]:
     """The classes that labels may have: the network's, and those that some of them are merged into.
 
     Raises:
         InputError: The groups do not fit the network's classes.
     """
-    merged_names(network.class_names, groups)
-    return [*network.class_names, *(name for name in groups if name not in network.class_names)]
+    merged_names(classes, groups)
+    return [*classes, *(name for name in groups if name not in classes)]
 
 
 def score_network(
@@ -45,7 +46,7 @@ def score_network(
     """Detect in all images of a table and say everything that `scores` does.
 
     Args:
-        table: Its classes are `scored_classes(network, groups)`.
+        table: Its classes are `scored_classes(network.class_names, groups)`.
         size: Side of the network's input in pixels.
         groups: New class -> classes of the network that are scored as one, see `merge_classes`.
         headline: Classes whose mean is the headline; those that were merged into others are passed over.
@@ -60,6 +61,30 @@ def score_network(
     found = _merged(found, tuple(table.class_names), groups, settings.nms_iou)
     if detections is not None:
         write_text(detections, json.dumps(coco_content(found, samples)))
+    leading = [name for name in headline if name in found.classes]
+    return Scores(scores(found, leading or found.classes, settings, progress=progress))
+
+
+def score_boxes(
+    boxes: Boxes,
+    table: AnnotationTable,
+    settings: Evaluate,
+    *,
+    groups: Mapping[str, Sequence[str]],
+    headline: Sequence[str],
+    progress: Progress = silent,
+) -> Scores:
+    """The same of detections that are there already.
+
+    Args:
+        boxes: In pixels of the images; `image` counts through the table, `label` through its classes.
+        table: All images that the detector was run on, and their labels.
+        groups: As above, and likewise the rest.
+    """
+    classes = tuple(table.class_names)
+    sure = boxes.take(boxes.confidence >= settings.confidence)
+    found = Evaluation(labelled_boxes(table), sure, {}, classes, len(table))
+    found = _merged(found, classes, groups, settings.nms_iou)
     leading = [name for name in headline if name in found.classes]
     return Scores(scores(found, leading or found.classes, settings, progress=progress))
 

@@ -9,6 +9,7 @@ from gapscope.config import Arm
 from gapscope.findings.advice_looks import looks_apart
 from gapscope.findings.advice_losses import LOSS_RULES, gap_name
 from gapscope.findings.advice_remedies import adapted
+from gapscope.findings.elsewhere import trains_nothing
 from gapscope.findings.gap_sentences import interval_words
 from gapscope.findings.gaps import Gap
 from gapscope.findings.headline import headline_classes
@@ -44,9 +45,15 @@ def suggestions(numbers: RunNumbers) -> list[Advice]:
         for one in rule(numbers):
             found.setdefault(one.do, []).append(one)
     return [
-        Advice(do, tuple(dict.fromkeys(one.because for one in some)), some[0].tried, some[0].snippet)
+        Advice(do, tuple(dict.fromkeys(one.because for one in some)), some[0].tried, _snippet(numbers, some[0]))
         for do, some in found.items()
     ]
+
+
+def _snippet(numbers: RunNumbers, one: Suggestion) -> str:
+    """Its lines, unless they train and this study trains nothing."""
+    trains = "[train" in one.snippet or "domains = " in one.snippet
+    return "" if trains and trains_nothing(numbers.results) else one.snippet
 
 
 def _leaks(numbers: RunNumbers) -> Found:
@@ -84,8 +91,9 @@ def _seeds(numbers: RunNumbers) -> Found:
     further = [*seeds, *(one for one in range(max(seeds) + FURTHER_SEEDS) if one not in seeds)][:FURTHER_SEEDS]
     snippet = f"seeds = {further if len(seeds) < FURTHER_SEEDS else [*seeds, max(seeds) + 1]}"
     if len(seeds) == 1:
+        given = trains_nothing(numbers.results)
         yield Suggestion(
-            "Train every arm with at least one more seed.",
+            "Give a second training of every detector." if given else "Train every arm with at least one more seed.",
             "With one seed no difference can be told from a seed's.",
             snippet=snippet,
         )

@@ -28,11 +28,14 @@ def looks_apart(numbers: RunNumbers) -> Found:
                 one, other = look_of(results, own, look), look_of(results, gap.domain, look)
                 if one is None or other is None or not (one[2] < other[0] or other[2] < one[0]):
                     continue
-                gain = results.experiment.train.augment.hsv[CHANGED_BY[look]] if look in CHANGED_BY else 0.0
+                is_given = results.experiment.arms[gap.other].is_given
+                known = look in CHANGED_BY and not is_given
+                gain = results.experiment.train.augment.hsv[CHANGED_BY[look]] if known else 0.0
                 if one[0] * (1 - gain) <= other[2] and other[0] <= one[2] * (1 + gain):
                     continue
                 titles = results.short_title(own), results.short_title(gap.domain)
                 off = "training leaves it" if gain == 0 else f"training changes it by {gain:g}"
+                off = "what its training changed is not known" if is_given else off
                 yield Suggestion(
                     f"Change {look} in training, so that {titles[0]} looks like {titles[1]}.",
                     f"{look.title()} (90 % of images): {_words(one)} in {titles[0]}, "

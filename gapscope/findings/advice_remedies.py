@@ -10,7 +10,8 @@ from gapscope.findings.suggestion import NOT_TRIED, Found, Suggestion, toml_key
 def adapted(numbers: RunNumbers) -> Found:
     """Statistics of unlabelled images, for every loss."""
     results = numbers.results
-    for gap in numbers.losses:
+    arms = results.experiment.arms
+    for gap in (gap for gap in numbers.losses if arms[gap.other].has_network):
         other, place = results.arm_title(gap.other), results.short_title(gap.domain)
         name = toml_key(f"{gap.other}-adapted")
         yield Suggestion(

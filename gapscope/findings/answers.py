@@ -9,6 +9,7 @@ from gapscope.findings.advice import Advice
 from gapscope.findings.advice_remedies import best_tried
 from gapscope.findings.answer import Answer, Number, evaluation_files
 from gapscope.findings.confounds import Confound
+from gapscope.findings.elsewhere import given_sentences
 from gapscope.findings.estimates import Estimate
 from gapscope.findings.fates import Fates, fate_sentence
 from gapscope.findings.freezing import FreezingChange, freezing_changes
@@ -151,11 +152,17 @@ def _no_verdict(numbers: RunNumbers) -> str:
         f"{results.arm_title(arm)} reaches mAP {mean:.3f} on {results.short_title(domain)}"
         for (arm, domain), mean in arms_that_hardly_learned(numbers).items()
     ]
-    return f"No verdict: the arms did not learn; train longer. On what it was trained on, {joined_by_and(low)}."
+    reached = f"On what it was trained on, {joined_by_and(low)}."
+    if all(results.experiment.arms[arm].is_given for arm, _ in arms_that_hardly_learned(numbers)):
+        return (
+            "No verdict: the detectors find next to nothing even where they were trained. Are the classes, their order "
+            f"and the size of the input those of their training? {reached}"
+        )
+    return f"No verdict: the arms did not learn; train longer. {reached}"
 
 
 def _trust(results: Results) -> list[str]:
-    """Provenance in one line, and what the start weights had been trained on."""
+    """Provenance in one line, what the start weights had been trained on, and which arms were trained elsewhere."""
     facts = results.environment
     commit = facts.get("commit")
     made = f"gapscope {facts.get('gapscope')}" if facts.get("gapscope") else "gapscope (version not on record)"
@@ -165,4 +172,6 @@ def _trust(results: Results) -> list[str]:
         *([f"{duration(seconds)} of work on {facts.get('device') or 'an unknown device'}"] if seconds else []),
         *([f"command: {facts.get('command')}"] if facts.get("command") else []),
     ]
-    return [f"Start weights: {joined_by_and(start_words(results))}.", f"{'; '.join(parts)}."]
+    starts = start_words(results)
+    began = [f"Start weights: {joined_by_and(starts)}."] if starts else []
+    return [*began, *given_sentences(results), f"{'; '.join(parts)}."]

@@ -37,10 +37,11 @@ def tables_beside_paper(numbers: RunNumbers) -> list[ResultTable]:
 def paper_model(results: Results, arm: str) -> str | None:
     """Which of the paper's models an arm was trained as: on real or synthetic domains alone, partly frozen or not.
 
-    None of them is an arm that is made of others under comparison, or goes on with another's training.
+    None of them is an arm that is made of others under comparison, goes on with another's training, or was trained
+    elsewhere.
     """
     trained = results.experiment.arms[arm]
-    if models_before(results.experiment, arm):
+    if models_before(results.experiment, arm) or trained.is_given:
         return None
     roles = {results.experiment.domains[domain].role for domain in trained.domains}
     if roles == {"real"} and not frozen_ranges(results.experiment, arm):

@@ -32,7 +32,7 @@ def _chips(numbers: RunNumbers, trainings: Sequence[TrainingRow]) -> Iterator[Ch
         yield Chip(f"{gap.num_images:,}", f"test image{'s' if gap.num_images != 1 else ''}", "data", few)
     seeds = len(results.seeds)
     yield Chip(f"{seeds}", f"seed{'s' if seeds != 1 else ''} per arm", "training", seeds == 1)
-    done = [row for row in trainings if row.finished]
+    done = [row for row in trainings if row.finished and not (row.summary and row.summary.given)]
     if done:
         last = sum(row.best_epoch == row.epochs for row in done)
         yield Chip(f"{last} of {len(done)}", "best in their last epoch", "training", last > 0)

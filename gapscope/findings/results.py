@@ -87,6 +87,11 @@ class Results:
         return self.experiment.recorded_arms
 
     @property
+    def has_networks(self) -> bool:
+        """Whether any reported arm is known by more than its detections."""
+        return any(self.experiment.arms[name].has_network for name in self.arms)
+
+    @property
     def pairs(self) -> list[tuple[str, str]]:
         """All pairs of arms whose layers are compared, in order: (1, 2), (1, 3), (2, 3), ..."""
         return list(combinations(self.recorded_arms, 2))
@@ -157,7 +162,7 @@ class Results:
     def network_words(self) -> str:
         """Which networks the reported arms have: `YOLOv3 at 0.25 of its width`, `yolov3-tiny`."""
         found = []
-        for arm in self.arms:
+        for arm in (one for one in self.arms if self.experiment.arms[one].has_network):
             name, width = self.layer_map(arm).network, self.experiment.model_of(arm).width
             found.append(f"{name} at {width} of its width" if name == YOLOV3 or width != 1 else name)
         return ", ".join(dict.fromkeys(found))

@@ -36,7 +36,9 @@ class TrainingSummary:
     """Optimizer steps; 0 in such files."""
     learning_rate: float | None = None
     trained: bool = True
-    """Otherwise its network was made of those of other arms."""
+    """Otherwise its network was made of those of other arms, or comes from elsewhere."""
+    given: Mapping[str, str] = field(default_factory=dict)
+    """File -> its SHA-256, of an arm that was trained elsewhere."""
     unlabelled_images: Mapping[str, int] = field(default_factory=dict)
     """By domain: training images that it saw without their labels."""
     average: Mapping[str, float] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean, median
 
 from gapscope.findings.results import Results
@@ -19,7 +20,7 @@ class TrainingRow:
     run: RunName
     title: str
     domains: str
-    """Those that it was trained on; `none` for an arm that is made of others."""
+    """Those that it was trained on, here or as its file says; `none` for an arm that is made of others."""
     start: str
     """Where its weights are from."""
     images: str
@@ -104,6 +105,8 @@ def _start(results: Results, arm: str, summary: TrainingSummary | None) -> str:
     if shares:
         return " + ".join(f"{share:.0%} {one}" for one, share in shares.items())
     settings = results.experiment.arms[arm]
+    if settings.is_given:
+        return ", ".join(Path(one).name for one in summary.given) if summary else "its own file"
     return ", ".join(settings.average) or settings.start
 
 
@@ -112,6 +115,8 @@ def _images(summary: TrainingSummary | None) -> str:
         return ""
     if summary.trained:
         return f"{summary.train_images}"
+    if summary.given:
+        return "not known"
     seen = ", ".join(f"{count} of {domain}" for domain, count in summary.unlabelled_images.items())
     return f"{seen}, without labels" if seen else "none"
 
@@ -119,6 +124,8 @@ def _images(summary: TrainingSummary | None) -> str:
 def _state(results: Results, summary: TrainingSummary | None) -> str:
     if summary is None:
         return "not finished: still running, or interrupted"
+    if summary.given:
+        return "trained elsewhere"
     if not summary.trained:
         return "made without training"
     if summary.stopped_early:

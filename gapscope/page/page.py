@@ -13,6 +13,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from gapscope.files import write_text
 from gapscope.findings.domain_facts import LEAK_WORDS
+from gapscope.findings.elsewhere import trains_nothing
 from gapscope.findings.findings import Findings, find
 from gapscope.findings.paper_numbers import PAPER_TABLES
 from gapscope.findings.result_tables import UNDEFINED, ResultTable, printed
@@ -146,7 +147,7 @@ def render_appendix(findings: Findings) -> str:
     html = environment.get_template("appendix.html.j2").render(
         sections=[(id, id.title()) for id in ("tables", "blocks", "figures", "provenance")],
         embedded=embed_script(environment.get_template("appendix.js.j2").render()),
-        paper_words=PAPER_WORDS,
+        paper_words={} if trains_nothing(findings.results) else PAPER_WORDS,
         by_rule=rule_table(findings.numbers),
         where=blocks_section(findings),
         figures=figure_uris(results.run_folder.figures),

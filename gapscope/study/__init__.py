@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         run_test_images as run_test_images,
         score_weights as score_weights,
     )
+    from gapscope.study.scoring_results import score_results as score_results
     from gapscope.study.state import RunState as RunState
     from gapscope.study.status import print_status as print_status
     from gapscope.study.study import Study as Study
@@ -26,6 +27,7 @@ __all__ = open_room(
     {
         "study": "Study",
         "run": "run, train_one",
+        "scoring_results": "score_results",
         "state": "RunState",
         "status": "print_status",
         "environment": "environment",

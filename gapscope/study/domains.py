@@ -217,7 +217,8 @@ def split_domain(table: AnnotationTable, domain: Domain) -> tuple[Splits, str]:
     if any(limits.values()):
         splits = limit_splits(splits, limits, plan.seed)
         sentence += f"; at most {', '.join(f'{most} {split}' for split, most in limits.items() if most)}"
-    empty = [split for split in SPLITS if not len(splits[split])]
+    none = dict(zip(SPLITS, plan.fractions, strict=True))  # a share of 0 asks for none
+    empty = [split for split in SPLITS if not len(splits[split]) and (none[split] > 0 or split == "test")]
     if empty:
         raise InputError(f"the split leaves no {empty[0]} images of {len(table)}. Change [split], or add images.")
     return splits, sentence

@@ -13,13 +13,13 @@ from gapscope.arms import all_before, arms_before, labelled_domains, statistics_
 from gapscope.config import Experiment
 from gapscope.detector.network import Darknet
 from gapscope.detector.weights import load_weights, save_weights
-from gapscope.errors import InputError
 from gapscope.evaluation.evaluate import evaluate
 from gapscope.files import hash_file, write_json
 from gapscope.grafting.batch_statistics import estimate_statistics
-from gapscope.networks import layer_map, layers_of, plan_of_model
+from gapscope.networks import layer_map, layers_of
 from gapscope.run_folder import RunName
 from gapscope.study.diets import domain_samples
+from gapscope.study.given_arms import darknet_in
 from gapscope.study.study import Study, weights_file
 from gapscope.study.units import UnitKeys
 from gapscope.study.unlabelled import unlabelled_images
@@ -87,20 +87,8 @@ def start_file(study: Study, name: str) -> Darknet:
     Raises:
         InputError: It holds another network than the study's, or other classes.
     """
-    path, experiment = weights_file(study.experiment.arms[name].start), study.experiment
-    network = load_weights(path)
-    wanted = plan_of_model(experiment.model_of(name), len(experiment.data.classes))
-    if network.plan.name != wanted.name or network.width != wanted.width or len(network.table) != len(wanted.layers):
-        raise InputError(
-            f"[arms.{name}] start = '{path}': it holds {network.plan.name} of width {network.width} - expected "
-            f"{wanted.name} of width {wanted.width}, that of [model]. Use weights of this study's network."
-        )
-    if list(network.class_names) != experiment.data.classes:
-        raise InputError(
-            f"[arms.{name}] start = '{path}': its classes are {', '.join(network.class_names)} - expected those of "
-            f"[data], {', '.join(experiment.data.classes)}, in this order. Use weights for these classes."
-        )
-    return network.to(study.device)
+    path = weights_file(study.experiment.arms[name].start)
+    return darknet_in(study, name, f"[arms.{name}] start", path).to(study.device)
 
 
 def with_statistics(study: Study, name: str, network: Darknet, images: dict[str, Tensor]) -> Darknet:

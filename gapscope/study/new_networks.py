@@ -17,8 +17,15 @@ def new_network(experiment: Experiment, arm: str, seed: int) -> Network:
     """
     model, classes = experiment.model_of(arm), experiment.data.classes
     if is_guest(model.name):
-        size = experiment.data.image_size
-        return build_guest(model.name, classes, size, seed, width=model.width, anchor_scale=model.anchor_scale)
+        return build_guest(
+            model.name,
+            classes,
+            experiment.data.image_size,
+            seed,
+            width=model.width,
+            anchor_scale=model.anchor_scale,
+            learns=not experiment.arms[arm].is_given,
+        )
     generator = torch.Generator().manual_seed(seed)
     if model.name == "yolov3":
         return yolov3(classes, model.width, model.anchor_scale, generator, model.prior or None)

@@ -79,9 +79,9 @@ def propose(
     names = propose_map(sets[0].table.counts(), sets[1].table.counts(), said, take_guesses=take_guesses)
     sizes, chosen = proposed_sizes(sets, names, start), proposed_start(start)
     text = study_text(file_name(out), sets, names, sizes, chosen, [root_in_file(one.root) for one in sets])
-    refusals = tuple(_refusals(text, sets, out.name))
-    shown = [line for one in sets for line in _set_lines(one)]
-    shown += _name_lines(names)
+    refusals = tuple(refusals_of(text, sets, out.name))
+    shown = [line for one in sets for line in set_lines(one)]
+    shown += name_lines(names)
     shown.append(f"size       {sizes.image_size} pixels, width {sizes.width:g}: {sizes.why}")
     shown.append(f"start      {chosen.start}: {chosen.why}")
     if measure_time and not refusals:
@@ -161,7 +161,7 @@ def _median_share(table: AnnotationTable, names: Sequence[str]) -> float:
     return float(np.median(shares)) if len(shares) else 1.0
 
 
-def _refusals(text: str, sets: Sequence[SetFacts], name_of_file: str) -> Iterator[str]:
+def refusals_of(text: str, sets: Sequence[SetFacts], name_of_file: str) -> Iterator[str]:
     """What `run` would say against the study, found without reading anything again."""
     try:
         experiment = parse_config(text, name_of_file)
@@ -202,7 +202,8 @@ def _time(text: str, sets: Sequence[SetFacts]) -> str:
     return f"{said}; {shorter}" if found.training > LONG else said
 
 
-def _set_lines(facts: SetFacts) -> Iterator[str]:
+def set_lines(facts: SetFacts) -> Iterator[str]:
+    """What was found of a set, for people."""
     table = facts.table
     broken = f"; {facts.broken_words} left out" if facts.left_out else ""
     yield f"{facts.role:<10} {facts.root}"
@@ -222,7 +223,8 @@ def _set_lines(facts: SetFacts) -> Iterator[str]:
     yield f"  hood     {facts.hood or 'nothing like the hood of the own car'}"
 
 
-def _name_lines(names: ProposedMap) -> Iterator[str]:
+def name_lines(names: ProposedMap) -> Iterator[str]:
+    """What becomes of the names, likewise."""
     sure = [label for label in names.labels(guesses=False)]
     yield f"names      in both: {', '.join(sure) or 'none'}"
     how = (

@@ -55,7 +55,7 @@ def study_text(
     lines = [
         *_head(name),
         *_data(names, sizes),
-        *(line for side in (0, 1) for line in _domain(side, sets[side], names, roots[side])),
+        *(line for side in (0, 1) for line in domain_lines(side, sets[side], names, roots[side])),
         *_arms(start),
         *_rest(sizes),
     ]
@@ -116,7 +116,8 @@ def _data(names: ProposedMap, sizes: Sizes) -> Iterator[str]:
         yield from noted(scale, f"{sizes.image_size} / 416: Darknet's anchors are for 416 pixels")
 
 
-def _domain(side: int, facts: SetFacts, names: ProposedMap, root: str) -> Iterator[str]:
+def domain_lines(side: int, facts: SetFacts, names: ProposedMap, root: str) -> Iterator[str]:
+    """The table of one of the two domains, with its labels."""
     table, domain = facts.table, SIDES[side]
     yield ""
     yield from noted(

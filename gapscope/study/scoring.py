@@ -118,7 +118,7 @@ def score_weights(
     detections = None if detections is None else Path(detections)
     groups = groups or {}
     network = load_weights(weights, cfg, names) if guest_file(weights) is None else load_network(weights)
-    classes = scored_classes(network, groups)
+    classes = scored_classes(network.class_names, groups)
     chosen = chosen_images(images, classes)
     if isinstance(network, Guest):
         notes, side = [], size or chosen.size or int(network.settings["size"])

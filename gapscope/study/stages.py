@@ -13,10 +13,10 @@ from gapscope.arms import arms_before, images_without_labels, statistics_domains
 from gapscope.config import NUMBERS_DO_NOT_DEPEND_ON, Experiment
 from gapscope.data.label_maps import label_map
 from gapscope.data.splits import SPLITS
-from gapscope.detector.factories import factory_file, is_factory
+from gapscope.detector.factories import factory_file, is_factory, is_guest
 from gapscope.files import hash_file
 from gapscope.run_folder import RunName
-from gapscope.study import arm_training, diets, former_keys, made_arms, work
+from gapscope.study import arm_training, diets, former_keys, given_arms, made_arms, work
 from gapscope.study.domain_files import IMAGES, LEFT_OUT, data_left, data_parts
 from gapscope.study.domains import check_roots, domain_root, files_fingerprint
 from gapscope.study.graft_units import graft_units
@@ -126,7 +126,7 @@ def train_units(study: Study) -> Iterator[Unit]:
     for run in runs_of(experiment):
         arm = experiment.arms[run.arm]
         if not arm.is_trained:
-            yield made_unit(study, run)
+            yield given_unit(study, run) if arm.is_given else made_unit(study, run)
             continue
         read = [f"data/{domain}" for domain in (*arm.domains, *diets.domains_of_pace(experiment, run.arm))]
         lent = [f"data/{domain}" for domain in images_without_labels(arm) if f"data/{domain}" not in read]
@@ -189,6 +189,33 @@ def made_unit(study: Study, run: RunName) -> Unit:
         partial(made_arms.make_run, run=run),
         partial(arm_training.training_left, folder, run),
         reads=reads,
+        run=run,
+        is_quick=True,
+        beside=(folder.metrics(run), folder.last_weights(run), folder.end_state(run)),
+    )
+
+
+def given_unit(study: Study, run: RunName) -> Unit:
+    """What takes over an arm that was trained elsewhere. It hangs on the bytes of its files, not on where they lie."""
+    folder, arm = study.folder, study.experiment.arms[run.arm]
+    place = f"[arms.{run.arm}]"
+    made_from = settings_of(arm, place, {*NOT_IN_TRAINING, *given_arms.FILES, "domains"})
+    for name, path in given_arms.given_files(study, run).items():
+        made_from[f"{place} {name}"] = Part(hash_file(path))
+    if arm.trained:
+        made_from |= network_settings(study.experiment, run.arm)
+        made_from["[data] classes"] = Part(study.experiment.data.classes)
+        if is_guest(study.experiment.model_of(run.arm).name):
+            made_from["[data] image_size"] = Part(study.experiment.data.image_size)
+    weights = (folder.weights(run),) if arm.has_network else ()
+    return Unit(
+        "train",
+        training_unit(run),
+        made_from,
+        (),
+        (*weights, folder.training_summary(run)),
+        partial(given_arms.take_over, run=run),
+        partial(arm_training.training_left, folder, run),
         run=run,
         is_quick=True,
         beside=(folder.metrics(run), folder.last_weights(run), folder.end_state(run)),

@@ -11,16 +11,18 @@ from gapscope.detector.guests import Network, load_network
 from gapscope.evaluation.detection_files import in_original_pixels, labelled_boxes, read_detections, save_detections
 from gapscope.evaluation.evaluate import Evaluation, evaluate
 from gapscope.evaluation.scores import scores
-from gapscope.files import atomic_path, hash_file, write_json
+from gapscope.files import atomic_path, write_json
 from gapscope.networks import layer_map
 from gapscope.recording.layer_axis import record_layers
 from gapscope.recording.recording import Recording, read_recording, write_dataset
 from gapscope.run_folder import RunName
 from gapscope.similarity.compare import write_similarity
 from gapscope.similarity.separability import write_separability
+from gapscope.study.arm_training import training_left
 from gapscope.study.domain_files import indices_of, load_domain, load_split, write_domain_files
 from gapscope.study.domains import domain_root, prepare_domain, render_domain
 from gapscope.study.file_list import write_file_list
+from gapscope.study.given_arms import given_detections
 from gapscope.study.kept import find_kept
 from gapscope.study.new_networks import new_network
 from gapscope.study.probe import probe_groups, read_probe, write_probe
@@ -50,7 +52,7 @@ def prepare_data(study: Study, keys: UnitKeys, *, name: str) -> None:
 
 
 def evaluate_run(study: Study, keys: UnitKeys, *, run: RunName, domain: str) -> None:
-    """One trained network on one domain's test images: its detections are written down, and what was written is scored.
+    """One network on one domain's test images: its detections are written down, and what was written is scored.
 
     Where an older version, or other settings of scores, left the detections that are wanted, the network is not run
     again.
@@ -68,6 +70,8 @@ def evaluate_run(study: Study, keys: UnitKeys, *, run: RunName, domain: str) -> 
     if kept is not None:
         with atomic_path(place) as temporary:
             shutil.copyfile(kept.parent / place.relative_to(folder.root), temporary)
+    elif experiment.arms[run.arm].detections:
+        save_detections(place, given_detections(study, run, domain, table, test))
     else:
         samples = Samples(table, test, size=size, cache=study.image_cache or False)
         found = evaluate(
@@ -86,7 +90,7 @@ def evaluate_run(study: Study, keys: UnitKeys, *, run: RunName, domain: str) -> 
     leading = experiment.headline_classes
     numbers = scores(evaluation, leading, settings, what=f"intervals of {what}", progress=study.progress)
     facts = {"arm": run.arm, "seed": run.seed, "domain": domain, "split": "test", **numbers}
-    facts |= {"weights_sha256": hash_file(folder.weights(run)), "image_size": size}
+    facts |= {"weights_sha256": training_left(folder, run), "image_size": size}
     write_json(study.folder.evaluation(run, domain), facts)
 
 
