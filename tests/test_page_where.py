@@ -10,7 +10,7 @@ import xarray as xr
 from made_up_run import write_made_up_run
 from made_up_similarity import NOTHING_SHARED
 
-from gapscope.detector.network_map import BLOCKS
+from gapscope.detector.network_map import BLOCKS, yolov3_map
 from gapscope.errors import InputError
 from gapscope.findings.findings import find
 from gapscope.findings.image_influence import extremes
@@ -174,7 +174,7 @@ def test_a_layer_that_is_undefined_is_named_with_its_reason_and_not_drawn(result
 
 
 def test_layers_of_the_network_below_the_curve_are_those_of_yolov3():
-    strip = network_strip(classes=80, width=1)
+    strip = network_strip(yolov3_map(classes=80, width=1))
     assert len(strip["shortcuts"]) == 23 and strip["shortcuts"][0] == [1, 4] and strip["shortcuts"][-1] == [71, 74]
     assert strip["routes"] == [[79, 83], [61, 86], [91, 95], [36, 98]]
     assert [i for i, kind in enumerate(strip["kinds"]) if kind == "yolo"] == strip["detections"] == [82, 94, 106]
