@@ -124,7 +124,7 @@ def test_too_many_problems_are_refused():
     problems = [Problem("a.txt", "row 1", "class 9", "0 to 1.")] * 3
     check_share(problems, 60, 0.05)
     with pytest.raises(
-        InputError, match=r"3 problem\(s\) in 59 images - expected at most 2 .*First: a\.txt, row 1: class 9"
+        InputError, match=r"3 problems in 59 images - expected at most 2 .*First: a\.txt, row 1: class 9"
     ):
         check_share(problems, 59, 0.05)
 

@@ -50,7 +50,7 @@ def test_groups_stay_whole_and_the_shares_come_near(seed):
 def test_no_split_with_a_share_stays_empty():
     assert [len(part) for part in group_split(["a", "b", "c"]).values()] == [1, 1, 1]
     assert [len(part) for part in group_split(["a"] * 7 + ["b"], (0.5, 0.5, 0.0)).values()] == [7, 1, 0]
-    with pytest.raises(InputError, match=r"only 2 group\(s\) of images for 3 splits"):
+    with pytest.raises(InputError, match=r"only 2 groups of images for 3 splits"):
         group_split(["a", "a", "b"])
 
 
@@ -72,7 +72,7 @@ def test_folders_give_splits_and_leave_the_rest_out():
     assert {name: part.tolist() for name, part in splits.items()} == {"train": [0, 2], "val": [], "test": [1]}
     with pytest.raises(InputError, match=r"split test: no image lies under 'tset'"):
         split_from_folders(table, {"train": "train", "test": "tset"})
-    with pytest.raises(InputError, match=r"1 image\(s\) are in two splits, such as val/images/a.jpg"):
+    with pytest.raises(InputError, match=r"1 image is in two splits, such as val/images/a.jpg"):
         split_from_folders(table, {"train": "val", "test": "val/images"})
 
 
