@@ -19,7 +19,7 @@ PIP = $(VENV)/bin/python -m pip install --disable-pip-version-check --quiet
 # Files stay together, since tests of a file share what they need. One thread each: their networks are tiny.
 PYTEST = OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test quick test-faults test-lowest lock wheel docs architecture clean bench-cka bench-data bench-train
+.PHONY: demo test quick test-faults test-lowest lowest lock wheel docs architecture clean bench-cka bench-data bench-train
 
 demo: $(VENV)/installed
 	$(VENV)/bin/gapscope demo --out $(RUN)
@@ -42,6 +42,10 @@ test-faults: $(VENV)/installed-dev
 # versions of their own dependencies call deprecated
 test-lowest: $(LOWEST).txt
 	PYTEST_ADDOPTS="-W ignore::DeprecationWarning" $(MAKE) quick VENV=$(LOWEST) LOCK=$(LOWEST).txt
+
+# Their environment alone
+lowest: $(LOWEST).txt
+	$(MAKE) $(LOWEST)/installed-dev VENV=$(LOWEST) LOCK=$(LOWEST).txt
 
 $(LOWEST).txt: pyproject.toml scripts/pins.py $(VENV)/installed-dev
 	$(VENV)/bin/python scripts/pins.py lowest > $@.new
