@@ -4,11 +4,13 @@ import json
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from small_evaluations import evaluation, study, summary, two_arms
 
+from gapscope.detector.network_map import yolov3_map
 from gapscope.evaluation.columns import Boxes
 from gapscope.findings.chips import chips
 from gapscope.findings.fates import FATES, fates_of
@@ -138,7 +140,7 @@ def test_every_labelled_box_has_one_fate():
 
 @pytest.mark.parametrize("layers", [1, 3, 9, 52, 107, 300])
 def test_networks_of_any_depth_have_parts_that_tile_them(layers):
-    parts = named_parts(layers)
+    parts = named_parts(yolov3_map(), layers)
     assert len(parts) <= 9 and parts[0][1] == 0 and parts[-1][2] == layers - 1
     assert all(before[2] + 1 == after[1] for before, after in pairwise(parts))
     assert [name for name, _, _ in parts[:2]] == ["stem", "stage 1"] or layers != 107
@@ -149,7 +151,7 @@ class Seen:
 
     def __init__(self, values: dict[int, list[float]], ceiling: list[float] | None) -> None:
         self.values, self.ceiling = values, ceiling
-        self.seen = type("", (), {"sizes": tuple(values)})()
+        self.seen = SimpleNamespace(sizes=tuple(values), layer_map=lambda arm: yolov3_map())
 
     def by_seed(self, pair, size=None):
         return {0: curve(self.values[size or self.seen.sizes[0]])}

@@ -16,7 +16,7 @@ from gapscope.detector.network_map import LayerMap
 from gapscope.detector.protocol import Guest
 from gapscope.detector.weights import METADATA_KEY, load_weights, save_weights
 from gapscope.errors import InputError
-from gapscope.files import atomic_path
+from gapscope.files import atomic_path, parse_json
 from gapscope.intact import check_intact, remedy
 
 Network = Darknet | Guest
@@ -123,7 +123,7 @@ def guest_file(path: Path) -> dict[str, Any] | None:
     check_intact(path)
     try:
         with safe_open(path, framework="pt") as stream:
-            about: Any = json.loads((stream.metadata() or {}).get(METADATA_KEY, "{}"))
+            about: Any = parse_json((stream.metadata() or {}).get(METADATA_KEY, "{}"))
     except (SafetensorError, OSError, ValueError, RecursionError):
         return None  # which the reader of other files tells
     return about if isinstance(about, dict) and about.get("format") == FORMAT else None

@@ -187,7 +187,7 @@ def check_offered(model: Any, name: str, *, learns: bool = True) -> None:
     if lacking:
         raise InputError(
             f"{name} built a {type(model).__name__} without {', '.join(f'{one}()' for one in lacking)} - expected the "
-            "detector protocol. docs/own-detector.md has a whole example."
+            "detector protocol. The page 'Your own detector in a study' of the documentation has a whole example."
         )
 
 
