@@ -10,6 +10,7 @@ from in_browser import FIRST, serious, text_of
 from made_up_run import write_made_up_run
 
 from gapscope.data.distributions import distributions
+from gapscope.detector.network_map import yolov3_map
 from gapscope.findings.fates import FATES
 from gapscope.findings.findings import Findings, find
 from gapscope.findings.network_parts import PartLikeness, named_parts
@@ -175,7 +176,7 @@ def foreign_parts(layers: int) -> list[PartLikeness]:
     """Parts of a network that is not YOLOv3; the last one has a name that must be shown and not run."""
     parts = [
         PartLikeness(name, first, last, 0.0, 0.9, (0.3 + 0.6 * first / layers, 0.4), {64: (0.2,)})
-        for name, first, last in named_parts(layers)
+        for name, first, last in named_parts(yolov3_map(), layers)
     ]
     return [*parts[:-1], replace(parts[-1], name="<b onclick=x>&amp; a part with a long name")]
 

@@ -215,6 +215,7 @@ def _checked_disjoint(splits: Splits, paths: NDArray[np.str_]) -> Splits:
     if (times > 1).any():
         twice = paths[images[times > 1][0]]
         raise InputError(
-            f"{number_of(int((times > 1).sum()), 'image is', 'images are')} in two splits, such as {twice} - expected one split each."
+            f"{number_of(int((times > 1).sum()), 'image is', 'images are')} in two splits, such as {twice} - expected "
+            "one split each."
         )
     return splits

@@ -57,7 +57,7 @@ def given_detectors(
         if other != of:
             raise InputError(
                 f"{files[0]} and {files[1]} differ in {key}: {_words(of)} and {_words(other)} - expected two networks "
-                "of one kind. Write a study of their detections: docs/trained-elsewhere.md."
+                "of one kind. Write a study of their detections, see 'Detectors that were trained elsewhere'."
             )
     one = replace(said[0], files=files)
     return replace(one, classes=tuple(classes) or one.classes, size=size or one.size)
