@@ -5,10 +5,13 @@ import re
 import runpy
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from command import gapscope
 from miniature import MINIATURE
+
+import gapscope as gapscope_package
 
 
 @pytest.mark.parametrize(
@@ -114,7 +117,7 @@ def test_help_names_every_command():
 def test_the_package_is_the_command(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["gapscope", "--version"])
     with contextlib.suppress(SystemExit):
-        runpy.run_module("gapscope", run_name="__main__")
+        runpy.run_path(str(Path(gapscope_package.__file__).with_name("__main__.py")), run_name="__main__")
     assert capsys.readouterr().out.startswith("gapscope ")
 
 
