@@ -209,6 +209,13 @@ def test_a_detector_that_found_nothing_has_an_empty_list_and_scores_0(folder, tm
     assert scores["rules"]["coco"]["map50"] == 0
 
 
+def test_an_empty_list_whose_classes_nobody_names_is_refused(folder, tmp_path, monkeypatch):
+    (tmp_path / "results.json").write_text("[]")
+    monkeypatch.setattr(scoring_results, "labels_of", lambda images: [])  # as for labels that are no COCO file
+    with pytest.raises(InputError, match=r"results\.json holds no result, and nothing names its classes"):
+        score_results(tmp_path / "results.json", LabelledFolder(folder))
+
+
 def test_options_of_networks_say_nothing_about_results(folder, tmp_path):
     done = gapscope("evaluate", written(tmp_path / "r.json", found()), "--data", folder, "--size", "64")
     assert done.returncode == 2

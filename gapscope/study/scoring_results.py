@@ -49,6 +49,11 @@ def score_results(
     """
     results, groups = Path(results), groups or {}
     read = read_results(results, ids or labels_of(images))
+    if not read.classes:
+        raise InputError(
+            f"{results} holds no result, and nothing names its classes - expected at least their names. Give a file "
+            "that has them, one a line: --ids classes.txt."
+        )
     classes = scored_classes(read.classes, groups)
     table, wanted, headline = labelled(images, classes)
     placed = place_results(read, table, classes, wanted=wanted)
