@@ -46,7 +46,6 @@ ALL_COMMANDS = dict(commands(app))
 def test_help_shows_every_word_of_the_docstring_and_of_every_option(path, monkeypatch):
     """Square brackets are markup to what prints the help, and would be gone."""
     monkeypatch.setenv("COLUMNS", "300")
-    monkeypatch.setenv("TERMINAL_WIDTH", "300")
     done = gapscope(*path, "--help")
     assert done.returncode == 0
     shown = re.sub(r"[\s│]+", "", done.stdout)
