@@ -16,7 +16,8 @@ from gapscope.findings.run_reader import read_results
 from gapscope.grafting.result import read_grafts
 from gapscope.run_folder import RunName
 from gapscope.study.graft_units import FROZEN, NO_SECOND_SEED, graft_cost_of
-from gapscope.study.plan import everything, plan, to_graft
+from gapscope.study.plan import plan
+from gapscope.study.plan_words import everything, to_graft
 from gapscope.study.run import do, run, write_settings
 from gapscope.study.stages import units_of
 from gapscope.study.state import Watched

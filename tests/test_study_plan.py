@@ -13,7 +13,8 @@ from two_domains import TEXT, noted_as_done, study_of, write_two_domains
 from gapscope.errors import InputError
 from gapscope.experiment_file import parse_config
 from gapscope.study import arm_training
-from gapscope.study.plan import Todo, everything, plan, replacing
+from gapscope.study.plan import Todo, plan
+from gapscope.study.plan_words import everything, replacing
 from gapscope.study.run import do, planned, run, write_settings
 from gapscope.study.stages import units_of
 from gapscope.study.study import Study
@@ -192,8 +193,10 @@ def test_dry_says_everything_and_does_nothing(done, tmp_path):
     lines = said.stdout.splitlines()
     assert "train/u-real/seed0: again: [train] learning_rate 0.0001 -> 0.001 (took 1 min)" in lines
     assert "train/u-real/seed2: not done yet (about 1 min)" in lines
-    assert "evaluate/u-real/seed0/real: again, since what it is made from is (took 1 min)" in lines
-    assert lines[-1].startswith(f"{len(lines) - 1} to be done: about ")
+    (follow,) = (line for line in lines if line.startswith("evaluate/u-real/seed0/real, "))
+    assert follow.endswith(" and 1 more: again, since what it is made from is (took 4 min)")
+    more = [re.search(r" and (\d+) more: ", line) for line in lines[:-1]]
+    assert lines[-1].startswith(f"{sum(3 + int(many[1]) if many else 1 for many in more)} to be done: about ")
     assert {path: path.stat().st_mtime_ns for path in done.folder.root.rglob("*")} == before
 
 
@@ -201,7 +204,11 @@ def test_a_study_that_has_not_begun_is_planned_too(tmp_path):
     write_two_domains(tmp_path / "data")
     todo = planned(parse_config(TEXT), tmp_path / "new", tmp_path / "data")
     assert {one.how for one in todo} == {"anew"}
-    assert everything(todo)[-1] == f"{len(todo)} to be done: about 0.0 s, and {len(todo)} of which nothing is known yet"
+    said = everything(todo)
+    assert said[-1] == f"{len(todo)} to be done; how long that takes is known once the first of each stage are done"
+    train = [one for one in todo if one.unit.stage == "train"]
+    names = ", ".join(one.unit.name for one in train[:3])
+    assert len(train) > 3 and f"{names} and {len(train) - 3} more: not done yet" in said
     assert replacing(todo, study_of(parse_config(TEXT), tmp_path / "new", tmp_path).folder) == []
     assert not (tmp_path / "new").exists()
 

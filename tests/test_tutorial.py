@@ -62,7 +62,10 @@ def test_it_shows_every_step():
 def test_it_ends_with_a_page_that_asks_how_big_the_gap_is_and_does_not_answer_for_networks_that_did_not_learn(place):
     page = (place / "runs/first/report.html").read_text(encoding="utf-8")
     gap = page[page.index('<section id="gap"') : page.index('<section id="where"')]
-    assert "How big is the gap, and how sure is that?" in gap and "No verdict: the arms did not learn; train longer." in gap
+    assert (
+        "How big is the gap, and how sure is that?" in gap
+        and "No verdict: the arms did not learn; train longer." in gap
+    )
 
 
 def test_everything_that_it_names_is_there(place):

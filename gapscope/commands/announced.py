@@ -19,7 +19,7 @@ def announced_in(run: Path) -> Callable[[Sequence[Todo]], None]:
 
     def announce(todo: Sequence[Todo]) -> None:
         from gapscope.run_folder import RunFolder
-        from gapscope.study.plan import replacing, to_graft
+        from gapscope.study.plan_words import replacing, to_graft
 
         folder = RunFolder(run)
         lines = [*replacing(todo, folder), *to_graft(todo)]

@@ -74,7 +74,7 @@ def run(
 
     text = read_config_text(config)
     experiment = parse_config(text, str(config))
-    from gapscope.study.plan import everything  # imports torch: a mistake in the file does not wait for it
+    from gapscope.study.plan_words import everything  # imports torch: a mistake in the file does not wait for it
     from gapscope.study.run import planned, run as run_study
 
     out = out or Path("runs") / experiment.name

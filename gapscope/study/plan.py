@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from gapscope.intact import is_damaged
-from gapscope.run_folder import RunFolder
 from gapscope.study.domains import domain_root
-from gapscope.study.kept import STAGES_KEPT
 from gapscope.study.made_from import REQUIRED, Part
 from gapscope.study.source_files import changed_files
 from gapscope.study.stages import FILES
@@ -19,7 +17,6 @@ from gapscope.study.units import STAGE_VERSIONS, Standing, Unit, UnitCost, ledge
 from gapscope.training.checkpoint import Reached
 from gapscope.training.going_on import would_come_here
 from gapscope.training.metrics import EpochSums, read_epochs
-from gapscope.words import duration
 
 LONGEST_VALUE = 60
 """Letters of a value that are shown."""
@@ -91,7 +88,7 @@ def reasons(one: Standing, study: Study) -> Iterator[str]:
         yield f"{path.relative_to(study.folder.root)} is gone"
     hurt = [path.relative_to(study.folder.root).as_posix() for path in one.damaged]
     if hurt:
-        yield f"{_names(hurt)} {'is' if len(hurt) == 1 else 'are'} damaged: not what this unit wrote there"
+        yield f"{first_of(hurt)} {'is' if len(hurt) == 1 else 'are'} damaged: not what this unit wrote there"
     if one.known:
         return
     if "made_from" not in record and one.follows:
@@ -195,81 +192,6 @@ def _seconds(record: dict[str, Any]) -> float:
     return float(record.get("seconds", 0))
 
 
-def replacing(todo: Sequence[Todo], folder: RunFolder) -> list[str]:
-    """For people: finished work that is done again or taken back, with what changed and what it took."""
-    again = [one for one in todo if one.how in ("again", "goes on", "perhaps")]
-    back = [one for one in todo if one.how == "taken back"]
-    lines = []
-    if again:
-        lines.append("finished before, and to be done again:")
-        lines += [f"  {line}" for line in _grouped(again)]
-        cost = sum(one.seconds or 0 for one in again if one.how == "again")
-        perhaps = sum(one.seconds or 0 for one in again if one.how == "perhaps")
-        rest = f" and perhaps {duration(perhaps)} more" if perhaps else ""
-        lines.append(f"  {duration(cost)} of finished work in all{rest}")
-    if any(one.unit.stage in STAGES_KEPT for one in again):
-        lines.append(
-            f"  what stands there now is kept in {folder.root / 'before'} and valid again when settings and data are; "
-            "delete that folder to free the disk"
-        )
-    if back:
-        lines.append(f"taken back as it was before, without work: {_names([one.unit.name for one in back])}")
-    return lines
-
-
-def to_graft(todo: Sequence[Todo]) -> list[str]:
-    """For people: what the grafts that are still to be made will cost; nothing where there are none."""
-    mine = [one for one in todo if one.unit.stage == "graft" and one.how != "taken back"]
-    counts = [int(one.what.split()[0]) * (2 if "both" in one.what else 1) for one in mine if one.what]
-    if not mine:
-        return []
-    seconds = [one.seconds for one in mine]
-    known = [one for one in seconds if one is not None]
-    time = f", about {duration(sum(known))} going by what evaluations took" if len(known) == len(mine) else ""
-    evaluations = f"{sum(counts):,} evaluations of mixed networks" if counts else "evaluations of mixed networks"
-    return [f"graft: {len(mine)} to do, {evaluations}{time}"]
-
-
-def _grouped(todo: Sequence[Todo]) -> Iterator[str]:
-    """A line for every change; units of a stage that only follow share one."""
-    groups: dict[tuple[str, str, tuple[str, ...]], list[Todo]] = defaultdict(list)
-    for one in todo:
-        groups[one.unit.stage, one.how, one.why].append(one)
-    for (stage, how, why), members in groups.items():
-        took = f"(took {duration(sum(one.seconds or 0 for one in members))})"
-        names = _names([one.unit.name for one in members])
-        follows = "unless the data, once they are read again, are what they were" if how == "perhaps" else "follows"
-        if not why and stage not in ("data", "train"):
-            names = f"{stage}: {len(members)}" if stage != "report" else "report"
-        yield f"{names}: {'; '.join(why) or follows} {took}"
-
-
-def everything(todo: Sequence[Todo]) -> list[str]:
-    """For people: one line for every unit that is to be done."""
-    words = {
-        "anew": "not done yet",
-        "again": "again",
-        "perhaps": "again, unless the data, once they are read again, are what they were",
-        "goes on": "longer",
-        "taken back": "taken back as it was before, without work",
-    }
-    lines = []
-    for one in todo:
-        why = "; ".join(why for why in one.why if why != words["anew"])
-        what = f": {one.what}" if one.what else ""
-        text = (
-            words[one.how]
-            + what
-            + (f": {why}" if why else ", since what it is made from is" if one.how == "again" else "")
-        )
-        time = "" if one.seconds is None else f" ({'about' if one.how == 'anew' else 'took'} {duration(one.seconds)})"
-        lines.append(f"{one.unit.name}: {text}{time}")
-    known = [one.seconds for one in todo if one.how != "taken back"]
-    total = sum(seconds or 0 for seconds in known)
-    unknown = sum(seconds is None for seconds in known)
-    rest = f", and {unknown} of which nothing is known yet" if unknown else ""
-    return [*lines, f"{len(known)} to be done: about {duration(total)}{rest}" if known else "nothing is to be done"]
-
-
-def _names(names: Sequence[str]) -> str:
+def first_of(names: Sequence[str]) -> str:
+    """Some names for people, and how many more there are."""
     return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")

@@ -19,7 +19,7 @@ from gapscope.files import read_json
 from gapscope.paper.verdict_files import verdict_lines
 from gapscope.run_folder import RunFolder, RunName
 from gapscope.study.kept import kept_bytes
-from gapscope.study.plan import replacing
+from gapscope.study.plan_words import replacing
 from gapscope.study.state import RunState, TrainingState, Watched
 from gapscope.words import byte_size, duration
 
