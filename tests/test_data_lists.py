@@ -6,7 +6,7 @@ import pytest
 from command import gapscope
 from small_data import noise, table_of, write_coco
 
-from gapscope.data.image_names import KnownImages, file_below, plain, stays_below
+from gapscope.data.image_names import FOUND_BY_END, KnownImages, can_be_below, file_below, plain, stays_below
 from gapscope.data.readers.detect import read_annotations
 from gapscope.data.split_parts import parts_of_lists
 from gapscope.data.splits import read_list, split_from_lists
@@ -169,6 +169,21 @@ def test_names_that_leave_their_folder_are_told_from_those_that_do_not(name, bel
     assert stays_below(name) is below
 
 
+@pytest.mark.parametrize("root", ["/home/somebody/set/", "C:\\set\\", "\\\\server\\set\\"])
+def test_of_a_path_on_another_machine_the_longest_end_that_is_here_decides(tmp_path, root):
+    noise(tmp_path / "images/a/b.png")
+    noise(tmp_path / "images/b.png")
+    folders, deep = [tmp_path, tmp_path / "images"], "images/a/b.png"
+    assert file_below(folders, root + deep) == tmp_path / deep
+    assert file_below(folders, (root + deep).replace("/", "\\")) == tmp_path / deep
+    assert file_below(folders, f"{root}a/b.png") == tmp_path / "images/a/b.png"
+    assert file_below(folders, f"{root}{tmp_path.name}/images/b.png") == tmp_path / "images/b.png"
+    assert file_below([tmp_path / "images/a"], f"{root}a/b.png") == tmp_path / "images/a/b.png"
+    for other in (f"{root}elsewhere/b.png", f"{root}b.png", f"{root}images/c.png"):
+        assert file_below(folders, other) is None
+    assert can_be_below(root + deep) and not can_be_below("/../b.png") and not can_be_below("C:\\..\\..\\b.png")
+
+
 def test_a_plain_name_stays_what_it_is():
     assert [plain(name) for name in ("a b/c.jpg", "..a/..b.jpg", "a.jpg")] == ["a b/c.jpg", "..a/..b.jpg", "a.jpg"]
 
@@ -196,7 +211,9 @@ def test_a_coco_file_from_any_system_finds_its_images(tmp_path, name):
 def test_a_coco_file_that_names_images_elsewhere_is_refused(tmp_path, name):
     noise(tmp_path / "images/a.png")
     coco_of(tmp_path, name)
-    with pytest.raises(InputError, match=r"expected a file below the image folder"):
+    with pytest.raises(
+        InputError, match=r"expected a file below the image folder|expected it in .*Restore it"
+    ):
         read_annotations(tmp_path)
 
 
@@ -213,3 +230,18 @@ def test_labels_in_a_folder_of_their_own_find_images_in_a_folder_that_they_are_n
     (tmp_path / "annotations").mkdir()
     (tmp_path / "instances_val2017.json").rename(tmp_path / "annotations/instances_val2017.json")
     assert read_annotations(tmp_path).paths.tolist() == ["val2017/a.png"]
+
+
+def test_a_set_that_names_its_images_as_another_machine_had_them_is_read_and_that_is_told(tmp_path):
+    for name in ("0.png", "1.png"):
+        noise(tmp_path / "images/sub" / name)
+    names = ["C:\\data\\images\\sub\\0.png", "/home/somebody/set/images/sub/1.png"]
+    content = {
+        "images": [{"id": i, "file_name": name, "width": 100, "height": 60} for i, name in enumerate(names)],
+        "annotations": [{"id": 1, "image_id": 0, "category_id": 1, "bbox": [1, 1, 2, 2]}],
+        "categories": [{"id": 1, "name": "car"}],
+    }
+    (tmp_path / "ann.json").write_text(json.dumps(content), encoding="utf-8")
+    table = read_annotations(tmp_path)
+    assert table.paths.tolist() == ["images/sub/0.png", "images/sub/1.png"]
+    assert [note for note in table.notes if "absolute" in note] == [FOUND_BY_END]

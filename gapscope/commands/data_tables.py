@@ -25,12 +25,16 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
 
 
 def print_kinds(kinds: Sequence[ProblemKind], root: Path) -> None:
-    """Every kind of problem with its number, its first case and what was expected."""
+    """Every kind of problem with its number, its first case and what was expected; a single one as it is."""
     console = Console(highlight=False)
     for kind in kinds:
         first = kind.problems[0]
-        console.print(f"{len(kind.problems)} x {kind.what}", markup=False, style="bold", soft_wrap=True)
-        console.print(f"    first: {_placed(first, root)}", markup=False, soft_wrap=True)
+        placed = _placed(first, root)
+        several = len(kind.problems) > 1
+        title = f"{len(kind.problems)} x {kind.what}" if several else placed
+        console.print(title, markup=False, style="bold", soft_wrap=True)
+        if several:
+            console.print(f"    first: {placed}", markup=False, soft_wrap=True)
         if first.expected:
             console.print(f"    expected: {first.expected}", markup=False, soft_wrap=True)
 

@@ -1,12 +1,14 @@
 """Image names as lists and label files write them: which file is meant?"""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 """Endings of the images that are read."""
 OTHER_IMAGE_SUFFIXES = (".bmp", ".dib", ".tif", ".tiff", ".gif", ".avif", ".heic", ".heif", ".jp2", ".jpg2", ".jfif")
 """Endings of images that are not."""
+FOUND_BY_END = "Images are named by absolute paths; each is the file here that shares the longest end with its path."
+"""What is told of a set whose image files were found so."""
 
 
 def plain(name: str) -> str:
@@ -22,26 +24,54 @@ def plain(name: str) -> str:
 
 def stays_below(name: str) -> bool:
     """Whether a name is that of a file below the folder where it starts, as Linux and as Windows understand it."""
+    return not is_absolute(name) and can_be_below(name)
+
+
+def is_absolute(name: str) -> bool:
+    """Whether a name starts at a drive, a share or the root: on this machine, or on that where it was written."""
+    return PurePosixPath(name).is_absolute() or bool(PureWindowsPath(name).anchor)
+
+
+def can_be_below(name: str) -> bool:
+    """Whether a file below a folder can be meant: by a name that `stays_below`, or by a path of another machine."""
     depth = 0
     for part in name.replace("\\", "/").split("/"):
         depth += -1 if part == ".." else part not in ("", ".")
         if depth < 0:
             return False
-    rooted = PurePosixPath(name).is_absolute() or bool(PureWindowsPath(name).anchor)
-    return depth > 0 and not rooted and "\0" not in name
+    return depth > 0 and "\0" not in name
 
 
-def file_below(folders: Iterable[Path], name: str) -> Path | None:
-    """The first file of this name below one of the folders: as it is written, else with backslashes as separators."""
-    names = dict.fromkeys((name, plain(name)))
-    for folder in folders:
-        for written in names:
-            try:
-                if (folder / written).is_file():
-                    return folder / written
-            except (OSError, ValueError):  # a name can be longer than any file's
-                continue
+def without_root(name: str) -> str:
+    """A `plain` name without the drive that it starts at."""
+    drive = PureWindowsPath(name).drive
+    return plain(name.removeprefix(drive) if drive.endswith(":") else name)
+
+
+def file_below(folders: Sequence[Path], name: str) -> Path | None:
+    """The first file of this name below one of the folders: as it is written, else with backslashes as separators.
+
+    Of an absolute path, which another machine may have written, it is the file that shares the longest end with it, in
+    a folder of the same name at least: the last name alone does not decide.
+    """
+    if is_absolute(name):
+        ends = [end for end in _endings(without_root(name)) if "/" in end]
+        places = [place for end in ends for folder in folders for place in ((folder, end), *_as_its_own(folder, end))]
+    else:
+        places = [(folder, written) for folder in folders for written in dict.fromkeys((name, plain(name)))]
+    for folder, written in places:
+        try:
+            if (folder / written).is_file():
+                return folder / written
+        except (OSError, ValueError):  # a name can be longer than any file's
+            continue
     return None
+
+
+def _as_its_own(folder: Path, end: str) -> list[tuple[Path, str]]:
+    """What a path names in a folder, if it begins with that folder's name."""
+    first, _, rest = end.partition("/")
+    return [(folder, rest)] if first == folder.resolve().name else []
 
 
 class KnownImages:

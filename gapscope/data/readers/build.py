@@ -97,6 +97,11 @@ class TableBuilder:
             values.append((attributes or {}).get(name, ""))
         return len(self.paths) - 1
 
+    def tell(self, note: str) -> None:
+        """Note a sentence, once however often it is told."""
+        if note not in self.notes:
+            self.notes.append(note)
+
     def size_of(self, image: int) -> tuple[int, int]:
         """Width and height of an added image, pixels."""
         return self.sides[2 * image], self.sides[2 * image + 1]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gapscope.data.image_names import file_below, plain, stays_below
+from gapscope.data.image_names import FOUND_BY_END, can_be_below, file_below, is_absolute, without_root
 from gapscope.data.problems import Problems, RowError
 from gapscope.data.readers.build import NOT_STATED, TableBuilder
 from gapscope.data.readers.folders import split_folders, split_of_folder
@@ -92,7 +92,8 @@ def read_coco(request: Request, found: CocoFiles) -> AnnotationTable:
     "area": the square pixels of the object itself, by which AP goes by size; 0 and null state none.
     Classes are in the order of their category ids; category 0, if not listed, is an ignore region of every class.
     Image files are looked for in the request's `images`, else in root/images, in the folder of the JSON file, in the
-    root, and in folders that the file is named after; a name's backslashes are separators where that finds the file.
+    root, and in folders that the file is named after; a name's backslashes are separators where that finds the file,
+    and of an absolute path the longest end that is there decides.
     Without images, an image has its width and height; 0, -1 and null state none.
 
     Raises:
@@ -275,14 +276,16 @@ def _image_folders(request: Request, labels: Path) -> list[Path]:
 
 
 def _image_file(name: str, folders: list[Path], builder: TableBuilder) -> Path:
-    if not stays_below(name):
+    if not can_be_below(name):
         raise RowError(f"file_name {name!r}", "a file below the image folder. Fix it.")
     if builder.sizes is not None:
-        return folders[0] / plain(name)
+        return folders[0] / without_root(name)
     path = file_below(folders, name)
     if path is None:
         looked = " or ".join(dict.fromkeys(str(folder) for folder in folders))
         raise RowError(f"image file {name} is missing", f"it in {looked}. Restore it, or give its folder.")
+    if is_absolute(name):
+        builder.tell(FOUND_BY_END)
     return path
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from gapscope.data.image_names import file_below, stays_below
+from gapscope.data.image_names import FOUND_BY_END, can_be_below, file_below, is_absolute
 from gapscope.data.problems import RowError
 from gapscope.data.readers.build import NOT_STATED, Corners, TableBuilder
 from gapscope.data.readers.folders import first_bytes
@@ -94,7 +94,7 @@ def _labels(path: Path) -> dict[str, None]:
 
 
 def _add_image(builder: TableBuilder, request: Request, node: ElementTree.Element, name: str) -> int:
-    if not stays_below(name):
+    if not can_be_below(name):
         raise RowError(f"name {name!r}", "a file below the image folder. Fix it.")
     subset = node.get("subset", "")
     usual = [request.root / "images", request.root / "images" / subset, request.root, request.root / subset]
@@ -102,6 +102,8 @@ def _add_image(builder: TableBuilder, request: Request, node: ElementTree.Elemen
     if path is None:
         looked = request.images or request.root / "images"
         raise RowError("the image file is missing", f"it in {looked}. Export with images, or give their folder.")
+    if is_absolute(name):
+        builder.tell(FOUND_BY_END)
     declared = (_number(node, "width"), _number(node, "height"))
     return builder.add_image(path, declared=declared, attributes={"subset": subset} if subset else {})
 

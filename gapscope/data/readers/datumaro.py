@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from gapscope.data.image_names import IMAGE_SUFFIXES, file_below, stays_below
+from gapscope.data.image_names import FOUND_BY_END, IMAGE_SUFFIXES, can_be_below, file_below, is_absolute
 from gapscope.data.problems import Problems, RowError
 from gapscope.data.readers.build import NOT_STATED, Corners, TableBuilder
 from gapscope.data.readers.format import Format, Request
@@ -87,13 +87,15 @@ def _add_image(builder: TableBuilder, request: Request, item: Any, subset: str) 
     about = item.get("image") or {} if isinstance(item, dict) else {}
     written = str(about.get("path") or "")
     names = [written] if written else [f"{take(item, 'id', str)}{suffix}" for suffix in IMAGE_SUFFIXES]
-    if not all(map(stays_below, names)):
+    if not all(map(can_be_below, names)):
         raise RowError(f"path {names[0]!r}", "a file below the image folder. Fix it.")
     usual = [request.root / "images" / subset, request.root / "images", request.root / subset, request.root]
     folders = [request.images] if request.images else usual
     path = next((found for name in names if (found := file_below(folders, name)) is not None), None)
     if path is None:
         raise RowError("the image file is missing", f"it in {folders[0]}. Export with images, or give their folder.")
+    if is_absolute(written):
+        builder.tell(FOUND_BY_END)
     said = about.get("size")
     size = said if isinstance(said, list) and len(said) == 2 and all(map(is_number, said)) else [None, None]
     return builder.add_image(path, declared=(size[1], size[0]), attributes={"subset": subset})

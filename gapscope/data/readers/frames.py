@@ -6,7 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from gapscope.data.image_names import file_below, plain, stays_below
+from gapscope.data.image_names import (
+    FOUND_BY_END,
+    can_be_below,
+    file_below,
+    is_absolute,
+    plain,
+    stays_below,
+    without_root,
+)
 from gapscope.data.problems import Problem, RowError
 from gapscope.data.readers.build import NOT_STATED, TableBuilder
 from gapscope.data.readers.format import Request
@@ -140,7 +148,7 @@ class FrameReader:
 
     def _add_frame(self, path: Path, frame: Any, places: list[Path], size: tuple[float, float] | None) -> None:
         name, video = take(frame, "name", str), frame.get("videoName") or ""
-        if not isinstance(video, str) or not stays_below(name) or not stays_below(f"{video or '.'}/{name}"):
+        if not isinstance(video, str) or not can_be_below(name) or not stays_below(f"{video or '.'}/{name}"):
             raise RowError(f"name {name!r}, videoName {video!r}", "names of files below the image folder. Fix them.")
         image = self._image_file(places, video, name)
         if image is None:
@@ -164,9 +172,12 @@ class FrameReader:
 
     def _image_file(self, places: list[Path], video: str, name: str) -> Path | None:
         if self.request.sizes:
-            return places[0] / plain(f"{video}/{name}")
-        inside = file_below(places, f"{video}/{name}") if video else None
-        return inside or file_below(places, name)
+            return places[0] / plain(f"{video}/{without_root(name)}")
+        inside = file_below(places, f"{video}/{name}") if video and not is_absolute(name) else None
+        found = inside or file_below(places, name)
+        if found and is_absolute(name):
+            self.builder.tell(FOUND_BY_END)
+        return found
 
     def _add_label(self, image: int, label: Any) -> None:
         if not isinstance(label, dict):
