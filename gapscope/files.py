@@ -16,6 +16,8 @@ from gapscope.errors import InputError
 from gapscope.leftovers import held
 from gapscope.shortage import writing_trouble
 
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+"""Byte order marks of UTF-16."""
 MOST_UNPACKED = 100
 """Bytes that an archive may unpack to, per byte of its own."""
 
@@ -56,14 +58,15 @@ def atomic_path(path: Path, *, locked: bool = True) -> Iterator[Path]:
 
 
 def decode_text(content: bytes) -> str:
-    """Text as people's tools save it: UTF-8 with or without a byte order mark, with any line ends.
+    """Text as people's tools save it: UTF-8 with or without a byte order mark, UTF-16 with one (what PowerShell's `>`
+    writes), with any line ends.
 
     The mark is no part of the text, nor is one at the start of a later line, where files were put together.
 
     Raises:
-        UnicodeDecodeError: It is no UTF-8.
+        UnicodeDecodeError: It is no such text.
     """
-    text = content.decode("utf-8-sig")
+    text = content.decode("utf-16" if content.startswith(UTF_16) else "utf-8-sig")
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\n\ufeff", "\n")
 
 

@@ -30,10 +30,14 @@ def read_names_of(folder, content):
     return read_names(folder / "coco.names")
 
 
-def test_a_list_in_another_encoding_is_refused(tmp_path):
-    (tmp_path / "train.txt").write_bytes("a.jpg\n".encode("utf-16"))
-    with pytest.raises(InputError, match=r"train\.txt cannot be read as a list: 'utf-8' codec"):
+def test_a_list_in_another_encoding_is_refused_but_not_what_powershell_writes(tmp_path):
+    (tmp_path / "train.txt").write_bytes("é.jpg\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"train\.txt cannot be read as a list: it is not text in UTF-8\. Name a text"):
         read_list(tmp_path / "train.txt")
+    for encoding in ("utf-16", "utf-16-be"):
+        mark = "" if encoding == "utf-16" else "\ufeff"
+        (tmp_path / "train.txt").write_bytes(f"{mark}é.jpg\r\nb.jpg\r\n".encode(encoding))
+        assert read_list(tmp_path / "train.txt") == ["é.jpg", "b.jpg"]
 
 
 def test_marks_in_the_middle_are_of_files_that_were_put_together(tmp_path):
@@ -211,9 +215,7 @@ def test_a_coco_file_from_any_system_finds_its_images(tmp_path, name):
 def test_a_coco_file_that_names_images_elsewhere_is_refused(tmp_path, name):
     noise(tmp_path / "images/a.png")
     coco_of(tmp_path, name)
-    with pytest.raises(
-        InputError, match=r"expected a file below the image folder|expected it in .*Restore it"
-    ):
+    with pytest.raises(InputError, match=r"expected a file below the image folder|expected it in .*Restore it"):
         read_annotations(tmp_path)
 
 

@@ -276,7 +276,7 @@ def test_broken_label_texts_in_an_archive_are_named_and_a_broken_archive_is_refu
         read_annotations(path, "yolo", sizes=(100, 60), names=["car"])
     problems = Problems(strict=False)
     assert read_annotations(path, "yolo", sizes=(100, 60), names=["car"], problems=problems).num_boxes == 1
-    assert [problem.wrong for problem in problems.found] == ["3 values in '0 0.5 0.5'", "byte 0 is no UTF-8"]
+    assert [problem.wrong for problem in problems.found] == ["3 values in '0 0.5 0.5'", "byte 2 is no UTF-16"]
     with pytest.raises(InputError, match="has no class names"):
         read_annotations(path, "yolo", sizes=(100, 60))
     with pytest.raises(InputError, match=r"set\.tar\.xz is an archive - expected the width and height of its images"):

@@ -206,9 +206,11 @@ def test_commands_read_an_experiment_file_with_a_mark_and_name_what_is_wrong_bes
     assert ("nobody" in done.stderr) or ("nothing" in done.stderr)
 
 
-def test_a_file_in_utf_16_is_refused_with_what_to_do(tmp_path):
+def test_a_file_in_utf_16_is_read_and_one_in_no_such_text_is_refused_with_what_to_do(tmp_path):
     path = tmp_path / "study.toml"
     path.write_text(MINIATURE, encoding="utf-16")
+    assert read_config(path) == parse_config(MINIATURE)
+    path.write_text(f"# é\n{MINIATURE}", encoding="latin-1")
     with pytest.raises(InputError, match=r"study\.toml: is not UTF-8 text.* Save it as UTF-8\.$"):
         read_config(path)
 

@@ -165,7 +165,8 @@ def read_list(path: Path) -> list[str]:
     try:
         lines = read_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as a list: {error}. Name a text file, one image per line.") from error
+        why = error if isinstance(error, OSError) else "it is not text in UTF-8"
+        raise InputError(f"{path} cannot be read as a list: {why}. Name a text file, one image per line.") from error
     return [_read_name(line.strip()) for line in lines if line.strip() and not line.startswith("#")]
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gapscope.errors import InputError
-from gapscope.files import check_regular
+from gapscope.files import read_text
 
 MOST = 1_000_000
 """No number of channels, cells, pixels or classes is larger than this."""
@@ -135,8 +135,7 @@ def read_sections(path: Path) -> tuple[list[Section], str]:
     if path.stat().st_size > LARGEST_FILE:
         raise InputError(f"{path} has {path.stat().st_size:,} bytes - expected a .cfg, a short text. Check the path.")
     try:
-        check_regular(path)
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_text(path)
     except UnicodeDecodeError:
         text = "\0"
     if "\0" in text:

@@ -1,10 +1,9 @@
 """Text files as people have them: with or without a byte order mark, with any line ends."""
 
-import codecs
 from pathlib import Path
 
 from gapscope.data.problems import Problems, RowError
-from gapscope.files import check_regular, decode_text
+from gapscope.files import UTF_16, check_regular, decode_text
 
 
 def read_label_text(path: Path, problems: Problems) -> str:
@@ -31,9 +30,10 @@ def decode_label_text(content: bytes) -> str:
     try:
         return decode_text(content)
     except UnicodeDecodeError as error:
-        coding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "latin1"
-        expected = f"text in UTF-8. Convert it: iconv -f {coding} -t utf-8"
-        raise RowError(f"byte {error.start} is no UTF-8", expected) from error
+        coding = "UTF-16" if content.startswith(UTF_16) else "UTF-8"
+        raise RowError(
+            f"byte {error.start} is no {coding}", "text in UTF-8. Convert it: iconv -f latin1 -t utf-8"
+        ) from error
 
 
 def read_lines(path: Path, problems: Problems) -> list[str]:
