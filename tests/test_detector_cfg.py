@@ -241,7 +241,7 @@ def test_yolo_layers_of_one_network_have_the_same_classes():
         parsed(SMALL + head)
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe[\0n\0e\0t\0]\0", b"\x00\x01\x02\x03", b"[net]\nwidth=\xff"])
+@pytest.mark.parametrize("content", [b"\xff\xfe[\0n\0e\0t\0]", b"\x00\x01\x02\x03", b"[net]\nwidth=\xff"])
 def test_a_file_that_is_no_text_is_refused(tmp_path, content):
     path = tmp_path / "odd.cfg"
     path.write_bytes(content)
