@@ -93,7 +93,10 @@ def read_config_text(path: Path) -> str:
 
 
 def parse_config(text: str, name: str = "experiment", maps: Mapping[str, LayerMap] | None = None) -> Experiment:
-    """Check the text of an experiment file; `name` is what the messages call it, `maps` as `read_config` takes them."""
+    """Check the text of an experiment file; `name` is what the messages call it, `maps` as `read_config` takes them.
+
+    An experiment with maps, even with none of them known, imports no module that it names.
+    """
     try:
         content = tomllib.loads(text)
         texts = list(_texts(content))
@@ -108,10 +111,11 @@ def parse_config(text: str, name: str = "experiment", maps: Mapping[str, LayerMa
                 "Remove them."
             )
     try:
-        experiment = Experiment.model_validate(content).with_maps(maps or {})
+        experiment = Experiment.model_validate(content)
     except ValidationError as error:
         lines = [line for problem in error.errors() for line in _explain(problem)]
         raise InputError("\n".join(f"{name}{line}" for line in lines)) from None
+    experiment = experiment if maps is None else experiment.with_maps(maps)
     complaints = list(_complaints(experiment))
     if complaints:
         raise InputError("\n".join(f"{name}{line}" for line in complaints))

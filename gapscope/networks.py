@@ -9,7 +9,7 @@ from pathlib import Path
 from gapscope.config import Experiment, Model
 from gapscope.detector.cfg_plan import parse_cfg, plan_from
 from gapscope.detector.cfg_text import cfg_text
-from gapscope.detector.factories import is_guest
+from gapscope.detector.factories import is_factory, is_guest
 from gapscope.detector.fits import detection_convs
 from gapscope.detector.layers import check_range
 from gapscope.detector.network_map import LayerMap, darknet_map
@@ -71,6 +71,11 @@ def layer_map(experiment: Experiment, arm: str) -> LayerMap:
     if known is not None:
         return known
     model, data = experiment.model_of(arm), experiment.data
+    if experiment.runs_no_code and is_factory(model.name):
+        raise InputError(
+            f"name = '{model.name}': the run folder does not say what layers {arm} has, and no code is run to "
+            "look at one. Give the experiment file to gapscope run once more, which imports that module and notes them."
+        )
     if is_guest(model.name):
         return _guest_map(model, tuple(data.classes), data.image_size)
     is_file = model.name.endswith(".cfg") and Path(model.name).is_file()

@@ -253,7 +253,8 @@ class RunFolder:
     def refuse_links(self) -> None:
         """A run folder holds its files itself: a link in one that was passed on could lead anywhere.
 
-        Not looked into: the image cache, and files of a scheduler's jobs, which has links of its own there.
+        Not looked into: folders of the image cache, whose files nothing is written through, and files of a scheduler's
+        jobs, which has links of its own there.
 
         Raises:
             InputError: Naming the first link.
@@ -268,7 +269,8 @@ class RunFolder:
                             f"{entry.path} is a link, and a run folder holds its files itself. Put what it leads to in "
                             "its place; to use another disk, let the whole folder lie there."
                         )
-                    if entry.is_dir(follow_symlinks=False) and Path(entry.path) not in (self.image_cache, self.jobs):
+                    known = here == self.image_cache or Path(entry.path) == self.jobs
+                    if entry.is_dir(follow_symlinks=False) and not known:
                         waiting.append(Path(entry.path))
 
     @contextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from small_data import Box, noise, table_of
 
+from gapscope.data.source_files import note_source_files
 from gapscope.evaluation.columns import Boxes
 from gapscope.evaluation.detection_files import save_detections
 from gapscope.files import write_json, write_text
@@ -69,6 +70,7 @@ def write_small_run(
     boxes: list[Sequence[Box]] = [[]] * first + list(labels)
     table = table_of(boxes, root=photos, size=SIZE, paths=names, ignore=ignore, class_names=classes)
     table.save(here / "annotations.npz")
+    note_source_files(here / "source-files.jsonl", photos)
     write_text(here / "train.txt", "".join(f"{name}\n" for name in names[:first]))
     write_text(here / "test.txt", "".join(f"{name}\n" for name in names[first:]))
     write_json(here / "summary.json", small_summary(str(photos), classes, len(labels)))

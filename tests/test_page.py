@@ -194,4 +194,4 @@ def test_similarity_that_reaches_the_floor_is_warned_about(results):
 def test_images_that_are_not_on_this_machine_leave_a_sentence(run, results, tmp_path):
     summaries = {name: replace(summary, root="elsewhere") for name, summary in results.summaries.items()}
     page = render_page(find(replace(results, summaries=summaries)))
-    assert "not on this machine, so none are shown" in page and "No pictures:" in page
+    assert "not on this machine as the run read them" in page and "No pictures:" in page

@@ -13,6 +13,7 @@ from PIL import Image
 from small_data import noise
 from small_run import write_small_run
 
+from gapscope.data.source_files import note_source_files
 from gapscope.errors import InputError
 from gapscope.evaluation.columns import Boxes
 from gapscope.evaluation.error_kinds import KINDS, error_kinds
@@ -153,6 +154,7 @@ def test_disputed_pictures_that_look_alike_are_told_from_others_by_what_they_sho
     run = write_small_run(tmp_path / "run", cars(3), {"one": [RIGHT] * 3, "two": [[]] * 3})
     with Image.open(tmp_path / "photos/test-0.png") as image:
         image.point(lambda value: value * 0.9).save(tmp_path / "photos/test-2.png")
+    note_source_files(run / "data/road/source-files.jsonl", tmp_path / "photos")
     (gallery,) = galleries(read_results(run))
     reasons = {picture.path: picture.reason for picture in gallery.pictures}
     assert reasons == {"test-0.png": DISPUTED, "test-1.png": DISPUTED, "test-2.png": SAMPLE}
@@ -231,7 +233,7 @@ def test_images_that_are_not_on_this_machine_are_passed_over_and_counted(tmp_pat
     results = read_results(run)
     (gallery,) = galleries(results)
     assert [picture.path for picture in gallery.pictures] == ["test-0.png", "test-2.png"]
-    assert "(1 are not on this machine)" in pictures_html(results)
+    assert "(1 are not on this machine as the run read them)" in pictures_html(results)
     for path in (tmp_path / "photos").iterdir():
         path.unlink()
     assert galleries(results) == [] == sample_pictures(results, "road")
@@ -246,6 +248,7 @@ def test_before_the_evaluation_there_are_no_pictures(tmp_path):
 def test_a_broken_image_is_refused_by_name(tmp_path):
     run = write_small_run(tmp_path / "run", cars(1), {"one": [RIGHT]})
     (tmp_path / "photos/test-0.png").write_bytes(b"no image")
+    note_source_files(run / "data/road/source-files.jsonl", tmp_path / "photos")
     with pytest.raises(InputError, match=r"test-0\.png cannot be read as an image"):
         galleries(read_results(run))
 

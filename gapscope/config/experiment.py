@@ -37,6 +37,7 @@ class Experiment(Table):
     """What an engine gives one unit of a stage, see `run --on`; a command that works by itself takes what is there."""
 
     _known_maps: dict[str, LayerMap] = PrivateAttr(default_factory=dict)
+    _runs_no_code: bool = PrivateAttr(default=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -57,10 +58,15 @@ class Experiment(Table):
         """The layers of an arm's network, where a run folder says them: see `with_maps`."""
         return self._known_maps.get(arm)
 
+    @property
+    def runs_no_code(self) -> bool:
+        """Whether it was read from a run folder, which may be anybody's: no module that it names is imported."""
+        return self._runs_no_code
+
     def with_maps(self, maps: Mapping[str, LayerMap]) -> "Experiment":
-        """The same with the layers of its networks by arm, so that they can be asked without building a network."""
+        """The same as a run folder has it, with the layers of its networks by arm: none is built to ask for them."""
         copy = self.model_copy()
-        copy._known_maps = dict(maps)
+        copy._known_maps, copy._runs_no_code = dict(maps), True
         return copy
 
     @property

@@ -5,6 +5,7 @@ import importlib.util
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -72,13 +73,36 @@ def call_factory(name: str, factory: Any, *args: Any, **named: Any) -> Any:
 
 
 def factory_file(name: str) -> Path | None:
-    """The file that a factory's module was read from; None where there is none.
+    """The file that a factory's module is read from; None where there is none. Nothing is imported: who only looks at a
+    run folder does not run the code that it names.
 
     Raises:
-        InputError: As `load_factory`.
+        InputError: There is no such module.
     """
-    found = getattr(_import(name.rpartition(":")[0]), "__file__", None)
-    return None if found is None else Path(found)
+    module = name.rpartition(":")[0]
+    if module.endswith(".py"):
+        found = Path(module)
+        if not found.is_file():
+            raise InputError(_no_module(module))
+        return found
+    with _current_folder_first():
+        spec = _spec(module)
+    if spec is None:
+        raise InputError(_no_module(module))
+    return Path(spec.origin) if spec.has_location and spec.origin else None
+
+
+def _spec(module: str) -> ModuleSpec | None:
+    """Where a module is. `importlib.util.find_spec` would import the packages that it lies in."""
+    spec: ModuleSpec | None = None
+    parts = module.split(".")
+    for number in range(1, len(parts) + 1):
+        place = None if number == 1 else spec.submodule_search_locations if spec is not None else None
+        if number > 1 and place is None:
+            return None
+        found = (finder.find_spec(".".join(parts[:number]), place) for finder in sys.meta_path)
+        spec = next((one for one in found if one is not None), None)
+    return spec
 
 
 def _import(name: str) -> ModuleType:
@@ -97,11 +121,15 @@ def _import(name: str) -> ModuleType:
             isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}.")
         )
         if missing:
-            raise InputError(
-                f"there is no Python module {name}, neither installed nor in {Path.cwd()}. Write module:factory, such "
-                "as torchvision.models:resnet18 or my_models.py:build."
-            ) from error
+            raise InputError(_no_module(name)) from error
         raise InputError(f"{name} cannot be imported: {type(error).__name__}: {error}.") from error
+
+
+def _no_module(name: str) -> str:
+    return (
+        f"there is no Python module {name}, neither installed nor in {Path.cwd()}. Write module:factory, such as "
+        "torchvision.models:resnet18 or my_models.py:build."
+    )
 
 
 def _attribute(module: ModuleType, module_name: str, name: str) -> object:

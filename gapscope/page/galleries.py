@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
+from os.path import isdir
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from gapscope.evaluation.columns import Boxes
 from gapscope.evaluation.detection_files import labelled_boxes
 from gapscope.evaluation.error_kinds import KINDS
 from gapscope.findings.judged import Judged, f1_per_image
+from gapscope.findings.pictures_here import pictures_here
 from gapscope.findings.results import Results
 from gapscope.findings.test_boxes import domain_table, judged_boxes, split_images
 from gapscope.page.box_marks import BoxMark, found_marks, label_marks, missed_marks
@@ -80,7 +82,7 @@ class Gallery:
     num_images: int
     """Test images of the domain."""
     at_hand: int
-    """Of these, those whose files are on this machine."""
+    """Of these, those whose files are on this machine, as the run read them."""
     absent: tuple[str, ...]
     """Classes and mistakes that occur in these test images, but in none that is shown."""
     missing_arms: tuple[str, ...]
@@ -94,7 +96,7 @@ class Gallery:
 
 def read_table(results: Results, domain: str) -> AnnotationTable | None:
     """A domain's annotations if both they and the images are on this machine."""
-    return domain_table(results, domain) if results.image_folder(domain).is_dir() else None
+    return domain_table(results, domain) if isdir(results.image_folder(domain)) else None  # of any text: no name is too long
 
 
 def sample_pictures(results: Results, domain: str, count: int = 8) -> list[Picture]:
@@ -103,9 +105,11 @@ def sample_pictures(results: Results, domain: str, count: int = 8) -> list[Pictu
     if table is None:
         return []
     images = split_images(results, table, domain, "train")
-    chosen = [int(images[i]) for i in evenly(len(images), count) if table.path(images[i]).is_file()]
-    part = table.select(chosen)
-    uris = thumbnails([table.path(i) for i in chosen], SAMPLE_BYTES, largest=SAMPLE_SIDE)
+    find = pictures_here(results, domain)
+    found = {int(images[i]): find(str(table.paths[images[i]])) for i in evenly(len(images), count)}
+    files = {image: path for image, path in found.items() if path is not None}
+    part = table.select(list(files))
+    uris = thumbnails(list(files.values()), SAMPLE_BYTES, largest=SAMPLE_SIDE)
     boxes = labelled_boxes(part)
     return [_picture(part, i, uri, label_marks(part, boxes, i)) for i, uri in enumerate(uris)]
 
@@ -127,7 +131,8 @@ def _gallery(results: Results, domain: str, count: int) -> Gallery | None:
     if whole is None:
         return None
     images = split_images(results, whole, domain, "test")
-    at_hand = np.array([whole.path(i).is_file() for i in images], bool)
+    find = pictures_here(results, domain)
+    at_hand = np.array([find(str(whole.paths[i])) is not None for i in images], bool)
     if not at_hand.any():
         return None
     table = whole.select(images)

@@ -4,6 +4,7 @@ from collections import Counter
 from typing import Any
 
 from gapscope.findings.image_influence import RankedImages
+from gapscope.findings.pictures_here import pictures_here
 from gapscope.findings.run_numbers import RunNumbers
 from gapscope.page.thumbnails import small_image, webp
 
@@ -35,9 +36,9 @@ def influence_data(numbers: RunNumbers) -> dict[str, Any]:
     in_means = Counter((probe, name) for probe, *_, one in found for name, _ in one.mean)
     images = sorted(shown | in_means, key=lambda image: (-in_means[image], -shown[image], image))
     place = {image: index for index, image in enumerate(images)}
-    folders = [results.image_folder(domain) for domain in results.probes]
-    paths = [folders[probe] / name for probe, name in images[:MOST_THUMBNAILS]]
-    pictures = [webp(small_image(path, SIDE), SIDE, QUALITY) if path.is_file() else None for path in paths]
+    finds = [pictures_here(results, domain) for domain in results.probes]
+    paths = [finds[probe](name) for probe, name in images[:MOST_THUMBNAILS]]
+    pictures = [None if path is None else webp(small_image(path, SIDE), SIDE, QUALITY) for path in paths]
     pictures += [None] * (len(images) - len(paths))
 
     def flat(probe: int, ranked: RankedImages) -> list[float]:

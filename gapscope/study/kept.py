@@ -5,24 +5,33 @@ that stood in their place, so keeping them costs disk only once others have take
 """
 
 import os
+import re
 import shutil
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from gapscope.errors import InputError
 from gapscope.files import atomic_path, write_json
 from gapscope.intact import is_intact, parse_checksums
-from gapscope.run_folder import RunFolder, sealed
+from gapscope.run_folder import RunFolder, broken_record, sealed
 
 RECORD = "record.json"
 STAGES_KEPT = ("train", "evaluate", "record", "graft", "compare")
 """Results of these are kept. Data are read again in minutes and come out the same; a page is drawn again."""
+KEY = re.compile("[0-9a-f]{64}")
 KEY_LETTERS = 12
 
 
 def keep_aside(folder: RunFolder, unit: str, record: dict[str, Any], paths: Iterable[Path]) -> Path:
-    """Keep the files of a finished unit under their key, whole or not at all; they stay where they are, too."""
+    """Keep the files of a finished unit under their key, whole or not at all; they stay where they are, too.
+
+    Raises:
+        InputError: The record's key is none: it names a folder, which would lie anywhere.
+    """
+    if not KEY.fullmatch(str(record["key"])):
+        raise InputError(broken_record(folder.record_of(unit)))
     place = folder.before(unit) / str(record["key"])[:KEY_LETTERS]
     if (place / RECORD).is_file():
         if _is_whole(place, folder.read_record(unit, place / RECORD) or {}):

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from gapscope.data.source_files import changed_files
 from gapscope.intact import is_damaged
 from gapscope.study.domains import domain_root
 from gapscope.study.made_from import REQUIRED, Part
-from gapscope.study.source_files import changed_files
 from gapscope.study.stages import FILES
 from gapscope.study.study import Study
 from gapscope.study.units import STAGE_VERSIONS, Standing, Unit, UnitCost, ledger

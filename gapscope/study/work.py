@@ -7,6 +7,7 @@ import torch
 
 from gapscope.arms import trained_layers
 from gapscope.data.samples import Samples
+from gapscope.data.source_files import note_source_files
 from gapscope.detector.guests import Network, load_network
 from gapscope.evaluation.detection_files import in_original_pixels, labelled_boxes, read_detections, save_detections
 from gapscope.evaluation.evaluate import Evaluation, evaluate
@@ -28,7 +29,6 @@ from gapscope.study.new_networks import new_network
 from gapscope.study.probe import probe_groups, read_probe, write_probe
 from gapscope.study.separabilities import in_domain, separability_of
 from gapscope.study.similarities import effect_of, grid_of, read_again, with_images_and_blocks
-from gapscope.study.source_files import note_source_files
 from gapscope.study.study import Study
 from gapscope.study.units import UnitKeys
 from gapscope.study.untrained import UNTRAINED_SEEDS, untrained_runs

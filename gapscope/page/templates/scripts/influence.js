@@ -29,7 +29,7 @@ function showInfluence() {
     return;
   }
   place_.replaceChildren(influenceList("Most alike on", flat.slice(0, flat.length / 2)), influenceList("Least alike on", flat.slice(flat.length / 2)));
-  if (!data.influence.here) place_.append(element("p", "The probe images are not on this machine, so none are shown.", { class: "missing" }));
+  if (!data.influence.here) place_.append(element("p", "The probe images are not on this machine as the run read them, so none are shown.", { class: "missing" }));
 }
 
 if (byId("influence")) {

@@ -15,16 +15,23 @@ def note_source_files(path: Path, root: Path) -> None:
     write_text(path, "".join(f"{row}\n" for row in rows))
 
 
+def noted_files(path: Path) -> dict[str, tuple[int, int]] | None:
+    """Name -> size in bytes and date in nanoseconds, as they were noted; None if nothing was, or it cannot be read."""
+    try:
+        rows = (parse_json(line) for line in read_text(path).splitlines())
+        return {name: (size, changed) for name, size, changed in rows}
+    except (OSError, ValueError, TypeError):
+        return None
+
+
 def changed_files(path: Path, root: Path) -> str | None:
     """What became of files since they were noted: `1 file changed (images/003.png), 2 new (a.png, b.png)`.
 
     Returns:
         None if nothing was noted, or the note cannot be read.
     """
-    try:
-        rows = (parse_json(line) for line in read_text(path).splitlines())
-        before = {name: (size, changed) for name, size, changed in rows}
-    except (OSError, ValueError, TypeError):
+    before = noted_files(path)
+    if before is None:
         return None
     now = {name: (size, changed) for name, size, changed, _ in file_stats(root)}
     kinds = {
