@@ -1,7 +1,6 @@
-"""A run folder that a stranger has made shows no picture of its reader's, runs no code, and deletes nothing of theirs."""
+"""A run folder that a stranger has made shows no picture of its reader's, runs no code and deletes nothing."""
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -168,7 +167,7 @@ def test_a_record_whose_key_is_a_path_moves_and_deletes_nothing(tmp_path, key):
     (run.root / "file").write_text("mine")
     with pytest.raises(InputError, match="cannot be read as a stage record"):
         keep_aside(run, "train/a/seed0", {"key": key}, [run.root / "file"])
-    assert theirs.read_text() == "theirs" and sorted(os.listdir(tmp_path)) == [".ssh", "run"]
+    assert theirs.read_text() == "theirs" and sorted(path.name for path in tmp_path.iterdir()) == [".ssh", "run"]
 
 
 def test_a_link_among_the_folders_of_an_image_cache_is_refused(tmp_path):

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from os.path import isdir
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,14 +93,9 @@ class Gallery:
         return {reason: sum(one.reason == reason for one in self.pictures) for reason in REASONS}
 
 
-def read_table(results: Results, domain: str) -> AnnotationTable | None:
-    """A domain's annotations if both they and the images are on this machine."""
-    return domain_table(results, domain) if isdir(results.image_folder(domain)) else None  # of any text: no name is too long
-
-
 def sample_pictures(results: Results, domain: str, count: int = 8) -> list[Picture]:
     """Training images of a domain, evenly spaced along its list, with their boxes."""
-    table = read_table(results, domain)
+    table = domain_table(results, domain)
     if table is None:
         return []
     images = split_images(results, table, domain, "train")
@@ -127,7 +121,7 @@ def _gallery(results: Results, domain: str, count: int) -> Gallery | None:
     runs = {arm: RunName(arm, results.seeds[0]) for arm in results.arms}
     files = {arm: results.run_folder.detections(run, domain) for arm, run in runs.items()}
     there = {arm: path for arm, path in files.items() if path.is_file()}
-    whole = read_table(results, domain) if there else None
+    whole = domain_table(results, domain) if there else None
     if whole is None:
         return None
     images = split_images(results, whole, domain, "test")
