@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gapscope.arms import arms_before, roots
-from gapscope.config import Arm, Experiment
+from gapscope.config import Adapt, Arm, Experiment
 from gapscope.detector.factories import is_guest
 from gapscope.detector.network_map import LayerMap
 from gapscope.errors import InputError
@@ -34,20 +34,28 @@ def arm_complaints(name: str, experiment: Experiment) -> Iterator[str]:
         found += _given(name, arm, experiment)
     else:
         found += _trained(arm, experiment, network) if arm.is_trained else _not_trained(arm, experiment)
-    if not (arm.is_trained or arm.is_given) and is_guest(experiment.model_of(name).name):
-        what = "average" if arm.average else "adapt.batchnorm"
-        found.append(
-            f" {what}: the statistics of {network.network} cannot be estimated anew. Use a network of Darknet's."
-        )
+    if is_guest(experiment.model_of(name).name):
+        found += _of_guest(arm, network)
     if arm.average and not found and all(_in_order(one, experiment) for one in experiment.arms):
         found += _one_start(name, experiment)
     yield from (f" [arms.{name}]{problem}" for problem in found)
 
 
+def _of_guest(arm: Arm, network: LayerMap) -> Iterator[str]:
+    """What only networks of Darknet's can be."""
+    if not (arm.is_trained or arm.is_given):
+        what = "average" if arm.average else "adapt.batchnorm"
+        yield f" {what}: the statistics of {network.network} cannot be estimated anew. Use a network of Darknet's."
+    if arm.adapt.teacher:
+        yield f" adapt.teacher: {network.network} cannot be taught by a mean teacher. Use a network of Darknet's."
+
+
 def _names(name: str, arm: Arm, experiment: Experiment) -> Iterator[str]:
     """Names that point nowhere, or to an arm below."""
     domains, arms = list(experiment.domains), list(experiment.arms)
-    for key, names in (("", arm.domains), (" adapt.batchnorm", arm.adapt.domains), (" choose", arm.chosen_on)):
+    adapt, taught = arm.adapt.domains, [arm.adapt.teacher] * bool(arm.adapt.teacher)
+    named = {"": arm.domains, " adapt.batchnorm": adapt, " adapt.teacher": taught, " choose": arm.chosen_on}
+    for key, names in named.items():
         for domain in names:
             if domain not in domains:
                 yield f"{key}: there is no domain '{domain}'.{did_you_mean(domain, domains)}"
@@ -104,8 +112,16 @@ def _trained(arm: Arm, experiment: Experiment, network: LayerMap) -> Iterator[st
         yield f": choose = {arm.choose!r} is for the shares of an average of two arms. Give average = [...] too."
     yield from _diet(arm, experiment.train.batch_size)
     yield from _restyle(arm, list(experiment.domains))
-    if arm.adapt != type(arm.adapt)():
+    yield from _taught(arm.adapt)
+
+
+def _taught(adapt: Adapt) -> Iterator[str]:
+    """Of an arm that is trained: statistics are no part of it, a teacher may be."""
+    given = {key for key, value in adapt if value != getattr(Adapt(), key)}
+    if given & {"images", "layers", "keep"}:
         yield " adapt: it says how statistics are estimated, but not on which images. Give batchnorm, a domain."
+    if given & {"weight", "confidence", "decay"} and not adapt.teacher:
+        yield " adapt: it says how a teacher teaches, but not on which images. Give teacher, a domain."
 
 
 def _given(name: str, arm: Arm, experiment: Experiment) -> Iterator[str]:
@@ -117,7 +133,7 @@ def _given(name: str, arm: Arm, experiment: Experiment) -> Iterator[str]:
             yield f": {key} says how an arm is made, and with '{what}' this one is there. Leave one of them out."
     if arm.start != "scratch":
         yield f": start = '{arm.start}' stands beside '{what}', which is the whole network. Leave one of them out."
-    if arm.adapt.batchnorm:
+    if arm.adapt.batchnorm or arm.adapt.teacher:
         yield f" adapt: it makes an arm of another. Name '{name}' as the start of a further arm, and adapt that."
     if not arm.domains:
         yield ": it names no 'domains', so nobody knows what it was trained on. Give domains = [...]."
@@ -158,6 +174,11 @@ def _not_trained(arm: Arm, experiment: Experiment) -> Iterator[str]:
     for key in ONLY_TRAINED:
         if getattr(arm, key):
             yield f": {key} is for arms that are trained, and with '{what}' this one is not. Leave one of them out."
+    if arm.adapt.teacher:
+        yield (
+            f" adapt.teacher: '{arm.adapt.teacher}' teaches an arm while it is trained, and with '{what}' this one is "
+            "not. Train an arm with it, and name that as the start of this one."
+        )
     if not arm.average and arm.start in WORDS:
         yield (
             f": start = '{arm.start}' is no trained network, whose statistics could be estimated anew. Name an arm "

@@ -101,15 +101,19 @@ def baseline_of(experiment: Experiment, arms: Sequence[str], arm: str, domain: s
     """The arm without the remedy: what an arm is to be compared with on a domain; None for an arm that is no remedy.
 
     It has learnt from no label of the domain and from none that the arm has not learnt from. The arm goes on from it,
-    or has more labelled domains, or restyled images. Of several: one that the arm goes on from, then the
+    or has more labelled domains, restyled images, or a teacher. Of several: one that the arm goes on from, then the
     plainest, then one as frozen.
     """
     before, labelled = models_before(experiment, arm), set(labelled_domains(experiment, arm))
-    restyle = experiment.arms[arm].restyle
+
+    def has_more(other: Arm) -> bool:
+        """Whether it restyles or is taught and the other is not."""
+        mine = experiment.arms[arm]
+        return bool(mine.restyle and not other.restyle) or bool(mine.adapt.taught and not other.adapt.taught)
 
     def fits(other: str) -> bool:
         theirs = set(labelled_domains(experiment, other))
-        more = bool(before) or theirs < labelled or (bool(restyle) and not experiment.arms[other].restyle)
+        more = bool(before) or theirs < labelled or has_more(experiment.arms[other])
         return other != arm and domain not in theirs and theirs <= labelled and more
 
     candidates = [other for other in arms if fits(other) and arm not in models_before(experiment, other)]
@@ -127,15 +131,16 @@ def baseline_of(experiment: Experiment, arms: Sequence[str], arm: str, domain: s
 
 
 def is_plain(experiment: Experiment, arm: str) -> bool:
-    """Whether an arm is trained on images as they are, and goes on from no other model."""
-    chosen = experiment.arms[arm]
-    return (chosen.is_trained or chosen.is_given) and not chosen.restyle and not models_before(experiment, arm)
+    """Whether an arm is trained on labelled images alone, as they are, and goes on from no other model."""
+    chosen, changed = experiment.arms[arm], experiment.arms[arm].restyle or experiment.arms[arm].adapt.taught
+    return (chosen.is_trained or chosen.is_given) and not changed and not models_before(experiment, arm)
 
 
 def images_without_labels(arm: Arm) -> list[str]:
-    """The domains whose images an arm itself is given without labels: for its statistics, or to restyle others."""
+    """The domains whose images an arm itself is given without labels: for its statistics, to be taught by, to restyle
+    others."""
     lent = [one.towards for one in arm.restyle.values() if one.towards]
-    return list(dict.fromkeys([*arm.adapt.domains, *lent]))
+    return list(dict.fromkeys([*arm.adapt.domains, *filter(None, [arm.adapt.taught]), *lent]))
 
 
 def statistics_domains(experiment: Experiment, name: str) -> list[str]:

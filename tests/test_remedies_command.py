@@ -39,8 +39,16 @@ def test_every_budget_is_tried_alone_mixed_and_by_fine_tuning_of_all_head_and_bl
         assert all(arm.start == "u-game" and arm.keep_head for arm in tuned.values())
         few = [f"{kind}-{count}" for kind in ("u-real", "mixed", "tuned", "tuned-head", "tuned-block")]
         assert all(arms[name].images == {"real": count} for name in few)
-        assert arms[f"tuned-{count}-adapted"].start == f"tuned-{count}"
-    assert len(added) == 2 + 2 * 6 and not any(arms[name].record for name in added)
+        assert all(arms[f"{name}-adapted"].start == name for name in few)
+    assert len(added) == 2 + 2 * 10 and not any(arms[name].record for name in added)
+
+
+def test_a_mean_teacher_is_tried_beside_as_much_training_without_one():
+    text, added = with_remedies(STUDY, teacher=True)
+    arms = parse_config(text).arms
+    assert added[2:] == ["u-game-longer", "u-game-taught"]
+    longer, taught = (arms[name].model_dump() for name in added[2:])
+    assert arms["u-game-taught"].adapt.teacher == "real" and longer == taught | {"adapt": longer["adapt"]}
 
 
 def test_what_is_there_already_is_not_added_again():
@@ -65,7 +73,7 @@ def test_the_plan_is_written_for_people_and_runs_as_any_file(tmp_path: Path):
     (tmp_path / "study.toml").write_text(STUDY)
     done = gapscope("remedies", tmp_path / "study.toml", "--budget", "5", "--write", tmp_path / "tried.toml")
     assert done.returncode == 0, done.stderr
-    assert "7 arms added: u-game-adapted, average-of-u-game-u-real, u-real-5, mixed-5" in done.stdout
+    assert "10 arms added: u-game-adapted, average-of-u-game-u-real, u-real-5, u-real-5-adapted" in done.stdout
     assert (tmp_path / "tried.toml").read_text().startswith(STUDY.rstrip())
 
 

@@ -18,6 +18,9 @@ def remedies(
         list[int] | None, typer.Option(help="Labelled real images to be tried with training. Repeat it.", min=1)
     ] = None,
     block: Annotated[str, typer.Option(help="Layers that are fine-tuned alone too, such as 62-74.")] = "",
+    teacher: Annotated[
+        bool, typer.Option("--teacher", help="Try a mean teacher, which trains on unlabelled real images too.")
+    ] = False,
     write: Annotated[
         Path | None, typer.Option(help="Write the file with the plan's arms there, and do nothing.")
     ] = None,
@@ -28,8 +31,10 @@ def remedies(
 
     Adds arms to the study: BatchNorm statistics of unlabelled real images and
     averages of weights, which need no training; with --budget also few real
-    images alone, mixed and for fine-tuning. Runs what is missing and prints
-    AP points regained, the share of the gap that is closed, and the cost.
+    images alone, mixed and for fine-tuning, each with adapted statistics too.
+    Runs what is missing and prints AP points regained, the share of the gap
+    that is closed, the cost, and how many labelled images make synthetic ones
+    useless.
 
     Example: gapscope remedies study.toml
     Example: gapscope remedies study.toml --budget 100 --budget 300 --write tried.toml
@@ -37,7 +42,9 @@ def remedies(
     from gapscope.experiment_file import parse_config, read_config_text
     from gapscope.study.remedy_plan import with_remedies
 
-    text, added = with_remedies(read_config_text(config), str(config), budgets=budget or (), block=block)
+    text, added = with_remedies(
+        read_config_text(config), str(config), budgets=budget or (), block=block, teacher=teacher
+    )
     if write is not None:
         from gapscope.files import write_text
 
@@ -51,6 +58,7 @@ def remedies(
         return
     from rich.console import Console
 
+    from gapscope.findings.budgets import ends_sentence
     from gapscope.findings.remedy_table import remedy_notes, remedy_tables, write_remedies
     from gapscope.findings.run_numbers import run_numbers
     from gapscope.findings.run_reader import read_results
@@ -72,7 +80,10 @@ def remedies(
     numbers, console = run_numbers(read_results(out)), Console()
     for table in remedy_tables(numbers):
         console.print(table)
-    for line in remedy_notes():
+    for line in (
+        *remedy_notes(),
+        *(ends_sentence(numbers.results, one, end) for one in numbers.budgets for end in one.ends),
+    ):
         print(line)
     path = RunFolder(out).tables / "remedies.csv"
     write_remedies(numbers, path)

@@ -36,11 +36,26 @@ class Adapt(Table):
     """Layers whose statistics are estimated, such as `0-74`; the others keep theirs. All when left out."""
     keep: float = Field(0.0, ge=0, lt=1)
     """Share of the old statistics in the new ones."""
+    teacher: str = ""
+    """Domain whose training images teach the arm without their labels, while it is trained: what a moving average of
+    it finds in them is what it is to find in strongly changed ones (a mean teacher)."""
+    weight: float = Field(1.0, ge=0)
+    """Weight of what is taught so beside the loss of labelled images; 0 trains as if there were no teacher."""
+    confidence: float = Field(0.5, gt=0, lt=1)
+    """Least confidence of what the teacher teaches; of what it believes less, down to a fifth of that, nothing is
+    said."""
+    decay: float = Field(0.999, ge=0, lt=1)
+    """Decay per step of the moving average that teaches."""
 
     @property
     def domains(self) -> list[str]:
         """Of `batchnorm`, as a list."""
         return _names(self.batchnorm)
+
+    @property
+    def taught(self) -> str:
+        """The domain of `teacher`; empty where it teaches nothing."""
+        return self.teacher if self.weight else ""
 
 
 class Restyle(Table):

@@ -16,10 +16,24 @@ from gapscope.data.letterbox import letterbox, letterbox_boxes, unletterbox
 from gapscope.data.samples import Sample, Samples
 from gapscope.errors import InputError
 
-__all__ = ["Batch", "batches", "collate", "epoch_order", "letterbox", "letterbox_boxes", "unletterbox"]
+__all__ = ["Batch", "Views", "batches", "collate", "epoch_order", "letterbox", "letterbox_boxes", "unletterbox"]
 
 _STREAM = 1  # tells the draws of the order from those of the images in augment.py
 _AHEAD = 2  # batches made ahead per worker
+
+
+@dataclass(frozen=True, eq=False)
+class Views:
+    """A batch of images without labels, twice: what lies at a pixel of one lies at the same pixel of the other."""
+
+    weak: Tensor
+    """uint8 (b, 3, s, s) RGB: mirrored, zoomed and shifted, in their own colours."""
+    strong: Tensor
+    """uint8 (b, 3, s, s) RGB: the same from the same place in other colours, through a worse camera, with patches that
+    hide something."""
+
+    def __len__(self) -> int:
+        return len(self.weak)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,13 +52,16 @@ class Batch:
     """int64 (m,): which image of this batch a box belongs to"""
     indices: Tensor
     """int64 (b,): which image of the table each image is"""
+    views: Views | None = None
+    """Images without labels that come with it, where a teacher teaches."""
 
     def __len__(self) -> int:
         return len(self.images)
 
     def to(self, device: torch.device | str) -> Self:
-        """The batch on another device."""
-        return replace(self, **{name: value.to(device) for name, value in vars(self).items()})
+        """The batch on another device, without views."""
+        columns = {name: value.to(device) for name, value in vars(self).items() if name != "views"}
+        return replace(self, views=None, **columns)
 
 
 def batches(

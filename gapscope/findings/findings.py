@@ -21,6 +21,7 @@ from gapscope.findings.layer_rows import PartRow, SeedRow, UntrainedRow, part_ro
 from gapscope.findings.network_parts import PartLikeness, network_parts
 from gapscope.findings.part_sentences import gap_pair
 from gapscope.findings.primary_gap import primary_gap
+from gapscope.findings.remedy_numbers import tables_of_remedies
 from gapscope.findings.result_tables import ResultTable, five_tables
 from gapscope.findings.results import Results
 from gapscope.findings.run_numbers import RunNumbers, run_numbers
@@ -37,7 +38,8 @@ class Findings:
 
     numbers: RunNumbers
     tables: Sequence[ResultTable]
-    """Tables 1-5, and 6 and 7 of a run with grafts, without those whose numbers are not there yet."""
+    """Tables 1-5, 6 and 7 of a run with grafts, 8 and 9 of one with remedies, without those whose numbers are not there
+    yet."""
     generated_note: str
     """Which domains are rendered by gapscope itself; empty where none is."""
     answers: Sequence[Answer]
@@ -117,7 +119,7 @@ def find(results: Results) -> Findings:
     curves = three_curves(results, numbers.layers, grafts)
     return Findings(
         numbers=numbers,
-        tables=[*five_tables(numbers), *graft_tables(results, grafts, curves)],
+        tables=[*five_tables(numbers), *graft_tables(results, grafts, curves), *tables_of_remedies(numbers)],
         generated_note=generated_note(results),
         answers=answers(numbers, parts, fates, advice, weak),
         gaps=gap_answers(numbers),

@@ -94,7 +94,7 @@ def _remedy(results: Results, scores: HeadlineScores, gap: Gap, arm: str) -> Rem
 
 def _share(results: Results, gap: Gap, arm: str) -> Estimate:
     """(arm - other) / (home - other), each a mean over the seeds of one draw of images, as all three have it."""
-    mine, home, other = (_mean_draws(results, name, gap) for name in (arm, gap.home, gap.other))
+    mine, home, other = (mean_draws(results, name, gap) for name in (arm, gap.home, gap.other))
     value = (mine[0] - other[0]) / (home[0] - other[0]) if gap.is_loss else math.nan
     if math.isnan(value):
         return UNKNOWN
@@ -104,7 +104,7 @@ def _share(results: Results, gap: Gap, arm: str) -> Estimate:
     return Estimate(value, *(interval((mine[1] - other[1]) / lost, value) or ()))
 
 
-def _mean_draws(results: Results, arm: str, gap: Gap) -> tuple[float, Array | None]:
+def mean_draws(results: Results, arm: str, gap: Gap) -> tuple[float, Array | None]:
     """An arm's mean over the gap's seeds, and of its draws."""
     runs = [run for run in results.runs(arm) if run.seed in gap.seeds]
     mean = fmean(headline_map50(results, run, gap.domain) for run in runs)
@@ -117,7 +117,7 @@ def _cost(results: Results, gap: Gap, arm: str) -> RemedyCost:
     experiment = results.experiment
     own = [arm, *all_before(experiment, arm)]
     shared = {gap.other, *all_before(experiment, gap.other)}
-    labelled = _labelled(results, gap.domain, own) if gap.domain in labelled_domains(experiment, arm) else 0
+    labelled = labelled_images(results, gap.domain, own) if gap.domain in labelled_domains(experiment, arm) else 0
     unlabelled = 0
     if gap.domain in unlabelled_domains(experiment, arm):
         found = [one for name in own for one in results.summaries_of(name)]
@@ -125,7 +125,7 @@ def _cost(results: Results, gap: Gap, arm: str) -> RemedyCost:
     return RemedyCost(labelled, unlabelled, sum(_seconds(results, name) for name in own if name not in shared))
 
 
-def _labelled(results: Results, domain: str, arms: Sequence[str]) -> int | None:
+def labelled_images(results: Results, domain: str, arms: Sequence[str]) -> int | None:
     """The most training images of a domain that any of these arms was trained on; None where nothing says how many."""
     trained = [arm for arm in arms if domain in results.experiment.arms[arm].domains]
     found = [one.images[domain] for arm in trained for one in results.summaries_of(arm) if domain in one.images]

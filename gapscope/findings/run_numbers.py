@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gapscope.findings.arm_numbers import ArmNumbers, arm_numbers
+from gapscope.findings.budgets import Budgets, find_budgets
 from gapscope.findings.gaps import Gap, find_gaps
 from gapscope.findings.headline import HeadlineScores, scores_of
 from gapscope.findings.layer_findings import LayerFindings, layer_findings
@@ -22,6 +23,8 @@ class RunNumbers:
     gaps: Sequence[Gap]
     remedies: Sequence[Remedy]
     """What has been tried against them, gap by gap, what regains most first."""
+    budgets: Sequence[Budgets]
+    """What was tried with few labelled images, gap by gap."""
     by_probe: Mapping[str, LayerFindings]
     """By domain whose test images the networks looked at, the one that the run is about first."""
 
@@ -51,4 +54,5 @@ def run_numbers(results: Results) -> RunNumbers:
     by_probe = {domain: layer_findings(results.seen_at(domain)) for domain in results.probes}
     gaps = find_gaps(results, scores)
     remedies = find_remedies(results, scores, gaps)
-    return RunNumbers(results, scores, arm_numbers(results), gaps, remedies, by_probe)
+    budgets = find_budgets(results, gaps)
+    return RunNumbers(results, scores, arm_numbers(results), gaps, remedies, budgets, by_probe)

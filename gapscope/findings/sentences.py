@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from gapscope.arms import frozen_ranges
+from gapscope.findings.budgets import ends_sentence
 from gapscope.findings.gap_sentences import by_seed, gap_sentence, made_of
 from gapscope.findings.layer_curves import PairCurve, ranges
 from gapscope.findings.layer_findings import ArmPair, LayerFindings
@@ -38,6 +39,9 @@ def verdict(numbers: RunNumbers) -> dict[str, list[str]]:
         "How big is the gap?": [gap_sentence(results, numbers.scores, gap) for gap in numbers.gaps],
         "What is it made of?": [sentence for gap in numbers.gaps for sentence in made_of(results, gap)],
         "What closes it?": [remedy_sentence(results, remedy) for remedy in numbers.remedies],
+        "When do synthetic images stop helping?": [
+            ends_sentence(results, budgets, end) for budgets in numbers.budgets for end in budgets.ends
+        ],
         "Where in the network is it?": [
             *_where(layers),
             *_how_sure(layers),

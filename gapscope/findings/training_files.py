@@ -41,6 +41,8 @@ class TrainingSummary:
     """File -> its SHA-256, of an arm that was trained elsewhere."""
     unlabelled_images: Mapping[str, int] = field(default_factory=dict)
     """By domain: training images that it saw without their labels."""
+    taught_boxes: float | None = None
+    """Boxes an image that its mean teacher taught in the last epoch; None where it had none."""
     average: Mapping[str, float] = field(default_factory=dict)
     """By arm: its share, if it is an average of several."""
     path: Sequence[Mapping[str, Mapping[str, float]]] = ()

@@ -113,12 +113,13 @@ def _start(results: Results, arm: str, summary: TrainingSummary | None) -> str:
 def _images(summary: TrainingSummary | None) -> str:
     if summary is None:
         return ""
-    if summary.trained:
-        return f"{summary.train_images}"
     if summary.given:
         return "not known"
     seen = ", ".join(f"{count} of {domain}" for domain, count in summary.unlabelled_images.items())
-    return f"{seen}, without labels" if seen else "none"
+    without = f"{seen}, without labels" if seen else ""
+    if summary.trained:
+        return f"{summary.train_images}" + (f", and {without}" if without else "")
+    return without or "none"
 
 
 def _state(results: Results, summary: TrainingSummary | None) -> str:

@@ -27,12 +27,14 @@ from gapscope.page.page_context import material, performance_section, where_sect
 from gapscope.page.page_data import page_data
 from gapscope.page.performance_tables import rule_table
 from gapscope.page.provenance import MOST_LISTED, provenance
+from gapscope.page.remedy_section import remedy_section
 from gapscope.page.screens import first_screens
 from gapscope.page.seed_marks import marked_seeds, seed_marks
 from gapscope.page.training_charts import quantities
 from gapscope.paper.domain_figures import domain_figures
 from gapscope.paper.graft_figures import graft_figures
 from gapscope.paper.paper_figures import write_figures
+from gapscope.paper.remedy_figures import remedy_figures
 from gapscope.paper.table_files import to_csv, to_latex, to_markdown, write_tables
 from gapscope.paper.verdict_files import write_verdict
 from gapscope.plot.style import TWO_COLUMNS, write_figure
@@ -49,6 +51,7 @@ FIRST = (
 MORE = (
     ("caveats", "Caveats", "What weakens this?"),
     ("performance", "Performance", "How well does every arm detect, at home and away, and what goes wrong?"),
+    ("remedies", "Remedies", "What closes the gap, how much of it, and at which cost?"),
     ("layers", "Layers", "At which layers do the networks see the same images differently?"),
     ("activations", "Activations", "What do the layers put out, and which images do the networks agree about?"),
     ("grafts", "Grafts", "Which layers cost?"),
@@ -56,7 +59,7 @@ MORE = (
     ("data", "Data", "What was every network shown?"),
     ("training", "Training", "Did every arm learn, and did frozen layers stay frozen?"),
 )
-"""The same of what is folded up below, and drawn when it is opened; grafts only of a run that has them."""
+"""The same of what is folded up below, and drawn when it is opened; remedies and grafts only of a run that has them."""
 
 
 def write_report(run: Path | str, progress: Progress = silent) -> Path:
@@ -77,7 +80,7 @@ def write_report(run: Path | str, progress: Progress = silent) -> Path:
     findings, folder = find(read_results(run)), RunFolder(Path(run))
     write_tables(findings.tables, folder.tables)
     write_figures(findings.numbers.layers, folder.figures, progress)
-    for one in graft_figures(findings):
+    for one in (*graft_figures(findings), *remedy_figures(findings.numbers)):
         write_figure(one.draw(TWO_COLUMNS), folder.figures, one.name)
     for name, figure in domain_figures(findings.results).items():
         write_figure(figure, folder.figures, name)
@@ -100,8 +103,9 @@ def render_page(findings: Findings, appendix: str = "") -> str:
         InputError: If a file of the run folder, or an image, is broken.
     """
     environment = page_environment()
-    grafted = findings.results.experiment.graft is not None
-    more = [one for one in MORE if one[0] != "grafts" or grafted]
+    grafted, tried = findings.results.experiment.graft is not None, bool(findings.numbers.remedies)
+    there = {"grafts": grafted, "remedies": tried}
+    more = [one for one in MORE if there.get(one[0], True)]
     sections = [(id, title) for id, title, _ in (*FIRST, *more)]
     html = environment.get_template("page.html.j2").render(
         sections=[*sections, *([(appendix, "Appendix")] if appendix else [])],
@@ -113,6 +117,7 @@ def render_page(findings: Findings, appendix: str = "") -> str:
         performance=performance_section(findings),
         where=where_section(findings),
         grafts=graft_section(findings) if grafted else None,
+        remedies=remedy_section(findings) if tried else None,
         material=material(findings),
         **page_names(findings),
     )

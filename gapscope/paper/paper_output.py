@@ -16,6 +16,7 @@ from gapscope.paper.more_figures import more_figures
 from gapscope.paper.paper_figures import SUFFIXES, planned_paper_figures
 from gapscope.paper.performance_figures import performance_figures
 from gapscope.paper.planned import Planned
+from gapscope.paper.remedy_figures import remedy_figures
 from gapscope.paper.table_files import escape_latex, write_tables
 from gapscope.plot.style import DOTS_PER_INCH, FORMATS, ONE_COLUMN, TWO_COLUMNS, write_figure
 from gapscope.progress import Progress, silent
@@ -101,6 +102,7 @@ def planned_figures(findings: Findings, estimators: Sequence[str] = (DEBIASED,))
             yield Planned(one.name + SUFFIXES[estimator], one.draw, one.caption, one.beside)
     yield from performance_figures(findings.numbers)
     yield from graft_figures(findings)
+    yield from remedy_figures(findings.numbers)
 
 
 def _chosen(planned: Sequence[Planned], only: Sequence[str], run: Path) -> list[Planned]:

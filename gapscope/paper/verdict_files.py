@@ -15,6 +15,8 @@ from gapscope.run_folder import RunFolder
 
 WORDS = {"gap": "gap", "sure": "how sure", "where": "where", "next": "next", "trust": "made by"}
 """Answers' keys as a terminal has them."""
+REMEDIES = ("What closes it?", "When do synthetic images stop helping?")
+"""Questions of the verdict that are asked of runs with remedies."""
 
 
 def write_verdict(findings: Findings) -> None:
@@ -35,6 +37,7 @@ def verdict_content(findings: Findings) -> dict[str, Any]:
         ],
         "gaps": [sentence for _, sentence in findings.gaps],
         "facts": [{"number": chip.number, "what": chip.what, "warns": chip.warns} for chip in findings.chips],
+        "remedies": [sentence for question in REMEDIES for sentence in findings.verdict.get(question, ())],
         "weakened_by": [{"title": one.title, "found": list(one.texts), "do": one.advice} for one in findings.confounds],
         "suggestions": [
             {"do": one.do, "because": list(one.because), "tried": one.tried, "toml": one.snippet}
@@ -57,6 +60,8 @@ def verdict_markdown(findings: Findings) -> str:
         lines += [f"**{one.question}** {_plain(one.text)}", ""]
     if len(findings.gaps) > 1:
         lines += ["## Other gaps", "", *(f"- {_plain(sentence)}" for _, sentence in findings.gaps[1:]), ""]
+    for question in (question for question in REMEDIES if question in findings.verdict):
+        lines += [f"## {question}", "", *(f"- {_plain(sentence)}" for sentence in findings.verdict[question]), ""]
     if findings.confounds:
         weak = [f"- {one.title}: {_plain(' '.join(one.texts))} {one.advice}" for one in findings.confounds]
         lines += ["## What weakens this", "", *weak, ""]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from gapscope.data.augment import Augmentation
 from gapscope.data.batches import Batch, batches
 from gapscope.data.samples import Samples
 from gapscope.data.table import AnnotationTable
+from gapscope.data.views import views
 from gapscope.detector.guest_layers import freeze_any
 from gapscope.detector.guests import Network, save_network, start_guest
 from gapscope.detector.protocol import Guest
@@ -53,7 +55,7 @@ def train_run(study: Study, keys: UnitKeys, *, run: RunName) -> None:
 def train_arm(fabric: Fabric, report: Progress, study: Study, keys: UnitKeys, run: RunName) -> None:
     """Train in this process, alone or as one of several; the first one writes."""
     experiment, config = study.experiment, study.experiment.train_of(run.arm)
-    here = study.folder.training(run)
+    arm, here = experiment.arms[run.arm], study.folder.training(run)
     network = start_network(study, run)
     frozen = np.flatnonzero(frozen_layers(experiment, run.arm)).tolist()
     freeze_any(network, frozen)
@@ -70,7 +72,7 @@ def train_arm(fabric: Fabric, report: Progress, study: Study, keys: UnitKeys, ru
 
     def epoch_batches(epoch: int, start: int) -> Iterator[Batch]:
         order, rounds = diet.order(run.seed, epoch)
-        return batches(
+        labelled = batches(
             diet.samples,
             config.batch_size,
             seed=run.seed,
@@ -84,6 +86,20 @@ def train_arm(fabric: Fabric, report: Progress, study: Study, keys: UnitKeys, ru
             rounds=rounds,
             restyle=diet.restyle,
         )
+        if diet.unlabelled is None:
+            return labelled
+        unlabelled = views(
+            diet.unlabelled,
+            config.batch_size,
+            diet.batches,
+            seed=run.seed,
+            epoch=epoch,
+            augment=augment,
+            workers=config.workers,
+            start=start,
+            share=(fabric.global_rank, fabric.world_size),
+        )
+        return (replace(one, views=seen) for one, seen in zip(labelled, unlabelled, strict=True))
 
     def validate(candidate: Network) -> float:
         share = (fabric.global_rank, fabric.world_size)
@@ -107,12 +123,15 @@ def train_arm(fabric: Fabric, report: Progress, study: Study, keys: UnitKeys, ru
             report=report,
             logs=logs,
             seed=run.seed,
+            adapt=arm.adapt,
         )
         trained = training.run()
     if fabric.is_global_zero:
         keep(study, keys.now, run, trained)
         hashes = (frozen_before, frozen_hash(trained.network, frozen, config) if frozen else None)
         summary = training_summary(study, run, trained, diet, hashes, fabric)
+        if diet.unlabelled is not None:  # what its teacher taught in the last epoch
+            summary["taught_boxes"] = training.at.history[-1].get("taught_boxes")
         write_json(study.folder.training_summary(run), summary)
         training.keep_end()
 
@@ -196,6 +215,7 @@ def training_summary(
         "stopped_early": trained.stopped_early,
         "train_images": sum(diet.counts.values()),
         "images": diet.counts,
+        "unlabelled_images": diet.seen_without_labels,
         "shares": arm.shares,
         "steps": trained.epochs * -(-diet.batches // config.accumulate),
         "learning_rate": config.learning_rate,

@@ -1,7 +1,7 @@
 """What an arm is fed: which images of each domain, how many of each in a batch, and how many batches an epoch has."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from gapscope.errors import InputError
 from gapscope.run_folder import RunName
 from gapscope.study.domain_files import load_domain, load_split
 from gapscope.study.study import Study
-from gapscope.study.unlabelled import unlabelled_images
+from gapscope.study.unlabelled import unlabelled_images, unlabelled_samples
 
 LENT = 200
 """Images of a domain that lend their amplitudes and colours."""
@@ -39,6 +39,10 @@ class Diet:
     """Per epoch."""
     restyle: Callable[[Samples, int], Samples] | None
     """What restyles the samples when they are gone through for the so-manieth time; None where nothing does."""
+    unlabelled: Samples | None = None
+    """Images without labels, on which a teacher teaches; None where there is none."""
+    seen_without_labels: Mapping[str, int] = field(default_factory=dict)
+    """Domain -> images that it sees without their labels, be it to restyle others."""
 
     def order(self, seed: int, epoch: int) -> tuple[NDArray[np.int64] | None, NDArray[np.int64] | None]:
         """Positions of the samples in an epoch and what takes the place of the epoch in each image's variation; None
@@ -57,6 +61,22 @@ def diet_of(study: Study, run: RunName, processes: int = 1) -> Diet:
     Raises:
         InputError: The arm asks for more images than a domain has.
     """
+    return with_unlabelled(study, run.arm, labelled_diet(study, run, processes))
+
+
+def with_unlabelled(study: Study, name: str, diet: Diet) -> Diet:
+    """The same with the images that the arm sees without their labels."""
+    arm = study.experiment.arms[name]
+    lent = {one.towards: LENT for one in arm.restyle.values() if one.towards}
+    seen = {domain: min(most, len(read_list(study.folder.split(domain, "train")))) for domain, most in lent.items()}
+    if not arm.adapt.taught:
+        return replace(diet, seen_without_labels=seen)
+    unlabelled = unlabelled_samples(study, arm.adapt.taught)
+    return replace(diet, unlabelled=unlabelled, seen_without_labels=seen | {arm.adapt.taught: len(unlabelled)})
+
+
+def labelled_diet(study: Study, run: RunName, processes: int) -> Diet:
+    """What `diet_of` says of labelled images."""
     experiment, arm = study.experiment, study.experiment.arms[run.arm]
     tables = {domain: _seen(study, run, domain) for domain in arm.domains}
     counts = {domain: len(table) for domain, table in tables.items()}

@@ -14,7 +14,7 @@ HEAD = "75-106"
 
 
 def with_remedies(
-    text: str, name: str = "experiment", *, budgets: Sequence[int] = (), block: str = ""
+    text: str, name: str = "experiment", *, budgets: Sequence[int] = (), block: str = "", teacher: bool = False
 ) -> tuple[str, list[str]]:
     """A study's file with the arms of the plan at its end, and their names; those that are there already are left out.
 
@@ -24,13 +24,14 @@ def with_remedies(
         budgets: Numbers of labelled real images, each of which is tried alone, mixed and by fine-tuning; none for the
             remedies that need no training.
         block: Layers that are fine-tuned alone too, such as `62-74`.
+        teacher: Whether a mean teacher is tried, beside as much further training without one.
 
     Raises:
         InputError: The file is wrong, or has no pair of arms with a gap: one trained on a real domain, one on synthetic
             ones, both unfrozen.
     """
     experiment = parse_config(text, name)
-    arms = dict(remedy_arms(experiment, budgets, block))
+    arms = dict(remedy_arms(experiment, budgets, block, teacher=teacher))
     new = {arm: settings for arm, settings in arms.items() if arm not in experiment.arms}
     if not new:
         return text, []
@@ -39,7 +40,9 @@ def with_remedies(
     return whole, list(new)
 
 
-def remedy_arms(experiment: Experiment, budgets: Sequence[int], block: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def remedy_arms(
+    experiment: Experiment, budgets: Sequence[int], block: str, *, teacher: bool = False
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """Names and settings of all arms of the plan. Layers of none are recorded, which would take longer than the rest.
 
     Raises:
@@ -52,16 +55,29 @@ def remedy_arms(experiment: Experiment, budgets: Sequence[int], block: str) -> I
     if roots(experiment, real) == roots(experiment, synthetic):
         chosen = {"average": [synthetic, real], "choose": [target, *away.domains]}
         yield f"average-of-{synthetic}-{real}", chosen | quiet
+    if teacher:
+        longer = {"domains": away.domains, "start": synthetic, "keep_head": True, **quiet}
+        yield f"{synthetic}-longer", longer
+        yield f"{synthetic}-taught", longer | {"adapt": {"teacher": target}}
     for count in sorted(set(budgets)):
-        few = {"images": {target: count}, **quiet}
-        tuned = {"domains": [target], "start": synthetic, "keep_head": True, **few}
-        yield f"{real}-{count}", {"domains": [target], "start": home.start, **few}
-        yield f"mixed-{count}", {"domains": [*away.domains, target], "start": away.start, **few}
-        yield f"tuned-{count}", tuned
-        yield f"tuned-{count}-adapted", {"start": f"tuned-{count}", "adapt": {"batchnorm": target}, **quiet}
-        yield f"tuned-head-{count}", tuned | {"train": HEAD}
-        if block:
-            yield f"tuned-block-{count}", tuned | {"train": block}
+        for name, arm in budget_arms(experiment, real, synthetic, count, block).items():
+            yield name, arm
+            yield f"{name}-adapted", {"start": name, "adapt": {"batchnorm": target}, **quiet}
+
+
+def budget_arms(experiment: Experiment, real: str, synthetic: str, count: int, block: str) -> dict[str, dict[str, Any]]:
+    """Every way to use so many labelled images of the real arm's domain."""
+    home, away = experiment.arms[real], experiment.arms[synthetic]
+    target = home.domains[0]
+    few = {"images": {target: count}, "record": False}
+    tuned = {"domains": [target], "start": synthetic, "keep_head": True, **few}
+    ways = {
+        f"{real}-{count}": {"domains": [target], "start": home.start, **few},
+        f"mixed-{count}": {"domains": [*away.domains, target], "start": away.start, **few},
+        f"tuned-{count}": tuned,
+        f"tuned-head-{count}": tuned | {"train": HEAD},
+    }
+    return ways | ({f"tuned-block-{count}": tuned | {"train": block}} if block else {})
 
 
 def gap_arms(experiment: Experiment) -> tuple[str, str]:

@@ -11,6 +11,8 @@ from gapscope.intact import check_intact
 
 PARTS = ("box", "objectness", "classification")
 """What the loss of a Darknet network is made of, in the order of `LossParts`."""
+TAUGHT = ("taught", "taught_boxes")
+"""What a mean teacher adds: its loss with its weight, and the boxes that it has taught, per image."""
 
 
 @dataclass
@@ -65,7 +67,7 @@ class EpochSums:
 def column_of(part: str) -> str:
     """What a part of the loss is called in metrics.jsonl: guests' parts begin with `loss_`, so that none is taken for
     another column."""
-    return part if part in PARTS or part.startswith("loss_") else f"loss_{part}"
+    return part if part in (*PARTS, TAUGHT[1]) or part.startswith("loss_") else f"loss_{part}"
 
 
 def read_epochs(path: Path) -> list[dict[str, Any]]:

@@ -8,8 +8,8 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from gapscope.config import Train
-from gapscope.data.batches import Batch
+from gapscope.config import Adapt, Train
+from gapscope.data.batches import Batch, Views
 from gapscope.detector.darknet_loss import DarknetLoss
 from gapscope.detector.guests import Network
 from gapscope.detector.loss import Counts, Loss, LossGains, LossParts, YoloLoss, nonzero
@@ -19,9 +19,10 @@ from gapscope.detector.targets import send
 from gapscope.errors import InputError
 from gapscope.training.averaging import WeightAverage
 from gapscope.training.freezing import training_mode
-from gapscope.training.metrics import PARTS
+from gapscope.training.metrics import PARTS, TAUGHT
 from gapscope.training.optimization import make_optimizer, set_learning_rate
 from gapscope.training.processes import reduced
+from gapscope.training.teacher import Teacher
 
 
 class Learner:
@@ -32,16 +33,20 @@ class Learner:
     Attributes:
         network: What is trained.
         average: The moving average of its weights, if there is one.
+        teacher: What teaches it on images without labels, if anything does.
         parts: Names of the losses that a step returns, in order; of a guest they are known after its first step.
     """
 
-    def __init__(self, fabric: Fabric, network: Network, config: Train, seed: int = 0) -> None:
+    def __init__(
+        self, fabric: Fabric, network: Network, config: Train, seed: int = 0, adapt: Adapt | None = None
+    ) -> None:
         """
         Args:
             fabric: Its devices.
             network: What is trained.
             config: How.
             seed: Of the random numbers that a guest's losses draw; those of Darknet's networks draw none.
+            adapt: Says whether a mean teacher teaches it; batches then come with views.
         """
         self.fabric, self.config, self.seed = fabric, config, seed
         if config.sync_batchnorm:
@@ -55,6 +60,9 @@ class Learner:
         self.average = WeightAverage(network, config.ema, frozen_statistics=still) if config.ema else None
         self.parts: tuple[str, ...] = PARTS if isinstance(network, Darknet) else ()
         self.loss_of = make_loss(fabric, network, config) if isinstance(network, Darknet) else None
+        self.teacher: Teacher | None = None
+        if adapt is not None and adapt.taught and isinstance(network, Darknet):
+            self.teacher, self.parts = Teacher(network, adapt, frozen_statistics=still), PARTS + TAUGHT
 
     @property
     def candidate(self) -> Network:
@@ -81,17 +89,26 @@ class Learner:
         self.optimizer.zero_grad(set_to_none=True)
         parts = []
         for at, batch in enumerate(batches, start=1):
-            with self.fabric.no_backward_sync(self.wrapped, enabled=at < len(batches)):
+            more = at < len(batches)
+            with self.fabric.no_backward_sync(self.wrapped, enabled=more or self.teacher is not None):
                 loss = self.loss(batch) if self.loss_of is not None else self.guest_loss(batch, (number, at))
                 self.fabric.backward(loss[0] / len(batches))
-            parts.append(torch.stack(tuple(loss)).detach())
+            row = torch.stack(tuple(loss)).detach()
+            if self.teacher is not None:
+                assert batch.views is not None
+                with self.fabric.no_backward_sync(self.wrapped, enabled=more):
+                    taught, boxes = self.taught_loss(self.teacher, batch.views)
+                    self.fabric.backward(taught / len(batches))
+                row = torch.cat([row[:1] + taught.detach(), row[1:], taught.detach()[None], row.new_tensor([boxes])])
+            parts.append(row)
         if self.config.clip_norm:
             self.fabric.clip_gradients(
                 self.wrapped, self.optimizer, max_norm=self.config.clip_norm, error_if_nonfinite=False
             )
         self.optimizer.step()
-        if self.average is not None:
-            self.average.update()
+        for follows in (self.average, self.teacher):
+            if follows is not None:
+                follows.update()
         return torch.stack(parts).mean(0)
 
     def loss(self, batch: Batch) -> LossParts:
@@ -99,6 +116,16 @@ class Learner:
         assert self.loss_of is not None
         images = send(batch.images, self.fabric.device).to(memory_format=torch.channels_last).float().div_(255)
         return self.loss_of(self.wrapped(images), batch.boxes, batch.classes, batch.ignore, batch.image_index)
+
+    def taught_loss(self, teacher: Teacher, views: Views) -> tuple[Tensor, float]:
+        """The weighted loss of what the teacher finds in the weak views, in the strong ones, with the graph behind it;
+        and how many boxes it has taught, per image."""
+        assert self.loss_of is not None
+        device = self.fabric.device
+        lesson = teacher.lesson(send(views.weak, device).to(memory_format=torch.channels_last))
+        strong = send(views.strong, device).to(memory_format=torch.channels_last).float().div_(255)
+        loss = self.loss_of(self.wrapped(strong), *lesson)[0]
+        return teacher.weight * loss, float((~lesson[2]).sum()) / len(views)
 
     def guest_loss(self, batch: Batch, drawn: tuple[int, int]) -> list[Tensor]:
         """The loss of one batch and its parts, by the network itself, whose random numbers follow from `drawn`.
@@ -125,7 +152,8 @@ class Learner:
     def states(self) -> dict[str, Any]:
         """Everything that steps change, for a checkpoint."""
         states = {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
-        return states | ({"average": self.average.state_dict()} if self.average is not None else {})
+        more = {"average": self.average, "teacher": self.teacher}
+        return states | {name: one.state_dict() for name, one in more.items() if one is not None}
 
     def load_states(self, states: dict[str, Any]) -> None:
         """Go on from a checkpoint."""
@@ -133,6 +161,8 @@ class Learner:
         self.optimizer.load_state_dict(states["optimizer"])
         if self.average is not None:
             self.average.load_state_dict(states["average"])
+        if self.teacher is not None:
+            self.teacher.load_state_dict(states["teacher"])
 
 
 def targets_of(batch: Batch, device: torch.device) -> list[Target]:

@@ -11,7 +11,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from gapscope.config import Train
+from gapscope.config import Adapt, Train
 from gapscope.data.batches import Batch
 from gapscope.detector.guests import Network
 from gapscope.files import write_text
@@ -72,6 +72,7 @@ class Training:
         other_keys: Checkpoints with these are gone on with too.
         logs: Where metrics go besides.
         seed: Of the random numbers that a guest's losses draw.
+        adapt: Says whether a mean teacher teaches the network; batches then come with views.
     """
 
     def __init__(
@@ -90,12 +91,13 @@ class Training:
         report: Report = silent,
         logs: MetricLogs | None = None,
         seed: int = 0,
+        adapt: Adapt | None = None,
     ) -> None:
         self.fabric, self.config, self.folder, self.key = fabric, config, folder, key
         self.batches, self.num_batches, self.validate = batches, num_batches, validate
         self.what, self.report, self.logs = what, report, logs
         self.total_steps = config.epochs * -(-num_batches // config.accumulate)
-        self.learner = Learner(fabric, network, config, seed)
+        self.learner = Learner(fabric, network, config, seed, adapt)
         self.watch = LossWatch(fabric, folder)
         self.at, self.best = Reached(), State()
         self.resume({key, *other_keys})

@@ -1,0 +1,47 @@
+"""What closes the gap, as figures for a paper: remedies with their intervals, and mAP by number of labelled images."""
+
+from collections.abc import Callable, Iterator
+
+import pandas as pd
+
+from gapscope.findings.gaps import Gap
+from gapscope.findings.remedy_numbers import budget_rows
+from gapscope.findings.remedy_table import remedy_rows
+from gapscope.findings.run_numbers import RunNumbers
+from gapscope.paper.captions import seed_words
+from gapscope.paper.planned import Planned
+from gapscope.plot.remedies import budgets, remedies
+from gapscope.plot.style import Plot
+
+WITHOUT = "Whiskers: 95 % intervals over the test images, which all arms share in every draw; what another seed would "
+
+
+def remedy_figures(numbers: RunNumbers) -> Iterator[Planned]:
+    """One of each kind for every gap against which something has been tried."""
+    results, ranked = numbers.results, pd.DataFrame(list(remedy_rows(numbers)))
+    end = f"{WITHOUT}change is not in them. Means over {seed_words(results.seeds)}."
+    for gap in (gap for gap in numbers.gaps if any(one.gap is gap for one in numbers.remedies)):
+        rows = ranked[(ranked["domain"] == gap.domain) & (ranked["without"] == gap.other)]
+        rows = rows.assign(remedy=[results.arm_title(arm) for arm in rows["remedy"]])
+        caption = (
+            f"AP points that remedies regain on {gap.num_images} test images of {results.domain_title(gap.domain)}, "
+            f"against {results.arm_title(gap.other)}; dashed: its gap to {results.arm_title(gap.home)}. {end}"
+        )
+        yield Planned(f"remedies-{_name(gap)}", _draw(remedies, rows), caption)
+    for one in numbers.budgets:
+        rows = pd.DataFrame(list(budget_rows([one])))
+        caption = (
+            f"mAP@0.5 on {one.gap.num_images} test images of {results.domain_title(one.gap.domain)} by the number of "
+            f"labelled images of it (logarithmic axis): alone, mixed with all synthetic images, or for fine-tuning of "
+            f"{results.arm_title(one.gap.other)}. Dashed: adapted to further images without labels. {end}"
+        )
+        yield Planned(f"budgets-{_name(one.gap)}", _draw(budgets, rows), caption)
+
+
+def _draw(kind: Callable[..., Plot], rows: pd.DataFrame) -> Callable[[float], Plot]:
+    """Of the width alone."""
+    return lambda width: kind(rows, width=width)
+
+
+def _name(gap: Gap) -> str:
+    return f"{gap.other}-on-{gap.domain}"

@@ -1,0 +1,193 @@
+"""Label budgets by hand: which arms make a curve, where synthetic images stop helping, and when that cannot be told."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from figure_checks import check_readable
+from small_evaluations import evaluation
+from small_remedies import ADAPTED, STEPS, scored
+from test_findings_remedies import training
+
+from gapscope import plot
+from gapscope.errors import InputError
+from gapscope.findings.budgets import Budgets, ends_at, ends_sentence
+from gapscope.findings.findings import find
+from gapscope.findings.results import Results
+from gapscope.findings.run_numbers import run_numbers
+from gapscope.paper.remedy_figures import remedy_figures
+from gapscope.run_folder import RunName
+
+COUNTS = (10, 100)
+HOME = {"alone": (0.3, 0.5), "mixed": (0.4, 0.48), "tuned": (0.42, 0.52)}
+"""mAP with each count of labelled images."""
+
+
+def arms_of(count: int) -> str:
+    few, tuned = f"images = {{ photos = {count} }}\n", 'domains = ["photos"]\nstart = "synthetic"\nkeep_head = true\n'
+    return (
+        f'[arms.alone-{count}]\ndomains = ["photos"]\n{few}'
+        f'[arms.mixed-{count}]\ndomains = ["renders", "photos"]\n{few}'
+        f"[arms.tuned-{count}]\n{tuned}{few}"
+        f'[arms.head-{count}]\n{tuned}{few}train = "75-106"\n'
+        f'[arms.block-{count}]\n{tuned}{few}train = "62-74"\n'
+        f'[arms.mixed-{count}-adapted]\nstart = "mixed-{count}"\nadapt = {{ batchnorm = "photos" }}\n'
+    )
+
+
+MORE = ADAPTED + "".join(map(arms_of, COUNTS))
+
+
+def tried(slope: float = 0.0, seeds: tuple[int, ...] = (0, 1), **maps: tuple[float, ...]) -> Results:
+    """A study whose arms have these mAPs with 10 and 100 labelled images; only mixing moves from draw to draw."""
+
+    def one(value: float, moves: float = 0.0) -> list[dict[str, Any]]:
+        return [evaluation(value, draws=[value + moves * step for step in STEPS])] * len(seeds)
+
+    found = {"real": one(0.6), "synthetic": one(0.2), "adapted": one(0.25)}
+    counted, records = {}, {}
+    for way, values in maps.items():
+        for count, value in zip(COUNTS, values, strict=True):
+            found[f"{way}-{count}"] = one(value, slope if way == "mixed" else 0.0)
+            counted[f"{way}-{count}"] = count
+    results = scored(MORE, seeds, **found)
+    for arm, count in counted.items():
+        for seed in seeds:
+            records[RunName(arm, seed)] = training(60.0, images={"photos": count})
+    for seed in seeds:
+        records[RunName("real", seed)] = training(60.0, images={"photos": 400})
+    return replace(results, trainings=records)
+
+
+def budgets_of(results: Results) -> Budgets:
+    (found,) = run_numbers(results).budgets
+    return found
+
+
+def test_curves_are_arms_that_differ_in_their_number_of_labels_alone():
+    found = budgets_of(tried(**HOME, head=(0.3, 0.31), block=(0.35, 0.4)))
+    counts = {curve.name: [point.labels for point in curve.points] for curve in found.curves}
+    assert counts == {
+        "labelled images alone": [10, 100, 400],  # with all of them it is the arm that is at home
+        "mixed": [10, 100],
+        "fine-tuned": [10, 100],
+        "fine-tuned, head alone": [10, 100],
+        "fine-tuned, layers 62-74 alone": [10, 100],
+    }
+    assert [point.map50.value for point in found.curves[0].points] == pytest.approx([0.3, 0.5, 0.6])
+
+
+def test_an_adapted_arm_makes_a_curve_of_its_own_way():
+    results = tried(alone=(0.3, 0.5), mixed=(0.4, 0.48))
+    runs = [(count, seed) for count in COUNTS for seed in (0, 1)]
+    some = {
+        (RunName(f"mixed-{count}-adapted", seed), "photos"): results.evaluations[
+            RunName(f"mixed-{count}", seed), "photos"
+        ]
+        for count, seed in runs
+    }
+    found = budgets_of(replace(results, evaluations={**results.evaluations, **some}))
+    adapted = next(curve for curve in found.curves if curve.adapted)
+    assert adapted.name == "mixed, adapted" and [point.labels for point in adapted.points] == [10, 100]
+    assert all(not end.curve.adapted for end in found.ends)  # there is nothing adapted to hold it against
+
+
+def test_without_two_numbers_of_labels_there_is_no_curve():
+    assert not run_numbers(scored(real=[evaluation(0.6)] * 2, synthetic=[evaluation(0.2)] * 2)).budgets
+
+
+@pytest.mark.parametrize(
+    ("gains", "expected"),
+    [
+        ((1.0, 1.0, 1.0), math.inf),
+        ((-1.0, 0.0, -1.0), 0.0),
+        ((1.0, -1.0, -1.0), math.sqrt(10 * 100)),  # halfway on the logarithmic axis
+        ((3.0, -1.0, -2.0), 10 * 10**0.75),
+        ((-1.0, 1.0, -1.0), math.sqrt(100 * 1000)),  # the last time that they help is what counts
+    ],
+)
+def test_help_ends_where_the_gain_crosses_nothing_on_the_logarithmic_axis(gains, expected):
+    assert ends_at((10, 100, 1000), np.array(gains)) == pytest.approx(expected)
+
+
+def test_the_count_at_which_synthetic_images_stop_helping_has_an_interval_over_paired_draws():
+    """Mixing gains 10 points with 10 labels and loses 2 with 100; from draw to draw both move by up to 1 point."""
+    found = budgets_of(tried(slope=0.02, **HOME))
+    mixed = next(end for end in found.ends if end.curve.way == "mixed")
+    assert mixed.gains == pytest.approx((10, -2)) and mixed.is_told
+    assert mixed.at.value == pytest.approx(10 * 10 ** (10 / 12))
+    assert mixed.at.low == pytest.approx(10 * 10 ** (9.05 / 12), rel=0.02)
+    assert mixed.at.high == pytest.approx(10 * 10 ** (10.95 / 12), rel=0.02)
+    (said, _) = find(tried(slope=0.02, **HOME)).verdict["When do synthetic images stop helping?"]
+    assert said == (
+        "Mixed (synthetic images as in Synthetic) against labelled images alone, AP points: +10.0 with 10, -2.0 with "
+        "100. Synthetic images stop helping at about 68 labelled images (95 % interval about 57 to about 82; by seed "
+        "about 68, about 68)."
+    )
+
+
+def test_where_they_still_help_with_the_most_that_were_tried_no_count_is_made_up():
+    results = tried(**HOME)
+    tuned = next(end for end in budgets_of(results).ends if end.curve.way == "fine-tuned")
+    assert math.isinf(tuned.at.value) and math.isinf(tuned.at.low)
+    said = ends_sentence(results, budgets_of(results), tuned)
+    assert said.endswith(
+        "Synthetic images still help with 100, the most that were tried; by seed more than 100, more than 100."
+    )
+
+
+def test_where_they_never_help_that_is_said():
+    results = tried(alone=(0.3, 0.5), mixed=(0.2, 0.4))
+    (end,) = budgets_of(results).ends
+    said = ends_sentence(results, budgets_of(results), end)
+    assert "Synthetic images do not help, not even with 10, the fewest that were tried" in said
+
+
+def test_what_other_test_images_could_turn_around_both_ways_cannot_be_told():
+    results = tried(slope=0.5, alone=(0.3, 0.5), mixed=(0.31, 0.49))
+    (end,) = budgets_of(results).ends
+    assert (end.at.low, end.at.high) == (0, math.inf) and not end.is_told
+    said = ends_sentence(results, budgets_of(results), end)
+    assert said.endswith("cannot be told with 10 to 100 labelled images and these test images.")
+
+
+def test_one_seed_says_nothing_of_seeds():
+    (said, _) = find(tried(seeds=(0,), **HOME)).verdict["When do synthetic images stop helping?"]
+    assert "by seed" not in said
+
+
+def test_tables_8_and_9_hold_ranking_and_curves():
+    tables = {table.number: table for table in find(tried(**HOME)).tables}
+    assert tables[8].rows[0][:4] == ("photos", "Synthetic", "tuned-100", "0.520")
+    assert tables[9].rows[0] == ("photos", "labelled images alone", "10", "0.300", "0.300 to 0.300", "0.300 0.300")
+    assert list(tables[9].numbers["labels"]) == [10, 100, 400, 10, 100, 10, 100]
+    assert len(tables[8].numbers) == len(tables[8].rows) == 5
+
+
+@pytest.mark.parametrize("width", [plot.ONE_COLUMN, plot.TWO_COLUMNS])
+def test_budgets_are_lines_over_a_logarithmic_axis_and_remedies_bars_before_the_gap(width):
+    numbers = run_numbers(tried(slope=0.02, **HOME, head=(0.3, 0.31), block=(0.35, 0.4)))
+    ranking, curves = (one.draw(width) for one in remedy_figures(numbers))
+    for figure in (ranking, curves):
+        check_readable(figure, width)
+    axes = curves.axes[0]
+    assert axes.get_xscale() == "log" and [tick.get_text() for tick in axes.get_xticklabels()] == ["10", "100", "400"]
+    alone = next(line for line in axes.lines if line.get_label() == "labelled images alone")
+    np.testing.assert_allclose(alone.get_xdata(), [10, 100, 400], rtol=0.1)  # lines stand a little beside each other
+    assert alone.get_ydata().tolist() == [0.3, 0.5, 0.6]
+    bars = ranking.axes[0]
+    assert max(bar.get_width() for bar in bars.patches) == pytest.approx(32)
+    assert next(line for line in bars.lines if line.get_label() == "the whole gap").get_xdata()[0] == pytest.approx(40)
+
+
+def test_what_is_no_table_of_remedies_is_refused():
+    with pytest.raises(InputError, match=r"a dict holds no budgets. Give tables/table9.csv of a run, read by pandas"):
+        plot.budgets({})
+    with pytest.raises(InputError, match="a DataFrame holds no remedies"):
+        plot.remedies(pd.DataFrame({"a": [1]}))
+    empty = pd.DataFrame(columns=["remedy", "regained", "regained_low", "regained_high"])
+    with pytest.raises(InputError, match="the table of remedies has no row"):
+        plot.remedies(empty)
