@@ -14,7 +14,7 @@ from gapscope.words import did_you_mean, number_of
 WORDS = ("scratch", "streets")
 """That `start` knows besides arms and files."""
 ONLY_TRAINED = (
-    *("domains", "freeze", "train", "keep_head", "images", "shares", "steps", "restyle"),
+    *("domains", "freeze", "train", "keep_head", "images", "half", "shares", "steps", "restyle"),
     *("epochs", "learning_rate"),
 )
 """Keys that say how an arm is trained."""

@@ -127,6 +127,7 @@ FIELDS: dict[str, tuple[Any, Any, set[str] | Only]] = {
     "Arm.names": ({}, {"car": ["van"]}, ARM),
     "Arm.choose": ("", "real", ARM),
     "Arm.images": ({}, {"game": 5}, ARM),
+    "Arm.half": ("", "first", ARM),
     "Arm.shares": ({}, {"game": 1.0}, ARM),
     "Arm.steps": (0, 50, ARM),
     "Arm.epochs": (None, 5, ARM),

@@ -110,11 +110,14 @@ class Arm(Table):
     """Domain, or domains, on whose validation images the shares of two arms are chosen: by the mean over them."""
     images: dict[str, Annotated[int, Field(gt=0)]] = {}
     """Domain -> how many of its training images it sees, drawn by its seed, 100 among 300. All when left out."""
+    half: Literal["", "first", "second"] = ""
+    """One half of the training images of each of its domains, whole groups together, the same with every seed: arms of
+    the two halves show what is there between any two sets of such images."""
     shares: dict[str, Annotated[float, Field(gt=0, le=1)]] = {}
     """Domain -> its share of every batch, to the image; as the images come when left out."""
     steps: int = Field(0, ge=0)
-    """Optimizer steps of the whole training. Left out (0), an arm with `images` or `shares` takes as many as the first
-    arm of the file without, and any other as many as its images make."""
+    """Optimizer steps of the whole training. Left out (0), an arm with `images`, `half` or `shares` takes as many as
+    the first arm of the file without, and any other as many as its images make."""
     epochs: int | None = Field(None, gt=0)
     """In place of that of [train], as the next."""
     learning_rate: float | None = Field(None, gt=0)
@@ -128,7 +131,7 @@ class Arm(Table):
     @property
     def has_diet(self) -> bool:
         """Whether it sees its images in other numbers than they come."""
-        return bool(self.images or self.shares or self.steps)
+        return bool(self.images or self.shares or self.steps or self.half)
 
     @property
     def chosen_on(self) -> list[str]:

@@ -52,3 +52,20 @@ def _every_class_first(table: AnnotationTable, order: NDArray[np.int64]) -> NDAr
             first += [int(image) for image in order if has[image, label]][:1]
     rest = order[~np.isin(order, first)]
     return np.concatenate([np.array(first, dtype=np.int64), rest])
+
+
+def half_of(table: AnnotationTable, *, first: bool) -> NDArray[np.int64]:
+    """One of two halves of a table, rising; together they are all of it, and no image is in both.
+
+    Groups stay whole, each in the half that is smaller so far, the largest first and otherwise in an order drawn once
+    for all; images of no group are drawn one by one.
+    """
+    names = np.where(table.groups == "", np.char.add("image ", np.arange(len(table)).astype(str)), table.groups)
+    _, of_group = np.unique(names, return_inverse=True)
+    sizes = np.bincount(of_group)
+    drawn = np.random.default_rng([_STREAM, 0]).permutation(len(sizes))
+    counts, second = [0, 0], np.zeros(len(sizes), dtype=bool)
+    for group in sorted(drawn.tolist(), key=lambda one: -sizes[one]):
+        smaller = int(counts[1] < counts[0])
+        second[group], counts[smaller] = bool(smaller), counts[smaller] + int(sizes[group])
+    return np.flatnonzero(second[of_group] != first)

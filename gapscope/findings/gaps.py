@@ -60,8 +60,8 @@ def find_gaps(results: Results, scores: HeadlineScores) -> list[Gap]:
     """For every test domain that a reported arm was trained on: the gap of every arm that was not.
 
     Of several arms that were, the one with the fewest domains is the one to compare with, of these one that goes on
-    from no other model, of these the first. Arms that are remedies for another one's gap have none of their own:
-    `remedies` says how much of that they close.
+    from no other model, of these one that sees all images, of these the first. Arms that are remedies for another one's
+    gap have none of their own: `remedies` says how much of that they close.
     """
     found = []
     experiment, arms = results.experiment, results.arms
@@ -69,7 +69,11 @@ def find_gaps(results: Results, scores: HeadlineScores) -> list[Gap]:
     for domain in results.test_domains:
         home = min(
             (arm for arm in arms if domain in learnt_from[arm]),
-            key=lambda arm: (len(learnt_from[arm]), not is_plain(experiment, arm)),
+            key=lambda arm: (
+                len(learnt_from[arm]),
+                not is_plain(experiment, arm),
+                bool(experiment.arms[arm].images or experiment.arms[arm].half),
+            ),
             default="",
         )
         strangers = [arm for arm in arms if domain not in learnt_from[arm]]

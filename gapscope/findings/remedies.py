@@ -89,10 +89,10 @@ def _remedy(results: Results, scores: HeadlineScores, gap: Gap, arm: str) -> Rem
     homes = [domain for domain in labelled_domains(results.experiment, gap.other) if domain in results.test_domains]
     changes = {domain: gap_between(results, scores, domain, arm, gap.other) for domain in homes}
     elsewhere = {domain: change for domain, change in changes.items() if change is not None}
-    return Remedy(arm, gap, regained, _share(results, gap, arm), elsewhere, _cost(results, gap, arm))
+    return Remedy(arm, gap, regained, share_closed(results, gap, arm), elsewhere, _cost(results, gap, arm))
 
 
-def _share(results: Results, gap: Gap, arm: str) -> Estimate:
+def share_closed(results: Results, gap: Gap, arm: str) -> Estimate:
     """(arm - other) / (home - other), each a mean over the seeds of one draw of images, as all three have it."""
     mine, home, other = (mean_draws(results, name, gap) for name in (arm, gap.home, gap.other))
     value = (mine[0] - other[0]) / (home[0] - other[0]) if gap.is_loss else math.nan

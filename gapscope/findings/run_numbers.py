@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from gapscope.findings.arm_numbers import ArmNumbers, arm_numbers
 from gapscope.findings.budgets import Budgets, find_budgets
+from gapscope.findings.controls import Controls, find_controls
 from gapscope.findings.gaps import Gap, find_gaps
 from gapscope.findings.headline import HeadlineScores, scores_of
 from gapscope.findings.layer_findings import LayerFindings, layer_findings
@@ -25,6 +26,8 @@ class RunNumbers:
     """What has been tried against them, gap by gap, what regains most first."""
     budgets: Sequence[Budgets]
     """What was tried with few labelled images, gap by gap."""
+    controls: Sequence[Controls]
+    """What of gaps is looks, content, or there between any two sets, where arms tell."""
     by_probe: Mapping[str, LayerFindings]
     """By domain whose test images the networks looked at, the one that the run is about first."""
 
@@ -55,4 +58,5 @@ def run_numbers(results: Results) -> RunNumbers:
     gaps = find_gaps(results, scores)
     remedies = find_remedies(results, scores, gaps)
     budgets = find_budgets(results, gaps)
-    return RunNumbers(results, scores, arm_numbers(results), gaps, remedies, budgets, by_probe)
+    controls = find_controls(results, scores, gaps, by_probe[results.probe])
+    return RunNumbers(results, scores, arm_numbers(results), gaps, remedies, budgets, controls, by_probe)

@@ -10,6 +10,7 @@ import numpy as np
 
 from gapscope.arms import frozen_ranges
 from gapscope.findings.budgets import ends_sentence
+from gapscope.findings.controls import control_sentences
 from gapscope.findings.gap_sentences import by_seed, gap_sentence, made_of
 from gapscope.findings.layer_curves import PairCurve, ranges
 from gapscope.findings.layer_findings import ArmPair, LayerFindings
@@ -41,6 +42,9 @@ def verdict(numbers: RunNumbers) -> dict[str, list[str]]:
         "What closes it?": [remedy_sentence(results, remedy) for remedy in numbers.remedies],
         "When do synthetic images stop helping?": [
             ends_sentence(results, budgets, end) for budgets in numbers.budgets for end in budgets.ends
+        ],
+        "Is it looks, content, or any two sets?": [
+            sentence for controls in numbers.controls for sentence in control_sentences(results, controls)
         ],
         "Where in the network is it?": [
             *_where(layers),

@@ -103,7 +103,10 @@ def render_page(findings: Findings, appendix: str = "") -> str:
         InputError: If a file of the run folder, or an image, is broken.
     """
     environment = page_environment()
-    grafted, tried = findings.results.experiment.graft is not None, bool(findings.numbers.remedies)
+    grafted, tried = (
+        findings.results.experiment.graft is not None,
+        bool(findings.numbers.remedies or findings.numbers.controls),
+    )
     there = {"grafts": grafted, "remedies": tried}
     more = [one for one in MORE if there.get(one[0], True)]
     sections = [(id, title) for id, title, _ in (*FIRST, *more)]

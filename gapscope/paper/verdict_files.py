@@ -15,8 +15,8 @@ from gapscope.run_folder import RunFolder
 
 WORDS = {"gap": "gap", "sure": "how sure", "where": "where", "next": "next", "trust": "made by"}
 """Answers' keys as a terminal has them."""
-REMEDIES = ("What closes it?", "When do synthetic images stop helping?")
-"""Questions of the verdict that are asked of runs with remedies."""
+REMEDIES = ("What closes it?", "When do synthetic images stop helping?", "Is it looks, content, or any two sets?")
+"""Questions of the verdict that are asked of runs with remedies or control arms."""
 
 
 def write_verdict(findings: Findings) -> None:

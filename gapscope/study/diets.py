@@ -14,7 +14,7 @@ from gapscope.data.restyle import Restyled, RestyleStrengths
 from gapscope.data.samples import Samples
 from gapscope.data.splits import read_list
 from gapscope.data.streams import Pool, stream
-from gapscope.data.subsets import nested_subset
+from gapscope.data.subsets import half_of, nested_subset
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 from gapscope.run_folder import RunName
@@ -131,8 +131,10 @@ def domains_of_pace(experiment: Experiment, name: str) -> list[str]:
 
 
 def _seen(study: Study, run: RunName, domain: str) -> AnnotationTable:
-    table = split_table(study, domain, "train")
-    count = study.experiment.arms[run.arm].images.get(domain)
+    arm, table = study.experiment.arms[run.arm], split_table(study, domain, "train")
+    count = arm.images.get(domain)
+    if arm.half:
+        table = table.select(half_of(table, first=arm.half == "first"))
     try:
         return table if count is None else table.select(nested_subset(table, count, run.seed))
     except InputError as error:
