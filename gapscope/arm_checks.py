@@ -15,7 +15,7 @@ WORDS = ("scratch", "streets")
 """That `start` knows besides arms and files."""
 ONLY_TRAINED = (
     *("domains", "freeze", "train", "keep_head", "images", "half", "shares", "steps", "restyle"),
-    *("epochs", "learning_rate"),
+    *("epochs", "learning_rate", "augment"),
 )
 """Keys that say how an arm is trained."""
 CLOSE = 1e-6

@@ -211,3 +211,12 @@ def test_arms_with_a_diet_take_as_many_steps_as_the_first_plain_arm_unless_they_
 def test_diets_that_cannot_be_are_refused(old, new, message):
     with pytest.raises(InputError, match=message):
         parse_config(DIETS.replace(old, new))
+
+
+def test_an_arm_has_its_own_augmentation_key_by_key():
+    experiment = parse_config(DIETS.replace("steps = 11", "steps = 11\naugment = { mosaic = 0.5, flip = 0.0 }"))
+    usual, own = experiment.train.augment, experiment.train_of("short").augment
+    assert own == usual.model_copy(update={"mosaic": 0.5, "flip": 0.0}) != usual
+    assert experiment.train_of("mixed").augment == usual
+    with pytest.raises(InputError, match=r"mosaic"):
+        parse_config(DIETS.replace("steps = 11", "steps = 11\naugment = { mosaic = 1.5 }"))

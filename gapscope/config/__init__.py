@@ -9,7 +9,17 @@ from gapscope.config.grafts import Graft, GraftForm
 from gapscope.config.measuring import Evaluate, Probe, Record, Similarity
 from gapscope.config.resources import Resources
 from gapscope.config.tables import Name, Table
-from gapscope.config.training import NUMBERS_DO_NOT_DEPEND_ON, PAPER, Adapt, Arm, Augment, Model, Restyle, Train
+from gapscope.config.training import (
+    NUMBERS_DO_NOT_DEPEND_ON,
+    PAPER,
+    Adapt,
+    Arm,
+    Augment,
+    Model,
+    OwnAugment,
+    Restyle,
+    Train,
+)
 
 __all__ = [
     "NUMBERS_DO_NOT_DEPEND_ON",
@@ -26,6 +36,7 @@ __all__ = [
     "GraftForm",
     "Model",
     "Name",
+    "OwnAugment",
     "Probe",
     "Record",
     "Resources",

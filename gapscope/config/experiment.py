@@ -76,7 +76,9 @@ class Experiment(Table):
     def train_of(self, arm: str) -> Train:
         """[train] as it holds for an arm."""
         chosen = self.arms[arm]
-        own = {"epochs": chosen.epochs, "learning_rate": chosen.learning_rate}
+        varied = {key: value for key, value in chosen.augment or () if value is not None}
+        augment = self.train.augment.model_copy(update=varied) if varied else None
+        own = {"epochs": chosen.epochs, "learning_rate": chosen.learning_rate, "augment": augment}
         return self.train.model_copy(update={key: value for key, value in own.items() if value is not None})
 
     def pace_of(self, arm: str) -> str | None:

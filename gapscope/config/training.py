@@ -75,6 +75,25 @@ class Restyle(Table):
     """Strongest random change of hue, channels and brightness."""
 
 
+class OwnAugment(Table):
+    """What an arm's images are varied by in place of [train.augment], key by key; what is left out is as there."""
+
+    flip: float | None = Field(None, ge=0, le=1)
+    hsv: (
+        tuple[
+            Annotated[float, Field(ge=0, le=0.5)],
+            Annotated[float, Field(ge=0, le=1)],
+            Annotated[float, Field(ge=0, le=1)],
+        ]
+        | None
+    ) = None
+    scale: float | None = Field(None, ge=0, lt=1)
+    translate: float | None = Field(None, ge=0, lt=1)
+    mosaic: float | None = Field(None, ge=0, le=1)
+    rotate: float | None = Field(None, ge=0, le=180)
+    shear: float | None = Field(None, ge=0, lt=45)
+
+
 class Arm(Table):
     title: str = ""
     domains: list[str] = []
@@ -121,6 +140,7 @@ class Arm(Table):
     epochs: int | None = Field(None, gt=0)
     """In place of that of [train], as the next."""
     learning_rate: float | None = Field(None, gt=0)
+    augment: OwnAugment | None = None
     restyle: dict[str, Restyle] = {}
     """Domain -> how its training images are restyled."""
     report: bool = True

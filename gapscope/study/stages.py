@@ -40,7 +40,7 @@ READERS, FILES = "version of the readers", "its files"
 ONLY_SHOWN = {"title", "source"}
 """Keys of a domain that only pages and figures show, which take them from the experiment."""
 
-NOT_IN_TRAINING = {"title", "report", "record", "start", "epochs", "learning_rate"}
+NOT_IN_TRAINING = {"title", "report", "record", "start", "epochs", "learning_rate", "augment"}
 """Keys of an arm on which its weights do not depend, or that are looked at apart."""
 
 NOT_IN_VALIDATION = {"rule", "multi_label", "operating_confidence", "bootstraps", "domains"}
