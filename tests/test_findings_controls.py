@@ -149,7 +149,7 @@ def test_dissimilarity_stands_beside_the_gap():
 
 @pytest.mark.parametrize("groups", [None, [f"ride{i // 4}" for i in range(31)]])
 def test_two_halves_are_all_images_once_and_whole_groups(groups):
-    table = table_of([(("car", 1, 1, 9, 9),)] * 31, groups=groups)
+    table = table_of([(("car", 1, 1, 9, 9),)] * 31, groups=groups or ())
     first, second = (half_of(table, first=first) for first in (True, False))
     assert sorted([*first.tolist(), *second.tolist()]) == list(range(31))
     assert abs(len(first) - len(second)) <= (1 if groups is None else 4)
