@@ -100,8 +100,8 @@ def _curves(results: Results, gap: Gap) -> Iterator[BudgetCurve]:
         estimate = mean_estimate([mean], [draws])
         points.setdefault(way, {}).setdefault(count, BudgetPoint(arm, count, map50s, estimate, draws))
     order = {ALONE: 0, MIXED: 1}
-    for way, adapted in sorted(points, key=lambda one: (order.get(one[0], 2), one)):
-        yield BudgetCurve(way, adapted, tuple(one for _, one in sorted(points[way, adapted].items())))
+    for key in sorted(points, key=lambda one: (order.get(one[0], 2), one)):
+        yield BudgetCurve(*key, tuple(one for _, one in sorted(points[key].items())))
 
 
 def way_of(results: Results, gap: Gap, arm: str) -> tuple[str, bool] | None:

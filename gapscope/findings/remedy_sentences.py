@@ -41,12 +41,12 @@ def remedy_words(results: Results, remedy: Remedy) -> str:
         return f"{results.arm_title(arm.start)} with BatchNorm statistics of images of {images}, not trained"
     domains = joined_by_and([results.domain_title(domain) for domain in arm.domains])
     before = models_before(experiment, remedy.arm)
-    said = f"trained on {domains}" + (f", from {results.arm_title(before[0])} on" if before else "")
+    words = f"trained on {domains}" + (f", from {results.arm_title(before[0])} on" if before else "")
     if arm.train and before:
-        said += f", layers {arm.train} alone"
+        words += f", layers {arm.train} alone"
     if arm.restyle:
-        said += f", with restyled images of {joined_by_and([results.domain_title(one) for one in arm.restyle])}"
-    return said + teacher_words(results, remedy.arm)
+        words += f", with restyled images of {joined_by_and([results.domain_title(one) for one in arm.restyle])}"
+    return words + teacher_words(results, remedy.arm)
 
 
 def teacher_words(results: Results, arm: str) -> str:
