@@ -43,9 +43,6 @@ def arm_complaints(name: str, experiment: Experiment) -> Iterator[str]:
 
 def _of_guest(arm: Arm, network: LayerMap) -> Iterator[str]:
     """What only networks of Darknet's can be."""
-    if not (arm.is_trained or arm.is_given):
-        what = "average" if arm.average else "adapt.batchnorm"
-        yield f" {what}: the statistics of {network.network} cannot be estimated anew. Use a network of Darknet's."
     if arm.adapt.teacher:
         yield f" adapt.teacher: {network.network} cannot be taught by a mean teacher. Use a network of Darknet's."
 

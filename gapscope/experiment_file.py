@@ -15,12 +15,11 @@ from gapscope.config import Domain, Experiment
 from gapscope.data.label_maps import named_label_maps
 from gapscope.data.problems import OBEYED, writable
 from gapscope.data.readers.detect import FORMATS
-from gapscope.detector.factories import is_guest
 from gapscope.detector.network_map import LayerMap, parse_map
 from gapscope.errors import InputError
 from gapscope.files import read_json, read_text
 from gapscope.grafting.layer_names import parts_named
-from gapscope.networks import layer_map, plan_of_model
+from gapscope.networks import layer_map
 from gapscope.run_folder import RunFolder
 from gapscope.similarity.measures import MEASURES
 from gapscope.streets.drives import STYLES
@@ -233,12 +232,9 @@ def _graft_complaints(experiment: Experiment) -> Iterator[str]:
     for name in settings.domains:
         if name in experiment.domains and name not in experiment.evaluated_domains:
             yield f" [graft] domains: '{name}' is not evaluated on. Name it in [evaluate] domains, too."
-    if settings is not None and is_guest(experiment.model.name):
-        yield f" [graft]: layers of {experiment.model.name} cannot be grafted. Leave the table out."
-        return
     if settings.parts and experiment.known_map(next(iter(arms))) is None:
         try:
-            parts_named(settings.parts, plan_of_model(experiment.model, len(experiment.data.classes)))
+            parts_named(settings.parts, layer_map(experiment, next(iter(arms))))
         except InputError as error:
             yield f" [graft] parts: {error}"
 

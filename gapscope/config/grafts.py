@@ -16,7 +16,7 @@ class Graft(Table):
     pairs: list[tuple[str, str]] = []
     """[host, donor] by the names of arms; left out, every two reported arms of different domains, both ways."""
     parts: list[str] = []
-    """Which layers are grafted together, as ranges or names; left out, YOLOv3's nine blocks."""
+    """Which layers are grafted together, as ranges or names; left out, the network's blocks."""
     forms: list[GraftForm] = Field(["alone", "left out", "from the front", "from the back"], min_length=1)
     """In which a part is grafted; `alone`, which verdicts rest on, must be among them."""
     controls: list[Literal["control", "rewind", "untrained"]] = ["control", "rewind", "untrained"]

@@ -6,24 +6,30 @@ graft may be asked twice: with the statistics its layers brought along, and with
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import deepcopy
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from gapscope.detector.guests import Network
 from gapscope.detector.modules import Convolution, activate
 from gapscope.detector.network import Darknet, check_images
+from gapscope.detector.protocol import Guest
 from gapscope.errors import InputError
+from gapscope.grafting.channel_statistics import as_input, mean_and_variance, mixed
+from gapscope.grafting.guest_statistics import guest_statistics, with_guest_statistics
 from gapscope.grafting.walk import Recipe, walk
 
+AnyNetwork = TypeVar("AnyNetwork", bound=Network)
 Statistics = Mapping[Recipe, tuple[Tensor, Tensor]]
 """Beginning of a recipe -> mean and variance (c,) of the maps that its last layer normalizes, float32."""
 
 
 @torch.no_grad()
 def estimate_statistics(
-    network: Darknet, images: Tensor | Sequence[Tensor], layers: Collection[int] | None = None, keep: float = 0.0
-) -> Darknet:
+    network: AnyNetwork, images: Tensor | Sequence[Tensor], layers: Collection[int] | None = None, keep: float = 0.0
+) -> AnyNetwork:
     """The network with the mean and variance of its own maps over all these images as batch statistics.
 
     Layer by layer in order: a layer's maps come from layers that have their new statistics already. Both are taken in
@@ -43,9 +49,12 @@ def estimate_statistics(
         Li et al. 2016, arXiv:1603.04779 (AdaBN), with exact statistics in place of running ones; mixed with the old
         ones as in Schneider et al. 2020, arXiv:2006.16971.
     """
+    batches = [images] if isinstance(images, Tensor) else images
+    if isinstance(network, Guest):
+        found_in_pass = guest_statistics(network, batches, layers, keep)
+        return cast("AnyNetwork", with_guest_statistics(network, found_in_pass))
     estimated = deepcopy(network).eval()
     recipe = (0,) * len(network.table)
-    batches = [images] if isinstance(images, Tensor) else images
     found = recipe_statistics([estimated], [recipe], batches, layers, keep)
     for beginning, (mean, variance) in found.items():
         norm = normalization(estimated, len(beginning) - 1)
@@ -94,25 +103,6 @@ def recipe_statistics(
     return found
 
 
-def mean_and_variance(maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Of each channel over all maps (n, c, h, w), taken in float64 and handed on in float32."""
-    count = sum(one.numel() // one.shape[1] for one in maps)
-    mean = sum(one.double().sum((0, 2, 3)) for one in maps) / count
-    assert isinstance(mean, Tensor)
-    squares = sum((one.double() - mean[:, None, None]).square().sum((0, 2, 3)) for one in maps)
-    assert isinstance(squares, Tensor)
-    return mean.float(), (squares / count).float()
-
-
-def mixed(norm: torch.nn.BatchNorm2d, found: tuple[Tensor, Tensor], keep: float) -> tuple[Tensor, Tensor]:
-    """Mean and variance (c,) of which this share is the layer's own; with 0 those that were found, bit for bit."""
-    if not keep:
-        return found
-    assert norm.running_mean is not None and norm.running_var is not None
-    mean, variance = found
-    return torch.lerp(mean, norm.running_mean, keep), torch.lerp(variance, norm.running_var, keep)
-
-
 def normalized(module: Convolution, maps: Tensor, statistics: tuple[Tensor, Tensor]) -> Tensor:
     """What a convolution layer makes of its maps (n, c, h, w) under other batch statistics than its own."""
     norm = module.norm
@@ -138,8 +128,3 @@ def normalization(network: Darknet, index: int) -> torch.nn.BatchNorm2d:
     module = network.layers[index]
     assert isinstance(module, Convolution) and module.norm is not None
     return module.norm
-
-
-def as_input(images: Tensor) -> Tensor:
-    """Bytes as float values in 0..1."""
-    return images if images.is_floating_point() else images.float() / 255

@@ -9,11 +9,13 @@ import torch
 from gapscope.config import Evaluate
 from gapscope.data.samples import Samples
 from gapscope.data.table import AnnotationTable
+from gapscope.detector.guests import Network
 from gapscope.detector.network import Darknet
 from gapscope.detector.stack import Layer
 from gapscope.evaluation.bootstrap import bootstrap
 from gapscope.evaluation.evaluate import target_columns
 from gapscope.evaluation.scores import SEED
+from gapscope.grafting.layer_names import num_layers
 from gapscope.grafting.question import Question
 from gapscope.grafting.scoring import BATCH, detect_all, match, on_device, unlabelled_batches
 from gapscope.grafting.walk import Recipe, beginnings, operations, walk_operations
@@ -48,14 +50,15 @@ def graft_cost(
         InputError: The images cannot be read.
     """
     host, recipes = asked.networks[0], asked.recipes
-    share = share_of_operations(host.table, recipes, size)
+    share = share_of_operations(host.table, recipes, size) if isinstance(host, Darknet) else 1.0
     first = Samples(table, range(min(BATCH, len(table))), size=size)
     passes, whole = _seconds(on_device([host], device)[0], first, settings, device)
     scale = len(table) / len(first)
     one = scale * whole
     every = len(recipes) * scale * (whole - passes + share * passes)
-    calls = len(beginnings(recipes))
-    return Cost(len(recipes), kinds, calls, len(recipes) * asked.num_layers, share, one, kinds * every)
+    apart = len(recipes) * asked.num_layers
+    calls = len(beginnings(recipes)) if isinstance(host, Darknet) else apart
+    return Cost(len(recipes), kinds, calls, apart, share, one, kinds * every)
 
 
 def share_of_operations(layers: Sequence[Layer], recipes: Sequence[Recipe], size: int) -> float:
@@ -63,9 +66,9 @@ def share_of_operations(layers: Sequence[Layer], recipes: Sequence[Recipe], size
     return walk_operations(layers, recipes, size) / (sum(operations(layers, size)) * len(recipes))
 
 
-def _seconds(host: Darknet, samples: Samples, settings: Evaluate, device: torch.device | str) -> tuple[float, float]:
+def _seconds(host: Network, samples: Samples, settings: Evaluate, device: torch.device | str) -> tuple[float, float]:
     """Of the bare layers, and of layers, detections and scores together, for these images; after a first pass."""
-    alone = (0,) * len(host.table)
+    alone = (0,) * num_layers(host)
     images = unlabelled_batches(samples, len(samples), device)
     with torch.no_grad():
         host(images[0])

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from gapscope.detector.layers import check_range, layer_ranges
 from gapscope.detector.network_map import LayerMap, darknet_map
@@ -11,12 +11,12 @@ from gapscope.detector.plans import Plan
 from gapscope.errors import InputError
 
 if TYPE_CHECKING:
-    from gapscope.detector.network import Darknet  # which needs torch: names of layers do not
+    from gapscope.detector.guests import Network  # which needs torch: names of layers do not
 
 Layers = str | int | Iterable[int | str]
 """Names, ranges and indices: `"0-4, stage 3"`, `62`, `[0, 1, "head 16"]`."""
-Named: TypeAlias = "Darknet | Plan"
-"""A network, or what it is made of: its layers have names either way."""
+Named: TypeAlias = "Network | Plan | LayerMap"
+"""A network, what it is made of, or what its layers are: they have names either way."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,8 @@ def network_blocks(network: Named) -> tuple[Part, ...]:
     found = _map_of(network)
     if found is None:
         raise InputError(
-            f"{plan_of(network).name} has no named blocks, as YOLOv3 has. Give ranges of its layers 0-{_last(network)}."
+            f"{_name_of(network)} has no named blocks, as YOLOv3 has. Give ranges of its layers "
+            f"0-{num_layers(network) - 1}."
         )
     return tuple(Part(block.name, tuple(range(block.first, block.last + 1))) for block in found.blocks)
 
@@ -103,24 +104,34 @@ def _range_of(one: int | str, network: Named) -> range:
     match = re.fullmatch(r"(\d+)(?: ?- ?(\d+))?", text, flags=re.ASCII)
     if match is None:
         names = f", or one of {', '.join(known)}" if known else ""
-        raise InputError(
-            f"'{one}' names no layers of {plan_of(network).name} - expected an index, a range '0-4'{names}."
-        )
+        raise InputError(f"'{one}' names no layers of {_name_of(network)} - expected an index, a range '0-4'{names}.")
     first, last = int(match[1]), int(match[2] or match[1])
-    check_range(first, last, len(plan_of(network).layers))
+    check_range(first, last, num_layers(network))
     return range(first, last + 1)
 
 
-def _last(network: Named) -> int:
-    return len(plan_of(network).layers) - 1
+def num_layers(network: Named) -> int:
+    """How many layers it has."""
+    found = _described(network)
+    return len(found.layers)
 
 
 def _map_of(network: Named) -> LayerMap | None:
     """The layers of a detector; None of a network without detection layers."""
-    plan = plan_of(network)
-    return darknet_map(plan) if plan.classes else None
+    found = _described(network)
+    if isinstance(found, LayerMap):
+        return found
+    return darknet_map(found) if found.classes else None
 
 
-def plan_of(network: Named) -> Plan:
-    """What a network is made of."""
-    return network if isinstance(network, Plan) else network.plan
+def _name_of(network: Named) -> str:
+    found = _described(network)
+    return found.network if isinstance(found, LayerMap) else found.name
+
+
+def _described(network: Named) -> Plan | LayerMap:
+    """What a Darknet network is made of, or what the layers of any other are."""
+    if isinstance(network, Plan | LayerMap):
+        return network
+    found = vars(network)  # a network is no module here, since names do not need torch
+    return cast("Plan | LayerMap", found["plan"] if "plan" in found else found["map"])

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from gapscope.config import GraftForm
 from gapscope.errors import InputError
-from gapscope.grafting.layer_names import Layers, Named, Part, network_blocks, parts_named, plan_of
+from gapscope.grafting.layer_names import Layers, Named, Part, network_blocks, num_layers, parts_named
 from gapscope.grafting.shares import Coalition, coalitions, sampled_orders
 from gapscope.grafting.walk import Recipe
 
@@ -95,12 +95,12 @@ def graft_plan(
         raise InputError("forms of grafts lack 'alone', which verdicts rest on. Add it.")
     parts = network_blocks(network) if blocks is None else parts_named(blocks, network)
     numbers = {name: DONOR + 1 + at for at, name in enumerate(controls)}
-    plan = planned(len(plan_of(network).layers), parts, list(numbers.values()), forms)
+    plan = planned(num_layers(network), parts, list(numbers.values()), forms)
     if REWIND in numbers and rewound is not None:
         known = {one for one, part in enumerate(parts) if set(part.layers) <= set(rewound)}
         plan = [one for one in plan if one.source != numbers[REWIND] or one.block in known]
     drawn = sampled_orders(len(parts), orders, np.random.default_rng(seed)) if orders else None
-    return GraftPlan(len(plan_of(network).layers), numbers, parts, tuple(plan), drawn)
+    return GraftPlan(num_layers(network), numbers, parts, tuple(plan), drawn)
 
 
 def recipe_of(num_layers: int, parts: Iterable[Part], source: int) -> Recipe:

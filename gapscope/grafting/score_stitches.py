@@ -19,7 +19,8 @@ from gapscope.detector.stack import IMAGE
 from gapscope.errors import InputError
 from gapscope.evaluation.columns import Boxes
 from gapscope.evaluation.evaluate import detection_columns
-from gapscope.grafting.batch_statistics import as_input, estimate_statistics
+from gapscope.grafting.batch_statistics import estimate_statistics
+from gapscope.grafting.channel_statistics import as_input
 from gapscope.grafting.question import drawn_anew
 from gapscope.grafting.scoring import BATCH, Score, detections_in, on_device, score_boxes, unlabelled_batches
 from gapscope.grafting.stitch import RIDGE, Stitches, check_same_layers, stitch

@@ -1,8 +1,9 @@
 """What is each graft worth on labelled images? mAP@0.5 with its draws of images, all grafts in one walk per batch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
@@ -12,7 +13,9 @@ from gapscope.config import Evaluate
 from gapscope.data.batches import batches
 from gapscope.data.samples import Samples
 from gapscope.detector.decode import Detections, decode, found_in
+from gapscope.detector.guests import Network
 from gapscope.detector.network import Darknet
+from gapscope.detector.protocol import Guest
 from gapscope.errors import InputError
 from gapscope.evaluation.average_precision import weighted_ap
 from gapscope.evaluation.bootstrap import bootstrap
@@ -20,10 +23,16 @@ from gapscope.evaluation.columns import Array, Boxes
 from gapscope.evaluation.evaluate import MAX_DETECTIONS, detection_columns, target_columns
 from gapscope.evaluation.matching import Matches, coco_candidates, match_coco, match_paper
 from gapscope.evaluation.scores import SEED
-from gapscope.grafting.batch_statistics import Statistics, as_input, layer_output
+from gapscope.grafting.batch_statistics import Statistics, layer_output
+from gapscope.grafting.channel_statistics import as_input
+from gapscope.grafting.guest_grafts import detect_guests
+from gapscope.grafting.guest_statistics import GuestStatistics
 from gapscope.grafting.walk import Recipe, walk
 from gapscope.progress import Progress, silent
 
+AnyNetwork = TypeVar("AnyNetwork", bound=Network)
+AnyStatistics = Statistics | Mapping[Recipe, GuestStatistics]
+"""Of Darknet's networks, or of guests."""
 BATCH = 16
 """Images that go through all grafts together; as many as in an evaluation, so that detections are the same bits."""
 
@@ -37,19 +46,22 @@ class Score:
     """(draws,) the same over images drawn anew; draw i takes the same images for every network; NaN without targets"""
 
 
-def on_device(networks: Sequence[Darknet], device: torch.device | str) -> list[Darknet]:
+def on_device(networks: Sequence[AnyNetwork], device: torch.device | str) -> list[AnyNetwork]:
     """Copies of the networks in evaluation mode; they themselves stay as they are."""
-    return [deepcopy(network).eval().to(device) for network in networks]
+    copies = [deepcopy(network) for network in networks]
+    for copy in copies:
+        copy.eval().to(device)
+    return copies
 
 
 @torch.no_grad()
 def detect_all(
-    networks: Sequence[Darknet],
+    networks: Sequence[Network],
     recipes: Sequence[Recipe],
     samples: Samples,
     settings: Evaluate,
     *,
-    statistics: Statistics | None = None,
+    statistics: AnyStatistics | None = None,
     device: torch.device | str = "cpu",
     what: str = "grafts",
     progress: Progress = silent,
@@ -61,14 +73,31 @@ def detect_all(
         recipes: Grafts; those that are named twice are computed once.
         samples: Images and boxes; their classes are the networks'.
         settings: Confidence and overlap thresholds.
-        statistics: Batch statistics in place of the networks' own, from `recipe_statistics` of the same recipes.
+        statistics: Batch statistics in place of the networks' own, from `recipe_statistics` of the same recipes, or for
+            guests `statistics_of_guests`.
     """
-    host, given = networks[0], statistics or {}
+    guests, own = (
+        [one for one in networks if isinstance(one, Guest)],
+        [one for one in networks if isinstance(one, Darknet)],
+    )
+    if guests:
+        return detect_guests(
+            guests,
+            recipes,
+            samples,
+            settings,
+            batch_size=BATCH,
+            statistics=cast("Mapping[Recipe, GuestStatistics] | None", statistics),
+            device=device,
+            what=what,
+            progress=progress,
+        )
+    host, given = own[0], cast("Statistics", statistics or {})
     found: dict[Recipe, list[Detections]] = {recipe: [] for recipe in recipes}
     done = 0
 
     def compute(beginning: Recipe, inputs: list[Tensor]) -> Tensor:
-        return layer_output(networks, beginning, inputs, given)
+        return layer_output(own, beginning, inputs, given)
 
     for batch in batches(samples, BATCH, seed=0, epoch=0):
         images = as_input(batch.images.to(device).contiguous())

@@ -16,7 +16,7 @@ from gapscope.detector.network import Darknet, check_images
 from gapscope.detector.stack import IMAGE, LEAK
 from gapscope.errors import InputError
 from gapscope.evaluation.columns import Array
-from gapscope.grafting.batch_statistics import as_input
+from gapscope.grafting.channel_statistics import as_input
 from gapscope.grafting.cuts import checked_cuts, crossing
 from gapscope.grafting.graft import check_fit
 from gapscope.grafting.moments import Moments

@@ -11,15 +11,19 @@ import torch
 from gapscope.config import Evaluate
 from gapscope.data.samples import Samples
 from gapscope.data.table import AnnotationTable
-from gapscope.detector.network import Darknet, fingerprint
+from gapscope.detector.guest_layers import hash_of_layers, layer_modules
+from gapscope.detector.guests import Network
+from gapscope.detector.network import Darknet
+from gapscope.detector.protocol import Guest
 from gapscope.evaluation.bootstrap import interval
 from gapscope.evaluation.columns import Array
-from gapscope.grafting.batch_statistics import Statistics, recipe_statistics
+from gapscope.grafting.batch_statistics import recipe_statistics
+from gapscope.grafting.guest_grafts import statistics_of_guests
 from gapscope.grafting.layer_names import Layers
 from gapscope.grafting.plan import CONTROL, DONOR, KINDS, Kind
 from gapscope.grafting.question import Question, question
 from gapscope.grafting.result import BlockResult, Change, GraftResult, Grafts, Share
-from gapscope.grafting.scoring import Score, detect_all, on_device, score_boxes, unlabelled_batches
+from gapscope.grafting.scoring import AnyStatistics, Score, detect_all, on_device, score_boxes, unlabelled_batches
 from gapscope.grafting.shares import Coalition, Shares, shapley
 from gapscope.grafting.verdicts import CANNOT_BE_TOLD, larger, verdict
 from gapscope.grafting.walk import Recipe, beginnings
@@ -36,8 +40,8 @@ UNLABELLED = 64
 
 
 def graft_blocks(
-    host: Darknet,
-    donor: Darknet,
+    host: Network,
+    donor: Network,
     table: AnnotationTable,
     size: int,
     settings: Evaluate | None = None,
@@ -45,8 +49,8 @@ def graft_blocks(
     headline: Sequence[str] = (),
     blocks: str | Sequence[Layers] | None = None,
     forms: Sequence[Kind] = KINDS,
-    control: Darknet | None = None,
-    start: Path | str | Darknet | None = None,
+    control: Network | None = None,
+    start: Path | str | Network | None = None,
     untrained: bool = False,
     orders: int = 0,
     statistics: Sequence[Which] = ("own", "estimated"),
@@ -64,7 +68,7 @@ def graft_blocks(
         size: Side of the networks' input in pixels.
         settings: Rule, thresholds and the number of draws behind intervals.
         headline: Classes whose mean AP is the score; all by default.
-        blocks: Ranges or names of layers; YOLOv3's nine blocks by default.
+        blocks: Ranges or names of layers; the network's blocks by default, of YOLOv3 nine.
         forms: In which the donor's blocks are grafted; without `alone` there is no verdict, so it must be among them.
         control: Another seed of the host's arm, whose blocks show what any foreign part changes.
         start: Weights that the host's backbone started from, or the whole network as it was before training; blocks are
@@ -115,7 +119,7 @@ def score_question(
     headline: Sequence[str] = (),
     statistics: Sequence[Which] = ("own", "estimated"),
     unlabelled: AnnotationTable | None = None,
-    estimated: Statistics | None = None,
+    estimated: AnyStatistics | None = None,
     seed: int = 0,
     device: torch.device | str = "cpu",
     what: str = "grafts",
@@ -157,23 +161,27 @@ def score_question(
 
 def estimated_statistics(
     asked: Question, unlabelled: AnnotationTable, size: int, device: torch.device | str = "cpu"
-) -> Statistics:
+) -> AnyStatistics:
     """Batch statistics of every graft of a question, on up to 64 images without labels."""
     return _estimated(on_device(asked.networks, device), asked.recipes, Samples(unlabelled, size=size), device)
 
 
 def _estimated(
-    networks: Sequence[Darknet], recipes: Sequence[Recipe], seen: Samples, device: torch.device | str
-) -> Statistics:
-    return recipe_statistics(networks, recipes, unlabelled_batches(seen, UNLABELLED, device))
+    networks: Sequence[Network], recipes: Sequence[Recipe], seen: Samples, device: torch.device | str
+) -> AnyStatistics:
+    images = unlabelled_batches(seen, UNLABELLED, device)
+    if guests := [one for one in networks if isinstance(one, Guest)]:
+        return statistics_of_guests(guests, recipes, images)
+    return recipe_statistics([one for one in networks if isinstance(one, Darknet)], recipes, images)
 
 
 def _about(
     asked: Question, samples: Samples, settings: Evaluate, headline: Sequence[str], device: torch.device | str
 ) -> dict[str, Any]:
     names = ["host", "donor", *asked.controls]
+    apart = len(asked.recipes) * asked.num_layers
     return {
-        "networks": {name: fingerprint(one) for name, one in zip(names, asked.networks, strict=True)},
+        "networks": {name: _hash(one) for name, one in zip(names, asked.networks, strict=True)},
         "num_layers": asked.num_layers,
         "num_images": len(samples),
         "size": samples.size,
@@ -182,9 +190,13 @@ def _about(
         "draws": settings.bootstraps,
         "device": str(device),
         "grafts": len(asked.recipes),
-        "layer_calls": len(beginnings(asked.recipes)),
-        "layer_calls_apart": len(asked.recipes) * asked.num_layers,
+        "layer_calls": len(beginnings(asked.recipes)) if isinstance(asked.networks[0], Darknet) else apart,
+        "layer_calls_apart": apart,
     }
+
+
+def _hash(network: Network) -> str:
+    return hash_of_layers(network, range(len(layer_modules(network))))
 
 
 def grafts_of(asked: Question, scores: Mapping[Recipe, Score], statistics: str) -> Grafts:

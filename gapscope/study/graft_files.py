@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gapscope.data.table import AnnotationTable
+from gapscope.detector.guests import Network, load_network
+from gapscope.detector.network import Darknet
 from gapscope.detector.plans import input_side
-from gapscope.detector.weights import load_weights
 from gapscope.evaluation.labelled import labelled_folder
 from gapscope.grafting.cost import Cost, graft_cost
 from gapscope.grafting.question import Question, question
@@ -76,15 +77,22 @@ def ask_files(
         InputError: A file cannot be read, or networks, layers and images do not fit each other.
     """
     host, donor, control = (
-        load_weights(files[name]) if name in files else None for name in ("host", "donor", "control")
+        load_network(files[name]) if name in files else None for name in ("host", "donor", "control")
     )
     assert host is not None and donor is not None
     start = weights_file(str(files["start"])) if "start" in files else None
     asked = question(host, donor, blocks=blocks, control=control, start=start, untrained=untrained, orders=orders)
     chosen = chosen_images(images, host.class_names)
-    side = input_side(host.plan, size or (None if host.plan.cfg else chosen.size))
+    side = _side(host, size, chosen.size)
     unlabelled = None
     if "unlabelled" in files:
         unlabelled = labelled_folder(Path(files["unlabelled"]), host.class_names, format="unlabelled")
     about = {"images": str(images), "files": {name: str(path) for name, path in files.items()}}
     return Asked(asked, chosen, unlabelled, side, statistics, device, about)
+
+
+def _side(host: Network, size: int | None, of_run: int | None) -> int:
+    """Side of the images that the networks are shown."""
+    if isinstance(host, Darknet):
+        return input_side(host.plan, size or (None if host.plan.cfg else of_run))
+    return size or of_run or int(host.settings["size"])

@@ -1,6 +1,6 @@
 """The graft stage: which arms' layers are put into which, what that costs, and how it is done."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -9,17 +9,18 @@ import numpy as np
 from gapscope.arms import grafted_runs, trained_layers
 from gapscope.config import Experiment, Graft
 from gapscope.data.table import AnnotationTable
-from gapscope.detector.network import Darknet
-from gapscope.detector.weights import load_weights
+from gapscope.detector.factories import is_guest
+from gapscope.detector.guests import Network, load_network
 from gapscope.errors import InputError
 from gapscope.files import hash_file, read_json
-from gapscope.grafting.batch_statistics import Statistics
 from gapscope.grafting.cost import share_of_operations
 from gapscope.grafting.layer_names import Part
 from gapscope.grafting.plan import CONTROL, REWIND, UNTRAINED, GraftPlan, graft_plan
 from gapscope.grafting.question import Question, question
+from gapscope.grafting.scoring import AnyStatistics
+from gapscope.grafting.walk import Recipe
 from gapscope.grafting.where import KINDS_OF_STATISTICS, estimated_statistics, score_question
-from gapscope.networks import plan_of_model
+from gapscope.networks import layer_map, plan_of_model
 from gapscope.run_folder import RunName
 from gapscope.study.arm_training import start_network
 from gapscope.study.diets import diet_of
@@ -87,7 +88,7 @@ def plan_of_grafts(experiment: Experiment, host: RunName) -> GraftPlan:
     assert settings is not None
     there = [name for name in settings.controls if name != CONTROL or control_run(experiment, host) is not None]
     return graft_plan(
-        plan_of_model(experiment.model_of(host.arm), len(experiment.data.classes)),
+        layer_map(experiment, host.arm),
         blocks=settings.parts or None,
         forms=settings.forms,
         controls=[name for name in (CONTROL, REWIND, UNTRAINED) if name in there],
@@ -105,10 +106,18 @@ def graft_cost_of(study: Study, host: RunName, domain: str) -> UnitCost:
     record = study.folder.read_record(f"evaluate/{host.arm}/seed{host.seed}/{domain}")
     seconds = None
     if record is not None:
-        layers = plan_of_model(experiment.model_of(host.arm), len(experiment.data.classes)).layers
-        share = share_of_operations(layers, recipes, experiment.data.image_size)
+        share = _share_of_operations(experiment, host, recipes)
         seconds = len(recipes) * len(kinds) * share * float(record.get("seconds", 0)) * _share_of_images(study, domain)
     return UnitCost(f"{number_of(len(recipes), 'network')} to evaluate{twice}", seconds)
+
+
+def _share_of_operations(experiment: Experiment, host: RunName, recipes: Sequence[Recipe]) -> float:
+    """What grafts cost in parts of separate passes; those of guests are separate passes."""
+    model = experiment.model_of(host.arm)
+    if is_guest(model.name):
+        return 1.0
+    layers = plan_of_model(model, len(experiment.data.classes)).layers
+    return share_of_operations(layers, recipes, experiment.data.image_size)
 
 
 def _share_of_images(study: Study, domain: str) -> float:
@@ -130,7 +139,7 @@ def graft_runs(study: Study, keys: UnitKeys, *, host: RunName, donor: RunName, d
     table = scored_images(study, domain)
     kinds, size = KINDS_OF_STATISTICS[settings.statistics], experiment.data.image_size
     seen: AnnotationTable | None = None
-    known: Statistics | None = None
+    known: AnyStatistics | None = None
     if "estimated" in kinds:
         seen = diet_of(study, host).samples.table
         known = study.once(f"statistics of grafts, {host}, {donor}", partial(_estimate, study, asked, seen))
@@ -155,7 +164,7 @@ def graft_runs(study: Study, keys: UnitKeys, *, host: RunName, donor: RunName, d
     ).save(folder.grafts(host, donor, domain))
 
 
-def _estimate(study: Study, asked: Question, seen: AnnotationTable) -> Statistics:
+def _estimate(study: Study, asked: Question, seen: AnnotationTable) -> AnyStatistics:
     return estimated_statistics(asked, seen, study.experiment.data.image_size, study.device)
 
 
@@ -165,15 +174,15 @@ def ask(study: Study, host: RunName, donor: RunName) -> Question:
     Raises:
         InputError: A weights file is broken, or is of another network.
     """
-    experiment, settings, folder = study.experiment, study.experiment.graft, study.folder
+    experiment, settings = study.experiment, study.experiment.graft
     assert settings is not None
     other = control_run(experiment, host) if CONTROL in settings.controls else None
     asked = question(
-        load_weights(folder.weights(host)),
-        load_weights(folder.weights(donor)),
+        _trained(study, host),
+        _trained(study, donor),
         blocks=settings.parts or None,
         forms=settings.forms,
-        control=None if other is None else load_weights(folder.weights(other)),
+        control=None if other is None else _trained(study, other),
         start=rewound(study, host) if REWIND in settings.controls else None,
         untrained=UNTRAINED in settings.controls,
         orders=settings.orders,
@@ -181,11 +190,13 @@ def ask(study: Study, host: RunName, donor: RunName) -> Question:
     return replace(asked, untold=tuple(why_untold(experiment, settings, host, part) for part in asked.parts))
 
 
-def rewound(study: Study, host: RunName) -> Darknet:
+def _trained(study: Study, run: RunName) -> Network:
+    return load_network(study.folder.weights(run), study.experiment.model_of(run.arm).name)
+
+
+def rewound(study: Study, host: RunName) -> Network:
     """A host as its training found it."""
-    network = start_network(study, host)
-    assert isinstance(network, Darknet)  # others are not grafted, which the experiment's check says
-    return network.eval()
+    return start_network(study, host).eval()
 
 
 def why_untold(experiment: Experiment, settings: Graft, host: RunName, part: Part) -> str:

@@ -11,15 +11,14 @@ from torch import Tensor
 
 from gapscope.arms import all_before, arms_before, labelled_domains, statistics_domains
 from gapscope.config import Experiment
-from gapscope.detector.network import Darknet
-from gapscope.detector.weights import load_weights, save_weights
+from gapscope.detector.guests import Network, load_network, save_network
 from gapscope.evaluation.evaluate import evaluate
 from gapscope.files import hash_file, write_json
 from gapscope.grafting.batch_statistics import estimate_statistics
 from gapscope.networks import layer_map, layers_of
 from gapscope.run_folder import RunName
 from gapscope.study.diets import domain_samples
-from gapscope.study.given_arms import darknet_in
+from gapscope.study.given_arms import network_in
 from gapscope.study.study import Study, weights_file
 from gapscope.study.units import UnitKeys
 from gapscope.study.unlabelled import unlabelled_images
@@ -62,7 +61,7 @@ def make_run(study: Study, keys: UnitKeys, *, run: RunName) -> None:
         facts["classes"] = json.dumps(study.experiment.data.classes)
         for path_of_training in (folder.metrics(run), folder.last_weights(run), folder.end_state(run)):
             path_of_training.unlink(missing_ok=True)  # of an arm of this name that was trained
-        save_weights(network.cpu(), folder.weights(run), facts)
+        save_network(network.cpu(), folder.weights(run), facts)
         seconds = time.perf_counter() - started
         write_json(folder.training_summary(run), made_summary(study, run, network, images, shares, path, seconds))
 
@@ -76,22 +75,22 @@ def statistics_images(study: Study, name: str) -> dict[str, Tensor]:
     }
 
 
-def start_of(study: Study, run: RunName) -> Darknet:
+def start_of(study: Study, run: RunName) -> Network:
     """The network of an arm of this study."""
-    return load_weights(study.folder.weights(run)).to(study.device)
+    return load_network(study.folder.weights(run), study.experiment.model_of(run.arm).name).to(study.device)
 
 
-def start_file(study: Study, name: str) -> Darknet:
+def start_file(study: Study, name: str) -> Network:
     """The whole network in the file that an arm starts from.
 
     Raises:
         InputError: It holds another network than the study's, or other classes.
     """
     path = weights_file(study.experiment.arms[name].start)
-    return darknet_in(study, name, f"[arms.{name}] start", path).to(study.device)
+    return network_in(study, name, f"[arms.{name}] start", path).to(study.device)
 
 
-def with_statistics(study: Study, name: str, network: Darknet, images: dict[str, Tensor]) -> Darknet:
+def with_statistics(study: Study, name: str, network: Network, images: dict[str, Tensor]) -> Network:
     """A network with batch statistics of these images, as far as the arm asks for them."""
     adapt = study.experiment.arms[name].adapt
     batches = [part.to(study.device) for one in images.values() for part in one.split(BATCH)]
@@ -100,8 +99,8 @@ def with_statistics(study: Study, name: str, network: Darknet, images: dict[str,
 
 
 def averaged(
-    study: Study, name: str, networks: Sequence[Darknet], shares: Sequence[float], images: dict[str, Tensor]
-) -> Darknet:
+    study: Study, name: str, networks: Sequence[Network], shares: Sequence[float], images: dict[str, Tensor]
+) -> Network:
     """The average with statistics of its own; with one share of 1 that network as it is, unless it is to be adapted."""
     average = average_of(networks, shares)
     is_one = sum(share > 0 for share in shares) == 1
@@ -111,7 +110,7 @@ def averaged(
 
 
 def chosen_shares(
-    study: Study, name: str, networks: Sequence[Darknet], images: dict[str, Tensor]
+    study: Study, name: str, networks: Sequence[Network], images: dict[str, Tensor]
 ) -> tuple[dict[str, float], list[PathPoint]]:
     """Each arm's share: as given, or the best of `PATH` on the validation images of the domain that chooses.
 
@@ -149,7 +148,7 @@ def judging_domains(experiment: Experiment, name: str) -> list[str]:
 def made_summary(
     study: Study,
     run: RunName,
-    network: Darknet,
+    network: Network,
     images: dict[str, Tensor],
     shares: dict[str, float],
     path: Sequence[PathPoint],
