@@ -3,17 +3,22 @@
     python benchmarks/false_alarms.py                   1,000 studies of each kind, 107 layers
     python benchmarks/false_alarms.py --studies 100 --layers 30
 
+    python benchmarks/false_alarms.py --only grafts      only the last kind
+
 Networks are made up: a layer is a linear map of what images hold, plus a part of its own. Layers change slowly from
-one to the next, so that neighbours err together, as in a real network. Four kinds of null hypothesis:
+one to the next, so that neighbours err together, as in a real network. Five kinds of null hypothesis:
 
     unrelated    two networks that see nothing in common: is any layer above its floor?
     networks     four networks, every two of them equally alike in the population: is any layer called less alike than
                  two seeds? An alarm is false whatever it is said to be about.
     scenes       the same, where the images are frames of scenes: 20 scenes of 5 frames, nine tenths in common
     trainings    exchangeable trainings that differ among each other, named as two arms: do the arms differ?
+    grafts       nine blocks, of which the donor's changes the host as much as another seed's does, by 0, 2, 5 or 20 AP
+                 points over all images there are: is any said to gain or lose?
 
-Prints, before and after what `gapscope.similarity.many_layers`, `groups` and `trainings` do, the share of studies with
-at least one false alarm over all layers together; of `trainings` also the share of layers.
+Prints, before and after what `gapscope.similarity.many_layers`, `groups`, `trainings` and `gapscope.grafting.verdicts`
+do, the share of studies with at least one false alarm over all layers (or blocks) together, with its 95 % interval
+(Wilson); of `trainings` also the share of layers.
 """
 
 import argparse
@@ -22,6 +27,9 @@ from collections import defaultdict
 
 import numpy as np
 
+from gapscope.evaluation.bootstrap import image_weights
+from gapscope.grafting.scoring import Score
+from gapscope.grafting.verdicts import GAINS, LOSES, verdicts
 from gapscope.recording.recording import Recording
 from gapscope.similarity.all_pairs import compare_all
 from gapscope.similarity.compare import compare
@@ -30,6 +38,9 @@ from gapscope.similarity.trainings import exchange_arms
 
 SHARED, OWN, WIDTH = 12, 8, 16
 """Directions of the images that all networks see, those that each adds, and features of a layer."""
+BLOCKS = 9
+CHANGES = (0.0, -0.02, -0.05, -0.2)
+"""What a foreign block changes, in parts of 1: the donor's and another seed's alike."""
 SLOWLY = 0.9
 """How much of a layer is that of the layer before it."""
 
@@ -161,6 +172,40 @@ def of_trainings(rng: np.random.Generator, layers: int, n: int, before: bool) ->
     return found
 
 
+def of_grafts(rng: np.random.Generator, n: int, before: bool) -> dict[str, bool]:
+    """Blocks said to gain or lose more than another seed's, where both change the host alike.
+
+    A score is a mean over images here. A graft changes every image by that much, and by something of its own.
+    """
+    weights = image_weights(n, 500, int(rng.integers(2**31))) / n
+    host = 0.3 * rng.standard_normal(n)
+    alarms = {}
+    for change in CHANGES:
+
+        def grafted(change: float = change) -> list[Score]:
+            return [score(host + change + 0.15 * own) for own in rng.standard_normal((BLOCKS, n))]
+
+        def score(images_: np.ndarray) -> Score:
+            return Score(float(images_.mean()), weights @ images_)
+
+        donor, control, whole = grafted(), grafted(), score(host)
+        name = f"{100 * abs(change):.0f} points"
+        if before:
+            one_by_one = [verdicts([a], whole, [c])[0] for a, c in zip(donor, control, strict=True)]
+            alarms[f"grafts      before: some block gains or loses, {name}"] = bool({GAINS, LOSES} & set(one_by_one))
+        together = verdicts(donor, whole, control)
+        alarms[f"grafts      after: some block gains or loses, {name}"] = bool({GAINS, LOSES} & set(together))
+    return alarms
+
+
+def wilson(share: float, count: int) -> tuple[float, float]:
+    """95 % interval of a share (Wilson 1927)."""
+    z = 1.96
+    middle, room = share + z**2 / (2 * count), z * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
+    low, high = (middle + sign * room for sign in (-1, 1))
+    return max(0.0, low / (1 + z**2 / count)), high / (1 + z**2 / count)
+
+
 def main() -> None:
     """Print one line per rule."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -169,21 +214,27 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=40)
     parser.add_argument("--before", type=int, default=200, help="studies of scenes and trainings that try both ways")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", choices=["grafts"], help="one kind alone")
     options = parser.parse_args()
     counts: dict[str, list[float]] = defaultdict(list)
     start = time.perf_counter()
     for study in range(options.studies):
         rng = np.random.default_rng([options.seed, study])
-        found = unrelated(rng, options.layers, options.images) | of_networks(rng, options.layers, options.images)
-        before = study < options.before
-        found |= of_networks(rng, options.layers, 100, 20, before)
-        found |= of_trainings(rng, options.layers, options.images, before)
+        before, found = study < options.before, {}
+        if options.only is None:
+            found |= unrelated(rng, options.layers, options.images)
+            found |= of_networks(rng, options.layers, options.images)
+            found |= of_networks(rng, options.layers, 100, 20, before)
+            found |= of_trainings(rng, options.layers, options.images, before)
+        found |= of_grafts(np.random.default_rng([options.seed, study, 1]), options.images, before)
         for name, value in found.items():
             counts[name].append(float(value))
     took = f"{time.perf_counter() - start:.0f} s"
     print(f"{options.layers} layers, {options.images} images (scenes: 20 of 5), 200 draws; {took}")
     for name, values in counts.items():
-        print(f"{name:62s} {100 * np.mean(values):6.1f} % of {len(values)}")
+        share, whole = float(np.mean(values)), set(values) <= {0.0, 1.0}
+        ends = "".join(f" {100 * end:.1f}" for end in wilson(share, len(values))) if whole else ""
+        print(f"{name:62s} {100 * share:6.1f} % of {len(values)}{f' ({ends.strip()})' if ends else ''}")
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def parts_table(results: Results, grafts: GraftFindings) -> ResultTable:
         "What each part of the donor changes in the host, in AP points (100 times mAP@0.5): alone and, where it was "
         "asked for, when it alone is left out, the same part of another seed of the host's arm (control), as it was "
         "before training (rewind), untrained, and its share of the gap. 95 %: interval over the test images, paired; "
-        "what other trainings would change is not in it, and nothing is corrected for the number of parts."
+        "what other trainings would change is not in it. Intervals are of single parts, verdicts of all parts together."
     )
     return ResultTable(6, caption, columns, tuple(rows), pd.DataFrame(list(_numbers(grafts))), num_labels=6)
 

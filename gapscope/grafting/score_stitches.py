@@ -20,6 +20,7 @@ from gapscope.errors import InputError
 from gapscope.evaluation.columns import Boxes
 from gapscope.evaluation.evaluate import detection_columns
 from gapscope.grafting.batch_statistics import estimate_statistics
+from gapscope.grafting.by_block import change
 from gapscope.grafting.channel_statistics import as_input
 from gapscope.grafting.question import drawn_anew
 from gapscope.grafting.scoring import BATCH, Score, detections_in, on_device, score_boxes, unlabelled_batches
@@ -27,7 +28,6 @@ from gapscope.grafting.stitch import RIDGE, Stitches, check_same_layers, stitch
 from gapscope.grafting.stitch_result import NOISE, UNTRAINED, CutResult, StitchResult, TensorMatch
 from gapscope.grafting.stitched import as_convolution
 from gapscope.grafting.walk import Recipe, walk
-from gapscope.grafting.where import change
 from gapscope.progress import Progress, silent
 
 MOST_FITTED = 256

@@ -46,7 +46,7 @@ def graft_notes(result: GraftResult) -> list[str]:
     ]
     lines.append(
         f"Intervals: from the {number_of(about['num_images'], 'image')} drawn anew {about['draws']} times; they do not "
-        "hold what other trainings would change. Nothing is corrected for the number of blocks."
+        "hold what other trainings would change. Intervals are of single blocks, verdicts of all blocks together."
     )
     if CONTROL not in controls:
         lines.append("No control was given: what any foreign part changes is not known. Give another seed: --control.")

@@ -1,11 +1,10 @@
 """Where does the loss sit? Every block of the donor in the host, scored on one set of labelled images."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 
 from gapscope.config import Evaluate
@@ -15,17 +14,14 @@ from gapscope.detector.guest_layers import hash_of_layers, layer_modules
 from gapscope.detector.guests import Network
 from gapscope.detector.network import Darknet
 from gapscope.detector.protocol import Guest
-from gapscope.evaluation.bootstrap import interval
-from gapscope.evaluation.columns import Array
 from gapscope.grafting.batch_statistics import recipe_statistics
+from gapscope.grafting.by_block import grafts_of
 from gapscope.grafting.guest_grafts import statistics_of_guests
 from gapscope.grafting.layer_names import Layers
-from gapscope.grafting.plan import CONTROL, DONOR, KINDS, Kind
+from gapscope.grafting.plan import KINDS, Kind
 from gapscope.grafting.question import Question, question
-from gapscope.grafting.result import BlockResult, Change, GraftResult, Grafts, Share
+from gapscope.grafting.result import GraftResult
 from gapscope.grafting.scoring import AnyStatistics, Score, detect_all, on_device, score_boxes, unlabelled_batches
-from gapscope.grafting.shares import Coalition, Shares, shapley
-from gapscope.grafting.verdicts import CANNOT_BE_TOLD, larger, verdict
 from gapscope.grafting.walk import Recipe, beginnings
 from gapscope.progress import Progress, silent
 
@@ -197,87 +193,3 @@ def _about(
 
 def _hash(network: Network) -> str:
     return hash_of_layers(network, range(len(layer_modules(network))))
-
-
-def grafts_of(asked: Question, scores: Mapping[Recipe, Score], statistics: str) -> Grafts:
-    """The scores of all grafts of a question, put in order by block."""
-    every = frozenset(range(len(asked.parts)))
-    host, whole = scores[asked.coalition(frozenset(), DONOR)], scores[asked.coalition(every, DONOR)]
-    control = asked.controls.get(CONTROL)
-    shares = {source: _shares(asked, scores, source) for source in asked.share_sources}
-    of_blocks = tuple(_block(asked, scores, block, host, whole, shares) for block in sorted(every))
-    gap = change(whole, host)
-    return Grafts(
-        statistics=statistics,
-        host=host.map50,
-        all_grafted=whole.map50,
-        gap=gap.change,
-        gap_interval=gap.interval,
-        control=None if control is None else scores[asked.coalition(every, control)].map50,
-        blocks=of_blocks,
-        orders=None if asked.orders is None else len(asked.orders),
-    )
-
-
-def change(one: Score, other: Score) -> Change:
-    """What one network has more than another; draw i of both takes the same images."""
-    difference = one.map50 - other.map50
-    return Change(one.map50, difference, interval(one.draws - other.draws, difference))
-
-
-def _block(
-    asked: Question,
-    scores: Mapping[Recipe, Score],
-    block: int,
-    host: Score,
-    whole: Score,
-    shares: Mapping[int, Shares],
-) -> BlockResult:
-    def score(kind: Kind, source: int = DONOR) -> Score | None:
-        mine = (one.recipe for one in asked.plan if (one.kind, one.source, one.block) == (kind, source, block))
-        recipe = next(mine, None)
-        return None if recipe is None else scores[recipe]
-
-    def against(kind: Kind, other: Score) -> Change | None:
-        found = score(kind)
-        return None if found is None else change(found, other)
-
-    controls = {name: score("alone", source) for name, source in asked.controls.items()}
-    alone, part, untold = score("alone"), asked.parts[block], asked.untold[block] if asked.untold else ""
-    assert alone is not None
-    return BlockResult(
-        name=part.name,
-        layers=part.ranges,
-        alone=change(alone, host),
-        left_out=against("left out", whole),
-        from_front=against("from the front", host),
-        from_back=against("from the back", host),
-        controls={name: change(one, host) for name, one in controls.items() if one is not None},
-        share=_share(block, shares, asked.controls.get(CONTROL), untold),
-        verdict=CANNOT_BE_TOLD if untold else verdict(alone, host, controls.get(CONTROL)),
-        untold=untold,
-    )
-
-
-def _shares(asked: Question, scores: Mapping[Recipe, Score], source: int) -> Shares:
-    """Shapley values of the score (first column) and of its draws."""
-
-    def value(blocks: Coalition) -> Array:
-        score = scores[asked.coalition(blocks, source)]
-        return np.append(score.map50, score.draws)
-
-    assert asked.orders is not None
-    return shapley(len(asked.parts), asked.orders, value)
-
-
-def _share(block: int, shares: Mapping[int, Shares], control: int | None, untold: str) -> Share | None:
-    if not shares:
-        return None
-    (value, *_), draws = shares[DONOR].values[block], shares[DONOR].values[block][1:]
-    error = float(shares[DONOR].errors[block][0])
-    found = interval(draws, float(value))
-    if control is None:
-        return Share(float(value), found, error, None, False if untold else None)
-    of_control = shares[control].values[block]
-    told = not untold and larger(float(value), draws, float(of_control[0]), of_control[1:])
-    return Share(float(value), found, error, float(of_control[0]), told)

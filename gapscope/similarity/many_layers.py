@@ -9,12 +9,9 @@ from math import ceil
 
 import numpy as np
 
+from gapscope.evaluation.bands import SURE, band as band  # of a curve of layers as of any other
 from gapscope.similarity.gram import Array
-from gapscope.similarity.intervals import COVERED
 from gapscope.similarity.measures import Measure
-
-SURE = 0.95
-"""How often a band holds a whole curve, and one minus the p below which something is called."""
 
 
 def p_over_all(value: Array, floor: Array, measure: Measure) -> Array:
@@ -41,32 +38,6 @@ def p_over_all(value: Array, floor: Array, measure: Measure) -> Array:
     farthest = z[:, defined].max(1)
     p = (farthest[:, None] >= z[0] - 1e-12).mean(0)
     return np.where(defined, p, np.nan).reshape(value.shape)
-
-
-def band(drawn: Array) -> tuple[Array, Array]:
-    """A band (low, high) of a whole curve: 95 % of the draws lie within it at every layer.
-
-    It is each layer's own interval, widened about its median by one factor for all layers: the least with which 95 %
-    of the draws lie wholly inside. Where it excludes a number, all layers looked at are accounted for.
-
-    Args:
-        drawn: (draws, layers), the same draws of images for all layers; NaN where undefined.
-
-    Source:
-        Montiel Olea and Plagborg-Moller 2019, Journal of Applied Econometrics 34:1 (sup-t bands), with quantiles
-        instead of standard errors, so that a skewed interval stays skewed.
-    """
-    low, middle, high = np.quantile(drawn, (COVERED[0], 0.5, COVERED[1]), axis=0)
-    defined = np.isfinite(middle)
-    if not defined.any():
-        return low, high
-    below, above = (middle - low)[defined], (high - middle)[defined]
-    away = drawn[:, defined] - middle[defined]
-    reach = np.where(away < 0, below, above)
-    farthest = np.divide(np.abs(away), reach, out=np.zeros_like(away), where=reach > 0).max(1)
-    place = min(ceil(SURE * (len(farthest) + 1)), len(farthest))
-    factor = max(1.0, float(np.sort(farthest)[place - 1]))
-    return middle - factor * (middle - low), middle + factor * (high - middle)
 
 
 @dataclass(frozen=True)

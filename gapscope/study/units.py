@@ -14,7 +14,7 @@ from gapscope.study.former_keys import former_key
 from gapscope.study.kept import RECORD as KEPT_RECORD, find_kept
 from gapscope.study.made_from import MadeFrom, deciding, noted
 
-STAGE_VERSIONS = {"data": 2, "train": 2, "evaluate": 3, "record": 2, "graft": 1, "compare": 4, "report": 2}
+STAGE_VERSIONS = {"data": 2, "train": 2, "evaluate": 3, "record": 2, "graft": 2, "compare": 4, "report": 2}
 """Raised when a stage's code gives other numbers or files than before, so that finished runs make it again."""
 
 
