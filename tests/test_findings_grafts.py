@@ -83,7 +83,10 @@ def test_the_answer_names_the_part_least_alike_and_the_one_that_gives_back_most(
     assert "head 8 is least alike and gives back what cannot be told alone" in untold.answer
     none = curves_of({}, {part.name: CANNOT_BE_TOLD for part in BLOCKS})
     assert none.answer.startswith("Cannot be told: of no part does more follow than from another seed's")
-    assert curves_of({}).answer == "No part alone gives anything back."
+    small = curves_of({"stage 3": 0.06, "head 8": 0.01}, {"stage 3": GAINS})
+    assert "head 8 is least alike and gives back nothing that is sure alone" in small.answer
+    for unsure in (curves_of({}), curves_of({"stem": 0.05}), curves_of({"head 8": -0.05}, {"head 8": LOSES})):
+        assert unsure.answer == "No part alone surely gives anything back." and unsure.costliest == ""
     assert "not compared" in curves_of({"stem": 0.05}, {"stem": GAINS}, similarity=None).answer
 
 

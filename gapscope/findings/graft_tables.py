@@ -122,7 +122,7 @@ def ranks_table(results: Results, curves: Sequence[ThreeCurves]) -> ResultTable:
         columns += [(group, "rho"), (group, "p")]
     caption = (
         "Are layers that differ layers that cost? The part least alike by the mean of its layers, the part that gives "
-        "back most of the gap alone (of those of which something can be told), and rank correlations (Spearman) over "
+        "back most of the gap alone (of those that surely do), and rank correlations (Spearman) over "
         "the layers that both define, with p by circular shifts in either direction; a layer costs what its part gives "
         "back."
     )

@@ -20,6 +20,7 @@ from gapscope.findings.layer_curves import PairCurve, Values, average
 from gapscope.findings.layer_findings import LayerFindings
 from gapscope.findings.results import Results
 from gapscope.findings.separability_file import SeparabilityCurve
+from gapscope.grafting.verdicts import GAINS, LOSES
 from gapscope.similarity.curve_ranks import Rank, rank
 
 DIFFERENT, BOUND, COST = "different", "bound", "cost"
@@ -52,7 +53,7 @@ class ThreeCurves:
     least_alike: str
     """The part that differs most, by the mean over its layers; empty where nothing was compared."""
     costliest: str
-    """The part that gives back most, of those of which something can be told; empty where none can."""
+    """The part that gives back most, of those that surely give something back; empty where none does."""
     answer: str
     """Whether that part is also the one that costs, in words."""
 
@@ -82,8 +83,9 @@ def _each(results: Results, layers: LayerFindings, grafts: GraftFindings) -> Ite
         cost, low, high = cost_of_layers(pair, num_layers)
         curves = {DIFFERENT: different, BOUND: None if bound is None else bound.value, COST: cost}
         most_different = _most(pair.parts, [_mean(different, part) for part in pair.parts])
-        known = [part for part in pair.parts if part.told]
+        known = pair.with_verdict(GAINS, LOSES)  # whatever else is largest may be so by chance
         costliest = _most(known, [_given_back(pair, part) for part in known]) if gap_is_sure(pair) else None
+        costliest = costliest if costliest and _given_back(pair, costliest) > 0 else None
         yield ThreeCurves(
             pair=pair,
             alike=alike,
@@ -165,17 +167,18 @@ def rank_words(curves: ThreeCurves, names: tuple[str, str]) -> str:
 def _answer(pair: GraftedPair, different: GraftedPart | None, costliest: GraftedPart | None) -> str:
     if not gap_is_sure(pair):
         return "Cannot be told: it is not sure that one of the two networks is the better one here."
-    if costliest is None or different is None:
-        return (
-            "Cannot be told: of no part does more follow than from another seed's in its place." * (costliest is None)
-            or "The two networks were not compared layer by layer."
-        )
+    if not any(part.told for part in pair.parts):
+        return "Cannot be told: of no part does more follow than from another seed's in its place."
+    if costliest is None:
+        return "No part alone surely gives anything back."
+    if different is None:
+        return "The two networks were not compared layer by layer."
     most = _given_back(pair, costliest)
-    if most <= 0:
-        return "No part alone gives anything back."
     if costliest.name == different.name:
         return f"Yes: {costliest.name} is least alike and gives back most, {100 * most:.1f} AP points alone."
-    same = f"{100 * _given_back(pair, different):.1f} AP points" if different.told else "what cannot be told"
+    same = f"{100 * _given_back(pair, different):.1f} AP points"
+    if different.verdict not in (GAINS, LOSES):
+        same = "nothing that is sure" if different.told else "what cannot be told"
     return (
         f"No: {different.name} is least alike and gives back {same} alone; {costliest.name} gives back most, "
         f"{100 * most:.1f} AP points."
