@@ -9,6 +9,7 @@ from gapscope.findings.advice import Advice
 from gapscope.findings.fates import fate_sentence
 from gapscope.findings.findings import Findings
 from gapscope.findings.gaps import Gap
+from gapscope.findings.part_sentences import graft_pairs
 from gapscope.findings.results import Results
 from gapscope.page.chart_fates import fates_chart
 from gapscope.page.chart_gap import gap_chart
@@ -26,6 +27,8 @@ class FirstScreens:
 
     gap_chart: Markup
     parts_chart: Markup
+    has_grafts: bool
+    """Whether a row of it is of grafts."""
     fates_chart: Markup
     """Empty where their stage has not run."""
     fate_sentence: Sequence[str]
@@ -38,11 +41,13 @@ class FirstScreens:
 def first_screens(findings: Findings) -> FirstScreens:
     """From the findings of a run."""
     cards = different_cards(findings.results, findings.advice)
+    first = findings.gaps[0][0] if findings.gaps else None
     return FirstScreens(
         gap_chart=gap_chart(findings),
         parts_chart=parts_chart(findings),
+        has_grafts=bool(graft_pairs(findings.results, first)),
         fates_chart=fates_chart(findings),
-        fate_sentence=fate_sentence(findings.results, findings.gaps[0][0] if findings.gaps else None, findings.fates),
+        fate_sentence=fate_sentence(findings.results, first, findings.fates),
         gaps=findings.gaps[:MOST_GAPS],
         cards=cards,
         further=[one for one in findings.advice if one not in cards],
