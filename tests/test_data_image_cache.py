@@ -176,7 +176,7 @@ def test_a_full_disk_leaves_no_half_file_and_what_is_kept_is_still_read(tmp_path
     cache = ImageCache(folder)
     expected = cache.letterboxed(first, SIZE)[0]
 
-    def full(place: Path, parts: object) -> None:
+    def full(folder: Path, place: Path, parts: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(image_cache, "_write", full)
@@ -192,7 +192,7 @@ def test_a_write_that_fails_midway_leaves_nothing(tmp_path, folder):
             raise OSError(28, "No space left on device")
 
     with pytest.raises((OSError, TypeError)):
-        image_cache._write(folder / "ab" / "c.square", (b"header", Full()))
+        image_cache._write(folder, folder / "ab" / "c.square", (b"header", Full()))
     assert kept(folder) == []
 
 

@@ -7,10 +7,12 @@ import yaml
 from command import gapscope
 from PIL import Image
 from small_data import coco_folder, noise, write_coco
+from small_formats import SMALL_FORMATS
 
 from gapscope.config import Domain
 from gapscope.data.check import check_folder
 from gapscope.data.convert import convert
+from gapscope.data.image_names import IMAGE_SUFFIXES
 from gapscope.data.label_maps import LabelMap, fit
 from gapscope.data.readers.detect import read_annotations
 from gapscope.errors import InputError
@@ -393,3 +395,17 @@ def test_what_cvat_has_no_area_for_is_counted_and_its_subset_is_kept(tmp_path):
 def test_a_broken_file_of_cvat_is_refused_with_its_place(tmp_path, options, says):
     with pytest.raises(InputError, match=says):
         read_annotations(cvat(tmp_path, **options))
+
+
+@pytest.mark.parametrize("format", SMALL_FORMATS)
+def test_hidden_files_beside_labels_and_images_are_no_labels(tmp_path, format):
+    SMALL_FORMATS[format](tmp_path)
+    before = read_annotations(tmp_path)
+    for path in [one for one in tmp_path.rglob("*") if one.is_file()]:
+        path.with_name(f"._{path.name}").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X")  # as macOS packs a folder
+        if path.suffix not in IMAGE_SUFFIXES:  # as a process leaves it that was killed while it wrote
+            half = path.read_bytes()[: path.stat().st_size // 2]
+            path.with_name(f".{path.stem}-abcd1234{path.suffix}").write_bytes(half)
+    after = read_annotations(tmp_path)
+    assert after.format == before.format and after.paths.tolist() == before.paths.tolist()
+    assert after.class_names == before.class_names and after.xyxy.tolist() == before.xyxy.tolist()

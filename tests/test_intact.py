@@ -1,6 +1,7 @@
 """What a run has handed over and is no longer what it was is named, made again, and never read as other numbers."""
 
 import json
+import os
 import random
 import shutil
 from collections.abc import Callable, Iterator
@@ -205,6 +206,16 @@ def test_who_only_looks_reads_what_was_written_since_and_nothing_else(smaller_ru
     assert list(units(run)) and read == [path]
     monkeypatch.undo()
     assert path.stat().st_size == stat.st_size and list(units(run)) == []
+
+
+@pytest.mark.parametrize("year", [1975, 2090])
+def test_a_clock_that_was_wrong_when_files_were_written_makes_nothing_again(smaller_run, tmp_path, year):
+    run = Path(shutil.copytree(smaller_run, tmp_path / "run"))
+    for number, path in enumerate(sorted(run.rglob("*"))):  # records before, among and after what they speak of
+        os.utime(path, ((year - 1970) * 31_556_952 + number * 7919 % 1000,) * 2)
+    assert damaged_units(run) == [] and list(units(run)) == []
+    looked = gapscope("status", run)
+    assert looked.returncode == 0 and "all done" in looked.stdout
 
 
 def test_a_record_of_before_gets_checksums_and_its_unit_is_not_done_again(smaller_run, tmp_path):

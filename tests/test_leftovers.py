@@ -8,11 +8,14 @@ import time
 from pathlib import Path
 
 import pytest
+from small_data import noise, table_of
 
 from gapscope import leftovers
+from gapscope.data.convert import convert
+from gapscope.data.image_cache import ImageCache
 from gapscope.files import atomic_path, write_text
 from gapscope.interruptions import hear_all, heard
-from gapscope.leftovers import remove_left_files, remove_left_folders, temporary_folder
+from gapscope.leftovers import held, remove_left_files, remove_left_folders, remove_left_in, temporary_folder
 
 pytestmark = [
     pytest.mark.slow,
@@ -33,6 +36,15 @@ from gapscope.leftovers import temporary_folder
 tempfile.tempdir = sys.argv[1]
 with temporary_folder() as folder:
     (folder / "layer3.float32").write_bytes(bytes(1000))
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+CONVERTS = """
+import os, signal, sys
+from pathlib import Path
+from gapscope.leftovers import temporary_folder
+out = Path(sys.argv[1])
+with temporary_folder(out.parent, f".{out.name}-") as folder:
+    (folder / "images").mkdir()
     os.kill(os.getpid(), signal.SIGKILL)
 """
 RENDERS = """
@@ -79,6 +91,60 @@ def test_a_young_temporary_file_stays_since_it_may_not_be_locked_yet(tmp_path, m
     monkeypatch.setattr(leftovers, "YOUNGEST", 60.0)
     write_text(tmp_path / ".weights-abcd1234.safetensors", "just made")
     assert remove_left_files(tmp_path) == []
+
+
+@pytest.mark.parametrize("seconds", [-1e9, 1e9, 4e9])
+def test_a_temporary_file_is_removed_whatever_the_clock_said_when_it_was_made(tmp_path, monkeypatch, seconds):
+    monkeypatch.setattr(leftovers, "YOUNGEST", 60.0)
+    path = tmp_path / ".weights-abcd1234.safetensors"
+    write_text(path, "left")
+    os.utime(path, (time.time() + seconds,) * 2)
+    assert remove_left_files(tmp_path) == [path] and not path.exists()
+
+
+def test_what_killed_processes_left_in_an_image_cache_goes_when_the_next_image_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr("gapscope.data.image_cache.SETTLED_SECONDS", -1.0)
+    image, cache = noise(tmp_path / "a.png"), tmp_path / "cache"
+    with pytest.raises(KeyboardInterrupt):
+        killed_while_it_writes(cache, image)
+    left = cache / ".square-abcd1234"
+    left.write_bytes(b"half")
+    with held(os.open(alive := cache / ".square-efgh5678", os.O_CREAT | os.O_RDWR)):
+        kept = ImageCache(cache)
+        kept.letterboxed(image, 32)
+        assert not left.exists() and alive.exists()
+        left.write_bytes(b"half")
+        kept.letterboxed(noise(tmp_path / "b.png", seed=1), 32)
+        assert left.exists()  # it is looked for once
+    assert len(list(cache.glob("*/*.square"))) == 2 and remove_left_in(tmp_path / "none") == []
+
+
+def killed_while_it_writes(folder: Path, image: Path) -> None:
+    """All that is left of it is its temporary file."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "replace", interrupted)
+        ImageCache(folder).letterboxed(image, 32)
+
+
+def interrupted(*given: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_folder_that_a_killed_conversion_left_goes_with_the_next_one(tmp_path):
+    photos = tmp_path / "photos"
+    table = table_of([[]], root=photos, size=(40, 40), paths=["a.png"])
+    noise(photos / "a.png", (40, 40))
+    killed(CONVERTS, tmp_path / "new")
+    (left,) = tmp_path.glob(".new-*")
+    (tmp_path / ".new-notes").mkdir()
+    convert(table, "yolo", tmp_path / "new")
+    assert not left.exists() and (tmp_path / ".new-notes").is_dir()
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [
+        "classes.txt",
+        "data.yaml",
+        "images",
+        "labels",
+    ]
 
 
 def test_a_spill_folder_of_a_killed_process_goes_when_the_next_one_is_made(tmp_path, monkeypatch):

@@ -335,6 +335,12 @@ def test_a_grid_that_is_too_large_is_named_instead(results):
     assert said in sections(changed)["provenance"]
 
 
+def test_grids_have_a_room_on_the_page_that_they_share(results, monkeypatch):
+    first = len(base64.b64decode(provenance(results).grids[0].uri.partition(",")[2]))
+    monkeypatch.setattr("gapscope.page.provenance.ROOM_FOR_GRIDS", first)
+    assert [grid.uri is None for grid in provenance(results).grids] == [False, True, True]
+
+
 def test_every_file_of_the_run_folder_is_listed_once(run, html):
     groups = file_groups(run)
     listed = [path for group in groups for path, _ in group.files]

@@ -320,6 +320,18 @@ def test_influences_on_the_page_are_those_of_the_files_with_small_pictures(run, 
     assert all(picture.startswith("data:image/webp;base64,") for picture in pictures)
 
 
+def test_of_very_many_pairs_the_first_are_drawn_and_all_are_counted(results, monkeypatch):
+    assert "pairs of arms were compared" not in section(results)
+    monkeypatch.setattr("gapscope.page.pairs_shown.MOST_PAIRS", 2)
+    sent = page_data(find(results))
+    assert sent["pairs"] == [[0, 1], [0, 2]]
+    for drawn in (sent["curves"], sent["effects"], sent["influence"]["pairs"]):
+        assert {one["pair"] for one in drawn} == {0, 1}
+    arms = {tuple(sent["runs"][one[side]]["arm"] for side in "ab") for one in sent["maps"]}
+    assert arms == {(0, 0), (1, 1), (2, 2), (0, 1), (0, 2)}
+    assert "3 pairs of arms were compared" in section(results) and "of the first 2;" in section(results)
+
+
 def test_no_image_has_an_influence_on_an_undefined_layer(results):
     def undefined(grid: xr.Dataset) -> None:
         grid["influence"][82] = np.nan

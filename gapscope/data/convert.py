@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -11,6 +10,7 @@ from gapscope.data.table import AnnotationTable
 from gapscope.data.writers.coco import write_coco
 from gapscope.data.writers.yolo import write_yolo
 from gapscope.errors import InputError
+from gapscope.leftovers import OWNER, temporary_folder
 from gapscope.progress import Progress, silent
 
 WRITERS: dict[str, Callable[[AnnotationTable, Sequence[str], Path], None]] = {"coco": write_coco, "yolo": write_yolo}
@@ -42,15 +42,13 @@ def convert(
             f"{out} is inside {table.root} - expected a place outside the data that is read. Name another."
         )
     out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
+    with temporary_folder(out.parent, f".{out.name}-") as temporary:
         names = image_names(table)
         _place_images(table, names, temporary / "images", copy, progress)
         WRITERS[to](table, names, temporary)
         temporary.chmod(0o755)
+        (temporary / OWNER).unlink()
         temporary.replace(out)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def image_names(table: AnnotationTable) -> list[str]:

@@ -22,10 +22,14 @@ from gapscope.data import images as image_files, letterbox as letterboxing
 from gapscope.data.images import read_pixels
 from gapscope.data.letterbox import FILL, INTERPOLATION, letterbox
 from gapscope.files import hash_file, hash_value
+from gapscope.leftovers import held, remove_left_in
 
 SETTLED_SECONDS = 2.0
 """A file that was changed more recently is not kept yet: a second change within one tick of the file system's clock
 could not be told from the first. FAT's clock is the slowest, with ticks of two seconds."""
+
+GROWING = ".square-"
+"""How the name of a file begins while it is written."""
 
 _HEADER = struct.Struct("<8s7I")
 _MAGIC = b"GSIMG\0\0\1"
@@ -49,6 +53,8 @@ class ImageCache:
         self.folder = folder
         self.full = False
         """Whether writing has failed; nothing more is kept then."""
+        self.looked = False
+        """Whether temporary files of killed processes were looked for, which happens before the first is written."""
         self.lock = Lock()
 
     def letterboxed(self, path: Path, size: int, fill: int = FILL) -> tuple[Tensor, tuple[int, int]]:
@@ -76,7 +82,11 @@ class ImageCache:
 
     def _keep(self, place: Path, parts: tuple[bytes, bytes]) -> None:
         try:
-            _write(place, parts)
+            with self.lock:
+                left, self.looked = not self.looked, True
+            if left:
+                remove_left_in(self.folder)
+            _write(self.folder, place, parts)
         except OSError as error:
             with self.lock:  # several threads may find out at once; one says it
                 told, self.full = self.full, True
@@ -148,14 +158,19 @@ def _checksum(numbers: Sequence[int], pixels: bytes | memoryview) -> int:
     return zlib.crc32(pixels, zlib.crc32(struct.pack("<6I", *numbers)))
 
 
-def _write(place: Path, parts: tuple[bytes, bytes]) -> None:
-    """Into place whole. Not forced onto the disk: after a power cut the checksum tells what is missing."""
+def _write(folder: Path, place: Path, parts: tuple[bytes, bytes]) -> None:
+    """Into place whole. Not forced onto the disk: after a power cut the checksum tells what is missing.
+
+    It grows in the cache's own folder, where what killed processes have left is quickly found.
+    """
     place.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".", dir=place.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.writelines(parts)
-        Path(name).chmod(0o644)  # others may share the folder
-        Path(name).replace(place)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    handle, name = tempfile.mkstemp(prefix=GROWING, dir=folder)
+    temporary = Path(name)
+    with held(handle):
+        try:
+            with temporary.open("wb") as stream:
+                stream.writelines(parts)
+            temporary.chmod(0o644)  # others may share the folder
+            temporary.replace(place)
+        finally:
+            temporary.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ to CSV.
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -201,14 +202,12 @@ def similarity_table(found: LayerFindings) -> ResultTable:
     columns = [("", "Estimator"), ("", "Models")]
     columns += [(part, name) for part in PARTS for name in _seed_columns(results)]
     numbers = list(_similarity_rows(found))
-    rows = []
+    rows, values = [], defaultdict[tuple[str, str, str], dict[tuple[str, int], float]](dict)
+    for row in numbers:
+        values[row["estimator"], row["a"], row["b"]][row["part"], row["seed"]] = row["value"]
     for estimator, title in ESTIMATORS.items():
         for a, b in results.pairs:
-            chosen = {
-                (row["part"], row["seed"]): row["value"]
-                for row in numbers
-                if (row["estimator"], row["a"], row["b"]) == (estimator, a, b)
-            }
+            chosen = values[estimator, a, b]
             cells = [
                 cell
                 for part in PARTS

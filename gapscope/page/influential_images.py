@@ -6,6 +6,7 @@ from typing import Any
 from gapscope.findings.image_influence import RankedImages
 from gapscope.findings.pictures_here import pictures_here
 from gapscope.findings.run_numbers import RunNumbers
+from gapscope.page.pairs_shown import shown_pairs
 from gapscope.page.thumbnails import small_image, webp
 
 MOST_THUMBNAILS, SIDE, QUALITY = 96, 160, 60
@@ -28,7 +29,7 @@ def influence_data(numbers: RunNumbers) -> dict[str, Any]:
     found = [
         (probe, pair, a.seed, numbers.by_probe[domain].influences[a, b])
         for probe, domain in enumerate(results.probes)
-        for pair, arms in enumerate(results.pairs)
+        for pair, arms in enumerate(shown_pairs(results))
         for a, b in results.run_pairs(*arms)
         if (a, b) in numbers.by_probe[domain].influences
     ]

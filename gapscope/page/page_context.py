@@ -12,6 +12,7 @@ from gapscope.findings.layer_rows import PartRow, SeedRow, UntrainedRow
 from gapscope.page.cell_tables import CellTable, TablesByDomain
 from gapscope.page.galleries import Gallery, Picture, galleries, sample_pictures
 from gapscope.page.mistake_tables import calibration_table, confusion_tables, error_tables, outcome_tables
+from gapscope.page.pairs_shown import shown_pairs
 from gapscope.page.performance_tables import best_tables, class_tables, old_evaluations, size_tables
 from gapscope.paper.domain_figures import as_data_uri, domain_figures
 
@@ -75,6 +76,8 @@ class WhereSection:
     rules: Sequence[str]
     """By which layers were said to differ, in words."""
     untrained: Sequence[UntrainedRow]
+    pairs: tuple[int, int]
+    """Pairs of arms that the page draws, and all."""
 
 
 def where_section(findings: Findings) -> WhereSection:
@@ -88,6 +91,7 @@ def where_section(findings: Findings) -> WhereSection:
         seeds=findings.seed_rows,
         rules=[text for rule, text in RULES.items() if rule in rules],
         untrained=findings.untrained_rows,
+        pairs=(len(shown_pairs(results)), len(results.pairs)),
     )
 
 

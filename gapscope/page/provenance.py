@@ -10,11 +10,14 @@ import xarray as xr
 
 from gapscope.findings.results import Results
 from gapscope.findings.stage_times import StageTime, stage_times
+from gapscope.page.pairs_shown import shown_pairs
 from gapscope.page.run_files import FileGroup, file_groups
 from gapscope.run_folder import RunName
 
 MOST_GRID_BYTES = 300_000
 """A grid that takes more as a compressed file is not put on the page."""
+ROOM_FOR_GRIDS = 1_500_000
+"""Bytes of all such grids together."""
 MOST_LISTED = 300
 """Files of one kind that are listed one by one."""
 
@@ -103,14 +106,17 @@ def _hashes(results: Results) -> Iterator[tuple[str, str]]:
 
 
 def _grids(results: Results) -> Iterator[GridFile]:
-    """Every pair of reported arms at the main size: the first seed's files."""
+    """The shown pairs of reported arms at the main size: the first seed's files, on the page while there is room."""
     folder, seed, size = results.run_folder, results.seeds[0], results.sizes[0]
-    for a, b in results.pairs:
+    room = ROOM_FOR_GRIDS
+    for a, b in shown_pairs(results):
         one, other = RunName(a, seed), RunName(b, seed)
         grid = results.grids.get((one, other, size))
         if grid is not None:
             small = compressed_grid(grid)
-            uri = data_uri(small, "application/x-netcdf") if len(small) <= MOST_GRID_BYTES else None
+            fits = len(small) <= min(room, MOST_GRID_BYTES)
+            uri = data_uri(small, "application/x-netcdf") if fits else None
+            room -= len(small) if fits else 0
             title = f"{results.pair_title(a, b)}, seed {seed}, {size} pixels"
             yield GridFile(title, folder.grid(one, other, results.probe, size).relative_to(folder.root).as_posix(), uri)
 

@@ -15,6 +15,7 @@ from gapscope.findings.layer_findings import LayerFindings
 from gapscope.findings.results import Results
 from gapscope.findings.run_numbers import RunNumbers
 from gapscope.page.grid_packing import MOST_MAPS, pack_cells
+from gapscope.page.pairs_shown import shown_pairs
 from gapscope.run_folder import RunName
 from gapscope.similarity.measures import find_measure
 
@@ -39,7 +40,7 @@ def where_data(numbers: RunNumbers, most_maps: int = MOST_MAPS) -> dict[str, Any
     return {
         "measures": [_describe(name) for name in measures],
         "probes": [{"name": domain, "title": results.domain_title(domain)} for domain in results.probes],
-        "pairs": [[results.arms.index(a), results.arms.index(b)] for a, b in results.pairs],
+        "pairs": [[results.arms.index(a), results.arms.index(b)] for a, b in shown_pairs(results)],
         "arms": [results.arm_title(arm) for arm in results.arms],
         "runs": [
             {"name": str(run), "title": results.run_title(run), "arm": results.arms.index(run.arm), "seed": run.seed}
@@ -63,7 +64,7 @@ def _curves(found: LayerFindings, probe: int, measures: list[str]) -> Iterator[d
     """One per size, measure, pair of arms and seed."""
     for size in found.seen.sizes:
         for measure in measures:
-            for pair, arms in enumerate(found.seen.pairs):
+            for pair, arms in enumerate(shown_pairs(found.seen)):
                 for a, b in found.seen.run_pairs(*arms):
                     curve = found.curve(a, b, size, measure)
                     if curve is None:
@@ -100,13 +101,14 @@ def _chances(grid: xr.Dataset) -> dict[str, list[float | None]]:
 
 def _effects(results: Results, probe: int) -> Iterator[dict[str, Any]]:
     """One per size, pair of arms and seed; reasons are sent once each."""
+    shown = {pair: number for number, pair in enumerate(shown_pairs(results))}
     for (a, b, size), effect in results.effects.items():
-        if (a.arm, b.arm) not in results.pairs or a.seed != b.seed:
+        if (a.arm, b.arm) not in shown or a.seed != b.seed:
             continue
         reasons = [str(reason) for reason in effect["reason"].values]
         texts = sorted(set(reasons))
         yield {
-            **{"probe": probe, "size": size, "pair": results.pairs.index((a.arm, b.arm)), "seed": a.seed},
+            **{"probe": probe, "size": size, "pair": shown[a.arm, b.arm], "seed": a.seed},
             **{name: rounded(effect[name].values) for name in EFFECTS},
             **{"reasons": texts, "reason": [texts.index(reason) for reason in reasons]},
         }
@@ -115,7 +117,10 @@ def _effects(results: Results, probe: int) -> Iterator[dict[str, Any]]:
 def _maps(seen: list[Results], runs: list[RunName], measures: list[str], most: int) -> list[dict[str, Any]]:
     """One per pair of networks, probe and size, with as many measures' cells as fit."""
     sizes = seen[0].sizes
-    there = [(p, key) for p, one in enumerate(seen) for key in one.grids if {key[0], key[1]} <= set(runs)]
+    pairs, known = shown_pairs(seen[0]), set(runs)
+    shown = {*pairs, *((b, a) for a, b in pairs), *((arm, arm) for arm in seen[0].arms)}
+    grids = [(p, key) for p, one in enumerate(seen) for key in one.grids]
+    there = [(p, (a, b, size)) for p, (a, b, size) in grids if {a, b} <= known and (a.arm, b.arm) in shown]
     wanted = [
         (name != DEBIASED, _kind(*key[:2]), sizes.index(key[2]), p, runs.index(key[0]), measures.index(name), at, name)
         for at, (p, key) in enumerate(there)

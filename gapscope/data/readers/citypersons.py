@@ -8,7 +8,7 @@ from gapscope.data.images import find_images
 from gapscope.data.problems import RowError
 from gapscope.data.readers.build import NOT_STATED, Corners, TableBuilder
 from gapscope.data.readers.cityscapes import Labels, class_index, find_labels, frame_of, read_frames, share
-from gapscope.data.readers.folders import first_bytes
+from gapscope.data.readers.folders import files_in, first_bytes
 from gapscope.data.readers.format import Format, Request
 from gapscope.data.readers.json_files import read_object, take, xywh
 from gapscope.data.table import ANY_CLASS, AnnotationTable
@@ -29,7 +29,7 @@ def find_citypersons(request: Request) -> Labels | None:
     if request.labels is not None:
         files = [request.labels] if request.labels.is_file() else []
     else:
-        files = [*sorted(request.root.glob("*.json")), *sorted((request.root / "annotations").glob("*.json"))]
+        files = [*files_in(request.root, "*.json"), *files_in(request.root / "annotations", "*.json")]
     files = [path for path in files if _has_im_name(path)]
     usual = next((request.root / name for name in ("leftImg8bit", "images") if (request.root / name).is_dir()), None)
     images = request.images or usual or request.root

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from gapscope.data.image_names import FOUND_BY_END, can_be_below, file_below, is_absolute, without_root
 from gapscope.data.problems import Problems, RowError
 from gapscope.data.readers.build import NOT_STATED, TableBuilder
-from gapscope.data.readers.folders import split_folders, split_of_folder
+from gapscope.data.readers.folders import files_in, split_folders, split_of_folder
 from gapscope.data.readers.format import Format, Request
 from gapscope.data.readers.json_stream import JsonFile, opening
 from gapscope.data.table import ANY_CLASS, AnnotationTable
@@ -79,7 +79,7 @@ def find_like_coco(request: Request) -> CocoFiles | None:
 
 
 def _json_files(folders: list[Path]) -> list[Path]:
-    listed = [sorted(folder.glob("*.json")) for folder in folders]
+    listed = [files_in(folder, "*.json") for folder in folders]
     return [path for files in listed if len(files) <= MOST_FILES for path in files]
 
 

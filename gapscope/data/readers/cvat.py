@@ -10,7 +10,7 @@ from pathlib import Path
 from gapscope.data.image_names import FOUND_BY_END, can_be_below, file_below, is_absolute
 from gapscope.data.problems import RowError
 from gapscope.data.readers.build import NOT_STATED, Corners, TableBuilder
-from gapscope.data.readers.folders import first_bytes
+from gapscope.data.readers.folders import files_in, first_bytes
 from gapscope.data.readers.format import Format, Request
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
@@ -31,7 +31,7 @@ def find_cvat(request: Request) -> Path | None:
     if request.labels is not None:
         files = [request.labels] if request.labels.is_file() else []
     else:
-        listed = [sorted(place.glob("*.xml")) for place in (request.root, request.root / "annotations")]
+        listed = [files_in(place, "*.xml") for place in (request.root, request.root / "annotations")]
         files = [path for some in listed if len(some) <= MOST_FILES for path in some]
     files = [path for path in files if re.search(rb"<annotations[\s>]", first_bytes(path, 4096))]
     if len(files) > 1:

@@ -7,6 +7,7 @@ from typing import Any
 from gapscope.data.image_names import FOUND_BY_END, IMAGE_SUFFIXES, can_be_below, file_below, is_absolute
 from gapscope.data.problems import Problems, RowError
 from gapscope.data.readers.build import NOT_STATED, Corners, TableBuilder
+from gapscope.data.readers.folders import files_in
 from gapscope.data.readers.format import Format, Request
 from gapscope.data.readers.json_files import is_number, take, xywh
 from gapscope.data.readers.json_stream import JsonFile, opening
@@ -25,7 +26,7 @@ def find_datumaro(request: Request) -> list[Path] | None:
         files = [request.labels]
     else:
         places = [request.labels] if request.labels else [request.root / "annotations", request.root]
-        listed = [sorted(place.glob("*.json")) for place in places]
+        listed = [files_in(place, "*.json") for place in places]
         files = [path for some in listed if len(some) <= MOST_FILES for path in some]
     return [path for path in files if _is_datumaro(path)] or None
 

@@ -20,6 +20,14 @@ SPLIT_FOLDERS = {
 LABEL_SUFFIXES = (".txt", ".xml", ".json", ".csv")
 
 
+def files_in(place: Path, pattern: str) -> list[Path]:
+    """Files of a pattern such as `*.json` or `**/*.txt`, sorted, without hidden ones.
+
+    Those are no labels: what a killed process was still writing, or the `._` twins of macOS.
+    """
+    return sorted(path for path in place.glob(pattern) if not path.name.startswith("."))
+
+
 @dataclass(frozen=True)
 class LabelFolder:
     """A folder of images and the folder that holds one label file per image, by the same name."""
@@ -94,7 +102,7 @@ def _folders_in(place: Path) -> list[Path]:
 
 def _pair(place: Path, label_names: tuple[str, ...], image_names: tuple[str, ...], suffix: str) -> LabelFolder | None:
     images = next((place / name for name in image_names if (place / name).is_dir()), None)
-    labels = next((place / name for name in label_names if next((place / name).rglob(f"*{suffix}"), None)), None)
+    labels = next((place / name for name in label_names if files_in(place / name, f"**/*{suffix}")), None)
     return LabelFolder(images, labels) if images and labels else None
 
 
@@ -106,7 +114,7 @@ def matching_folders(
     if labels is not None:
         usual = next((labels.parent / folder for folder in image_names if (labels.parent / folder).is_dir()), None)
         beside = images or usual or (labels if _first_beside(labels, suffix, lambda path: True) else None)
-        return [LabelFolder(beside, labels)] if beside and next(labels.rglob(f"*{suffix}"), None) else None
+        return [LabelFolder(beside, labels)] if beside and files_in(labels, f"**/*{suffix}") else None
     if images is not None:
         found = find_label_folders(images.parent, label_names, (images.name,), suffix)
         return [pair for pair in found if pair.images == images] or None

@@ -17,6 +17,7 @@ from gapscope.data.image_names import (
 )
 from gapscope.data.problems import Problem, RowError
 from gapscope.data.readers.build import NOT_STATED, TableBuilder
+from gapscope.data.readers.folders import files_in
 from gapscope.data.readers.format import Request
 from gapscope.data.readers.json_files import take
 from gapscope.data.readers.json_stream import JsonFile, opening
@@ -57,8 +58,8 @@ def find_frame_files(request: Request, kind: str, patterns: Iterable[str]) -> tu
     if request.labels is not None and request.labels.is_file():
         return _of_kind([request.labels], request, kind)
     if request.labels is not None:
-        return _of_kind(sorted(request.labels.rglob("*.json")), request, kind)
-    groups = (_of_kind(sorted(request.root.glob(pattern)), request, kind) for pattern in patterns)
+        return _of_kind(files_in(request.labels, "**/*.json"), request, kind)
+    groups = (_of_kind(files_in(request.root, pattern), request, kind) for pattern in patterns)
     return next((files for files in groups if files), ())
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from gapscope.data.images import find_images
 from gapscope.data.problems import Problems, RowError
 from gapscope.data.readers.build import NOT_STATED, TableBuilder, are_shares
-from gapscope.data.readers.folders import first_bytes
+from gapscope.data.readers.folders import files_in, first_bytes
 from gapscope.data.readers.format import Format, Request
 from gapscope.data.readers.text import read_lines
 from gapscope.data.table import AnnotationTable
@@ -40,7 +40,7 @@ def find_openimages(request: Request) -> Files | None:
     if request.labels is not None:
         candidates = [request.labels] if request.labels.is_file() else []
     else:
-        candidates = [*sorted(root.glob("*.csv")), *sorted((root / "annotations").glob("*.csv"))]
+        candidates = [*files_in(root, "*.csv"), *files_in(root / "annotations", "*.csv")]
     found = [path for path in candidates if _has_header(path)]
     if not found:
         return None

@@ -9,7 +9,7 @@ from typing import Literal
 from gapscope.data.images import find_images
 from gapscope.data.problems import Problems, RowError
 from gapscope.data.readers.build import NOT_STATED, Corners, TableBuilder
-from gapscope.data.readers.folders import LabelFolder, first_bytes, flat_folder, matching_folders
+from gapscope.data.readers.folders import LabelFolder, files_in, first_bytes, flat_folder, matching_folders
 from gapscope.data.readers.format import Format, Request
 from gapscope.data.readers.name_files import find_names
 from gapscope.data.table import AnnotationTable
@@ -103,7 +103,7 @@ def _matched(folder: LabelFolder, problems: Problems) -> list[tuple[Path, Path]]
                     f"has no XML in {folder.labels}",
                     "one for each image, if only without objects. Label the image, or remove it.",
                 )
-    for alone in sorted(set(folder.labels.rglob("*.xml")) - {xml for _, xml in pairs}):
+    for alone in sorted(set(files_in(folder.labels, "**/*.xml")) - {xml for _, xml in pairs}):
         if not folder.is_flat or _is_label(alone):
             with problems.at(alone):
                 raise folder.lacks_image(alone)

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from gapscope.data.images import find_images
 from gapscope.data.problems import RowError
 from gapscope.data.readers.build import Corners, TableBuilder, are_shares
-from gapscope.data.readers.folders import LabelFolder, first_bytes, flat_folder, matching_folders
+from gapscope.data.readers.folders import LabelFolder, files_in, first_bytes, flat_folder, matching_folders
 from gapscope.data.readers.format import Format, Request
 from gapscope.data.readers.label_texts import is_archive, texts_in
 from gapscope.data.readers.name_files import ClassNames, find_names, packed_names
@@ -32,7 +32,7 @@ def find_yolo(request: Request) -> list[LabelFolder] | list[Path] | None:
         return [request.labels] if request.labels.is_dir() or is_archive(request.labels) else None
     root = request.root
     for places in ([root / "labels"], sorted(root.glob("*/labels")), [root]):
-        found = [place for place in places if any(path.name not in _NO_LABELS for path in place.rglob("*.txt"))]
+        found = [place for place in places if any(path.name not in _NO_LABELS for path in files_in(place, "**/*.txt"))]
         if found:
             return found
     return None
@@ -92,7 +92,7 @@ def _class_names(root: Path, places: list[Path]) -> ClassNames:
         InputError: There are none, or files contradict each other.
     """
     packed = next((found for place in places if place.is_file() and (found := packed_names(place))), None)
-    texts = (path for place in places for path in place.rglob("*.txt") if path.name not in _NO_LABELS)
+    texts = (path for place in places for path in files_in(place, "**/*.txt") if path.name not in _NO_LABELS)
     found = packed or find_names(root, {path.parent for path in texts} or set(places))
     if found is None:
         raise InputError(
@@ -106,7 +106,7 @@ def _add_folder(rows: "_Rows", folder: LabelFolder) -> None:
     builder = rows.builder
     images = find_images(folder.images)
     expected = {folder.label_of(image, ".txt") for image in images}
-    labels = (path for path in folder.labels.rglob("*.txt") if path.name not in _NO_LABELS)
+    labels = (path for path in files_in(folder.labels, "**/*.txt") if path.name not in _NO_LABELS)
     for alone in sorted(set(labels) - expected):
         if not folder.is_flat or is_label_text(alone):
             with builder.problems.at(alone):

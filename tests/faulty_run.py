@@ -1,0 +1,129 @@
+"""Runs stages of a study while something goes wrong, each in a process of its own, and once more without.
+
+    python faulty_run.py SEED STAGES KINDS CONFIG RUN
+
+RUN is a finished run. For every stage (of those given with commas between them), what is on record about it is dropped,
+and it is done again by a fork of this process in which one kind of trouble, drawn from those given, begins when the
+stage writes its first file. Then it is done without. Prints a JSON list: what was tried, how both ended, what was said.
+"""
+
+import errno
+import json
+import os
+import random
+import resource
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gapscope.cli import main
+from gapscope.run_folder import RunFolder
+from gapscope.study import arm_training, run, stages, work  # noqa: F401  imported once, before all forks
+
+PLACES = {
+    "data": "data",
+    "train": "arms",
+    "evaluate": "evaluation",
+    "record": "recordings",
+    "compare": "similarity",
+    "report": "tables",
+}
+"""Where each stage writes first."""
+WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+CHANGES = ("os.mkdir", "os.rename", "os.remove")
+
+
+def full_disk(chance: random.Random, place: Path) -> None:
+    """No file can grow beyond some thousand bytes."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (chance.choice((0, 100, 4096)), hard))
+
+
+def read_only(chance: random.Random, place: Path) -> None:
+    """Nothing below the run folder can be written."""
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(place))
+
+
+def no_memory(chance: random.Random, place: Path) -> None:
+    raise MemoryError
+
+
+def killed(chance: random.Random, place: Path) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+KINDS: dict[str, Callable[[random.Random, Path], None]] = {
+    "full disk": full_disk,
+    "read-only": read_only,
+    "no memory": no_memory,
+    "killed": killed,
+}
+
+
+def begins_at(place: Path, kind: str, chance: random.Random) -> None:
+    """From the first file that is written below a place, the trouble is there."""
+    begun = [False]
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open" and isinstance(arguments[0], str) and (arguments[2] or 0) & WRITES:
+            path = Path(arguments[0])
+        elif event in CHANGES and begun[0]:
+            path = Path(os.fsdecode(arguments[0]))
+        else:
+            return
+        first = not begun[0] and path.is_relative_to(place)
+        if first or (begun[0] and kind == "read-only" and path.is_relative_to(place.parent)):
+            begun[0] = True
+            KINDS[kind](chance, path)
+
+    sys.addaudithook(hook)
+
+
+def attempt(arguments: list[str], trouble: Callable[[], None] = lambda: None) -> tuple[int, str]:
+    """Exit code of a fork that runs the command, negative for a signal, and its errors."""
+    with tempfile.TemporaryFile("w+") as said:
+        child = os.fork()
+        if child == 0:
+            os.dup2(said.fileno(), 2)
+            sys.argv = ["gapscope", *arguments]
+            trouble()
+            try:
+                main()
+            except SystemExit as end:
+                os._exit(int(end.code or 0))
+            except BaseException:
+                import traceback
+
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        said.seek(0)
+        return code, said.read()
+
+
+def forget(folder: RunFolder, stage: str) -> None:
+    for path in folder.record_files():
+        if path.name.partition("--")[0].removesuffix(".json") in (stage, *(("effect",) if stage == "compare" else ())):
+            path.unlink()
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    seed, wanted, kinds, config, root = sys.argv[1:6]
+    folder, found = RunFolder(Path(root).absolute()), []
+    for stage in wanted.split(","):
+        chance = random.Random(f"{seed}-{stage}")
+        kind, place = chance.choice(kinds.split(",")), folder.root / PLACES[stage]
+        command = ["run", config, "--out", root, "--only", stage]
+        forget(folder, stage)
+        code, said = attempt(command, lambda kind=kind, place=place, chance=chance: begins_at(place, kind, chance))
+        again, then = attempt(command)
+        found.append({"stage": stage, "kind": kind, "code": code, "said": said, "again": again, "then": then})
+    print("\n" + json.dumps(found))
