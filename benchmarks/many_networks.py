@@ -24,7 +24,7 @@ from gapscope.detector.weights import save_weights
 from gapscope.experiment_file import parse_config
 from gapscope.findings.findings import find
 from gapscope.findings.run_reader import read_results
-from gapscope.page.page import render_page
+from gapscope.page.page import render_page, write_report
 from gapscope.study.run import run
 
 CONFIG = """\
@@ -72,6 +72,13 @@ def timed(text: str, out: Path, stages: Sequence[str]) -> dict[str, float]:
     return found
 
 
+def report(out: Path) -> None:
+    """Say what tables, figures and page of a run take, which need no evaluation."""
+    began = time.perf_counter()
+    path = write_report(out)
+    print(f"report: {time.perf_counter() - began:.1f} s with tables and figures; {path.stat().st_size / 1e6:.2f} MB")
+
+
 def disk(folder: Path) -> int:
     """Bytes of all files below a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
@@ -105,7 +112,7 @@ def main() -> None:
         folder = (given.folder or Path(temporary)).absolute()
         if not given.page:
             text = write_study(folder, given.networks, given.probe, given.size, given.width, given.quick)
-            took = timed(text, folder / "run", ("data", "train", "record", "compare", "report"))
+            took = timed(text, folder / "run", ("data", "train", "record", "compare"))
             pairs = len(list((folder / "run/similarity").glob("*.nc")))
             print(", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in took.items()))
             print(
@@ -114,6 +121,8 @@ def main() -> None:
             each = disk(folder / "run/similarity") // pairs
             print(f"{pairs} pairs: {took['compare'] / pairs:.3f} s and {each:,} bytes each")
         look(folder / "run")
+        if not given.page:
+            report(folder / "run")
 
 
 if __name__ == "__main__":

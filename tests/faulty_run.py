@@ -15,7 +15,11 @@ import resource
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +68,31 @@ KINDS: dict[str, Callable[[random.Random, Path], None]] = {
     "no memory": no_memory,
     "killed": killed,
 }
+
+
+WORKER = "worker killed"
+"""Not at the first file: two trainings run side by side, and one of their processes is killed at some moment."""
+
+
+def kills_a_worker(chance: random.Random) -> None:
+    """In a thread, since the process that starts workers waits for them."""
+
+    def kill() -> None:
+        while not (workers := sorted(own_workers())):
+            time.sleep(0.05)
+        time.sleep(chance.uniform(0, 3))
+        os.kill(chance.choice(workers), signal.SIGKILL)
+
+    threading.Thread(target=kill, daemon=True).start()
+
+
+def own_workers() -> Iterator[int]:
+    """Processes that this one has started to work; multiprocessing has one more, which keeps its books."""
+    for tasks in Path(f"/proc/{os.getpid()}/task").glob("*/children"):
+        for child in tasks.read_text().split():
+            with suppress(OSError):
+                if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    yield int(child)
 
 
 def begins_at(place: Path, kind: str, chance: random.Random) -> None:
@@ -120,10 +149,13 @@ if __name__ == "__main__":
     folder, found = RunFolder(Path(root).absolute()), []
     for stage in wanted.split(","):
         chance = random.Random(f"{seed}-{stage}")
-        kind, place = chance.choice(kinds.split(",")), folder.root / PLACES[stage]
-        command = ["run", config, "--out", root, "--only", stage]
+        kind = chance.choice([one for one in kinds.split(",") if one != WORKER or stage == "train"])
+        command = ["run", config, "--out", root, "--only", stage, *(["--jobs", "2"] if kind == WORKER else [])]
         forget(folder, stage)
-        code, said = attempt(command, lambda kind=kind, place=place, chance=chance: begins_at(place, kind, chance))
+        if kind == WORKER:
+            code, said = attempt(command, partial(kills_a_worker, chance))
+        else:
+            code, said = attempt(command, partial(begins_at, folder.root / PLACES[stage], kind, chance))
         again, then = attempt(command)
         found.append({"stage": stage, "kind": kind, "code": code, "said": said, "again": again, "then": then})
     print("\n" + json.dumps(found))

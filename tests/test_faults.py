@@ -16,8 +16,8 @@ from test_kill_and_resume import numbers, weights
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")]
 
 STAGES = ("data", "train", "evaluate", "record", "compare", "report")
-KINDS = ("full disk", "read-only", "no memory", "killed")
-CODES = {"full disk": 2, "read-only": 2, "no memory": 2, "killed": -9}
+KINDS = ("full disk", "read-only", "no memory", "killed", "worker killed")
+CODES = dict.fromkeys(KINDS, 2) | {"killed": -9}
 
 
 @pytest.fixture(scope="module")

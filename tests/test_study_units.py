@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from gapscope.study.stages import units_of
 from gapscope.study.state import Watched
 from gapscope.study.status import again_lines
 from gapscope.study.study import Study
-from gapscope.study.units import ledger, note_done, pending
+from gapscope.study.units import Below, Unit, ledger, note_done, pending
 
 EXPERIMENT = parse_config(TEXT)
 
@@ -134,3 +136,31 @@ def test_a_broken_summary_is_refused_by_name(done):
     done.folder.forget(unit.name)
     with pytest.raises(InputError, match=r"summary\.json cannot be read as a domain's summary"):
         unit.left()
+
+
+def test_after_a_training_only_what_goes_by_it_is_looked_at_again(done, monkeypatch):
+    """Or a study of a hundred arms, with its 5,000 comparisons, would be looked through a hundred times."""
+    units, arms = units_of(done), [f"train/{arm}/seed0" for arm in ("u-real", "f-game")]
+    for name in arms:
+        done.folder.forget(name)
+    looked: list[str] = []
+
+    def look(unit, before, folder):
+        looked.append(unit.name)
+        return before[unit.name]
+
+    monkeypatch.setattr("gapscope.study.run.look_up", look)
+    idle = [replace(unit, work=lambda study, keys: None) for unit in units]
+    do(idle, done, only="train")
+    wanted = [one for name in arms for one in going_by(name, units)]
+    assert looked == wanted and len(wanted) < 2 * len(units) - 8
+
+
+def going_by(name: str, units: Sequence[Unit]) -> list[str]:
+    """By looking at every unit until nothing is added."""
+    found = {name}
+    while (more := found | {one.name for one in units if found & set(one.needs)}) != found:
+        found = more
+    (unit,) = [one for one in units if one.name == name]
+    assert [one.name for one in Below(units).of(unit)] == [one.name for one in units if one.name in found]
+    return [one.name for one in units if one.name in found]

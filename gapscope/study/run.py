@@ -31,10 +31,12 @@ from gapscope.study.stage_progress import StageProgress, ahead_of
 from gapscope.study.stages import units_of
 from gapscope.study.study import Study
 from gapscope.study.units import (
+    Below,
     Unit,
     UnitKeys,
     adopt,
     ledger,
+    look_up,
     note_done,
     pending,
     training_unit,
@@ -201,7 +203,7 @@ def do(
     folder, done, told = study.folder, list[str](), StageProgress(study.progress)
     keys: dict[str, UnitKeys] = {}
     restore(units, study)
-    standing = ledger(units, folder)
+    standing, below = ledger(units, folder), Below(units)
 
     def look_again() -> None:
         standing.update(ledger(units, folder))
@@ -214,8 +216,10 @@ def do(
         note_done(standing[unit.name], folder, seconds)
         done.append(unit.name)
         told.one_done(unit.name)
-        if unit.left is not None:
-            look_again()
+        if unit.left is not None:  # not at all of them again, of which there may be thousands
+            for one in below.of(unit):
+                standing[one.name] = look_up(one, standing, folder)
+                keys[one.name] = standing[one.name].keys
 
     look_again()
     for stage in [only] if only else STAGES:

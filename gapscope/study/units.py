@@ -159,6 +159,26 @@ def ledger(units: Sequence[Unit], folder: RunFolder, *, by_times: bool = False) 
     return found
 
 
+class Below:
+    """Which units of a study go by which, directly or through others."""
+
+    def __init__(self, units: Sequence[Unit]) -> None:
+        self.units = units
+        self.needed_by: dict[str, list[str]] = {unit.name: [] for unit in units}
+        for unit in units:
+            for name in unit.needs:
+                self.needed_by[name].append(unit.name)
+
+    def of(self, unit: Unit) -> list[Unit]:
+        """A unit and all that go by it, each after those that it needs."""
+        wanted, queue = {unit.name}, [unit.name]
+        while queue:
+            new = set(self.needed_by[queue.pop()]) - wanted
+            wanted |= new
+            queue.extend(new)
+        return [one for one in self.units if one.name in wanted]
+
+
 def look_up(unit: Unit, before: dict[str, Standing], folder: RunFolder, *, by_times: bool = False) -> Standing:
     """How a unit stands, given those that it needs."""
     above = [before[name] for name in unit.needs]

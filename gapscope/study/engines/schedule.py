@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from gapscope.run_folder import STAGES
 from gapscope.study.replaced import take_back_kept
 from gapscope.study.study import Study
-from gapscope.study.units import Standing, Unit, ledger, look_up
+from gapscope.study.units import Below, Standing, Unit, ledger, look_up
 
 
 class Schedule:
@@ -15,11 +15,7 @@ class Schedule:
         self.units, self.study = units, study
         self.standing: dict[str, Standing] = {}
         self.look_again()
-        self.below: dict[str, list[Unit]] = {unit.name: [] for unit in units}
-        """The units that need each one."""
-        for unit in units:
-            for name in unit.needs:
-                self.below[name].append(unit)
+        self.below = Below(units)
 
     def look_again(self) -> None:
         """Look at all units, and take back what is wanted again and was kept."""
@@ -30,17 +26,10 @@ class Schedule:
 
     def note(self, unit: Unit) -> None:
         """A unit's record is new: look at it and at all that go by it again, each after those that it needs."""
-        wanted, queue = {unit.name}, [unit.name]
-        while queue:
-            for one in self.below[queue.pop()]:
-                if one.name not in wanted:
-                    wanted.add(one.name)
-                    queue.append(one.name)
-        for one in self.units:
-            if one.name in wanted:
-                self.standing[one.name] = look_up(one, self.standing, self.study.folder)
-                if self.standing[one.name].kept is not None:
-                    self._take_back(one)
+        for one in self.below.of(unit):
+            self.standing[one.name] = look_up(one, self.standing, self.study.folder)
+            if self.standing[one.name].kept is not None:
+                self._take_back(one)
 
     def _take_back(self, unit: Unit) -> None:
         take_back_kept(self.standing[unit.name], self.study.folder)
