@@ -139,12 +139,7 @@ def test_a_folder_that_a_killed_conversion_left_goes_with_the_next_one(tmp_path)
     (tmp_path / ".new-notes").mkdir()
     convert(table, "yolo", tmp_path / "new")
     assert not left.exists() and (tmp_path / ".new-notes").is_dir()
-    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [
-        "classes.txt",
-        "data.yaml",
-        "images",
-        "labels",
-    ]
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["data.yaml", "images", "labels"]
 
 
 def test_a_spill_folder_of_a_killed_process_goes_when_the_next_one_is_made(tmp_path, monkeypatch):

@@ -149,7 +149,7 @@ def test_after_a_training_only_what_goes_by_it_is_looked_at_again(done, monkeypa
         looked.append(unit.name)
         return before[unit.name]
 
-    monkeypatch.setattr("gapscope.study.run.look_up", look)
+    monkeypatch.setitem(do.__globals__, "look_up", look)
     idle = [replace(unit, work=lambda study, keys: None) for unit in units]
     do(idle, done, only="train")
     wanted = [one for name in arms for one in going_by(name, units)]
