@@ -1,6 +1,7 @@
 """Every network that a study trains keeps the same promises, whoever made it."""
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,14 @@ DETECTORS = {
     "own": guest("my_detector.py:Cells"),
 }
 GUESTS = ["fcos", "retinanet", "fasterrcnn", "ssdlite", "own"]
+if find_spec("transformers"):  # which no other part of the project needs: its example is asked where it is installed
+    DETECTORS["rt_detr"] = guest("small_rt_detr.py:build")
+    GUESTS.append("rt_detr")
+RT_DETR = Path(__file__).parents[1] / "examples" / "rt_detr.py"
+SMALLER = """
+CHANNELS[:] = [16, 32, 64, 128]
+HIDDEN, QUERIES, DECODER_LAYERS = 64, 20, 2
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +59,7 @@ def own_detector(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
     (tmp_path / "my_detector.py").write_text(code)
+    (tmp_path / "small_rt_detr.py").write_text(RT_DETR.read_text(encoding="utf-8") + SMALLER)
 
 
 def same(one, other):

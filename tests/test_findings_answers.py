@@ -146,6 +146,12 @@ def test_networks_of_any_depth_have_parts_that_tile_them(layers):
     assert [name for name, _, _ in parts[:2]] == ["stem", "stage 1"] or layers != 107
 
 
+def test_parts_that_are_not_recorded_are_no_parts_of_the_axis():
+    recorded = yolov3_map().blocks[-1].first
+    parts = named_parts(replace(yolov3_map(), recorded=recorded), recorded)
+    assert [name for name, _, _ in parts] == [block.name for block in yolov3_map().blocks[:-1]]
+
+
 class Seen:
     """As much of LayerFindings as parts need: two seeds of two arms, made up."""
 

@@ -1,6 +1,7 @@
 """What is said of grafts: never a share where the control breaks too, and of layers that differ whether they cost."""
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,11 +10,11 @@ from made_up_grafts import grafts_of, results_of
 
 import gapscope.plot
 from gapscope.detector.layers import NUM_LAYERS
-from gapscope.detector.network_map import BLOCKS
+from gapscope.detector.network_map import BLOCKS, yolov3_map
 from gapscope.findings.graft_tables import graft_tables
 from gapscope.findings.grafts import graft_findings, layers_of
 from gapscope.findings.part_sentences import NO_GRAFT, graft_sentence
-from gapscope.findings.three_curves import BOUND, COST, DIFFERENT, rank_words, three_curves
+from gapscope.findings.three_curves import BOUND, COST, DIFFERENT, cost_of_layers, rank_words, three_curves
 from gapscope.grafting.verdicts import CANNOT_BE_TOLD, GAINS, LOSES
 from gapscope.paper.graft_figures import graft_figures
 from gapscope.paper.table_files import to_csv, to_latex, to_markdown
@@ -63,6 +64,16 @@ def test_where_the_donor_is_the_worse_network_what_its_part_takes_away_is_the_co
     one = curves_of({"stage 3": -0.06}, {"stage 3": LOSES}, gap=-0.2)
     assert one.cost[12] == 0.06 and one.costliest == "stage 3"
     assert one.cost_low[12] == pytest.approx(0.05) and one.cost_high[12] == pytest.approx(0.07)
+
+
+def test_layers_that_are_grafted_but_not_recorded_have_no_place_on_the_axis():
+    """A detector's features of proposals, say: head 8 here, and half of head 16."""
+    recorded = BLOCKS[-2].first + 4
+    results, _ = results_of(grafts_of({"head 8": 0.06, "head 16": 0.02}, {"head 8": GAINS, "head 16": GAINS}))
+    (pair,) = graft_findings(results).pairs
+    whole, found = cost_of_layers(pair, NUM_LAYERS), cost_of_layers(pair, recorded)
+    assert all(np.array_equal(one[:recorded], other) for one, other in zip(whole, found, strict=True))
+    assert found[0][-1] == 0.02 and replace(yolov3_map(), recorded=recorded).num_recorded == recorded
 
 
 def test_where_no_network_is_surely_better_nothing_is_lost_that_could_sit_anywhere():

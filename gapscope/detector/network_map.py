@@ -53,6 +53,11 @@ class LayerMap:
     """How many of the layers, the first ones, put out something that is recorded; None for all."""
 
     @property
+    def num_recorded(self) -> int:
+        """How many layers, the first ones, are recorded."""
+        return len(self.layers) if self.recorded is None else self.recorded
+
+    @property
     def backbone_last(self) -> int:
         """The last layer of the backbone."""
         return max((block.last for block in self.blocks if block.in_backbone), default=-1)

@@ -104,8 +104,9 @@ class LayerFindings:
         for a, b, of_size in self.seen.grids:
             if of_size == size and a.arm == b.arm and a.arm in arms and a.seed != b.seed:
                 if measure in self.seen.grids[a, b, size].measure:
-                    trained = trained_layers(self.seen.experiment, a.arm)
-                    grids.append(np.where(trained[:, None] | trained, self.cells(a, b, size, measure), np.nan))
+                    cells = self.cells(a, b, size, measure)
+                    trained = trained_layers(self.seen.experiment, a.arm)[: len(cells)]  # of those that are recorded
+                    grids.append(np.where(trained[:, None] | trained, cells, np.nan))
         if not grids:
             return None
         stacked = np.ma.masked_invalid(np.stack(grids))

@@ -49,8 +49,8 @@ class PartLikeness:
 
 def named_parts(network: LayerMap, num_layers: int) -> list[tuple[str, int, int]]:
     """(name, first layer, last layer) of the parts of a network: its own, else parts of equally many layers."""
-    if num_layers == len(network.layers):
-        return [(block.name, block.first, block.last) for block in network.blocks]
+    if num_layers == network.num_recorded:
+        return [(one.name, one.first, one.last) for one in network.blocks if one.first < num_layers]
     cuts = np.linspace(0, num_layers, min(MOST_PARTS, num_layers) + 1).astype(int).tolist()
     return [(f"{a}-{b - 1}" if b - a > 1 else f"{a}", a, b - 1) for a, b in pairwise(cuts)]
 

@@ -73,7 +73,7 @@ def _each(results: Results, layers: LayerFindings, grafts: GraftFindings) -> Ite
             continue
         alike = layers.curve(pair.host, pair.donor) or layers.curve(pair.donor, pair.host)
         ceilings = layers.ceilings_of((pair.host.arm, pair.donor.arm))
-        num_layers = len(results.layer_map(pair.host.arm).layers)
+        num_layers = results.layer_map(pair.host.arm).num_recorded
         different = np.full(num_layers, np.nan)
         if alike is not None:
             top = average(ceilings) if ceilings else np.ones(num_layers)
@@ -107,7 +107,8 @@ def cost_of_layers(pair: GraftedPair, num_layers: int) -> tuple[Values, Values, 
     """(layers,) what a layer's part alone gives back, and its interval; NaN where nothing can be told of it.
 
     Where the donor is the better network, what its part adds to the host; where it is the worse one, what its part
-    takes away. Where it is not sure which is better, all is NaN: nothing is lost that could sit anywhere.
+    takes away. Where it is not sure which is better, all is NaN: nothing is lost that could sit anywhere. Layers from
+    `num_layers` on, which are grafted but not recorded, have no place on the axis.
     """
     found = np.full((3, num_layers), np.nan)
     if gap_is_sure(pair):
@@ -115,7 +116,7 @@ def cost_of_layers(pair: GraftedPair, num_layers: int) -> tuple[Values, Values, 
         for part in pair.parts:
             if part.told:
                 ends = sorted((sign * part.alone.low, sign * part.alone.high))
-                found[:, list(part.layers)] = np.array([[sign * part.alone.value], *([end] for end in ends)])
+                found[:, _shown(part, num_layers)] = np.array([[sign * part.alone.value], *([end] for end in ends)])
     return found[0], found[1], found[2]
 
 
@@ -128,8 +129,12 @@ def _given_back(pair: GraftedPair, part: GraftedPart) -> float:
     return math.copysign(1.0, pair.gap.value) * part.alone.value
 
 
+def _shown(part: GraftedPart, num_layers: int) -> list[int]:
+    return [layer for layer in part.layers if layer < num_layers]
+
+
 def _mean(values: Values, part: GraftedPart) -> float:
-    mine = values[list(part.layers)]
+    mine = values[_shown(part, len(values))]
     return float(mine[np.isfinite(mine)].mean()) if np.isfinite(mine).any() else math.nan
 
 
