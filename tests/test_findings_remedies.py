@@ -118,6 +118,20 @@ def test_what_is_lost_at_home_is_said_with_its_interval():
     assert "It is from one seed only." in said
 
 
+def test_a_remedy_that_learns_little_or_sees_more_images_weakens_no_verdict():
+    few = '[arms.few]\ndomains = ["photos"]\nimages = { photos = 5 }\n'
+    mixed = '[arms.mixed]\ndomains = ["renders", "photos"]\n'
+    results = scored(few + mixed, real=twice(0.6), synthetic=twice(0.2), few=twice(0.02), mixed=twice(0.65))
+    counts = {"real": 80, "synthetic": 80, "few": 5, "mixed": 160}
+    trainings = {
+        RunName(arm, seed): training(1.0, train_images=count) for arm, count in counts.items() for seed in (0, 1)
+    }
+    found = find(replace(results, trainings=trainings))
+    assert found.answers[0].key == "gap" and "loses" in found.answers[0].text
+    titles = {one.title for one in found.confounds}
+    assert not {"An arm hardly learned", "Unequal training sets"} & titles
+
+
 def training(seconds: float, **more: Any) -> TrainingRecord:
     facts = {"epochs": 1, "best_epoch": 1, "best_val_map50": 0.1, "stopped_early": False, "freeze": ""}
     facts |= {"train_images": 80, "parameters": 1, "trainable_parameters": 1, "weights_sha256": "", "device": "cpu"}

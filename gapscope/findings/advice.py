@@ -3,18 +3,16 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
-from gapscope.config import Arm
 from gapscope.findings.advice_looks import looks_apart
 from gapscope.findings.advice_losses import LOSS_RULES, gap_name
-from gapscope.findings.advice_remedies import adapted
+from gapscope.findings.advice_remedies import adapted, against, tried_words
 from gapscope.findings.elsewhere import trains_nothing
 from gapscope.findings.gap_sentences import interval_words
 from gapscope.findings.gaps import Gap
 from gapscope.findings.headline import headline_classes
 from gapscope.findings.run_numbers import RunNumbers
-from gapscope.findings.suggestion import Found, Suggestion, arm_lines, toml_key, tried_by
+from gapscope.findings.suggestion import Found, Suggestion, arm_lines, toml_key
 from gapscope.findings.unlearned import arms_that_hardly_learned
 from gapscope.words import number_of
 
@@ -135,13 +133,9 @@ def _mixed(numbers: RunNumbers) -> Found:
         yield Suggestion(
             f"Train on some labelled images of {title} too.",
             f"{gap_name(results, gap)}: {gap.mean:z.1f} AP points are lost, {interval_words(gap)}.",
-            tried_by(numbers, gap, partial(_is_mixed, gap.domain)),
+            tried_words(numbers, [one for one in against(numbers, gap) if gap.domain in arms[one.arm].domains]),
             arm_lines("mixed", domains=both, start=arms[gap.other].start),
         )
-
-
-def _is_mixed(domain: str, arm: Arm) -> bool:
-    return domain in arm.domains and len(arm.domains) > 1
 
 
 RULES: tuple[Callable[[RunNumbers], Found], ...] = (

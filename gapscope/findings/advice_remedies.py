@@ -6,6 +6,9 @@ from gapscope.findings.remedy_sentences import closes_words, cost_words
 from gapscope.findings.run_numbers import RunNumbers
 from gapscope.findings.suggestion import NOT_TRIED, Found, Suggestion, toml_key
 
+MOST_TOLD = 3
+"""Remedies that a suggestion tells of."""
+
 
 def adapted(numbers: RunNumbers) -> Found:
     """Statistics of unlabelled images, for every loss."""
@@ -39,9 +42,10 @@ def tried_words(numbers: RunNumbers, remedies: list[Remedy]) -> str:
     said = [
         f"tried: {results.arm_title(one.arm)} {one.regained.mean:+z.1f} AP points{closes_words(results, one)}; it took "
         f"{cost_words(results, one)}"
-        for one in remedies
+        for one in remedies[:MOST_TOLD]
     ]
-    return "; ".join(said) or NOT_TRIED
+    more = f"; and {len(remedies) - MOST_TOLD} more that regain less" if len(remedies) > MOST_TOLD else ""
+    return "; ".join(said) + more or NOT_TRIED
 
 
 def best_tried(numbers: RunNumbers, gap: Gap) -> str:

@@ -81,10 +81,12 @@ def one_seed(numbers: RunNumbers) -> Iterator[str]:
 
 
 def unequal_sizes(numbers: RunNumbers) -> Iterator[str]:
-    """Arms that were trained on more images than others."""
+    """Arms that were trained on more images than others; remedies and arms of a small diet were to be."""
     results = numbers.results
     finished = {run.arm: one.summary for run, one in results.trainings.items() if run.arm in results.arms}
-    sizes = {arm: summary.train_images if summary else None for arm, summary in finished.items()}
+    asked = {arm for arm in finished if results.experiment.arms[arm].images or results.experiment.arms[arm].half}
+    asked |= {one.arm for one in numbers.remedies}
+    sizes = {arm: one.train_images if one else None for arm, one in finished.items() if arm not in asked}
     known = {arm: n for arm, n in sizes.items() if n}
     if known and max(known.values()) > UNEQUAL * min(known.values()):
         text = ", ".join(f"{results.arm_title(arm)} {n}" for arm, n in known.items())
