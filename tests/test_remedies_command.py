@@ -51,6 +51,16 @@ def test_a_mean_teacher_is_tried_beside_as_much_training_without_one():
     assert arms["u-game-taught"].adapt.teacher == "real" and longer == taught | {"adapt": longer["adapt"]}
 
 
+def test_a_table_of_the_file_chooses_what_is_tried_unless_the_command_does():
+    chosen = STUDY + '[remedies]\nbudgets = [5]\nblock = "62-74"\nteacher = true\n'
+    assert with_remedies(chosen)[1] == with_remedies(STUDY, budgets=[5], block="62-74", teacher=True)[1]
+    assert (
+        "u-real-7" in with_remedies(chosen, budgets=[7])[1] and "u-real-5" not in with_remedies(chosen, budgets=[7])[1]
+    )
+    with pytest.raises(InputError, match=r"\[remedies\] budgets"):
+        with_remedies(chosen.replace("[5]", "[0]"))
+
+
 def test_what_is_there_already_is_not_added_again():
     text, _ = with_remedies(STUDY, budgets=[5])
     assert with_remedies(text, budgets=[5]) == (text, [])

@@ -44,6 +44,7 @@ PLACES = {
     "Record": ("record",),
     "Similarity": ("similarity",),
     "Graft": ("graft",),
+    "Remedies": ("remedies",),
     "Resources": ("resources", "train"),
 }
 """Where in the experiment a setting of each table is changed."""
@@ -55,6 +56,7 @@ Only = str
 """Why a setting decides no key."""
 PAGE: Only = "only the page shows it, and is drawn again"
 UNITS: Only = "says which units there are, not what any of them is"
+PLAN: Only = "says which arms `gapscope remedies` adds, not what any of them is"
 SAME: Only = "the numbers are the same"
 
 FIELDS: dict[str, tuple[Any, Any, set[str] | Only]] = {
@@ -62,6 +64,9 @@ FIELDS: dict[str, tuple[Any, Any, set[str] | Only]] = {
     "Experiment.title": ("", "other", PAGE),
     "Experiment.note": ("", "other", PAGE),
     "Experiment.seeds": ([0, 1], [0, 1, 2], {"effect"}),  # its ceiling takes all seeds
+    "Remedies.budgets": ([], [5], PLAN),
+    "Remedies.block": ("", "62-74", PLAN),
+    "Remedies.teacher": (False, True, PLAN),
     "Resources.gpus": (None, 1.0, SAME),
     "Resources.cpus": (None, 4, SAME),
     "Resources.memory": ("", "8 GiB", SAME),

@@ -7,6 +7,7 @@ from gapscope.config.domains import Data, Domain, Generate, Split
 from gapscope.config.experiment import Experiment
 from gapscope.config.grafts import Graft, GraftForm
 from gapscope.config.measuring import Evaluate, Probe, Record, Similarity
+from gapscope.config.remedies import Remedies
 from gapscope.config.resources import Resources
 from gapscope.config.tables import Name, Table
 from gapscope.config.training import (
@@ -39,6 +40,7 @@ __all__ = [
     "OwnAugment",
     "Probe",
     "Record",
+    "Remedies",
     "Resources",
     "Restyle",
     "Similarity",

@@ -8,6 +8,7 @@ from pydantic import Field, PrivateAttr, model_validator
 from gapscope.config.domains import Data, Domain
 from gapscope.config.grafts import Graft
 from gapscope.config.measuring import Evaluate, Probe, Record, Similarity
+from gapscope.config.remedies import Remedies
 from gapscope.config.resources import Resources, Stage
 from gapscope.config.tables import Name, Table
 from gapscope.config.training import PRESETS, Arm, Model, Train
@@ -33,6 +34,8 @@ class Experiment(Table):
     similarity: Similarity = Similarity()
     graft: Graft | None = None
     """Left out, nothing is grafted."""
+    remedies: Remedies = Remedies()
+    """What `gapscope remedies` adds; a run does what the arms say."""
     resources: dict[Stage, Resources] = {}
     """What an engine gives one unit of a stage, see `run --on`; a command that works by itself takes what is there."""
 

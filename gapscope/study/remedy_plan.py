@@ -21,8 +21,9 @@ def with_remedies(
     Args:
         text: Of the experiment file.
         name: What messages call it.
-        budgets: Numbers of labelled real images, each of which is tried alone, mixed and by fine-tuning; none for the
-            remedies that need no training.
+        budgets: Numbers of labelled real images, each of which is tried alone, mixed and by fine-tuning. Where they, or
+            what follows, are not given, [remedies] of the file says them; without either there are only remedies that
+            need no training.
         block: Layers that are fine-tuned alone too, such as `62-74`.
         teacher: Whether a mean teacher is tried, beside as much further training without one.
 
@@ -31,7 +32,9 @@ def with_remedies(
             ones, both unfrozen.
     """
     experiment = parse_config(text, name)
-    arms = dict(remedy_arms(experiment, budgets, block, teacher=teacher))
+    chosen = experiment.remedies
+    budgets, block = budgets or chosen.budgets, block or chosen.block
+    arms = dict(remedy_arms(experiment, budgets, block, teacher=teacher or chosen.teacher))
     new = {arm: settings for arm, settings in arms.items() if arm not in experiment.arms}
     if not new:
         return text, []
