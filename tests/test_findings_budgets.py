@@ -18,7 +18,10 @@ from gapscope.findings.budgets import Budgets, ends_at, ends_sentence
 from gapscope.findings.findings import find
 from gapscope.findings.results import Results
 from gapscope.findings.run_numbers import run_numbers
+from gapscope.page.page import page_environment, page_names
+from gapscope.page.remedy_section import remedy_section
 from gapscope.paper.remedy_figures import remedy_figures
+from gapscope.paper.verdict_files import verdict_content, verdict_markdown
 from gapscope.run_folder import RunName
 
 COUNTS = (10, 100)
@@ -191,3 +194,14 @@ def test_what_is_no_table_of_remedies_is_refused():
     empty = pd.DataFrame(columns=["remedy", "regained", "regained_low", "regained_high"])
     with pytest.raises(InputError, match="the table of remedies has no row"):
         plot.remedies(empty)
+
+
+def test_page_and_files_tell_of_remedies_what_the_findings_say():
+    findings = find(tried(**HOME))
+    template = page_environment().get_template("sections/remedies.html.j2")
+    html = template.render(remedies=remedy_section(findings), **page_names(findings))
+    closes = findings.verdict["What closes it?"][0]
+    assert closes in html and "Table 8." in html and "Table 9." in html and html.count("data:image/png") == 2
+    assert "Synthetic images stop helping at about 68 labelled images" in html
+    assert closes in verdict_content(findings)["remedies"]
+    assert f"## What closes it?\n\n- {closes}" in verdict_markdown(findings)

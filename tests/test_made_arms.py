@@ -126,6 +126,13 @@ def test_its_statistics_are_those_of_its_own_maps_in_float64(made):
         torch.testing.assert_close(norm.running_var.double(), found.var((0, 2, 3), correction=0), rtol=1e-5, atol=1e-5)
 
 
+def test_statistics_estimated_again_on_the_same_images_stay_as_they_are(made):
+    network = load_weights(made.folder.weights(RunName("adapted", 0)))
+    again = made_arms.with_statistics(made, "adapted", network, statistics_images(made, "adapted")).state_dict()
+    for name, value in tensors(made, "adapted").items():
+        torch.testing.assert_close(again[name], value, rtol=1e-4, atol=1e-5)
+
+
 def test_named_layers_change_alone_and_keep_a_share_of_what_they_had(made):
     before, after = tensors(made, "f-game"), tensors(made, "adapted-early")
     changed = {int(name.split(".")[1]) for name in before if not torch.equal(before[name], after[name])}
