@@ -205,3 +205,27 @@ def test_page_and_files_tell_of_remedies_what_the_findings_say():
     assert "Synthetic images stop helping at about 68 labelled images" in html
     assert closes in verdict_content(findings)["remedies"]
     assert f"## What closes it?\n\n- {closes}" in verdict_markdown(findings)
+
+
+@pytest.mark.parametrize("width", [plot.ONE_COLUMN, plot.TWO_COLUMNS])
+def test_the_path_of_shares_is_a_line_for_every_domain_and_a_mark_for_every_seed(width):
+    average = '[arms.best]\naverage = ["synthetic", "real"]\nchoose = ["photos"]\n'
+    maps = {"real": [evaluation(0.6)] * 2, "synthetic": [evaluation(0.2)] * 2, "best": [evaluation(0.5)] * 2}
+    records = {}
+    for seed, moved in ((0, 0.0), (1, 0.1)):
+        path = [
+            {"shares": {"synthetic": 1 - share, "real": share}, "val_map50": {"photos": share + moved, "renders": 0.5}}
+            for share in (0.0, 0.5, 1.0)
+        ]
+        records[RunName("best", seed)] = training(3.0, trained=False, path=path)
+    numbers = run_numbers(replace(scored(average, **maps), trainings=records))
+    _, shares = remedy_figures(numbers)
+    assert (
+        shares.name == "average-best"
+        and "mAP@0.5 of the average of the weights of Synthetic and Real" in shares.caption
+    )
+    figure = shares.draw(width)
+    check_readable(figure, width)
+    line, marks = figure.axes[0].lines[:2]
+    np.testing.assert_allclose(line.get_xydata(), [[0, 0.05], [0.5, 0.55], [1, 1.05]])
+    assert len(marks.get_xdata()) == 6

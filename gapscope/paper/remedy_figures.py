@@ -7,10 +7,11 @@ import pandas as pd
 from gapscope.findings.gaps import Gap
 from gapscope.findings.remedy_numbers import budget_rows
 from gapscope.findings.remedy_table import remedy_rows
+from gapscope.findings.results import Results
 from gapscope.findings.run_numbers import RunNumbers
 from gapscope.paper.captions import seed_words
 from gapscope.paper.planned import Planned
-from gapscope.plot.remedies import budgets, remedies
+from gapscope.plot.remedies import budgets, remedies, shares
 from gapscope.plot.style import Plot
 
 WITHOUT = "Whiskers: 95 % intervals over the test images, which all arms share in every draw; what another seed would "
@@ -36,6 +37,24 @@ def remedy_figures(numbers: RunNumbers) -> Iterator[Planned]:
             f"{results.arm_title(one.gap.other)}. Dashed: adapted to further images without labels. {end}"
         )
         yield Planned(f"budgets-{_name(one.gap)}", _draw(budgets, rows), caption)
+    for arm in (arm for arm in results.arms if any(one.path for one in results.summaries_of(arm))):
+        first, second = (results.arm_title(one) for one in results.experiment.arms[arm].average)
+        caption = (
+            f"mAP@0.5 of the average of the weights of {first} and {second} by the share of {second}, on validation "
+            f"images, which choose the share: lines are means over {seed_words(results.seeds)}, marks single seeds."
+        )
+        yield Planned(f"average-{arm}", _draw(shares, pd.DataFrame(list(path_rows(results, arm)))), caption)
+
+
+def path_rows(results: Results, arm: str) -> Iterator[dict[str, str | int | float]]:
+    """What was tried to choose the shares of an average: share of its second arm, domain, seed, mAP@0.5 there."""
+    second = list(results.experiment.arms[arm].average)[1]
+    for run in results.runs(arm):
+        training = results.trainings.get(run)
+        for point in training.summary.path if training and training.summary else ():
+            for domain, map50 in point["val_map50"].items():
+                title = results.domain_title(domain)
+                yield {"share": point["shares"][second], "domain": title, "seed": run.seed, "map50": map50}
 
 
 def _draw(kind: Callable[..., Plot], rows: pd.DataFrame) -> Callable[[float], Plot]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gapscope.plot.detected import detections as detections
     from gapscope.plot.grafts import graft as graft
     from gapscope.plot.networks import blocks as blocks, influence as influence, statistics as statistics
-    from gapscope.plot.remedies import budgets as budgets, remedies as remedies
+    from gapscope.plot.remedies import budgets as budgets, remedies as remedies, shares as shares
     from gapscope.plot.separabilities import separability as separability
     from gapscope.plot.stitches import stitch as stitch
     from gapscope.plot.style import ONE_COLUMN as ONE_COLUMN, TWO_COLUMNS as TWO_COLUMNS, Plot as Plot
@@ -29,7 +29,7 @@ __all__ = open_room(
         "networks": "statistics, influence, blocks",
         "grafts": "graft",
         "three_curves": "three_curves",
-        "remedies": "remedies, budgets",
+        "remedies": "remedies, budgets, shares",
         "detected": "detections",
         "stitches": "stitch",
         "separabilities": "separability",

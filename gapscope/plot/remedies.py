@@ -13,6 +13,7 @@ from gapscope.errors import InputError
 from gapscope.plot.style import COLORS, DASHES, TWO_COLUMNS, Plot, fitted, legend_below, style_of
 
 POINTS = ("remedy", "regained", "regained_low", "regained_high")
+PATH = ("share", "domain", "seed", "map50")
 APART = 0.01
 """Of the axis of labels, between neighbouring curves."""
 CURVES = ("way", "adapted", "labels", "map50", "low", "high")
@@ -88,6 +89,35 @@ def budgets(found: pd.DataFrame, *, title: str = "", width: float = TWO_COLUMNS)
     return figure
 
 
+def shares(found: pd.DataFrame, *, title: str = "", width: float = TWO_COLUMNS) -> Plot:
+    """What the average of two arms' weights finds, by the share of the second: a line for every domain, the mean over
+    the seeds, and a mark for every seed.
+
+    Args:
+        found: A row for every share that was tried: `share` (0 to 1), `domain`, `seed`, `map50`.
+        title: Above the figure.
+        width: Inches.
+
+    Raises:
+        InputError: Columns are missing, or there is no row.
+    """
+    rows = _checked(found, PATH, "shares", "")
+    with mpl.rc_context(style_of(width)):
+        figure = Plot(width, 2.2 if width < 5 else 2.8)
+        axes = figure.add_subplot()
+        for number, (domain, some) in enumerate(rows.groupby("domain", sort=False)):
+            color, mean = COLORS[number % len(COLORS)], some.groupby("share")["map50"].mean()
+            dashes = DASHES[number % len(DASHES)]
+            axes.plot(mean.index, mean, color=color, linestyle=dashes, label=f"validation images of {domain}")
+            axes.plot(some["share"], some["map50"], "o", color=color, markersize=3, markerfacecolor="white")
+        axes.set_xticks(sorted(set(rows["share"])))
+        axes.set_ylim(bottom=0)
+        axes.set(xlabel="share of the second arm", ylabel="mAP@0.5")
+        _titled(axes, title, width)
+        legend_below(figure, *axes.get_legend_handles_labels())
+    return figure
+
+
 def _draw_curve(axes: Axes, rows: pd.DataFrame, beside: float, number: int, adapted: bool) -> None:
     """A line with intervals, drawn at `beside` times the number of labels, so that no interval hides another."""
     color = COLORS[number % len(COLORS)]
@@ -108,7 +138,8 @@ def _whole_gap(rows: pd.DataFrame) -> float:
 
 def _checked(found: Any, columns: tuple[str, ...], what: str, file: str) -> pd.DataFrame:
     if not isinstance(found, pd.DataFrame) or not set(columns) <= set(found.columns):
-        raise InputError(f"a {type(found).__name__} holds no {what}. Give tables/{file} of a run, read by pandas.")
+        wanted = f"tables/{file} of a run, read by pandas" if file else f"a table with {', '.join(columns)}"
+        raise InputError(f"a {type(found).__name__} holds no {what}. Give {wanted}.")
     if not len(found):
         raise InputError(f"the table of {what} has no row. Give one of a run that has tried some.")
     return found
