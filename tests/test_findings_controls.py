@@ -109,6 +109,12 @@ def test_all_controls_stand_beside_each_other_in_words():
     ]
 
 
+def test_where_the_same_scenes_lose_as_much_no_part_is_given_to_content():
+    results = found(CLONES, {"u-camera": 0.5, "u-engine": 0.3, "u-other": 0.31}, {"u-engine": 0.1})
+    said = find(results).verdict["Is it looks, content, or any two sets?"][1]
+    assert said.startswith("So 105 % (") and said.endswith("That content has a part in it is not told.")
+
+
 def test_what_is_there_between_two_sets_of_one_kind_may_be_as_much_as_the_gap():
     maps = {"u-camera": 0.5, "u-engine": 0.47, "u-again": 0.46}
     results = found(CLONES, maps, {"u-engine": 0.05, "u-again": 0.05})

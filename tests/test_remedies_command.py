@@ -57,7 +57,7 @@ def test_a_table_of_the_file_chooses_what_is_tried_unless_the_command_does():
     assert (
         "u-real-7" in with_remedies(chosen, budgets=[7])[1] and "u-real-5" not in with_remedies(chosen, budgets=[7])[1]
     )
-    with pytest.raises(InputError, match=r"\[remedies\] budgets"):
+    with pytest.raises(InputError, match=r"\[remedies.budgets\]: 0 = 0"):
         with_remedies(chosen.replace("[5]", "[0]"))
 
 

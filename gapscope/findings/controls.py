@@ -139,14 +139,17 @@ def control_sentences(results: Results, controls: Controls) -> Iterator[str]:
     share = controls.looks.times(100)
     if math.isfinite(share.value):
         interval = f" ({share.low:z.0f} to {share.high:z.0f})" if share.has_interval else ""
+        rest = f"The rest, {100 - share.value:z.0f} %, goes with content."
+        if not share.has_interval or share.low <= 100 <= share.high:
+            rest = "That content has a part in it is not told."
         yield (
-            f"So {share.value:z.0f} %{interval} of that gap are there with the same scenes: they go with looks. The "
-            f"rest, {100 - share.value:z.0f} %, goes with content."
+            f"So {share.value:z.0f} %{interval} of that gap are there with the same scenes: they go with looks. {rest}"
         )
     elif controls.of(LOOKS) and not controls.of(WHOLE):
         yield "The scenes are the same, so what is lost there goes with looks; content was not tried."
     for one in (*controls.of(HALF), *controls.of(SAME), *controls.of(SET)):
-        yield f"{_named(results, one)} {_beside(controls, one)}"
+        if said_beside := _beside(controls, one):
+            yield f"{_named(results, one)} {said_beside}"
     known = [one for one in controls.found if one.shortfalls]
     if known:
         parts = "; ".join(f"{results.arm_title(one.gap.other)} {_short(one)}" for one in known)
@@ -164,11 +167,11 @@ def _points(gap: Gap) -> str:
 
 
 def _beside(controls: Controls, one: Control) -> str:
-    """What a difference that is no one's looks says about the gaps beside it."""
+    """What a difference that is no one's looks says about the gaps beside it; empty without any."""
     larger = [gap.gap for gap in controls.found if gap.kind in (WHOLE, LOOKS) and gap.gap is not one.gap]
     alike = [gap for gap in larger if not (gap.estimate.low > max(one.gap.estimate.high, 0))]
     if not larger:
-        return "shows what is there without any synthetic image."
+        return ""
     if alike:
         return "shows about as much as that: what is there between such two sets is not told from the gap."
     return f"shows what is there without any synthetic image: {one.gap.mean:z.1f} of {larger[0].mean:z.1f} AP points."
