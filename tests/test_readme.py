@@ -38,6 +38,7 @@ def test_every_key_is_explained_and_no_other():
     assert keys - explained - {"data", "model", "domains", "arms", "train", "evaluate", "probe", "record"} <= {
         "similarity",
         "graft",
+        "remedies",
         "resources",
     }
 
