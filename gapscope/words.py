@@ -41,6 +41,15 @@ def byte_size(num_bytes: int, *, up: bool = False) -> str:
     return f"{size:.3g} {units[0]}"
 
 
+def percent(share: float, digits: int = 0) -> str:
+    """A share as it is written everywhere, with a space before the sign.
+
+    >>> percent(0.41), percent(1.5), percent(0.0666, 1)
+    ('41 %', '150 %', '6.7 %')
+    """
+    return f"{100 * share:.{digits}f} %"
+
+
 def number_of(count: int, one: str, several: str = "") -> str:
     """A number with its noun.
 

@@ -56,7 +56,7 @@ def test_a_class_that_is_called_off_is_found_by_its_name(tmp_path):
     done = gapscope("data", "show", root, "-o", tmp_path / "sheet.jpg", "--class", "off")
     assert (done.returncode, done.stderr) == (0, "")
     stats = gapscope("data", "stats", root, "--sample", "0")
-    assert "off    2 (66.7%)" in stats.stdout and "False" not in stats.stdout
+    assert "off    2 (66.7 %)" in stats.stdout and "False" not in stats.stdout
 
 
 def test_names_that_are_written_are_read_again_as_they_were_by_us_and_by_other_readers_of_yaml(tmp_path):

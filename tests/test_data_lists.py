@@ -71,7 +71,7 @@ def test_names_that_lists_share_are_found_whatever_mark_and_spelling_each_list_h
     (tmp_path / "test.txt").write_text("./images\\p0.jpg\nimages/p5.jpg\n")
     done = gapscope("data", "leaks", "--names-only", "--train", tmp_path / "train.txt", "--test", tmp_path / "test.txt")
     assert done.returncode == 0
-    assert "50.0%" in done.stdout
+    assert "50.0 %" in done.stdout
     assert "Take every image off all lists but one" in done.stdout
 
 

@@ -58,7 +58,7 @@ def test_the_column_that_holds_class_numbers_in_every_row_is_the_class(tmp_path,
     table = read_annotations(tmp_path)
     assert (len(table), table.num_boxes) == (10, 30)
     assert set(np.array(table.class_names)[table.box_class]) == {"person", "car"}
-    assert order in table.notes[0] and "100.00%" in table.notes[0]
+    assert order in table.notes[0] and "100.00 %" in table.notes[0]
 
 
 def test_boxes_groups_and_empty_files_are_read(tmp_path):
@@ -87,7 +87,7 @@ def test_boxes_beyond_the_frame_are_cut_and_those_wholly_outside_are_counted(tmp
 def test_when_both_columns_could_be_the_class_the_order_must_be_said(tmp_path):
     frame(tmp_path, 1, 1, [(PERSON, 3, 0, 0, 5, 5), (CAR, 7, 0, 0, 9, 9)])
     with pytest.raises(
-        InputError, match=r'100% and 100% of their values are 0 to 31.*reader_options = \{ columns = "class-first"'
+        InputError, match=r'100 % and 100 % of their values are 0 to 31.*reader_options = \{ columns = "class-first"'
     ):
         read_annotations(tmp_path)
     by_class = read_annotations(tmp_path, options={"columns": "class-first"})
@@ -107,7 +107,7 @@ def test_masks_decide_where_numbers_do_not(tmp_path, swapped):
 
 def test_neither_column_being_a_class_is_refused(tmp_path):
     frame(tmp_path, 1, 1, [(900, 901, 0, 0, 5, 5)])
-    with pytest.raises(InputError, match=r"is not clear: 0% and 0% of their values"):
+    with pytest.raises(InputError, match=r"is not clear: 0 % and 0 % of their values"):
         read_annotations(tmp_path)
 
 

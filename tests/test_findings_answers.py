@@ -49,7 +49,7 @@ def test_the_primary_gap_is_that_of_the_free_synthetic_arm_on_real_images():
 def test_what_is_kept_and_lost_is_said_in_one_sentence_with_its_interval_and_seeds():
     results = two_arms([evaluation(0.40), evaluation(0.44)], [evaluation(0.10), evaluation(0.12)])
     assert answer(results, "gap") == (
-        "On photos, Synthetic keeps 26% of Real's mAP@0.5 (0.110 of 0.420): 31.0 AP points are lost "
+        "On photos, Synthetic keeps 26 % of Real's mAP@0.5 (0.110 of 0.420): 31.0 AP points are lost "
         "(95 % interval 31.0 to 31.0 over 200 test images; seed 0: 30.0; seed 1: 32.0)."
     )
     number = find(results).answers[0].numbers[0]

@@ -164,7 +164,7 @@ def test_classes_share_a_gap_by_what_each_of_them_loses():
     assert sum(part.change for part in (person, car)) / 2 == pytest.approx(-the_gap(results).mean)
     words = class_words([person, car])
     assert words.startswith(
-        "most is lost in person (30.0 points of its AP, 75% of the gap). The 95 % intervals are apart"
+        "most is lost in person (30.0 points of its AP, 75 % of the gap). The 95 % intervals are apart"
     )
     assert "person and car" in words
 
@@ -230,14 +230,14 @@ MISSES = {"person": {"person": 2, "background": 8}, "car": {"car": 5, "backgroun
 def test_the_verdict_says_what_is_found_beside_the_arm_at_home():
     results = two_arms([evaluation(0.8, confusion=COUNTS)] * 2, [evaluation(0.4, confusion=MISSES)] * 2)
     said = " ".join(find(results).verdict["What is it made of?"])
-    assert "at confidence 0.25 it finds 35% of the labelled boxes (Real 70%)" in said
-    assert "takes 0% for another class (5%)" in said
+    assert "at confidence 0.25 it finds 35 % of the labelled boxes (Real 70 %)" in said
+    assert "takes 0 % for another class (5 %)" in said
     assert "0.01 objects per image where nothing is labelled (0.05)" in said
 
 
 def test_fewer_boxes_found_ask_for_more_varied_training_images():
     results = two_arms([evaluation(0.8, confusion=COUNTS)] * 2, [evaluation(0.4, confusion=MISSES)] * 2)
-    assert because(results, "images of renders more") == "Synthetic on photos: 35% of the boxes found, Real 70%."
+    assert because(results, "images of renders more") == "Synthetic on photos: 35 % of the boxes found, Real 70 %."
     assert not because(results, "label maps") and not because(results, "nothing is labelled")
     same = two_arms([evaluation(0.8, confusion=COUNTS)] * 2, [evaluation(0.4, confusion=COUNTS)] * 2)
     assert not because(same, "images of renders more")
@@ -247,7 +247,7 @@ def test_more_confused_classes_ask_for_a_look_at_the_label_maps():
     mixed = {"person": {"person": 4, "car": 6}, "car": {"car": 9, "person": 1}, "background": {"car": 40}}
     results = two_arms([evaluation(0.8, confusion=COUNTS)] * 2, [evaluation(0.4, confusion=mixed)] * 2)
     assert (
-        "35% of the labelled boxes are taken for another class, 5% by Real; above all person for car (60%)"
+        "35 % of the labelled boxes are taken for another class, 5 % by Real; above all person for car (60 %)"
         in because(results, "label maps")
     )
     assert "0.20 such detections per image, 0.05 by Real" in because(results, "sees where nothing is labelled")
@@ -264,7 +264,9 @@ def test_badly_placed_boxes_ask_for_a_look_at_how_boxes_are_drawn():
 def test_small_boxes_that_are_lost_first_ask_for_larger_images():
     home = [evaluation(0.8, sizes={"small": 0.5, "medium": 0.8})] * 2
     lost = two_arms(home, [evaluation(0.4, sizes={"small": 0.1, "medium": 0.6})] * 2)
-    assert "of small boxes 20% of the AP at home is left, of larger ones 75% or more" in because(lost, "smallest boxes")
+    assert "of small boxes 20 % of the AP at home is left, of larger ones 75 % or more" in because(
+        lost, "smallest boxes"
+    )
     evenly = two_arms(home, [evaluation(0.4, sizes={"small": 0.3, "medium": 0.5})] * 2)
     assert not because(evenly, "smallest boxes")
 
@@ -381,7 +383,7 @@ def test_a_study_without_evaluations_is_advised_nothing():
 def test_leaks_are_told_as_shares_of_the_held_out_images():
     results = study({}, summaries={"photos": summary(boxes={"car": 9}, near_duplicates=5, shared_groups=2)})
     said = list(checks.leaking_splits(run_numbers(results)))
-    assert said[0] == "Of 50 held-out images of photos, 5 (10%) have a near-duplicate in an earlier split."
+    assert said[0] == "Of 50 held-out images of photos, 5 (10 %) have a near-duplicate in an earlier split."
     assert "2 groups" in said[1] and "may be too high" in said[2]
     assert not list(checks.leaking_splits(run_numbers(study({}, summaries={"photos": summary(boxes={"car": 9})}))))
 
@@ -412,7 +414,7 @@ def test_sound_evaluations_are_not_warned_about():
 def test_domains_that_ignore_other_shares_of_their_boxes_are_warned_about():
     summaries = {"photos": summary(boxes={"car": 30}, ignored=30), "renders": summary(boxes={"car": 30})}
     (said,) = checks.label_policies(run_numbers(study({}, summaries=summaries)))
-    assert "photos 25%, renders 0%" in said
+    assert "photos 25 %, renders 0 %" in said
     assert not list(
         checks.label_policies(run_numbers(study({}, summaries={n: summaries["photos"] for n in summaries})))
     )

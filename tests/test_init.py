@@ -124,7 +124,7 @@ def test_splits_leaks_files_not_read_and_broken_rows_are_told(two, tmp_path):
     assert done.returncode == 0, done.stderr
     said = done.stdout
     assert "train 8, val 8, test 9 - by the folders train, val and test that are there" in said
-    assert "1 of 9 test images (11.1%) have a near-duplicate in train, such as test/images/copy.jpg" in said
+    assert "1 of 9 test images (11.1 %) have a near-duplicate in train, such as test/images/copy.jpg" in said
     assert "1 file (.png; the first is x.png) is not part of it" in said
     assert "drawn anew, image by image: no splits are there, and no groups are known" in said
     assert "1 broken row or image left out" in said

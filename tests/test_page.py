@@ -143,7 +143,7 @@ def test_layers_are_called_different_only_against_a_ceiling(results):
 
 
 def test_leaks_small_probes_and_thin_test_sets_are_warned_about(results):
-    assert "Of 24 held-out images of Engine, 2 (8%) have a near-duplicate" in found(results, "Splits leak")
+    assert "Of 24 held-out images of Engine, 2 (8 %) have a near-duplicate" in found(results, "Splits leak")
     assert "48 images" in found(results, "Few probe images")
     assert "person" in found(results, "Few test boxes")
 

@@ -133,7 +133,7 @@ def test_a_class_is_marked_where_its_shares_are_far_apart(results, cars, marked,
 def test_leaks_are_told_as_shares_of_the_held_out_images(html):
     found = cells(html["data"].partition("Do the splits leak?")[2], "Engine")
     unknown = ["not looked for"] * 2
-    assert found == ["Engine", "test", "train", "leaks", "12", "0 (0.0%)", *unknown, "2 (16.7%)"]
+    assert found == ["Engine", "test", "train", "leaks", "12", "0 (0.0 %)", *unknown, "2 (16.7 %)"]
     assert "images/engine-00050.png" in html["data"] and set(LEAK_WORDS) == set(SEEN)
 
 

@@ -217,10 +217,10 @@ def test_confusions_are_shares_of_the_true_class_and_the_largest_come_first():
     more = {"person": {"person": 9, "car": 1}, "car": {"car": 1, "person": 3}}
     results = two_arms([evaluation(0.5, confusion=COUNTS)], [evaluation(0.4, confusion=more)])
     assert table_of(confusion_tables(run_numbers(results)), 0)[0] == ("car", "person")
-    assert [cell.text for cell in table_of(confusion_tables(run_numbers(results)), 0)[1]] == ["0.0%", "75.0%"]
-    assert [cell.text for cell in table_of(confusion_tables(run_numbers(results)), 1)[1]] == ["30.0%", "10.0%"]
+    assert [cell.text for cell in table_of(confusion_tables(run_numbers(results)), 0)[1]] == ["0.0 %", "75.0 %"]
+    assert [cell.text for cell in table_of(confusion_tables(run_numbers(results)), 1)[1]] == ["30.0 %", "10.0 %"]
     found, confused, false = (cells[0].text for _, cells in outcome_tables(run_numbers(results)).tables[0].rows)
-    assert (found, confused, false) == ("71%", "21%", "0.04")
+    assert (found, confused, false) == ("71 %", "21 %", "0.04")
 
 
 def test_the_best_confidence_is_told_seed_by_seed():

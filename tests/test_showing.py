@@ -62,7 +62,7 @@ def test_a_recording_is_a_table_in_a_notebook_and_text_in_it_is_text():
 
 def test_blocks_list_their_ranges():
     found = gapscope.find_blocks(gapscope.compare(*two_networks(), permutations=0, bootstraps=0), count=1)
-    assert repr(found) == "<1 block of 3 layers: 0-2; 0% of the variance lies between them>"
+    assert repr(found) == "<1 block of 3 layers: 0-2; 0 % of the variance lies between them>"
     assert Cells(found._repr_html_()).rows == [["block", "first layer", "last layer", "layers"], ["0", "0", "2", "3"]]
 
 

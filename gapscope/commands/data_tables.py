@@ -10,6 +10,7 @@ from rich.table import Table
 from gapscope.data.check import ProblemKind
 from gapscope.data.leak_shares import SEEN, Overlap
 from gapscope.data.problems import Problem
+from gapscope.words import percent
 
 MOST_CLASSES = 25
 
@@ -51,7 +52,7 @@ def print_overlaps(found: Sequence[Overlap], domain: str = "") -> None:
             f"of {overlap.images:,} {overlap.held_out} images",
             words.format(overlap.seen_in),
             str(count),
-            f"{share:.1%}",
+            percent(share, 1),
         )
         for overlap in found
         for key, words in SEEN.items()
@@ -101,4 +102,4 @@ def _median(quantiles: Mapping[str, float]) -> str:
 
 
 def _share(count: int | None, total: int) -> str:
-    return "" if count is None else f"{count:,} ({count / max(1, total):.1%})"
+    return "" if count is None else f"{count:,} ({percent(count / max(1, total), 1)})"

@@ -167,7 +167,7 @@ def report(
         raise InputError("--out and --title are for several runs, but one is given. Its page is its report.html.")
     from gapscope.page.page import write_report
 
-    page = write_report(runs[0], progress=for_terminal())
+    page = write_report(runs[0], progress=for_terminal(), told=lambda redrawn: print(f"figures: {redrawn}"))
     _say_answers(runs[0])
     print(f"report: {page.resolve()}")
 
@@ -218,7 +218,10 @@ def figures(
         progress=for_terminal(),
     )
     figures_written, tables_written = number_of(written.figures, "figure"), number_of(written.tables, "table")
-    print(f"{figures_written} and {tables_written} in {written.out}; captions: figures.tex, captions.md")
+    print(
+        f"{figures_written} ({written.redrawn}) and {tables_written} in {written.out}; captions: figures.tex, "
+        "captions.md"
+    )
 
 
 def _parts(text: str) -> list[str]:

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from gapscope.data.images import look_at_all, read_pixels
@@ -13,7 +12,7 @@ from gapscope.progress import Progress, silent
 
 LOOKS = ("brightness", "contrast", "saturation")
 _SIDE = 256
-_LUMA = torch.tensor([0.299, 0.587, 0.114])
+_LUMA = (0.299, 0.587, 0.114)
 
 
 def look_of(path: Path) -> tuple[float, float, float]:
@@ -25,10 +24,12 @@ def look_of(path: Path) -> tuple[float, float, float]:
     Raises:
         InputError: The image cannot be decoded.
     """
+    import torch  # here, since who only names the looks needs none of it
+
     pixels = read_pixels(path)
     step = max(1, min(pixels.shape[1:]) // _SIDE)
     rgb = pixels[:, ::step, ::step].float() / 255
-    luma = torch.tensordot(_LUMA, rgb, dims=1)
+    luma = torch.tensordot(torch.tensor(_LUMA), rgb, dims=1)
     most = rgb.amax(0)
     saturation = (most - rgb.amin(0)) / most.clamp(min=1 / 255)
     return float(luma.mean()), float(luma.std(correction=0)), float(saturation.mean())

@@ -1,19 +1,21 @@
 """What a network found in a set of images, in a file: columns for gapscope, a list of results for other programs."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.data.problems import shortened
-from gapscope.data.samples import Samples
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 from gapscope.evaluation.columns import Array, Boxes
-from gapscope.evaluation.evaluate import Evaluation, letterboxed
 from gapscope.files import atomic_path, check_regular, check_unpacked
 from gapscope.intact import check_intact, remedy
+
+if TYPE_CHECKING:  # a report reads these files, and needs no network for it
+    from gapscope.data.samples import Samples
+    from gapscope.evaluation.evaluate import Evaluation
 
 COLUMNS = {"image": np.int32, "label": np.int16, "xyxy": np.float32, "confidence": np.float32}
 
@@ -25,11 +27,13 @@ def labelled_boxes(table: AnnotationTable) -> Boxes:
     )
 
 
-def in_original_pixels(found: Evaluation, samples: Samples) -> Boxes:
+def in_original_pixels(found: "Evaluation", samples: "Samples") -> Boxes:
     """The detections in pixels of the original images, best first within an image.
 
     `image` is the image's index in the samples' table. Boxes that lie wholly inside the letterbox bars are left out.
     """
+    from gapscope.evaluation.evaluate import letterboxed
+
     detections, table = found.detections, samples.table
     scale, offset = letterboxed(samples)
     index = samples.indices[detections.image]
@@ -93,7 +97,7 @@ def _checked(columns: dict[str, NDArray[Any]], images: NDArray[np.int64], num_cl
     return Boxes.of(order[place][sure], label[sure], xyxy[sure], confidence[sure])
 
 
-def coco_content(found: Evaluation, samples: Samples) -> dict[str, Any]:
+def coco_content(found: "Evaluation", samples: "Samples") -> dict[str, Any]:
     """Images, classes and detections as COCO has them, for a JSON file."""
     table, indices = samples.table, samples.indices
     sizes = zip(indices.tolist(), table.widths[indices].tolist(), table.heights[indices].tolist(), strict=True)

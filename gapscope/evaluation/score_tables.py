@@ -7,7 +7,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from gapscope.evaluation.error_kinds import KINDS, SPECIAL
-from gapscope.words import number_of
+from gapscope.words import number_of, percent
 
 NAMED = 6
 """Classes without targets are named if they are no more than this."""
@@ -22,7 +22,7 @@ def notes(scores: dict[str, Any]) -> list[str]:
     """Sentences that belong below the tables."""
     draws, level = scores["bootstrap"]["draws"], scores["bootstrap"]["level"]
     lines = [
-        f"Intervals: {level:.0%}, from the {number_of(scores['num_images'], 'image')} drawn anew {draws} times.",
+        f"Intervals: {percent(level)}, from the {number_of(scores['num_images'], 'image')} drawn anew {draws} times.",
         "Sizes: AP@0.5 of targets up to 32^2, up to 96^2 and over 96^2 square pixels of the original image.",
     ]
     coco = scores["rules"]["coco"]

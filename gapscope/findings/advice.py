@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from gapscope.findings.advice_looks import looks_apart
 from gapscope.findings.advice_losses import LOSS_RULES, gap_name
 from gapscope.findings.advice_remedies import adapted, against, tried_words
-from gapscope.findings.elsewhere import trains_nothing
-from gapscope.findings.gap_sentences import interval_words
+from gapscope.findings.elsewhere import given_titles, trains_nothing
+from gapscope.findings.gap_sentences import interval_words, joined_by_and
 from gapscope.findings.gaps import Gap
 from gapscope.findings.headline import headline_classes
 from gapscope.findings.run_numbers import RunNumbers
@@ -98,8 +98,9 @@ def _seeds(numbers: RunNumbers) -> Found:
         return
     for gap in numbers.gaps:
         if gap.within_seeds or gap.seeds_disagree:
+            elsewhere = joined_by_and(given_titles(numbers.results, (gap.home, gap.other)))
             yield Suggestion(
-                "Train every arm with more seeds.",
+                f"Give further trainings of {elsewhere}." if elsewhere else "Train every arm with more seeds.",
                 f"{gap_name(numbers.results, gap)}: {gap.mean:z.1f} AP points, while seeds of one arm lie up to "
                 f"{gap.spread:.1f} apart.",
                 snippet=snippet,

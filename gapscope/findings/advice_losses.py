@@ -12,6 +12,7 @@ from gapscope.findings.gaps import Gap
 from gapscope.findings.results import Results
 from gapscope.findings.run_numbers import RunNumbers
 from gapscope.findings.suggestion import Found, Suggestion, arm_lines, tried_by
+from gapscope.words import percent
 
 FOUND, CONFUSED, FALSE = 0.05, 0.02, 0.25
 """So much less has to be found, or more be taken for another class (shares of the labelled boxes), or detected where
@@ -41,8 +42,8 @@ def _not_found(numbers: RunNumbers) -> Found:
         if part and part.falls_at_every_seed and -part.change >= FOUND:
             yield Suggestion(
                 f"Vary the training images of {_trained_on(results, gap.other)} more: light, distance, viewpoints.",
-                f"{gap_name(results, gap)}: {part.other_mean:.0%} of the boxes found, "
-                f"{results.arm_title(gap.home)} {part.home_mean:.0%}.",
+                f"{gap_name(results, gap)}: {percent(part.other_mean)} of the boxes found, "
+                f"{results.arm_title(gap.home)} {percent(part.home_mean)}.",
                 snippet="[train.augment]\nhsv = [0.015, 0.6, 0.4]\nscale = 0.3",
             )
 
@@ -56,9 +57,9 @@ def _confused(numbers: RunNumbers) -> Found:
             (true, taken_for), share = max(shares.items(), key=lambda item: item[1])
             yield Suggestion(
                 "Compare the label maps of the domains: does one word mean the same objects in both?",
-                f"{gap_name(results, gap)}: {part.other_mean:.0%} of the labelled boxes are taken for another class, "
-                f"{part.home_mean:.0%} by {results.arm_title(gap.home)}; above all {true} for {taken_for} "
-                f"({share:.0%}).",
+                f"{gap_name(results, gap)}: {percent(part.other_mean)} of the labelled boxes are taken for another "
+                f"class, {percent(part.home_mean)} by {results.arm_title(gap.home)}; above all {true} for {taken_for} "
+                f"({percent(share)}).",
             )
 
 
@@ -95,8 +96,8 @@ def _small(numbers: RunNumbers) -> Found:
         if "small" in kept and larger and kept["small"] < FEWER * min(larger):
             yield Suggestion(
                 "Compare the smallest boxes of the domains (min_area), and try a larger image_size.",
-                f"{gap_name(results, gap)}: of small boxes {kept['small']:.0%} of the AP at home is left, of larger "
-                f"ones {min(larger):.0%} or more.",
+                f"{gap_name(results, gap)}: of small boxes {percent(kept['small'])} of the AP at home is left, of "
+                f"larger ones {percent(min(larger))} or more.",
             )
 
 

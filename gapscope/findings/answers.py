@@ -24,7 +24,7 @@ from gapscope.findings.stage_times import stage_times
 from gapscope.findings.starts import start_words
 from gapscope.findings.suggestion import sentence
 from gapscope.findings.unlearned import arms_that_hardly_learned
-from gapscope.words import duration
+from gapscope.words import duration, percent
 
 WEAKENED_BY = 2
 """So many of the things that weaken a verdict are named in its sentence."""
@@ -78,7 +78,7 @@ def gap_answer(results: Results, gap: Gap) -> str:
     if gap.mean < 0:
         more = f"{-gap.mean:.1f} AP points more than {home}, which was trained there ({b:.3f} against {a:.3f})"
         return f"{other} loses nothing on {place}: it has {more}. As a loss: {evidence}."
-    kept = f"keeps {b / a:.0%} of {home}'s mAP@0.5" if a else f"has as little mAP@0.5 as {home}"
+    kept = f"keeps {percent(b / a)} of {home}'s mAP@0.5" if a else f"has as little mAP@0.5 as {home}"
     doubt = ", which cannot be told from none" if gap.spans_zero else ""
     return f"On {place}, {other} {kept} ({b:.3f} of {a:.3f}): {gap.mean:z.1f} AP points are lost{doubt} ({evidence})."
 

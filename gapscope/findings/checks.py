@@ -8,7 +8,7 @@ from gapscope.findings.headline import headline_classes
 from gapscope.findings.results import Results
 from gapscope.findings.run_numbers import RunNumbers
 from gapscope.findings.unlearned import arms_that_hardly_learned
-from gapscope.words import number_of
+from gapscope.words import number_of, percent
 
 FEW_TEST_IMAGES = 100
 """Fewer test images are warned about: intervals over so few are too narrow, see gapscope.evaluation.bootstrap."""
@@ -26,7 +26,7 @@ def leaking_splits(numbers: RunNumbers) -> Iterator[str]:
     for name, summary in results.summaries.items():
         held_out = summary.held_out
         found = [
-            f"{count} ({count / held_out:.0%}) {what}"
+            f"{count} ({percent(count / held_out)}) {what}"
             for count, what in (
                 (summary.leaks.near_duplicates, "have a near-duplicate"),
                 (summary.leaks.adjacent_frames, "are next to a video frame"),
@@ -105,7 +105,7 @@ def label_policies(numbers: RunNumbers) -> Iterator[str]:
         if ignored + boxes and name in _used(results):
             shares[name] = ignored / (ignored + boxes)
     if shares and max(shares.values()) - min(shares.values()) > OTHER_POLICY:
-        text = ", ".join(f"{results.domain_title(name)} {share:.0%}" for name, share in shares.items())
+        text = ", ".join(f"{results.domain_title(name)} {percent(share)}" for name, share in shares.items())
         yield f"Share of the labelled boxes that are ignore regions: {text}. Part of a gap may be one of label policy."
 
 
@@ -122,7 +122,7 @@ def skewed_classes(numbers: RunNumbers) -> Iterator[str]:
     for name in headline_classes(results):
         values = {domain: share.get(name, 0.0) for domain, share in shares.items()}
         if len(values) > 1 and max(values.values()) > SKEWED * min(values.values()):
-            text = ", ".join(f"{results.domain_title(domain)} {share:.1%}" for domain, share in values.items())
+            text = ", ".join(f"{results.domain_title(domain)} {percent(share, 1)}" for domain, share in values.items())
             yield f"Share of {name} among the training boxes: {text}."
 
 

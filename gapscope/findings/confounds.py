@@ -7,8 +7,10 @@ from statistics import fmean
 import numpy as np
 
 from gapscope.findings import checks
+from gapscope.findings.elsewhere import trains_nothing
 from gapscope.findings.layer_curves import BIASED, DEBIASED, layers_at_floor, ranges
 from gapscope.findings.run_numbers import RunNumbers
+from gapscope.findings.unlearned import arms_that_hardly_learned
 from gapscope.similarity.groups import FEW_UNITS
 from gapscope.words import number_of
 
@@ -32,8 +34,24 @@ def confounds(numbers: RunNumbers) -> list[Confound]:
     for title, advice, check in CHECKS:
         texts = tuple(check(numbers))
         if texts:
-            found.append(Confound(title, texts, advice))
+            found.append(Confound(title, texts, _of_given(numbers, title) or advice))
     return found
+
+
+OF_GIVEN = {
+    "An arm hardly learned": "Check that the classes, their order and the size of the input are those of its training.",
+    "One seed only": "Give a second training of every detector.",
+    "A gap no larger than a change of seed": "Give further trainings of every detector.",
+    "The ceiling is no ceiling": "Two trainings of one detector lie further apart than these arms: were they alike?",
+}
+"""What to do instead where detectors were trained elsewhere: nobody here can train them for longer."""
+
+
+def _of_given(numbers: RunNumbers, title: str) -> str:
+    results = numbers.results
+    low = [arm for arm, _ in arms_that_hardly_learned(numbers)] if title == "An arm hardly learned" else []
+    given = all(results.experiment.arms[arm].is_given for arm in low) if low else trains_nothing(results)
+    return OF_GIVEN.get(title, "") if given else ""
 
 
 def _changed_frozen(numbers: RunNumbers) -> Iterator[str]:

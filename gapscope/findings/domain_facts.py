@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from gapscope.data.appearance import LOOKS
 from gapscope.findings.domain_file import DomainSummary, LeakCounts
 from gapscope.findings.results import Results
+from gapscope.words import percent
 
 SKEWED = 3.0
 """Classes whose share of the boxes differs by more than this factor are warned about."""
@@ -146,14 +147,16 @@ def _facts(found: Mapping[str, DomainSummary]) -> Iterator[Fact]:
 def _printed_spread(quantiles: Mapping[str, float], form: str) -> str:
     if not quantiles:
         return ""
-    middle, low, high = (form.format(quantiles[key]) for key in ("median", "p5", "p95"))
+    middle, low, high = (form.format(quantiles[key]).replace("%", " %") for key in ("median", "p5", "p95"))
     return f"{middle} ({low} to {high})"
 
 
 def _leaks(title: str, summary: DomainSummary) -> Iterator[LeakRow]:
     for one in summary.leaks.overlaps or ():
         found = {
-            key: f"{one.counts[key]} ({one.counts[key] / one.images:.1%})" if key in one.counts else "not looked for"
+            key: f"{one.counts[key]} ({percent(one.counts[key] / one.images, 1)})"
+            if key in one.counts
+            else "not looked for"
             for key in LEAK_WORDS
         }
         example = next((one.examples[key] for key in LEAK_WORDS if key in one.examples), None)

@@ -1,5 +1,6 @@
 """Which detectors were trained elsewhere, and what can therefore not be said of them?"""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from gapscope.findings.gap_sentences import joined_by_and
@@ -16,6 +17,11 @@ def given_arms(results: Results, *, with_network: bool | None = None) -> list[st
 def trains_nothing(results: Results) -> bool:
     """Whether no reported arm is trained in this study."""
     return not any(results.experiment.arms[name].is_trained for name in results.arms)
+
+
+def given_titles(results: Results, arms: Iterable[str]) -> list[str]:
+    """Titles of those of some arms that were trained elsewhere."""
+    return [results.arm_title(arm) for arm in arms if results.experiment.arms[arm].is_given]
 
 
 def given_sentences(results: Results) -> list[str]:

@@ -12,7 +12,7 @@ from gapscope.findings.gaps import Gap
 from gapscope.findings.judged import Judged
 from gapscope.findings.results import Results
 from gapscope.findings.test_boxes import domain_table, judged_boxes, split_images
-from gapscope.words import number_of
+from gapscope.words import number_of, percent
 
 FATES = {
     "found": "found",
@@ -73,8 +73,8 @@ def fate_sentence(results: Results, gap: Gap | None, fates: Sequence[Fates]) -> 
     boxes = number_of(of[gap.other].num_boxes, "labelled box", "labelled boxes")
     return [
         f"Of {boxes} on {results.short_title(gap.domain)}, {titles[0]} finds "
-        f"{other['found'].mean:.0%} ({titles[1]} {home['found'].mean:.0%}) and never points to "
-        f"{other['never'].mean:.0%} ({home['never'].mean:.0%})."
+        f"{percent(other['found'].mean)} ({titles[1]} {percent(home['found'].mean)}) and never points to "
+        f"{percent(other['never'].mean)} ({percent(home['never'].mean)})."
     ]
 
 

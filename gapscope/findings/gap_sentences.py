@@ -8,7 +8,7 @@ from gapscope.findings.gap_parts import ClassPart, KindPart, Outcomes
 from gapscope.findings.gaps import Gap
 from gapscope.findings.headline import HeadlineScores
 from gapscope.findings.results import Results
-from gapscope.words import number_of
+from gapscope.words import number_of, percent
 
 NAMED = 3
 """So many classes are named at most as those that carry a gap."""
@@ -80,7 +80,7 @@ def class_words(parts: Sequence[ClassPart]) -> str:
     for part in parts:
         if len(named) < NAMED and part.change < 0 and sum(one.share for one in named) < ENOUGH:
             named.append(part)
-    lost = [f"{part.name} ({-part.change:.1f} points of its AP, {part.share:.0%} of the gap)" for part in named]
+    lost = [f"{part.name} ({-part.change:.1f} points of its AP, {percent(part.share)} of the gap)" for part in named]
     found = f"most is lost in {joined_by_and(lost)}."
     if any(part.apart is None for part in parts):
         return found
@@ -101,9 +101,10 @@ def outcome_words(results: Results, gap: Gap, outcomes: Outcomes) -> str:
     home = results.arm_title(gap.home)
     found, confused, false = (outcomes.parts[name] for name in ("found", "confused", "false"))
     return (
-        f"at confidence {outcomes.confidence:g} it finds {found.other_mean:.0%} of the labelled boxes ({home} "
-        f"{found.home_mean:.0%}), takes {confused.other_mean:.0%} for another class ({confused.home_mean:.0%}) and "
-        f"sees {false.other_mean:.2f} objects per image where nothing is labelled ({false.home_mean:.2f})."
+        f"at confidence {outcomes.confidence:g} it finds {percent(found.other_mean)} of the labelled boxes ({home} "
+        f"{percent(found.home_mean)}), takes {percent(confused.other_mean)} for another class "
+        f"({percent(confused.home_mean)}) and sees {false.other_mean:.2f} objects per image where nothing is labelled "
+        f"({false.home_mean:.2f})."
     )
 
 

@@ -235,7 +235,7 @@ def _similarity_rows(found: LayerFindings) -> Iterator[dict[str, Any]]:
 
 def printed(value: float, form: str) -> str:
     """A number as the tables print it, a dash where there is none."""
-    return form.format(value).rstrip(".") if math.isfinite(value) else UNDEFINED
+    return form.format(value).rstrip(".").replace("%", " %") if math.isfinite(value) else UNDEFINED
 
 
 def printed_range(of: Estimate, form: str) -> str:

@@ -8,7 +8,7 @@ from statistics import fmean, median
 from gapscope.findings.results import Results
 from gapscope.findings.training_files import TrainingRecord, TrainingSummary
 from gapscope.run_folder import RunName
-from gapscope.words import number_of
+from gapscope.words import number_of, percent
 
 UNCHANGED, CHANGED, NONE = "unchanged", "CHANGED", "none"
 
@@ -103,7 +103,7 @@ def _start(results: Results, arm: str, summary: TrainingSummary | None) -> str:
     """Where an arm's weights are from; an average names its arms with the shares that it has, as far as known."""
     shares = summary.average if summary else {}
     if shares:
-        return " + ".join(f"{share:.0%} {one}" for one, share in shares.items())
+        return " + ".join(f"{percent(share)} {one}" for one, share in shares.items())
     settings = results.experiment.arms[arm]
     if settings.is_given:
         return ", ".join(Path(one).name for one in summary.given) if summary else "its own file"

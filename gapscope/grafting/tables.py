@@ -9,7 +9,7 @@ from gapscope.grafting.cost import Cost
 from gapscope.grafting.plan import CONTROL, REWIND, UNTRAINED
 from gapscope.grafting.result import Change, GraftResult, Grafts, Interval, Share
 from gapscope.grafting.verdicts import CANNOT_BE_TOLD, VERDICTS
-from gapscope.words import duration, number_of
+from gapscope.words import duration, number_of, percent
 
 TITLES = {
     "own": "with the batch statistics that layers bring along",
@@ -61,7 +61,8 @@ def cost_lines(cost: Cost) -> list[str]:
     return [
         f"{number_of(cost.grafts, 'network')} to evaluate{kinds}, {duration(cost.seconds_of_one)} for one alone",
         f"layers to compute for a batch of images: {cost.layer_calls:,} of {cost.layer_calls_apart:,} "
-        f"({cost.operations:.0%} of the multiply-adds), since grafts share what they have in common from layer 0 on",
+        f"({percent(cost.operations)} of the multiply-adds), since grafts share what they have in common from "
+        "layer 0 on",
         f"about {duration(cost.seconds)} here, going by the first images",
     ]
 

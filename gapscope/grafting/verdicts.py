@@ -1,6 +1,7 @@
 """What may be said of each block? In one word, and only where another seed's block in its place does less."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +9,9 @@ from numpy.typing import NDArray
 from gapscope.evaluation.bands import band
 from gapscope.evaluation.bootstrap import interval
 from gapscope.evaluation.columns import Array
-from gapscope.grafting.scoring import Score
+
+if TYPE_CHECKING:  # who reads verdicts needs no network for it
+    from gapscope.grafting.scoring import Score
 
 GAINS, LOSES, NO_CHANGE, CANNOT_BE_TOLD = "gains", "loses", "no change", "cannot be told"
 VERDICTS = {
@@ -20,7 +23,7 @@ VERDICTS = {
 }
 
 
-def verdicts(alone: Sequence[Score], host: Score, control: Sequence[Score] | None) -> list[str]:
+def verdicts(alone: "Sequence[Score]", host: "Score", control: "Sequence[Score] | None") -> list[str]:
     """The word for every block that is grafted alone; without a control a change needs only to be sure.
 
     A change is told apart if |alone - host| - |control - host| is surely above 0, over the same draws of images. What
@@ -45,13 +48,13 @@ def verdicts(alone: Sequence[Score], host: Score, control: Sequence[Score] | Non
     ]
 
 
-def _changes(scores: Sequence[Score], host: Score) -> tuple[Array, Array]:
+def _changes(scores: "Sequence[Score]", host: "Score") -> tuple[Array, Array]:
     """(blocks,) and (draws, blocks)"""
     changes = np.array([one.map50 - host.map50 for one in scores])
     return changes, np.stack([one.draws - host.draws for one in scores], axis=1)
 
 
-def sure(one: Score, other: Score) -> bool:
+def sure(one: "Score", other: "Score") -> bool:
     """Whether the interval of the difference excludes 0."""
     found = interval(one.draws - other.draws, one.map50 - other.map50)
     return found is not None and (found[0] > 0 or found[1] < 0)

@@ -6,10 +6,12 @@ on with the activations at the cut.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from gapscope.detector.network import Darknet
 from gapscope.detector.stack import IMAGE, Layer
+
+if TYPE_CHECKING:  # who reads what grafts came to needs no network for it
+    from gapscope.detector.network import Darknet
 
 Recipe = tuple[int, ...]
 """For each layer the number of the network that it is from."""
@@ -19,7 +21,7 @@ Compute = Callable[[Recipe, list[Held]], Held]
 
 
 def walk(
-    host: Darknet, recipes: Iterable[Recipe], images: Held, compute: Compute[Held]
+    host: "Darknet", recipes: Iterable[Recipe], images: Held, compute: Compute[Held]
 ) -> Iterator[tuple[Recipe, list[Held]]]:
     """Every recipe, once, with what its detection layers put out; in the order in which they are ready.
 

@@ -5,7 +5,7 @@ from markupsafe import Markup
 from gapscope.findings.fates import FATES, Fates
 from gapscope.findings.findings import Findings
 from gapscope.page.svg import Drawing
-from gapscope.words import number_of
+from gapscope.words import number_of, percent
 
 WIDE, NARROW = 1080, 352
 ROW, HEAD = 24, 28
@@ -54,7 +54,7 @@ def _drawn(findings: Findings, width: int, kind: str) -> Markup:
             top += ROW
     said = "; ".join(
         f"{results.arm_title(one.arm)} on {results.domain_title(one.domain)}: "
-        + ", ".join(f"{words} {one.shares[name].mean:.0%}" for name, words in FATES.items())
+        + ", ".join(f"{words} {percent(one.shares[name].mean)}" for name, words in FATES.items())
         for one in found
     )
     return drawing.markup(f"Every labelled box by its fate. {said}.", kind)
@@ -64,7 +64,7 @@ def _bar(drawing: Drawing, one: Fates, left: float, top: float, width: float) ->
     x = left
     for name, words in FATES.items():
         share = one.shares[name].mean
-        drawing.rect(x, top, width * share, ROW - 4, f"fate {name}", f"{words}: {share:.0%}")
+        drawing.rect(x, top, width * share, ROW - 4, f"fate {name}", f"{words}: {percent(share)}")
         if width * share >= LEAST:
-            drawing.text(x + width * share / 2, top + 14.5, f"{share:.0%}", anchor="middle", kind="on")
+            drawing.text(x + width * share / 2, top + 14.5, percent(share), anchor="middle", kind="on")
         x += width * share

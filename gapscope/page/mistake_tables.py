@@ -10,6 +10,7 @@ from gapscope.findings.outcomes import OUTCOMES
 from gapscope.findings.result_tables import UNDEFINED, printed
 from gapscope.findings.run_numbers import RunNumbers
 from gapscope.page.cell_tables import Cell, CellTable, Rows, TablesByDomain, mean_cell
+from gapscope.words import percent
 
 TOP_CONFUSIONS = 6
 """So many confusions are listed per domain."""
@@ -72,7 +73,7 @@ def confusion_tables(numbers: RunNumbers) -> TablesByDomain:
         pairs = {pair for of_arm in shares for pair in of_arm}
         by_share = sorted(pairs, key=lambda pair: (-max(of_arm.get(pair, 0.0) for of_arm in shares), pair))
         return [
-            (pair, tuple(Cell(f"{of_arm.get(pair, 0.0):.1%}", "", of_arm.get(pair, 0.0)) for of_arm in shares))
+            (pair, tuple(Cell(percent(of_arm.get(pair, 0.0), 1), "", of_arm.get(pair, 0.0)) for of_arm in shares))
             for pair in by_share[:TOP_CONFUSIONS]
         ]
 

@@ -5,6 +5,7 @@ readers ask for stands in a second one, the appendix.
 """
 
 import base64
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,13 +32,10 @@ from gapscope.page.remedy_section import remedy_section
 from gapscope.page.screens import first_screens
 from gapscope.page.seed_marks import marked_seeds, seed_marks
 from gapscope.page.training_charts import quantities
-from gapscope.paper.domain_figures import domain_figures
-from gapscope.paper.graft_figures import graft_figures
-from gapscope.paper.paper_figures import write_figures
-from gapscope.paper.remedy_figures import remedy_figures
+from gapscope.paper.redraw import Redrawn
+from gapscope.paper.report_figures import draw_report_figures
 from gapscope.paper.table_files import to_csv, to_latex, to_markdown, write_tables
 from gapscope.paper.verdict_files import write_verdict
-from gapscope.plot.style import TWO_COLUMNS, write_figure
 from gapscope.progress import Progress, silent
 from gapscope.run_folder import RunFolder
 from gapscope.words import byte_size, duration
@@ -62,7 +60,9 @@ MORE = (
 """The same of what is folded up below, and drawn when it is opened; remedies and grafts only of a run that has them."""
 
 
-def write_report(run: Path | str, progress: Progress = silent) -> Path:
+def write_report(
+    run: Path | str, progress: Progress = silent, told: Callable[[Redrawn], None] = lambda redrawn: None
+) -> Path:
     """Write a run folder's tables, figures, `report.html` and what belongs to it, from whatever has been done so far.
 
     Beside the page: `appendix.html`, `report.md` and `verdict.json`, which say the page's sentences.
@@ -70,6 +70,7 @@ def write_report(run: Path | str, progress: Progress = silent) -> Path:
     Args:
         run: The run folder.
         progress: Told about every figure and the page.
+        told: Given which figures were drawn, and which were there as they would be drawn now.
 
     Returns:
         The path of the page.
@@ -79,11 +80,7 @@ def write_report(run: Path | str, progress: Progress = silent) -> Path:
     """
     findings, folder = find(read_results(run)), RunFolder(Path(run))
     write_tables(findings.tables, folder.tables)
-    write_figures(findings.numbers.layers, folder.figures, progress)
-    for one in (*graft_figures(findings), *remedy_figures(findings.numbers)):
-        write_figure(one.draw(TWO_COLUMNS), folder.figures, one.name)
-    for name, figure in domain_figures(findings.results).items():
-        write_figure(figure, folder.figures, name)
+    told(draw_report_figures(findings, folder.figures, progress))
     progress("page", 0, 1)
     write_verdict(findings)
     write_text(folder.appendix, render_appendix(findings))
@@ -141,6 +138,7 @@ def page_names(findings: Findings) -> dict[str, Any]:
         "training_quantities": quantities(findings.results),
         "most_listed": MOST_LISTED,
         "undefined": UNDEFINED,
+        "trains_nothing": trains_nothing(findings.results),
         "beside_page": [f"figures/{path.name}" for path in sorted(findings.results.run_folder.figures.glob("*.png"))],
     }
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
         places_figure as places_figure,
         spread_figure as spread_figure,
     )
-    from gapscope.paper.paper_figures import all_figures as all_figures, write_figures as write_figures
+    from gapscope.paper.paper_figures import all_figures as all_figures
     from gapscope.paper.paper_output import planned_figures as planned_figures, write_paper_output as write_paper_output
     from gapscope.paper.planned import Planned as Planned
     from gapscope.paper.table_files import (
@@ -28,7 +28,7 @@ __all__ = open_room(
     {
         "paper_output": "write_paper_output, planned_figures",
         "planned": "Planned",
-        "paper_figures": "all_figures, write_figures",
+        "paper_figures": "all_figures",
         "domain_figures": "domain_figures, spread_figure, places_figure",
         "table_files": "to_csv, to_markdown, to_latex, write_tables",
     },

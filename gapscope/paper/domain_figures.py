@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import matplotlib as mpl
@@ -15,6 +15,7 @@ from gapscope.data.appearance import LOOKS
 from gapscope.data.distributions import EDGES
 from gapscope.findings.results import Results
 from gapscope.lettering import class_label, legible
+from gapscope.paper.planned import Planned
 from gapscope.plot.style import COLORS, DASHES, HEATMAP, STYLE, TWO_COLUMNS
 
 Domains = Mapping[str, Mapping[str, Any]]
@@ -40,7 +41,7 @@ def spread_figure(domains: Domains) -> Figure:
         for place, look in zip(axes[3:], LOOKS, strict=True):
             _steps(place, domains, look, f"{look}, 0 to 1")
         for place in axes:
-            place.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+            place.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
             place.set_ylim(bottom=0)
         titles = ("of the boxes", "of the boxes", "of the images", *["of the drawn images"] * 3)
         for place, title in zip(axes, titles, strict=True):
@@ -63,19 +64,39 @@ def places_figure(domains: Domains) -> Figure:
             image = place.imshow(found["places"], cmap=HEATMAP, vmin=0, vmax=most or 1, extent=(0, 16, 9, 0))
             place.set_title(legible(title), fontsize=8)
         bar = figure.colorbar(image, ax=axes, label="share of the box centres", shrink=0.9, pad=0.01)
-        bar.ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        bar.ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
         bar.outline.set_linewidth(0.4)
         return figure
 
 
 def domain_figures(results: Results) -> dict[str, Figure]:
     """File name -> figure, over the images that a study uses; none where the data stage has not run."""
+    return {one.name: one.draw(one.width) for one in planned_domain_figures(results)}
+
+
+def planned_domain_figures(results: Results) -> Iterator[Planned]:
+    """The same, to be drawn when asked for."""
     found = {
         results.domain_title(name): summary.distributions
         for name, summary in results.summaries.items()
         if summary.distributions
     }
-    return {"domains": spread_figure(found), "places": places_figure(found)} if found else {}
+    if found:
+        spread = {title: {key: one[key] for key in SPREAD if key in one} for title, one in found.items()}
+        yield Planned("domains", _spread, (spread,))
+        yield Planned("places", _places, ({title: {"places": one["places"]} for title, one in found.items()},))
+
+
+SPREAD = ("classes", "boxes", "box_side", "boxes_per_image", *LOOKS)
+"""What of a domain's distributions is drawn side by side."""
+
+
+def _spread(domains: Domains, width: float) -> Figure:
+    return spread_figure(domains)  # of one width
+
+
+def _places(domains: Domains, width: float) -> Figure:
+    return places_figure(domains)
 
 
 def as_data_uri(figure: Figure) -> str:

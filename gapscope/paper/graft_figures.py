@@ -1,11 +1,14 @@
 """The three curves of every host and donor as figures: how alike, how domain-bound, how costly."""
 
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
+from gapscope.findings.estimates import Estimate
 from gapscope.findings.findings import Findings
 from gapscope.findings.graft_tables import STATISTICS
+from gapscope.findings.layer_curves import PairCurve, Values
 from gapscope.findings.results import Results
+from gapscope.findings.separability_file import SeparabilityCurve
 from gapscope.findings.three_curves import ThreeCurves
 from gapscope.paper.captions import ESTIMATOR_WORDS, map_words
 from gapscope.paper.planned import Planned
@@ -16,7 +19,7 @@ from gapscope.plot.three_curves import three_curves
 def graft_figures(findings: Findings) -> Iterator[Planned]:
     """One for every host and donor that were grafted on the main probe's domain."""
     for one in findings.three_curves:
-        yield Planned(name_of(one), partial(graft_figure, one), _caption(findings.results, one))
+        yield Planned(name_of(one), _draw, (_shown(one),), _caption(findings.results, one))
 
 
 def name_of(one: ThreeCurves) -> str:
@@ -25,9 +28,46 @@ def name_of(one: ThreeCurves) -> str:
     return f"grafts-{one.pair.host}--{one.pair.donor}{end}"
 
 
+@dataclass(frozen=True)
+class ShownPart:
+    """What is drawn of a part."""
+
+    layers: tuple[int, ...]
+    alone: Estimate
+    told: bool
+
+
+@dataclass(frozen=True)
+class ShownPair:
+    """What is drawn of host and donor."""
+
+    parts: tuple[ShownPart, ...]
+    gap: Estimate
+
+
+@dataclass(frozen=True)
+class ShownCurves:
+    """What is drawn of three curves, and no more."""
+
+    different: Values
+    alike: PairCurve | None
+    ceilings: Sequence[PairCurve]
+    bound: SeparabilityCurve | None
+    pair: ShownPair
+
+
+def _shown(one: ThreeCurves) -> ShownCurves:
+    parts = tuple(ShownPart(part.layers, part.alone, part.told) for part in one.pair.parts)
+    return ShownCurves(one.different, one.alike, one.ceilings, one.bound, ShownPair(parts, one.pair.gap))
+
+
+def _draw(one: ShownCurves, width: float) -> Plot:
+    return three_curves(one, width=width)
+
+
 def graft_figure(one: ThreeCurves, width: float) -> Plot:
     """At a width in inches."""
-    return three_curves(one, width=width)
+    return _draw(_shown(one), width)
 
 
 def _caption(results: Results, one: ThreeCurves) -> str:

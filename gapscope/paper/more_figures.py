@@ -1,11 +1,13 @@
 """Figures that the paper does not have: each pair between its floor and its ceiling, effects, all maps on one page."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import matplotlib as mpl
+import xarray as xr
 from matplotlib.axes import Axes
 
-from gapscope.findings.layer_curves import DEBIASED, Values
+from gapscope.findings.layer_curves import DEBIASED, PairCurve, Values
 from gapscope.findings.layer_differences import RULES
 from gapscope.findings.layer_findings import ArmPair, LayerFindings
 from gapscope.paper.captions import (
@@ -28,6 +30,8 @@ from gapscope.run_folder import RunName
 
 MOST_PANELS = 6
 """Pairs of arms on one page."""
+EFFECT = ("effect", "effect_low", "effect_high")
+"""What is drawn of an effect."""
 
 
 def more_figures(layers: LayerFindings, estimator: str = DEBIASED) -> Iterator[Planned]:
@@ -55,25 +59,41 @@ def _planned_pairs(layers: LayerFindings, estimator: str) -> Iterator[Planned]:
             f"these networks are less alike than two seeds, with each seed: {which}. Other trainings are not in it."
         )
     left_out = f" The first {MOST_PANELS} pairs of arms." if len(results.pairs) > MOST_PANELS else ""
-    yield Planned("curves", lambda width: _pair_panels(layers, pairs, estimator, width), caption + marks + left_out)
+    panels = [_pair_panel(layers, pair, estimator) for pair in pairs]
+    yield Planned("curves", _pair_panels, (panels, estimator_axis(estimator)), caption + marks + left_out)
 
 
-def _pair_panels(layers: LayerFindings, pairs: Sequence[ArmPair], estimator: str, width: float) -> Plot:
+@dataclass(frozen=True)
+class PairPanel:
+    """What is shown of one pair of arms."""
+
+    by_seed: dict[int, PairCurve]
+    ceilings: list[PairCurve]
+    """Of its two arms."""
+    differs: list[int]
+    """Layers at which it is less alike than two seeds."""
+
+
+def _pair_panel(layers: LayerFindings, pair: ArmPair, estimator: str) -> PairPanel:
+    differs = layers.that_differ(pair, estimator)
+    at = differs.layers.tolist() if differs else []
+    return PairPanel(layers.by_seed(pair, measure=estimator), layers.ceilings_of(pair, measure=estimator), at)
+
+
+def _pair_panels(pairs: Sequence[PairPanel], estimator: str, width: float) -> Plot:
     """One panel per pair: a line per seed, the pair's floor, the ceiling of its two arms, where they differ by more."""
     high = (1.35 if width < 5 else 1.6) * len(pairs)
-    labels = next(iter(layers.by_seed(pairs[0], measure=estimator).values())).layers.tolist()
+    labels = next(iter(pairs[0].by_seed.values())).layers.tolist()
     figure, panels, _ = along_layers(labels, width, high + 1.1, panels=len(pairs))
     with mpl.rc_context(style_of(width)):
         for axes, pair in zip(panels, pairs, strict=True):
-            by_seed = layers.by_seed(pair, measure=estimator)
-            curves = list(by_seed.values())
-            for i, (seed, curve) in enumerate(by_seed.items()):
+            curves = list(pair.by_seed.values())
+            for i, (seed, curve) in enumerate(pair.by_seed.items()):
                 draw_curve(axes, curve, i, f"seed {seed}")
-            draw_references(axes, curves, layers.ceilings_of(pair, measure=estimator))
+            draw_references(axes, curves, pair.ceilings)
             bottom = lower_limit(curves)
-            axes.set(ylim=(bottom - 0.06, 1.02), yticks=[0, 0.5, 1], ylabel=estimator_axis(estimator).split(" (")[0])
-            differs = layers.that_differ(pair, estimator)
-            _mark(axes, differs.layers.tolist() if differs else [], bottom - 0.06)
+            axes.set(ylim=(bottom - 0.06, 1.02), yticks=[0, 0.5, 1], ylabel=estimator.split(" (")[0])
+            _mark(axes, pair.differs, bottom - 0.06)
             names = fitted(curves[0].label, mpl.rcParams["font.size"], width - 0.8, 1)
             axes.set_title(names, loc="left", fontsize=mpl.rcParams["font.size"])
         legend_below(figure, *panels[0].get_legend_handles_labels())
@@ -89,7 +109,7 @@ def _planned_effects(layers: LayerFindings) -> Iterator[Planned]:
     for seed in results.seeds:
         runs = [(RunName(a, seed), RunName(b, seed)) for a, b in results.pairs[:MOST_PANELS]]
         found = [
-            (results.pair_title(a.arm, b.arm), results.effects[a, b, size])
+            (results.pair_title(a.arm, b.arm), results.effects[a, b, size][list(EFFECT)])
             for a, b in runs
             if (a, b, size) in results.effects
         ]
@@ -107,7 +127,7 @@ def _planned_effects(layers: LayerFindings) -> Iterator[Planned]:
         "for similarity and ceiling; what other seeds would change is not in them. Where a line is interrupted, two "
         f"seeds share nothing that could be called all of it, or no arm trained the layer. {map_words(results)}"
     )
-    yield Planned("effect", lambda width: layer_effects(panels, width=width), caption)
+    yield Planned("effect", _effects_figure, (panels,), caption)
 
 
 def _planned_panels(layers: LayerFindings, estimator: str) -> Iterator[Planned]:
@@ -131,7 +151,15 @@ def _planned_panels(layers: LayerFindings, estimator: str) -> Iterator[Planned]:
         f"{parts}. White lines: blocks of the architecture."
     )
     scale = Scale(estimator_axis(estimator))
-    yield Planned("panels", lambda width: map_panels(maps, scale, width=width), caption)
+    yield Planned("panels", _maps_figure, (maps, scale), caption)
+
+
+def _effects_figure(panels: Sequence[tuple[str, Sequence[tuple[str, xr.Dataset]]]], width: float) -> Plot:
+    return layer_effects(panels, width=width)
+
+
+def _maps_figure(maps: Sequence[LayerMap], scale: Scale, width: float) -> Plot:
+    return map_panels(maps, scale, width=width)
 
 
 def _panel(values: Values, names: Sequence[str], letter: str) -> LayerMap:
@@ -165,4 +193,4 @@ def _planned_differences(layers: LayerFindings, estimator: str) -> Iterator[Plan
         f"no ceiling, since neither arm trained one of the layers. {parts}. Differences have no intervals here."
     )
     scale = difference_scale([values for _, values in found], f"difference, {estimator_axis(estimator)}")
-    yield Planned("difference", lambda width: map_panels(maps, scale, width=width), caption)
+    yield Planned("difference", _maps_figure, (maps, scale), caption)

@@ -1,9 +1,12 @@
 """Which numbers does each of Figures 1-7 show? The paper's arrangement, filled from a run folder."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from gapscope.findings.layer_curves import BIASED, DEBIASED, PairCurve
 from gapscope.findings.layer_findings import LayerFindings
@@ -11,8 +14,7 @@ from gapscope.findings.results import Results
 from gapscope.paper.captions import curves_caption, diagonal_words, heatmap_caption
 from gapscope.paper.layer_figures import ON_PAGE, curves_figure, estimator_axis, heatmap_figure
 from gapscope.paper.planned import Planned
-from gapscope.plot.style import TWO_COLUMNS, Plot, write_figure
-from gapscope.progress import Progress, silent
+from gapscope.plot.style import Plot
 from gapscope.run_folder import RunName
 
 SUFFIXES = {DEBIASED: "", BIASED: "-paper"}
@@ -40,14 +42,26 @@ def heatmaps(results: Results) -> list[Heatmap]:
     return [item for item in plan if (item.rows, item.columns, item.size) in results.grids]
 
 
-def all_figures(layers: LayerFindings, estimator: str = DEBIASED) -> Iterator[tuple[int, Plot]]:
+def all_figures(layers: LayerFindings, estimator: str = DEBIASED) -> Iterator[tuple[int, Figure]]:
     """The figures by number, with titles, without those whose numbers are not there yet."""
+    for one in titled_figures(layers, estimator):
+        yield int(one.name.removesuffix(SUFFIXES[BIASED]).removeprefix("figure")), one.draw(one.width)
+
+
+def titled_figures(layers: LayerFindings, estimator: str = DEBIASED) -> Iterator[Planned]:
+    """The figures as the report has them, with titles; names of biased ones end in `-paper`."""
+    end = SUFFIXES[estimator]
     for number, seed in zip((1, 2), layers.seen.seeds[:2], strict=False):
         if layers.of_seed(seed, measure=estimator):
-            yield number, _curves_figure(layers, seed, estimator, TWO_COLUMNS, titled=True)
+            size = layers.main_size
+            title = f"Similarity of same-index layers, seed {seed}, {size} x {size} pixels"
+            yield Planned(f"figure{number}{end}", _curves_figure, _curves_shown(layers, seed, estimator, title))
     for item in heatmaps(layers.seen):
         if estimator in layers.seen.grids[item.rows, item.columns, item.size].measure:
-            yield item.number, _heatmap_figure(layers, item, estimator, ON_PAGE, titled=True)
+            title = f"Layer against layer, {item.size} x {item.size} pixels"
+            shown = _heatmap_shown(layers, item, estimator, title)
+            beside = (_diagonal(layers, item, estimator),)
+            yield Planned(f"figure{item.number}{end}", _heatmap_figure, shown, shows_wide=beside, width=ON_PAGE)
 
 
 def planned_paper_figures(layers: LayerFindings, estimator: str = DEBIASED) -> Iterator[Planned]:
@@ -59,36 +73,51 @@ def planned_paper_figures(layers: LayerFindings, estimator: str = DEBIASED) -> I
         if grid is not None and layers.of_seed(seed, measure=estimator):
             name = f"figure{place + 1}" if place < 2 else f"curves-seed{seed}"
             caption = curves_caption(results, [seed], grid, size, estimator)
-            yield Planned(name, partial(_curves_figure, layers, seed, estimator), caption)
+            yield Planned(name, _curves_figure, _curves_shown(layers, seed, estimator), caption)
     for item in heatmaps(results):
         grid = results.grids[item.rows, item.columns, item.size]
         if estimator in grid.measure:
             rows, columns = results.run_title(item.rows), results.run_title(item.columns)
             caption = heatmap_caption(results, rows, columns, grid, item.size, estimator)
-            beside = diagonal_words(grid) if _diagonal(layers, item, estimator) else ""
-            name = f"figure{item.number}"
-            yield Planned(name, partial(_heatmap_figure, layers, item, estimator), caption, beside)
+            diagonal = _diagonal(layers, item, estimator)
+            beside = diagonal_words(grid) if diagonal else ""
+            shown = _heatmap_shown(layers, item, estimator)
+            yield Planned(f"figure{item.number}", _heatmap_figure, shown, caption, beside, (diagonal,))
 
 
-def _curves_figure(layers: LayerFindings, seed: int, estimator: str, width: float, *, titled: bool = False) -> Plot:
-    size = layers.main_size
-    title = f"Similarity of same-index layers, seed {seed}, {size} x {size} pixels" if titled else ""
+def _curves_shown(layers: LayerFindings, seed: int, estimator: str, title: str = "") -> tuple[Any, ...]:
     ceilings = layers.ceilings_of(layers.seen.arms, measure=estimator)
-    curves = layers.of_seed(seed, measure=estimator)
-    return curves_figure(curves, ceilings, title=title, estimator=estimator_axis(estimator), width=width)
+    return layers.of_seed(seed, measure=estimator), ceilings, title, estimator_axis(estimator)
+
+
+def _curves_figure(
+    curves: Sequence[PairCurve], ceilings: Sequence[PairCurve], title: str, estimator: str, width: float
+) -> Plot:
+    return curves_figure(curves, ceilings, title=title, estimator=estimator, width=width)
+
+
+def _heatmap_shown(layers: LayerFindings, item: Heatmap, estimator: str, title: str = "") -> tuple[Any, ...]:
+    values = layers.cells(item.rows, item.columns, item.size, estimator)
+    return (
+        values,
+        layers.seen.run_title(item.rows),
+        layers.seen.run_title(item.columns),
+        title,
+        estimator_axis(estimator),
+    )
 
 
 def _heatmap_figure(
-    layers: LayerFindings, item: Heatmap, estimator: str, width: float, *, titled: bool = False
+    values: NDArray[np.float64],
+    rows: str,
+    columns: str,
+    title: str,
+    estimator: str,
+    beside: PairCurve | None,
+    width: float,
 ) -> Plot:
     return heatmap_figure(
-        layers.cells(item.rows, item.columns, item.size, estimator),
-        rows=layers.seen.run_title(item.rows),
-        columns=layers.seen.run_title(item.columns),
-        title=f"Layer against layer, {item.size} x {item.size} pixels" if titled else "",
-        estimator=estimator_axis(estimator),
-        width=width,
-        beside=_diagonal(layers, item, estimator),
+        values, rows=rows, columns=columns, title=title, estimator=estimator, width=width, beside=beside
     )
 
 
@@ -96,17 +125,3 @@ def _diagonal(layers: LayerFindings, item: Heatmap, estimator: str) -> PairCurve
     """What a wide map shows beside it; nothing of a network and itself, whose diagonal is 1."""
     itself = item.rows == item.columns
     return None if itself else layers.curve(item.rows, item.columns, item.size, estimator)
-
-
-def write_figures(layers: LayerFindings, folder: Path, progress: Progress = silent) -> list[Path]:
-    """Write every figure with both estimators as PNG and PDF."""
-    figures = [
-        (f"figure{number}{suffix}", figure)
-        for estimator, suffix in SUFFIXES.items()
-        for number, figure in all_figures(layers, estimator)
-    ]
-    written = []
-    for done, (name, figure) in enumerate(figures, 1):
-        written += write_figure(figure, folder, name)
-        progress("figures", done, len(figures))
-    return written

@@ -1,7 +1,8 @@
 """A run folder -> figures, captions and tables that go into a paper as they are."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Literal
 
@@ -16,9 +17,10 @@ from gapscope.paper.more_figures import more_figures
 from gapscope.paper.paper_figures import SUFFIXES, planned_paper_figures
 from gapscope.paper.performance_figures import performance_figures
 from gapscope.paper.planned import Planned
+from gapscope.paper.redraw import Redrawn, redraw
 from gapscope.paper.remedy_figures import remedy_figures
 from gapscope.paper.table_files import escape_latex, write_tables
-from gapscope.plot.style import DOTS_PER_INCH, FORMATS, ONE_COLUMN, TWO_COLUMNS, write_figure
+from gapscope.plot.style import DOTS_PER_INCH, FORMATS, ONE_COLUMN, TWO_COLUMNS
 from gapscope.progress import Progress, silent
 
 Columns = Literal["one", "two", "both"]
@@ -37,6 +39,8 @@ class Written:
     figures: int
     """Different ones, whatever their widths and formats."""
     tables: int
+    redrawn: Redrawn
+    """Which of them had to be drawn, and which were there as they would be drawn now."""
 
 
 def write_paper_output(
@@ -53,7 +57,7 @@ def write_paper_output(
 
     `one-column/` and `two-columns/` hold `<figure>.<format>`, `figures.tex` with a float and its caption per figure,
     and `captions.md`; `tables/` holds each table as CSV, Markdown and LaTeX, and Tables 2-5 once more beside the
-    paper's.
+    paper's. A figure that is there as it would be drawn is kept: `made-from.json` beside it says what it is made from.
 
     Args:
         run: A run folder; what is not done yet is left out.
@@ -79,19 +83,25 @@ def write_paper_output(
         raise InputError(f"{run} has nothing to show yet. See how far it is: gapscope status {run}")
     chosen = _chosen(planned, only, findings.results.folder)
     widths = ["one", "two"] if columns == "both" else [columns]
-    done = 0
+    done, redrawn = count(1), Redrawn()
+    others = {one.name for one in planned_figures(findings, ESTIMATOR_KEYS["both"])}
     for width in widths if chosen else []:
         folder = out / FOLDERS[width]
-        for one in chosen:
-            write_figure(one.draw(WIDTHS[width]), folder, one.name, formats=formats, dpi=DOTS_PER_INCH)
-            done += 1
-            progress("figures", done, len(chosen) * len(widths))
+        redrawn |= redraw(
+            chosen,
+            folder,
+            WIDTHS[width],
+            formats=formats,
+            dpi=DOTS_PER_INCH,
+            others=others,
+            done=lambda so_far: progress("figures", next(done), len(chosen) * len(widths), str(so_far)),
+        )
         write_text(folder / "figures.tex", latex_floats(chosen, wide=width == "two"))
         write_text(folder / "captions.md", markdown_captions(chosen, wide=width == "two"))
     with_tables = not only or TABLES in only
     if with_tables:
         write_tables(tables, out / TABLES)
-    return Written(out, len(chosen), len(tables) if with_tables else 0)
+    return Written(out, len(chosen), len(tables) if with_tables else 0, redrawn)
 
 
 def planned_figures(findings: Findings, estimators: Sequence[str] = (DEBIASED,)) -> Iterator[Planned]:
@@ -99,7 +109,7 @@ def planned_figures(findings: Findings, estimators: Sequence[str] = (DEBIASED,))
     layers = findings.numbers.layers
     for estimator in estimators:
         for one in (*planned_paper_figures(layers, estimator), *more_figures(layers, estimator)):
-            yield Planned(one.name + SUFFIXES[estimator], one.draw, one.caption, one.beside)
+            yield replace(one, name=one.name + SUFFIXES[estimator])
     yield from performance_figures(findings.numbers)
     yield from graft_figures(findings)
     yield from remedy_figures(findings.numbers)

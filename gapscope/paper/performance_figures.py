@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
@@ -10,7 +11,6 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from gapscope.findings.estimates import Estimate
-from gapscope.findings.gaps import Gap
 from gapscope.findings.headline import headline_classes
 from gapscope.findings.results import Results
 from gapscope.findings.run_numbers import RunNumbers
@@ -28,7 +28,7 @@ def performance_figures(numbers: RunNumbers) -> Iterator[Planned]:
     """mAP with the gaps, and the kinds of errors; those whose numbers are there."""
     domains = [domain for domain in numbers.results.test_domains if numbers.evaluated_arms(domain)]
     if domains:
-        yield Planned("gap", lambda width: _gap_figure(numbers, domains, width), _gap_caption(numbers, domains))
+        yield Planned("gap", _gap_figure, _gap_shown(numbers, domains), _gap_caption(numbers, domains))
     yield from error_figures(numbers)
 
 
@@ -48,19 +48,53 @@ def _num_images(results: Results, domain: str) -> int:
     return next(found.num_images for (_, of), found in results.evaluations.items() if of == domain)
 
 
-def _gap_figure(numbers: RunNumbers, domains: Sequence[str], width: float) -> Plot:
+Row = tuple[Estimate, Sequence[float]]
+"""A mean, and the values of its seeds."""
+
+
+@dataclass(frozen=True)
+class GapRow:
+    """One gap as it is drawn."""
+
+    domain: str
+    arms: str
+    points: Row
+
+
+def _gap_shown(numbers: RunNumbers, domains: Sequence[str]) -> tuple[Any, ...]:
+    """Titles of the arms, scores per domain, gaps and seeds."""
+    results = numbers.results
+    scores = {domain: [numbers.scores.of(arm, domain) for arm in results.arms] for domain in domains}
+    panels = [(results.domain_title(domain), [(one.mean, one.values) for one in of]) for domain, of in scores.items()]
+    gaps = [
+        GapRow(
+            f"{results.domain_title(gap.domain)}:",
+            f"{results.arm_title(gap.home)} - {results.arm_title(gap.other)}",
+            (gap.estimate, gap.points),
+        )
+        for gap in numbers.gaps
+    ]
+    return [results.arm_title(arm) for arm in results.arms], panels, gaps, results.seeds
+
+
+def _gap_figure(
+    arms: Sequence[str],
+    panels: Sequence[tuple[str, Sequence[Row]]],
+    found: Sequence[GapRow],
+    seeds: Sequence[int],
+    width: float,
+) -> Plot:
     """A panel of mAP per domain, and below them the gaps."""
-    across = min(len(domains), 2 if width < 5 else 3)
-    down = -(-len(domains) // across)
-    results, found = numbers.results, numbers.gaps
-    means = [numbers.scores.of(arm, domain).mean for arm in results.arms for domain in domains]
-    arms, row = results.arms, 0.17 if width < 5 else 0.2
-    lines = 2 if any(_gap_name(results, gap, width).count("\n") for gap in found) else 1
+    across = min(len(panels), 2 if width < 5 else 3)
+    down = -(-len(panels) // across)
+    means = [mean for _, rows in panels for mean, _ in rows]
+    row = 0.17 if width < 5 else 0.2
+    lines = 2 if any(_gap_name(gap, width).count("\n") for gap in found) else 1
     heights = [row * len(arms) + 0.55] * down + ([row * (0.4 + 0.6 * lines) * len(found) + 0.5] if found else [])
     with mpl.rc_context(style_of(width)):
         figure = Plot(width, sum(heights) + 0.35)
         grid = figure.add_gridspec(len(heights), across, height_ratios=heights)
-        names = [fitted(results.arm_title(arm), mpl.rcParams["ytick.labelsize"], width / 4, 1) for arm in arms]
+        names = [fitted(arm, mpl.rcParams["ytick.labelsize"], width / 4, 1) for arm in arms]
         most = 1.04 * max(
             [
                 0.1,
@@ -68,33 +102,32 @@ def _gap_figure(numbers: RunNumbers, domains: Sequence[str], width: float) -> Pl
                 *(mean.value for mean in means if math.isfinite(mean.value)),
             ]
         )
-        for place, domain in enumerate(domains):
+        for place, (domain, rows) in enumerate(panels):
             axes = figure.add_subplot(grid[place // across, place % across])
-            scores = [numbers.scores.of(arm, domain) for arm in arms]
-            _bars(axes, [(one.mean, one.values) for one in scores], [COLORS[i % len(COLORS)] for i in range(len(arms))])
+            _bars(axes, rows, [COLORS[i % len(COLORS)] for i in range(len(arms))])
             axes.set_yticks(_places(len(arms)), names if place % across == 0 else [""] * len(arms))
             axes.set(xlim=(0, most), xlabel="mAP@0.5")
-            title = fitted(f"on {results.domain_title(domain)}", mpl.rcParams["font.size"], width / across - 0.7)
+            title = fitted(f"on {domain}", mpl.rcParams["font.size"], width / across - 0.7)
             axes.set_title(title, fontsize=mpl.rcParams["font.size"])
         if found:
-            _draw_gaps(figure.add_subplot(grid[-1, :]), results, found, width)
-        _seed_legend(figure, results.seeds)
+            _draw_gaps(figure.add_subplot(grid[-1, :]), found, width)
+        _seed_legend(figure, seeds)
         return figure
 
 
-def _draw_gaps(axes: Axes, results: Results, found: Sequence[Gap], width: float) -> None:
-    _bars(axes, [(gap.estimate, gap.points) for gap in found], ["#777777"] * len(found))
+def _draw_gaps(axes: Axes, found: Sequence[GapRow], width: float) -> None:
+    _bars(axes, [gap.points for gap in found], ["#777777"] * len(found))
     axes.axvline(0, color="black", linewidth=0.7)
-    axes.set_yticks(_places(len(found)), [_gap_name(results, gap, width) for gap in found])
+    axes.set_yticks(_places(len(found)), [_gap_name(gap, width) for gap in found])
     axes.set_xlabel("gap, AP points")
     axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
 
 
-def _gap_name(results: Results, gap: Gap, width: float) -> str:
+def _gap_name(gap: GapRow, width: float) -> str:
     """Domain and arms in one line, or in two where they would take more than half of the figure."""
     style = style_of(width)
     points = style.get("ytick.labelsize", style["font.size"])
-    parts = f"{results.domain_title(gap.domain)}:", f"{results.arm_title(gap.home)} - {results.arm_title(gap.other)}"
+    parts = gap.domain, gap.arms
     if text_width(" ".join(parts), points) <= 0.4 * width:
         return legible(" ".join(parts))
     return "\n".join(fitted(part, points, 0.4 * width, 1) for part in parts)
@@ -105,7 +138,7 @@ def _places(count: int) -> list[int]:
     return list(range(count))[::-1]
 
 
-def _bars(axes: Axes, rows: Sequence[tuple[Estimate, Sequence[float]]], colors: Sequence[str]) -> None:
+def _bars(axes: Axes, rows: Sequence[Row], colors: Sequence[str]) -> None:
     """A bar per row with its interval, and a sign per seed."""
     for place, (mean, seeds), color in zip(_places(len(rows)), rows, colors, strict=True):
         if math.isfinite(mean.value):

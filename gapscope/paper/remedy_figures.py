@@ -1,6 +1,6 @@
 """What closes the gap, as figures for a paper: remedies with their intervals, and mAP by number of labelled images."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pandas as pd
 
@@ -11,7 +11,7 @@ from gapscope.findings.results import Results
 from gapscope.findings.run_numbers import RunNumbers
 from gapscope.paper.captions import seed_words
 from gapscope.paper.planned import Planned
-from gapscope.plot.remedies import budgets, remedies, shares
+from gapscope.plot.remedies import CURVES, POINTS, budgets, remedies, shares
 from gapscope.plot.style import Plot
 
 WITHOUT = "Whiskers: 95 % intervals over the test images, which all arms share in every draw; what another seed would "
@@ -28,7 +28,7 @@ def remedy_figures(numbers: RunNumbers) -> Iterator[Planned]:
             f"AP points that remedies regain on {gap.num_images} test images of {results.domain_title(gap.domain)}, "
             f"against {results.arm_title(gap.other)}; dashed: its gap to {results.arm_title(gap.home)}. {end}"
         )
-        yield Planned(f"remedies-{_name(gap)}", _draw(remedies, rows), caption)
+        yield Planned(f"remedies-{_name(gap)}", _remedies, (rows[[*POINTS, *(["share"] if "share" in rows else [])]],), caption)
     for one in numbers.budgets:
         rows = pd.DataFrame(list(budget_rows([one])))
         caption = (
@@ -36,14 +36,14 @@ def remedy_figures(numbers: RunNumbers) -> Iterator[Planned]:
             f"labelled images of it (logarithmic axis): alone, mixed with all synthetic images, or for fine-tuning of "
             f"{results.arm_title(one.gap.other)}. Dashed: adapted to further images without labels. {end}"
         )
-        yield Planned(f"budgets-{_name(one.gap)}", _draw(budgets, rows), caption)
+        yield Planned(f"budgets-{_name(one.gap)}", _budgets, (rows[[*CURVES]],), caption)
     for arm in (arm for arm in results.arms if any(one.path for one in results.summaries_of(arm))):
         first, second = (results.arm_title(one) for one in results.experiment.arms[arm].average)
         caption = (
             f"mAP@0.5 of the average of the weights of {first} and {second} by the share of {second}, on validation "
             f"images, which choose the share: lines are means over {seed_words(results.seeds)}, marks single seeds."
         )
-        yield Planned(f"average-{arm}", _draw(shares, pd.DataFrame(list(path_rows(results, arm)))), caption)
+        yield Planned(f"average-{arm}", _shares, (pd.DataFrame(list(path_rows(results, arm))),), caption)
 
 
 def path_rows(results: Results, arm: str) -> Iterator[dict[str, str | int | float]]:
@@ -57,9 +57,16 @@ def path_rows(results: Results, arm: str) -> Iterator[dict[str, str | int | floa
                 yield {"share": point["shares"][second], "domain": title, "seed": run.seed, "map50": map50}
 
 
-def _draw(kind: Callable[..., Plot], rows: pd.DataFrame) -> Callable[[float], Plot]:
-    """Of the width alone."""
-    return lambda width: kind(rows, width=width)
+def _remedies(rows: pd.DataFrame, width: float) -> Plot:
+    return remedies(rows, width=width)
+
+
+def _budgets(rows: pd.DataFrame, width: float) -> Plot:
+    return budgets(rows, width=width)
+
+
+def _shares(rows: pd.DataFrame, width: float) -> Plot:
+    return shares(rows, width=width)
 
 
 def _name(gap: Gap) -> str:

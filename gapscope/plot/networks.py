@@ -19,7 +19,7 @@ from gapscope.recording.recording import Recording
 from gapscope.similarity.blocks import Blocks, find_blocks
 from gapscope.similarity.influence import extreme_images
 from gapscope.similarity.measures import find_measure
-from gapscope.words import number_of
+from gapscope.words import number_of, percent
 
 
 def statistics(recording: Recording | xr.Dataset, *, title: str = "", width: float = TWO_COLUMNS) -> Plot:
@@ -151,4 +151,4 @@ AXES: dict[str, Literal["x", "y"]] = {"a": "y", "b": "x"}
 
 
 def _block_title(found: Blocks) -> str:
-    return f"{number_of(len(found.ranges), 'block')}, {found.explained:.0%} of the variance between them"
+    return f"{number_of(len(found.ranges), 'block')}, {percent(found.explained)} of the variance between them"

@@ -6,6 +6,7 @@ grey print.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -104,6 +105,7 @@ class Plot(Figure):
         return stream.getvalue(), {"width": width, "height": height}
 
 
+@lru_cache(4096)
 def text_width(text: str, points: float) -> float:
     """Inches that a line of text takes."""
     width, _, _ = TextToPath().get_text_width_height_descent(

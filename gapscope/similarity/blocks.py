@@ -14,7 +14,7 @@ from gapscope.errors import InputError
 from gapscope.showing import html_table
 from gapscope.similarity.gram import Array
 from gapscope.similarity.measures import find_measure
-from gapscope.words import number_of
+from gapscope.words import number_of, percent
 
 Ranges = Sequence[tuple[int, int]]
 """First and last layer of each block, both included, rising; layers may lie in none."""
@@ -44,7 +44,7 @@ class Blocks:
         ranges = ", ".join(f"{first}-{last}" for first, last in self.ranges)
         return (
             f"<{number_of(len(self.ranges), 'block')} of {number_of(len(self.layers), 'layer')}: {ranges}; "
-            f"{self.explained:.0%} of the variance lies between them>"
+            f"{percent(self.explained)} of the variance lies between them>"
         )
 
     def _repr_html_(self) -> str:
@@ -54,7 +54,7 @@ class Blocks:
             (str(block), str(first), str(last), str(count))
             for block, ((first, last), count) in enumerate(zip(self.ranges, counts, strict=True))
         ]
-        caption = f"{number_of(len(rows), 'block')}; {self.explained:.0%} of the variance lies between them"
+        caption = f"{number_of(len(rows), 'block')}; {percent(self.explained)} of the variance lies between them"
         return html_table(caption, rows, ("block", "first layer", "last layer", "layers"))
 
     @property

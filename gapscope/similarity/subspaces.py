@@ -15,6 +15,7 @@ from gapscope.errors import InputError
 from gapscope.similarity.components import principal_components
 from gapscope.similarity.gram import Array, features_gram
 from gapscope.similarity.layer_view import LayerView, UndefinedError, view_of_features
+from gapscope.words import percent
 
 KEPT_VARIANCE = 0.99
 """What SVCCA keeps, as in Raghu et al. 2017."""
@@ -73,7 +74,7 @@ def subspace(view: LayerView, variance: float = 1.0) -> Subspace:
     r = len(values) if variance >= 1 else int(np.searchsorted(shares, variance)) + 1
     n = len(view.gram)
     if r > (n - 1) / 2:
-        what = "spans" if variance >= 1 else f"needs, for {variance:.0%} of its variance,"
+        what = "spans" if variance >= 1 else f"needs, for {percent(variance)} of its variance,"
         raise UndefinedError(
             f"{what} {r} directions over {n} images: beyond {(n - 1) // 2}, unrelated layers share some by force"
         )

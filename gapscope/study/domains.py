@@ -32,6 +32,7 @@ from gapscope.files import file_stats, hash_value, read_text
 from gapscope.progress import Progress, silent
 from gapscope.run_folder import RunFolder
 from gapscope.study.fair_boxes import fair_boxes
+from gapscope.words import percent
 
 DATA_ROOT_VARIABLE = "GAPSCOPE_DATA"
 NO_DATA = ("/proc", "/sys", "/dev")
@@ -212,7 +213,7 @@ def split_domain(table: AnnotationTable, domain: Domain) -> tuple[Splits, str]:
             sentence = "by lists of image names" + (f" ({missing} of them without a labelled image)" if missing else "")
     if plan.val_from_train:
         splits = take_val_from_train(table, splits, plan.val_from_train, plan.seed)
-        sentence += f"; val is {plan.val_from_train:.0%} of train, seed {plan.seed}"
+        sentence += f"; val is {percent(plan.val_from_train)} of train, seed {plan.seed}"
     limits = {"train": plan.max_train, "val": plan.max_val, "test": plan.max_test}
     if any(limits.values()):
         splits = limit_splits(splits, limits, plan.seed)

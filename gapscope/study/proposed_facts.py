@@ -21,7 +21,7 @@ from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 from gapscope.progress import Progress, silent
 from gapscope.study.domains import split_domain
-from gapscope.words import number_of
+from gapscope.words import number_of, percent
 
 MOST_COMPARED = 3000
 """Images of a set, up to which they are compared by what they show; a thousand take some seconds."""
@@ -109,7 +109,9 @@ def proposed_split(table: AnnotationTable) -> ProposedSplit:
             method: Literal["lists", "folders"] = "lists" if places["train"].endswith(".txt") else "folders"
             settings = Split(method=method, **places, val_from_train=VAL_FROM_TRAIN)
             why = f"the {method[:-1]} {places['train']} is trained on, {places['test']} held out"
-            return ProposedSplit(settings, f"{why}; there is no third, so {VAL_FROM_TRAIN:.0%} of train become val")
+            return ProposedSplit(
+                settings, f"{why}; there is no third, so {percent(VAL_FROM_TRAIN)} of train become val"
+            )
     if (table.groups != "").any():
         return ProposedSplit(Split(), "drawn anew: no splits are there; rides, sequences or cities stay whole")
     return ProposedSplit(Split(), "drawn anew, image by image: no splits are there, and no groups are known")

@@ -6,6 +6,7 @@ from typing import Any
 from gapscope.data.leak_shares import SEEN, Overlap, leak_advice
 from gapscope.files import read_json
 from gapscope.run_folder import RunFolder
+from gapscope.words import percent
 
 
 def told_of_domain(folder: RunFolder, name: str) -> list[str]:
@@ -35,6 +36,6 @@ def leak_lines(overlap: Overlap) -> Iterator[str]:
         if count:
             held_out, seen = overlap.examples[key]
             yield (
-                f"{count} of {overlap.images} {overlap.held_out} images ({overlap.share(key):.1%}) "
+                f"{count} of {overlap.images} {overlap.held_out} images ({percent(overlap.share(key), 1)}) "
                 f"{words.format(overlap.seen_in)}, such as {held_out} ({seen})"
             )

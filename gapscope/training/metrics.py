@@ -8,6 +8,7 @@ from typing import Any
 from gapscope.errors import InputError
 from gapscope.files import parse_json, read_text
 from gapscope.intact import check_intact
+from gapscope.words import percent
 
 PARTS = ("box", "objectness", "classification")
 """What the loss of a Darknet network is made of, in the order of `LossParts`."""
@@ -60,7 +61,7 @@ class EpochSums:
         """For the progress line."""
         if not self.steps:
             return ""
-        speed = f"{self.images_per_second:.3g} images/s, waiting for data {self.data_wait:.0%}"
+        speed = f"{self.images_per_second:.3g} images/s, waiting for data {percent(self.data_wait)}"
         return f"loss {self.losses[0] / self.steps:.2f}, {speed}"
 
 

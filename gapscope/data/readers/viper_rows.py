@@ -13,6 +13,7 @@ from gapscope.data.problems import Problems, RowError
 from gapscope.data.readers.masks import read_mask
 from gapscope.data.readers.text import read_lines
 from gapscope.errors import InputError
+from gapscope.words import percent
 
 COLUMNS = 28
 """class and instance id, 4 of the 2D box, 6 of the 3D box, 16 of the model-to-camera matrix."""
@@ -87,15 +88,16 @@ def class_column(rows: BoxRows, masks: Mapping[str, Path], problems: Problems) -
         return ORDERS[0], "there are no rows"
     for order, other in (ORDERS, ORDERS[::-1]):
         if (shares[order] == 1 and shares[other] < 1) or (shares[order] >= SURE and shares[other] < UNSURE):
-            return order, f"{shares[order]:.2%} of that column are class numbers, {shares[other]:.2%} of the other"
+            mine, others = percent(shares[order], 2), percent(shares[other], 2)
+            return order, f"{mine} of that column are class numbers, {others} of the other"
     agreed = _mask_agreement(rows, masks, problems)
     for order, other in (ORDERS, ORDERS[::-1]):
         if agreed[order] >= 0.5 and agreed[other] < 0.1:
-            return order, f"{agreed[order]:.0%} of the rows looked at agree with the instance masks"
+            return order, f"{percent(agreed[order])} of the rows looked at agree with the instance masks"
     raise InputError(
         f"{rows.files[0].parent.parent}: which of the first two columns is the class is not clear: "
-        f"{shares[ORDERS[0]]:.0%} and {shares[ORDERS[1]]:.0%} of their values are 0 to {NUM_CLASSES - 1} - expected "
-        "all values of one. Look at an object that you know, and say "
+        f"{percent(shares[ORDERS[0]])} and {percent(shares[ORDERS[1]])} of their values are 0 to {NUM_CLASSES - 1} - "
+        "expected all values of one. Look at an object that you know, and say "
         'reader_options = { columns = "class-first" } or "instance-first".'
     )
 

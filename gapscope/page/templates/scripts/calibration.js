@@ -8,10 +8,10 @@ const redrawCalibration = draw("plot-calibration", () => {
     traces: [diagonal, ...runs.map((r) => {
       const held = r.bins.filter(([n]) => n), name = plain(`${scored.arms[r.arm]}, seed ${r.seed}`);
       return {
-        type: "scatter", mode: "lines+markers", name, x: held.map((b) => b[1] / 1000), y: held.map((b) => b[2] / 1000), customdata: held.map(([n]) => n),
+        type: "scatter", mode: "lines+markers", name, x: held.map((b) => b[1] / 1000), y: held.map((b) => b[2] / 1000), customdata: held.map(([n, , right]) => `${Math.round(right / 10)} % of ${n}`),
         line: { color: colorOfArm(r.arm), dash: dashOfSeed(r.seed), width: 1.6 },
         marker: { color: colorOfArm(r.arm), symbol: symbolOfArm(r.arm), size: held.map(([n]) => 5 + 13 * Math.sqrt(Math.min(1, n / most))) },
-        hovertemplate: "confidence %{x:.2f}: %{y:.0%} of %{customdata} detections right<extra>" + name + "</extra>",
+        hovertemplate: "confidence %{x:.2f}: %{customdata} detections right<extra>" + name + "</extra>",
       };
     })],
     shape: {
