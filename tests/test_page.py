@@ -11,6 +11,7 @@ from in_browser import SECTIONS
 from made_up_run import write_made_up_run
 from page_parts import numbers_of
 
+from gapscope.config import Arm
 from gapscope.findings.estimates import Estimate
 from gapscope.findings.findings import find
 from gapscope.findings.results import Results
@@ -180,6 +181,36 @@ def test_a_pair_more_alike_than_two_seeds_is_warned_about(results):
         for key, grid in results.grids.items()
     }
     assert "U-Synthetic vs F-Synthetic" in found(replace(results, grids=grids), "The ceiling is no ceiling")
+
+
+def test_a_pair_as_alike_as_two_seeds_to_the_digits_printed_is_not_warned_about(results):
+    for pairs, warned in ((0.9901, False), (0.999, True)):
+        grids = {key: grid * 0 + (0.99 if key[0].arm == key[1].arm else pairs) for key, grid in results.grids.items()}
+        assert bool(found(replace(results, grids=grids), "The ceiling is no ceiling")) == warned
+
+
+def test_nobody_is_told_to_train_longer_what_was_trained_elsewhere(results):
+    arms = {
+        name: Arm(title=name, domains=arm.domains, detections={one: ["0", "1"] for one in results.test_domains})
+        for name, arm in results.experiment.arms.items()
+        if arm.report
+    }
+    given = results.experiment.model_copy(update={"arms": arms})
+    on_camera = {("u-real", 0): 0.5, ("u-real", 1): 0.8, ("u-synthetic", 0): 0.45, ("u-synthetic", 1): 0.75}
+    apart = with_map50(results, {(arm, seed, "camera"): value for (arm, seed), value in on_camera.items()})
+    lost = with_map50(results, {("u-real", seed, "camera"): 0.01 for seed in results.seeds})
+    for some, title, do in (
+        (apart, "A gap no larger than a change of seed", "Give further trainings of every detector."),
+        (lost, "An arm hardly learned", "Check that the classes, their order and the size of the input"),
+    ):
+        theirs = find(replace(some, experiment=given))
+        assert next(one.advice for one in theirs.confounds if one.title == title).startswith(do)
+        texts = [*(one.advice for one in theirs.confounds), *(one.do for one in theirs.advice)]
+        assert not [text for text in texts if "longer" in text or "Train every" in text or "more seeds" in text]
+        assert next(one.advice for one in find(some).confounds if one.title == title) != do
+    assert "Give further trainings of u-real and u-synthetic." in [
+        one.do for one in find(replace(apart, experiment=given)).advice
+    ]
 
 
 def test_similarity_that_reaches_the_floor_is_warned_about(results):

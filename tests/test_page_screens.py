@@ -9,6 +9,7 @@ import pytest
 from in_browser import FIRST, serious, text_of
 from made_up_run import write_made_up_run
 
+from gapscope.config import Arm
 from gapscope.data.distributions import distributions
 from gapscope.detector.network_map import yolov3_map
 from gapscope.findings.fates import FATES
@@ -198,22 +199,26 @@ def test_networks_of_any_depth_and_names_are_drawn_within_both_widths(findings, 
 
 def test_five_arms_leave_the_first_screens_as_short(findings, browser, tmp_path):
     results = findings.results
-    arms = dict(results.experiment.arms)
-    for name in ("fourth", "fifth"):
-        arms[name] = arms["u-synthetic"].model_copy(update={"title": name})
+    more = {
+        "adapted": Arm(title="Adapted", start="u-synthetic", adapt={"batchnorm": "camera"}),
+        "average": Arm(title="Average", average={"u-real": 0.5, "u-synthetic": 0.5}),
+        "given": Arm(title="Theirs", domains=["engine"], detections={one: ["0", "1"] for one in results.test_domains}),
+    }
     evaluations = dict(results.evaluations)
-    for run, domain in results.evaluations:
+    for (run, domain), file in results.evaluations.items():
         if run.arm == "u-synthetic":
-            for name in ("fourth", "fifth"):
-                evaluations[run._replace(arm=name), domain] = results.evaluations[run, domain]
-    experiment = results.experiment.model_copy(update={"arms": arms})
+            evaluations |= {(run._replace(arm=name), domain): file for name in more}
+    experiment = results.experiment.model_copy(update={"arms": results.experiment.arms | more})
     five = find(replace(results, experiment=experiment, evaluations=evaluations))
-    assert len(five.gaps) > len(findings.gaps)
+    assert len(five.gaps) > len(findings.gaps)  # of what was trained elsewhere; remedies have none of their own
+    assert {gap.other for gap, _ in five.gaps}.isdisjoint({"adapted", "average"})
     path = tmp_path / "five.html"
     path.write_text(render_page(five), encoding="utf-8")
     page = browser.open(path, width=1440, folded=True)
     assert page.locator("header, section.first").evaluate_all(WORDS) <= MOST_WORDS
     assert page.locator("#more").bounding_box()["y"] <= 1.3 * MOST_PIXELS
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_one_arm_and_one_domain_say_what_they_can(findings):

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from gapscope.findings.results import Results
 from gapscope.findings.run_reader import read_results
 from gapscope.paper.paper_output import latex_floats, planned_figures, write_paper_output
 from gapscope.paper.planned import Planned
+from gapscope.paper.redraw import MADE_FROM
 from gapscope.paper.table_files import to_latex
 from gapscope.plot.style import ONE_COLUMN, TWO_COLUMNS
 from gapscope.run_folder import RunName
@@ -200,14 +202,14 @@ def written(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("out")
     done = gapscope("figures", run, "--out", out, "--only", "1,4,tables", "--estimator", "both", "--columns", "one")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1].startswith(f"4 figures and 9 tables in {out}")
+    assert done.stdout.splitlines()[-1].startswith(f"4 figures (4 drawn, 0 kept) and 9 tables in {out}")
     return out
 
 
 def test_the_command_writes_figures_captions_and_tables(written):
     names = {path.name for path in (written / "one-column").iterdir()}
     figures = {f"figure{n}{suffix}.{form}" for n in (1, 4) for suffix in ("", "-paper") for form in ("pdf", "png")}
-    assert names == figures | {"figures.tex", "captions.md"}
+    assert names == figures | {"figures.tex", "captions.md", MADE_FROM}
     assert not (written / "two-columns").exists()
     assert len(list((written / "tables").iterdir())) == 27
     assert (
@@ -231,6 +233,44 @@ def test_the_same_run_gives_the_same_bytes(run, written, tmp_path):
     write_paper_output(run, tmp_path, columns="one", only=["4"])
     for name in ("figure4.pdf", "figure4.png"):
         assert (tmp_path / "one-column" / name).read_bytes() == (written / "one-column" / name).read_bytes()
+
+
+def test_a_figure_that_stands_there_is_not_drawn_again(run, written):
+    done = write_paper_output(run, written, columns="one", only=["4"], estimator="both")
+    assert str(done.redrawn) == "0 drawn, 2 kept"
+
+
+def changed(planned: dict[str, Planned], results: Results) -> set[str]:
+    """The figures that show something else in other results."""
+    after = {one.name: one for one in planned_figures(find(results))}
+    assert list(after) == list(planned)
+    return {name for name in planned if planned[name].made_from(ONE_COLUMN) != after[name].made_from(ONE_COLUMN)}
+
+
+def test_a_changed_number_redraws_exactly_the_figures_that_show_it(results, planned):
+    key = RunName("u-synthetic", 0), "camera"
+    file = results.evaluations[key]
+    coco, kinds = file.rules["coco"], file.errors.kinds
+    missed = replace(kinds["missed"], delta_map50=kinds["missed"].delta_map50 + 0.01)
+    map50 = coco.means["headline_map50"]
+    means = {**coco.means, "headline_map50": replace(map50, value=map50.value + 0.01)}
+    for other, shown in (
+        (replace(file, errors=replace(file.errors, kinds={**kinds, "missed": missed})), {"errors"}),
+        (replace(file, rules={**file.rules, "coco": replace(coco, means=means)}), {"gap", "errors"}),
+    ):
+        assert changed(planned, replace(results, evaluations={**results.evaluations, key: other})) == shown
+
+
+def test_a_changed_title_redraws_exactly_the_figures_that_carry_it(results, planned):
+    experiment = results.experiment
+    arms = {**experiment.arms, "f-synthetic": experiment.arms["f-synthetic"].model_copy(update={"title": "Frozen"})}
+    engine = {**experiment.domains, "engine": experiment.domains["engine"].model_copy(update={"title": "Game"})}
+    for change, carry in (
+        ({"arms": arms}, set(planned) - {"figure3", "figure4", "figure7"}),  # of the other two arms
+        ({"domains": engine}, {"gap", "errors"}),
+        ({"title": "Another", "note": "other words"}, set()),
+    ):
+        assert changed(planned, replace(results, experiment=experiment.model_copy(update=change))) == carry
 
 
 def test_numbers_of_a_table_beside_the_paper_are_in_its_csv(written):

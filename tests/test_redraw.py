@@ -7,15 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from command import gapscope
-from made_up_run import write_made_up_run
 from matplotlib.figure import Figure
 
 from gapscope.findings.estimates import Estimate
-from gapscope.findings.findings import find
-from gapscope.findings.run_reader import read_results
 from gapscope.paper.fingerprint import fingerprint
-from gapscope.paper.paper_output import planned_figures
 from gapscope.paper.planned import Planned
 from gapscope.paper.redraw import MADE_FROM, Redrawn, redraw
 from gapscope.plot.style import ONE_COLUMN, TWO_COLUMNS
@@ -124,62 +119,3 @@ def test_what_only_a_wide_figure_shows_leaves_the_narrow_one_as_it_is():
 def test_a_figure_drawn_at_one_width_counts_as_drawn():
     both = Redrawn(frozenset("a"), frozenset("b")) | Redrawn(frozenset(), frozenset("ab"))
     assert str(both) == "1 drawn, 1 kept"
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_made_up_run(tmp_path_factory.mktemp("redraw") / "run")
-
-
-def made_from(run: Path, width: float = ONE_COLUMN) -> dict[str, str]:
-    return {one.name: one.made_from(width) for one in planned_figures(find(read_results(run)))}
-
-
-def changed(run: Path, file: str, change) -> set[str]:
-    """The figures that show something else after a change of a file, which is undone."""
-    path, before = run / file, made_from(run)
-    text = path.read_text()
-    path.write_text(change(text))
-    try:
-        after = made_from(run)
-    finally:
-        path.write_text(text)
-    assert list(after) == list(before)
-    return {name for name in before if before[name] != after[name]}
-
-
-@pytest.mark.slow
-def test_a_changed_number_redraws_exactly_the_figures_that_show_it(run):
-    def other_map50(text: str) -> str:
-        file = json.loads(text)
-        file["rules"]["coco"]["headline_map50"] += 0.01
-        return json.dumps(file)
-
-    def other_cost(text: str) -> str:
-        file = json.loads(text)
-        file["errors"]["kinds"]["missed"]["delta_map50"] += 0.01
-        return json.dumps(file)
-
-    evaluation = "evaluation/u-synthetic-seed0--camera.json"
-    assert changed(run, evaluation, other_cost) == {"errors"}
-    assert changed(run, evaluation, other_map50) == {"gap", "errors"}
-
-
-@pytest.mark.slow
-def test_a_changed_title_redraws_exactly_the_figures_that_carry_it(run):
-    config, every = "experiment.resolved.toml", set(made_from(run))
-    with_arm = changed(run, config, lambda text: text.replace('"F-Synthetic"', '"Frozen"'))
-    # Figures 3, 4 and 7 are of the other two arms, whose pair is the first
-    assert with_arm == every - {"figure3", "figure4", "figure7"}
-    assert changed(run, config, lambda text: text.replace('"Engine"', '"Game"')) == {"gap", "errors"}
-    assert changed(run, config, lambda text: text.replace('title = "made-up"', 'title = "other"')) == set()
-
-
-@pytest.mark.slow
-def test_the_command_and_the_report_say_how_many_were_drawn_and_kept(run, tmp_path):
-    out = tmp_path / "paper"
-    arguments = ["figures", str(run), "--out", str(out), "--columns", "one", "--format", "png", "--only", "gap,errors"]
-    assert "2 figures (2 drawn, 0 kept) and 0 tables" in gapscope(*arguments).stdout
-    assert "2 figures (0 drawn, 2 kept) and 0 tables" in gapscope(*arguments).stdout
-    (out / "one-column" / "gap.png").write_bytes(b"damaged")
-    assert "2 figures (1 drawn, 1 kept) and 0 tables" in gapscope(*arguments).stdout

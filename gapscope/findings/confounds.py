@@ -137,7 +137,7 @@ def _low_ceiling(numbers: RunNumbers) -> Iterator[str]:
                 continue
             there = np.isfinite(ceiling.value)  # layers that the arm trained
             ours, seeds = fmean(curve.where(there).mean("all") for curve in curves), ceiling.mean("all")
-            if ours > seeds:
+            if round(ours, 2) > round(seeds, 2):  # what can be told as it is printed
                 where = "" if there.all() else f" over layers {ranges(ceiling.layers[there])}"
                 name = results.arm_title(arm)
                 yield f"{curves[0].label}: {ours:.2f} on average{where}, but two seeds of {name} only {seeds:.2f}."
