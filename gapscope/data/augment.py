@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torchvision.transforms.v2 import functional as tv
 
 from gapscope.data.letterbox import letterbox_geometry, scaled
 from gapscope.data.samples import Sample, Samples
@@ -104,6 +103,8 @@ def _whole(sample: Sample) -> _Canvas:
 
 
 def _mirrored(canvas: _Canvas) -> _Canvas:
+    from torchvision.transforms.v2 import functional as tv  # late: it takes seconds
+
     x1, y1, x2, y2 = canvas.boxes.unbind(1)
     side = canvas.image.shape[-1]
     boxes = torch.stack([side - x2, y1, side - x1, y2], dim=1)

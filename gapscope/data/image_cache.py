@@ -15,7 +15,6 @@ from threading import Lock
 import numpy as np
 import PIL
 import torch
-import torchvision
 from torch import Tensor
 
 from gapscope.data import images as image_files, letterbox as letterboxing
@@ -122,6 +121,8 @@ def _changed(path: Path) -> tuple[int, ...] | None:
 @cache
 def _makers() -> str:
     """A hash of all that turns an image file into the bytes of a square."""
+    import torchvision  # late: it takes seconds
+
     code = [hash_file(Path(file)) for file in (image_files.__file__, letterboxing.__file__, __file__)]
     versions = [torch.__version__, torchvision.__version__, PIL.__version__, torch.backends.cpu.get_cpu_capability()]
     return hash_value([code, versions, INTERPOLATION])

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.transforms.v2 import functional as tv
 
 from gapscope.data.samples import Sample, Samples
 
@@ -125,6 +124,8 @@ def with_colours(image: Tensor, other: Tensor, strength: float) -> Tensor:
 
 def recoloured(image: Tensor, draws: np.ndarray) -> Tensor:
     """Hue, gain of each channel and brightness changed by draws (5,) from -1 to 1; all 0 leave it as it is."""
+    from torchvision.transforms.v2 import functional as tv
+
     turned = tv.adjust_hue(image, float(TURN * draws[0])) if draws[0] else image
     gains = torch.from_numpy(np.exp2(GAIN * draws[1:4])).float().view(3, 1, 1)
     bright = (turned.float() / 255 * gains).clamp(0, 1) ** float(np.exp2(GAMMA * draws[4]))
@@ -133,6 +134,8 @@ def recoloured(image: Tensor, draws: np.ndarray) -> Tensor:
 
 def through_camera(image: Tensor, blur: float, noise: float, loss: float, rng: np.random.Generator) -> Tensor:
     """Blur, sensor noise and JPEG of these strengths, from 0 to 1; all 0 leave the image as it is."""
+    from torchvision.transforms.v2 import functional as tv
+
     if blur:
         sigma = BLUR * blur
         image = tv.gaussian_blur(image, [2 * int(np.ceil(2 * sigma)) + 1] * 2, [sigma] * 2)

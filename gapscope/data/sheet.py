@@ -4,7 +4,6 @@ import math
 from pathlib import PurePosixPath
 
 import numpy as np
-import torchvision.transforms.v2.functional as tv
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
@@ -98,6 +97,8 @@ def _tile(table: AnnotationTable, image: int) -> Image.Image:
     pixels = read_pixels(table.path(image))
     size = _size(table, image)
     scale = size[0] / int(table.widths[image])
+    from torchvision.transforms.v2 import functional as tv  # late: it takes seconds
+
     small = Image.fromarray(tv.resize(pixels, list(reversed(size)), antialias=True).permute(1, 2, 0).numpy())
     boxes, labels, ignored = table.boxes_of(image)
     marks = [

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torchvision.ops import batched_nms
 
 from gapscope.boxes import cxcywh_to_xyxy
 from gapscope.detector.layers import ANCHORS_PER_LAYER, YOLO_LAYERS, yolov3_layers
@@ -193,5 +192,7 @@ def select_candidates(
 
 def suppress_overlaps(candidates: Detections, iou: float, most: int) -> Detections:
     """Non-maximum suppression, each class by itself."""
+    from torchvision.ops import batched_nms  # late: it takes seconds
+
     kept = batched_nms(candidates.boxes, candidates.confidences, candidates.classes, iou)[:most]
     return Detections(candidates.boxes[kept], candidates.confidences[kept], candidates.classes[kept])

@@ -8,7 +8,6 @@ from typing import Any, Literal
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms.v2 import InterpolationMode, functional as tv
 
 from gapscope.data.images import find_images, read_pixels, read_size
 from gapscope.data.letterbox import letterbox, letterbox_geometry, unletterbox
@@ -180,6 +179,8 @@ def as_input(image: Tensor, size: int, resize: Resize) -> Tensor:
     """An image (3, h, w) as the network's square input (3, size, size)."""
     if resize == "letterbox":
         return letterbox(image, size)[0]
+    from torchvision.transforms.v2 import InterpolationMode, functional as tv  # late: it takes seconds
+
     return tv.resize(image, [size, size], interpolation=InterpolationMode.BILINEAR, antialias=True)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from gapscope.evaluation.average_precision import weighted_ap
 from gapscope.evaluation.columns import Array
@@ -78,7 +78,7 @@ def interval(values: Array, score: float | None) -> tuple[float, float] | None:
         return None
     least = 0.5 / len(defined)
     below = np.clip((defined < score).mean() + (defined == score).mean() / 2, least, 1 - least)
-    levels = norm.cdf(2 * norm.ppf(below) + norm.ppf([(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
+    levels = ndtr(2 * ndtri(below) + ndtri([(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
     low, high = np.quantile(defined, levels)
     return float(low), float(high)
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torchvision.ops import batched_nms
 
 from gapscope.errors import InputError
 from gapscope.evaluation.columns import Boxes
@@ -26,6 +25,8 @@ def merge_classes(
     Raises:
         InputError: A name is no class, is in two groups, or a new name is that of a class that stays.
     """
+    from torchvision.ops import batched_nms  # late: it takes seconds
+
     becomes = merged_names(classes, groups)
     names = tuple(dict.fromkeys(becomes))
     label = np.array([names.index(name) for name in becomes] + [-1])  # the last entry serves -1, every class

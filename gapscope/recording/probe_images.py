@@ -6,8 +6,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torchvision.models.detection.transform import GeneralizedRCNNTransform
-from torchvision.transforms.v2 import functional as tv
 
 from gapscope.errors import InputError
 from gapscope.recording.box_pooling import BoxPooling
@@ -25,6 +23,8 @@ def zero_to_one(batch: Tensor) -> Tensor:
 
 def imagenet(batch: Tensor) -> Tensor:
     """Values from 0 to 1, minus ImageNet's mean, divided by its standard deviation."""
+    from torchvision.transforms.v2 import functional as tv  # late: it takes seconds
+
     return tv.normalize(batch, list(IMAGENET_MEAN), list(IMAGENET_STD))
 
 
@@ -118,4 +118,6 @@ def find_preprocessing(preprocess: Preprocess) -> Callable[[Tensor], Tensor]:
 
 def usual_inputs(model: torch.nn.Module) -> Inputs | None:
     """How a model is known to be called: torchvision's detectors take a list of images (3, s, s)."""
+    from torchvision.models.detection.transform import GeneralizedRCNNTransform
+
     return list if isinstance(getattr(model, "transform", None), GeneralizedRCNNTransform) else None

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 Array = NDArray[np.float64]
 LEAST_LAYERS = 10
@@ -34,6 +33,8 @@ def rank(one: Array, other: Array) -> Rank:
     Of unrelated curves, 5 to 6 % had p_either of 0.05 or less where one was a random walk and the other had one value
     for each of YOLOv3's nine blocks; where both had steps at these blocks, 22 % did (1,000 pairs each).
     """
+    from scipy.stats import rankdata  # late: it takes a second
+
     both = np.isfinite(one) & np.isfinite(other)
     count = int(both.sum())
     ranks = [rankdata(values[both]) for values in (one, other)]

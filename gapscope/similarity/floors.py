@@ -1,7 +1,6 @@
 """How alike do unrelated layers look? Similarity with shuffled images: the floor, and z, p and q beside it."""
 
 import numpy as np
-from scipy.stats import false_discovery_control
 
 from gapscope.progress import Progress, silent
 from gapscope.similarity.gram import Array, shuffled_positions
@@ -113,6 +112,8 @@ def q_values(p: Array) -> Array:
     Source:
         Benjamini and Hochberg 1995; holds for independent or positively dependent tests, as layers of one network are.
     """
+    from scipy.stats import false_discovery_control  # late: it takes a second
+
     q = np.full_like(p, np.nan)
     known = ~np.isnan(p)
     if known.any():

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy.stats import spearmanr
 
 from gapscope.detector.layers import BACKBONE_LAST
 from gapscope.similarity.groups import FEW_UNITS
@@ -125,6 +124,8 @@ def best_matches(grid: xr.Dataset, measure: str = "cka_debiased") -> list[Match]
 def depth_order(grid: xr.Dataset, matches: Sequence[Match]) -> float:
     """Spearman's rank correlation of the places of matched layers: 1 if deeper layers of a match deeper ones of b; NaN
     where fewer than three layers match or all match one."""
+    from scipy.stats import spearmanr  # late: it takes a second
+
     places = {name: {layer: at for at, layer in enumerate(grid[name].to_numpy().tolist())} for name in PLACES}
     pairs = [(places["layer_a"][one.layer_a], places["layer_b"][one.layer_b]) for one in matches]
     if len(pairs) < 3 or len({b for _, b in pairs}) < 2:
