@@ -111,6 +111,10 @@ def test_lists_are_shown_by_their_ends():
 
 
 @pytest.mark.slow
-def test_importing_gapscope_brings_neither_torch_nor_matplotlib():
-    code = "import sys, gapscope; assert not {'torch', 'matplotlib', 'pandas'} & set(sys.modules)"
+def test_importing_gapscope_brings_neither_torch_nor_matplotlib_and_a_report_needs_no_torch():
+    code = (
+        "import sys, gapscope; assert not {'torch', 'matplotlib', 'pandas'} & set(sys.modules)\n"
+        "import gapscope.page.page, gapscope.paper.paper_output\n"
+        "assert not {'torch', 'scipy.stats'} & set(sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)

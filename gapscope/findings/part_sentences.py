@@ -109,7 +109,7 @@ def _other_sizes(parts: Sequence[PartLikeness]) -> list[str]:
     said = []
     for size in parts[0].other_sizes:
         other = least_alike_at(parts, size)
-        if other is not None and other.name != lowest.name:
+        if other is not None and round(other.mean_at(size), 2) < round(lowest.mean_at(size), 2):  # as they are printed
             said.append(
                 f"At {size} x {size} pixels another part has the lowest similarity: {other.name} "
                 f"({other.mean_at(size):.2f}, {lowest.name} {lowest.mean_at(size):.2f})."

@@ -15,6 +15,7 @@ from limits.statements import MOSTLY
 from gapscope.findings.results import Results
 from gapscope.several.statements import STATEMENTS
 from gapscope.similarity.blocks import PAPER_BLOCKS
+from gapscope.words import percent
 
 
 def write_page(results: Results, by_size: Sequence[AtSize], pictures: Mapping[int, Sequence[str]], folder: str) -> str:
@@ -38,7 +39,7 @@ def write_page(results: Results, by_size: Sequence[AtSize], pictures: Mapping[in
         first_arm=first,
         other_arms=" and ".join(others),
         comparisons=len(by_size[0].compared),
-        mostly=f"{MOSTLY:.0%}",
+        mostly=percent(MOSTLY),
         statements=statements(results, by_size),
         means=joined(tables.means_table(by_size, results)),
         small=by_size[0].size,
@@ -134,7 +135,7 @@ def statements(results: Results, by_size: Sequence[AtSize]) -> list[dict[str, An
     found = []
     for place, statement in enumerate(STATEMENTS):
         judged = {one.size: one.judged[place] for one in by_size}
-        shares = [f"{one.floor_share:.0%} at {size} px" for size, one in judged.items() if one.biased == "yes"]
+        shares = [f"{percent(one.floor_share)} at {size} px" for size, one in judged.items() if one.biased == "yes"]
         found.append(
             {
                 "letter": statement.letter,
