@@ -28,7 +28,9 @@ def remedy_figures(numbers: RunNumbers) -> Iterator[Planned]:
             f"AP points that remedies regain on {gap.num_images} test images of {results.domain_title(gap.domain)}, "
             f"against {results.arm_title(gap.other)}; dashed: its gap to {results.arm_title(gap.home)}. {end}"
         )
-        yield Planned(f"remedies-{_name(gap)}", _remedies, (rows[[*POINTS, *(["share"] if "share" in rows else [])]],), caption)
+        yield Planned(
+            f"remedies-{_name(gap)}", _remedies, (rows[[*POINTS, *(["share"] if "share" in rows else [])]],), caption
+        )
     for one in numbers.budgets:
         rows = pd.DataFrame(list(budget_rows([one])))
         caption = (
