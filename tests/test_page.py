@@ -74,7 +74,7 @@ def test_write_report_leaves_tables_figures_and_page(tmp_path):
     numbers = (1, 3, 4, 5, 6, 7)  # Figure 2 is the second seed's
     assert {path.name for path in (run / "figures").iterdir()} == {
         f"figure{n}{e}.{s}" for n in numbers for e in ("", "-paper") for s in ("png", "pdf")
-    }
+    } | {"made-from.json"}
     assert ("figures", 12, 12) in steps and steps[-1] == ("page", 1, 1)
     text = page.read_text(encoding="utf-8")
     assert "One seed only" in text and "with one seed, what another would change is unknown" in text

@@ -30,14 +30,11 @@ def given_sentences(results: Results) -> list[str]:
     if not given:
         return []
     names = joined_by_and([f"{results.arm_title(arm)} ({_files(results, arm)})" for arm in given])
-    said = [
-        f"Trained elsewhere: {names}. Whether their training saw these test images, or images next to them, only "
-        "whoever trained them knows."
-    ]
+    said = [f"Trained elsewhere: {names}; only whoever did that knows whether these test images were seen."]
     blind = given_arms(results, with_network=False)
     if blind:
         titles = joined_by_and([results.arm_title(arm) for arm in blind])
-        said.append(f"Of {titles} there are detections and no network, so no layer was recorded.")
+        said.append(f"{titles}: detections alone, so no layer was recorded.")
     return said
 
 
@@ -49,6 +46,13 @@ def no_layers_sentence(results: Results) -> str:
         "The arms are known by their detections alone, so nobody can say where in the networks it is. Give the "
         "networks, too (trained), to have their layers recorded and compared."
     )
+
+
+def no_pairs_sentence(results: Results) -> str:
+    """Why no two arms of this run are compared layer by layer; empty where some are, or will be."""
+    if len(results.recorded_arms) == 1:
+        return f"Of {results.arm_title(results.recorded_arms[0])} alone layers are recorded: none to compare them with."
+    return no_layers_sentence(results)
 
 
 def _files(results: Results, arm: str) -> str:

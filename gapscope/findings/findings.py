@@ -11,7 +11,7 @@ from gapscope.findings.beside_paper import tables_beside_paper
 from gapscope.findings.chips import Chip, chips
 from gapscope.findings.confounds import Confound, confounds
 from gapscope.findings.domain_facts import DomainFacts, domain_facts
-from gapscope.findings.elsewhere import no_layers_sentence
+from gapscope.findings.elsewhere import no_layers_sentence, no_pairs_sentence
 from gapscope.findings.fates import Fates, box_fates
 from gapscope.findings.gaps import Gap
 from gapscope.findings.graft_tables import graft_tables
@@ -87,6 +87,11 @@ class Findings:
     def no_layers(self) -> str:
         """Why no layer is compared and none will be; empty where some are, or wait for it."""
         return no_layers_sentence(self.results)
+
+    @property
+    def no_pairs(self) -> str:
+        """Why no two arms are compared layer by layer; empty where some are, or will be."""
+        return no_pairs_sentence(self.results)
 
     @cached_property
     def tables_beside_paper(self) -> list[ResultTable]:

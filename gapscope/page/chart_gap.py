@@ -61,7 +61,8 @@ def _row(drawing: Drawing, findings: Findings, arm: str, domain: str, scale: flo
     colour = f"arm{place % NUM_COLOURS}"
     title = results.arm_title(arm)
     own = domain in results.experiment.arms[arm].domains
-    drawing.text(10, middle + 4.5, title + (" (at home)" if own and drawing.width == WIDE else ""), room=left - 18)
+    end = " (at home)" if own and drawing.width == WIDE else ""
+    drawing.text(10, middle + 4.5, title, room=left - 18, end=end)
     if not math.isfinite(score.known_mean):
         drawing.text(left, middle + 4.5, "undefined", kind="soft")
         return

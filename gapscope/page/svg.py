@@ -23,7 +23,9 @@ class Drawing:
         self.width, self.height = width, height
         self.parts: list[Markup] = []
 
-    def text(self, x: float, y: float, text: str, *, anchor: str = "start", kind: str = "", room: float = 0) -> None:
+    def text(
+        self, x: float, y: float, text: str, *, anchor: str = "start", kind: str = "", room: float = 0, end: str = ""
+    ) -> None:
         """Letters from, around or up to (x, y), their baseline.
 
         Args:
@@ -33,10 +35,11 @@ class Drawing:
             anchor: `start`, `middle` or `end`.
             kind: Classes of the style sheet.
             room: What is wider (13 pixels a line) is cut, and the whole text shown when pointed at; 0: no limit.
+            end: Stands behind the text, and is never cut.
         """
-        shown, whole = shortened(text, room), Markup("")
-        if shown != text:
-            whole = Markup("<title>{}</title>").format(text)
+        shown, whole = shortened(text, room, end=end), Markup("")
+        if shown != text + end:
+            whole = Markup("<title>{}</title>").format(text + end)
         self.parts.append(
             Markup('<text x="{}" y="{}" text-anchor="{}"{}>{}{}</text>').format(
                 _short(x), _short(y), anchor, _classes(kind), whole, shown
@@ -87,14 +90,15 @@ class Drawing:
         )
 
 
-def shortened(text: str, room: float, size: float = 13) -> str:
-    """A text that fits into so many pixels, cut where it does not.
+def shortened(text: str, room: float, size: float = 13, end: str = "") -> str:
+    """A text with its end that fits into so many pixels; where it does not, what stands before the end is cut.
 
-    >>> shortened("U-Synthetic", 40)
-    'U-Sy…'
+    >>> shortened("U-Synthetic", 40), shortened("U-Synthetic", 90, end=" (home)")
+    ('U-Sy…', 'U-S… (home)')
     """
     fits = max(2, int(room / (LETTER * size)))
-    return text if not room or len(text) <= fits else text[: fits - 1] + "…"
+    whole = text + end
+    return whole if not room or len(whole) <= fits else text[: max(1, fits - 1 - len(end))] + "…" + end
 
 
 def _classes(kind: str) -> Markup:

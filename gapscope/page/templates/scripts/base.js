@@ -49,6 +49,11 @@ const loadPlotly = () => (plotly ??= inflated("gapscope-plotly").then((text) => 
   if (!window.Plotly) throw new Error("this browser did not run plotly.js");
 }));
 
+// Whoever points at a folded section is about to open it: plotly.js is read meanwhile.
+for (const summary of document.querySelectorAll("details.more > summary")) {
+  for (const sign of ["pointerenter", "focus"]) summary.addEventListener(sign, () => loadPlotly().catch(cannotDraw), { once: true });
+}
+
 const charts = new Map();  // by element: what draws it
 const waiting = [];
 const near = new IntersectionObserver((entries) => {
