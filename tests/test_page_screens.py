@@ -232,7 +232,7 @@ def test_one_arm_and_one_domain_say_what_they_can(findings):
     experiment = results.experiment
     alone = experiment.model_copy(
         update={
-            "arms": {"u-real": experiment.arms["u-real"].model_copy(update={"start": "scratch"})},
+            "arms": {"u-real": experiment.arms["u-real"].model_copy(update={"start": "scratch", "title": "A & B"})},
             "domains": {"camera": experiment.domains["camera"]},
             "evaluate": experiment.evaluate.model_copy(update={"domains": ["camera"]}),
         }
@@ -244,5 +244,7 @@ def test_one_arm_and_one_domain_say_what_they_can(findings):
     found = find(replace(results, experiment=alone, **parts))
     assert [one.key for one in found.answers] == ["trust"] and found.parts == []
     page = render_page(found)
-    assert "Layer similarities are not there yet" in page and "No suggestions" in page
+    assert (
+        "Of A &amp; B alone layers are recorded" in page and "No gap can be told" in page and "No suggestions" in page
+    )
     assert "svg" in str(gap_chart(found)) and "bracket" not in str(gap_chart(found))

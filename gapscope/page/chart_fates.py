@@ -11,7 +11,7 @@ WIDE, NARROW = 1080, 352
 ROW, HEAD = 24, 28
 MOST_ROWS = 12
 """With more arms times domains than this, only the domain of the primary gap is drawn."""
-LEAST = 26
+LEAST = 32
 """A share is written on its bar where that is as wide, pixels."""
 
 

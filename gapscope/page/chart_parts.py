@@ -33,7 +33,7 @@ def _drawn(findings: Findings, width: int, kind: str) -> Markup:
     step = (width - left) / len(parts)
     upright = step < ROOM
     names = TOP + PLOT + (66 if upright else 40)
-    rows = _rows(findings)
+    rows = _rows(findings, wide=width == WIDE)
     drawing = Drawing(width, names + 20 * len(rows) + 6)
     low = min(0.0, *(part.floor for part in parts if np.isfinite(part.floor)), *_values(parts))
 
@@ -89,12 +89,12 @@ def _part(drawing: Drawing, part: PartLikeness, middle: float, width: float, hei
         drawing.mark(middle, height(value), 0, "likeness", f"{part.name}: {value:.2f}")
 
 
-def _rows(findings: Findings) -> list[tuple[str, list[str]]]:
+def _rows(findings: Findings, *, wide: bool) -> list[tuple[str, list[str]]]:
     """Numbers below the strip, on its axis."""
     parts = findings.parts
     rows = [("arms", [f"{part.mean:.2f}" for part in parts])]
     if any(np.isfinite(part.ceiling) for part in parts):
-        rows.append(("two seeds", [printed(part.ceiling, "{:.2f}") for part in parts]))
+        rows.append(("two seeds" if wide else "seeds", [printed(part.ceiling, "{:.2f}") for part in parts]))
     for size in parts[0].other_sizes:
         if any(np.isfinite(part.mean_at(size)) for part in parts):
             rows.append((f"{size} px", [printed(part.mean_at(size), "{:.2f}") for part in parts]))
