@@ -123,7 +123,10 @@ def test_the_page_says_where_the_arms_come_from_and_speaks_of_no_network(scored)
     write_report(scored.folder.root)
     page = scored.folder.report.read_text(encoding="utf-8")
     text = scored.folder.report_text.read_text(encoding="utf-8")
-    assert "Trained elsewhere: u-real (u-real-real.json, u-real-game.json) and u-game" in text
+    assert (
+        "Trained elsewhere, perhaps on these test images: u-real (u-real-real.json, u-real-game.json) and u-game"
+        in text
+    )
     assert "detections alone, so no layer was recorded" in text
     assert "The arms are known by their detections alone" in page
     assert "YOLOv3" not in page and "this part fills once the stage" not in page

@@ -30,7 +30,7 @@ def given_sentences(results: Results) -> list[str]:
     if not given:
         return []
     names = joined_by_and([f"{results.arm_title(arm)} ({_files(results, arm)})" for arm in given])
-    said = [f"Trained elsewhere: {names}; only whoever did that knows whether these test images were seen."]
+    said = [f"Trained elsewhere, perhaps on these test images: {names}."]
     blind = given_arms(results, with_network=False)
     if blind:
         titles = joined_by_and([results.arm_title(arm) for arm in blind])
