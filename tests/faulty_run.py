@@ -24,10 +24,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from killed_run import run_and_exit
 
-from gapscope.cli import main
 from gapscope.run_folder import RunFolder
-from gapscope.study import arm_training, run, stages, work  # noqa: F401  imported once, before all forks
 
 PLACES = {
     "data": "data",
@@ -120,18 +119,8 @@ def attempt(arguments: list[str], trouble: Callable[[], None] = lambda: None) ->
         child = os.fork()
         if child == 0:
             os.dup2(said.fileno(), 2)
-            sys.argv = ["gapscope", *arguments]
             trouble()
-            try:
-                main()
-            except SystemExit as end:
-                os._exit(int(end.code or 0))
-            except BaseException:
-                import traceback
-
-                traceback.print_exc()
-                os._exit(1)
-            os._exit(0)
+            run_and_exit(arguments)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         said.seek(0)
         return code, said.read()

@@ -60,19 +60,24 @@ def attempt(arguments: list[str], chance: random.Random, mean: int) -> int:
     """How a process ended that runs the command, as `waitpid` says it."""
     child = os.fork()
     if child == 0:
-        sys.argv = ["gapscope", *arguments]
         dies_while_writing(chance, mean)
-        try:
-            main()
-        except SystemExit as end:
-            os._exit(int(end.code or 0))
-        except BaseException:
-            import traceback
-
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
+        run_and_exit(arguments)
     return os.waitpid(child, 0)[1]
+
+
+def run_and_exit(arguments: list[str]) -> None:
+    """What a fork does that is a command: nothing of the process that it comes from is cleaned up."""
+    sys.argv = ["gapscope", *arguments]
+    try:
+        main()
+    except SystemExit as end:
+        os._exit(int(end.code or 0))
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -224,7 +224,7 @@ def test_batches_are_the_same_with_any_cache(tmp_path, folder):
         served.append([b for e in (0, 1) for b in batches(samples, 3, seed=1, epoch=e, shuffle=True, workers=2)])
     for one in served[1:]:
         for a, b in zip(one, served[0], strict=True):
-            assert all(torch.equal(value, vars(b)[name]) for name, value in vars(a).items())
+            assert all(torch.equal(value, vars(b)[name]) for name, value in vars(a).items() if name != "views")
     assert len(kept(folder)) == 7
 
 

@@ -50,8 +50,11 @@ def test_it_says_where_the_loss_sits_and_ends_with_what_to_do_next(folder, tmp_p
             r"block +layers +front +back +rewind +share",
         )
     )
-    assert first and re.match(r" *stage 2 +1\.000 +0\.\d+ +0\.\d+ +\+0\.\d+ \(\+0\.\d+, \+0\.\d+\) +gains", first[1])
-    assert second and re.match(r" *stage 2 +5-11 +1\.000 +1\.000 +1\.000 +\+0\.\d+", second[1])
+    words = "(gains|cannot be told)"  # of six images, whose bands over three blocks are wide
+    assert first
+    assert re.match(rf" *stage 2 +1\.000 +0\.\d+ +0\.\d+ +\+0\.\d+ \(\+0\.\d+, \+0\.\d+\) +{words}", first[1])
+    assert second
+    assert re.match(r" *stage 2 +5-11 +1\.000 +1\.000 +1\.000 +(\+0\.\d+|cannot be told)", second[1])
     assert max(len(line.rstrip()) for line in done.stdout.splitlines() if "stage 2 " in line) <= 80
     assert done.stdout.splitlines()[-1] == (
         f"all grafts: {out}; draw them: gapscope.plot.graft(gapscope.read_grafts('{out}'))"
@@ -76,7 +79,7 @@ def test_the_plan_says_what_it_will_cost_and_stops(folder, tmp_path):
     lines = done.stdout.splitlines()
     assert re.match(r"32 networks to evaluate, each with 2 kinds of batch statistics, .* for one alone$", lines[0])
     assert re.match(
-        r"layers to compute for a batch of images: \d,\d\d\d of 3,424 \(\d\d% of the multiply-adds\)", lines[1]
+        r"layers to compute for a batch of images: \d,\d\d\d of 3,424 \(\d\d % of the multiply-adds\)", lines[1]
     )
     assert re.match(r"about .* here, going by the first images$", lines[2])
     assert not out.exists()

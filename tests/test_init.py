@@ -69,7 +69,8 @@ def test_from_a_roboflow_export_and_voc_to_a_run_that_could_begin(two, tmp_path)
     assert len(done.stdout.splitlines()) <= 24
     dry = gapscope("run", "study.toml", "--dry", cwd=tmp_path)
     assert dry.returncode == 0, dry.stderr
-    assert "data/real: not done yet" in dry.stdout and "train/f-synthetic/seed1: not done yet" in dry.stdout
+    assert "data/real: not done yet" in dry.stdout
+    assert "train/u-real/seed0, train/u-real/seed1, train/u-synthetic/seed0 and 3 more: not done yet" in dry.stdout
     assert not (tmp_path / "runs").exists()
     experiment = read_config(tmp_path / "study.toml")
     assert experiment.data.classes == ["car"] and experiment.probe.images == 8
