@@ -75,7 +75,7 @@ def with_frozen(free: list[dict], frozen: list[dict]) -> Results:
 
 def test_what_freezing_changes_is_told_from_paired_draws():
     free, frozen = [evaluation(0.3, draws=UPWARDS)] * 2, [evaluation(0.35, draws=[x + 0.05 for x in UPWARDS])] * 2
-    assert "Freezing layers 0-74 (Frozen beside Synthetic) changes mAP by +5.0 (5.0 to 5.0) on photos AP points." in (
+    assert "Freezing layers 0-74 (Frozen beside Synthetic) changes AP points by +5.0 (5.0 to 5.0) on photos." in (
         answer(with_frozen(free, frozen), "gap")
     )
     other = [evaluation(0.35), evaluation(0.25)]

@@ -163,7 +163,7 @@ def the_gap(results):
 def test_the_part_that_costs_most_is_named_with_what_it_regains():
     results, _ = results_of(grafts_of({"stem": 0.05, "stage 3": 0.06}, {"stem": CANNOT_BE_TOLD, "stage 3": GAINS}))
     assert graft_sentence(results, the_gap(results)) == (
-        "stage 3 costs most: u-real's in f-game regains 6.0 AP points (seed 0: 5.0 to 7.0)."
+        "Stage 3 costs most: u-real's in f-game regains 6.0 AP points (seed 0: 5.0 to 7.0)."
     )
 
 

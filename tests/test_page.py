@@ -128,7 +128,7 @@ def test_a_stage_that_has_not_run_is_said_in_its_section(run, tmp_path):
 
 
 def test_generated_images_are_no_finding_about_photographs(results, page):
-    sentence = "All images are generated; this shows the method, it is no finding about photographs."
+    sentence = "All images are generated: this shows the method, not how photographs fare."
     assert find(results).generated_note == sentence and sentence in page
     domains = dict(results.experiment.domains)
     domains["camera"] = domains["camera"].model_copy(update={"generate": None, "root": "photographs"})

@@ -12,7 +12,7 @@ from gapscope.findings.gap_sentences import interval_words, joined_by_and
 from gapscope.findings.gaps import Gap
 from gapscope.findings.headline import headline_classes
 from gapscope.findings.run_numbers import RunNumbers
-from gapscope.findings.suggestion import Found, Suggestion, arm_lines, toml_key
+from gapscope.findings.suggestion import NOT_TRIED, Found, Suggestion, arm_lines, toml_key
 from gapscope.findings.unlearned import arms_that_hardly_learned
 from gapscope.words import number_of
 
@@ -32,6 +32,11 @@ class Advice:
     because: tuple[str, ...]
     tried: str
     snippet: str
+
+    @property
+    def is_tried(self) -> bool:
+        """Whether an arm of this study has done it."""
+        return self.tried != NOT_TRIED
 
 
 def suggestions(numbers: RunNumbers) -> list[Advice]:

@@ -42,7 +42,7 @@ def _not_found(numbers: RunNumbers) -> Found:
         if part and part.falls_at_every_seed and -part.change >= FOUND:
             yield Suggestion(
                 f"Vary the training images of {_trained_on(results, gap.other)} more: light, distance, viewpoints.",
-                f"{gap_name(results, gap)}: {percent(part.other_mean)} of the boxes found, "
+                f"{gap_name(results, gap)}: {percent(part.other_mean)} of boxes found, "
                 f"{results.arm_title(gap.home)} {percent(part.home_mean)}.",
                 snippet="[train.augment]\nhsv = [0.015, 0.6, 0.4]\nscale = 0.3",
             )

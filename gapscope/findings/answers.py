@@ -94,9 +94,11 @@ def _freezing(results: Results, changes: Sequence[FreezingChange]) -> list[str]:
     """What freezing changes, one sentence per frozen arm."""
     said = []
     for frozen, free, layers in dict.fromkeys((one.frozen, one.free, one.layers) for one in changes):
-        places = [_place(results, one) for one in changes if (one.frozen, one.free) == (frozen, free)]
+        mine = [one for one in changes if (one.frozen, one.free) == (frozen, free)]
+        roles = [one for one in mine if results.experiment.domains[one.gap.domain].role in ("real", "synthetic")]
+        places = [_place(results, one) for one in roles or mine]  # controls are in the table alone
         arms = f"{results.arm_title(frozen)} beside {results.arm_title(free)}"
-        said.append(f"Freezing layers {layers} ({arms}) changes mAP by {joined_by_and(places)} AP points.")
+        said.append(f"Freezing layers {layers} ({arms}) changes AP points by {joined_by_and(places)}.")
     return said
 
 
@@ -121,9 +123,7 @@ def _freezing_numbers(results: Results, changes: Sequence[FreezingChange]) -> li
 
 
 def _how_sure(results: Results, gap: Gap, weak: Sequence[Confound]) -> list[str]:
-    images = (
-        "Over test images it may be none" if gap.spans_zero else "All of its interval over test images is on one side"
-    )
+    images = "Over test images it may be none" if gap.spans_zero else "Its interval is on one side"
     if not gap.estimate.has_interval:
         images = "What other test images would change is not known"
     n = len(gap.points)
@@ -133,8 +133,7 @@ def _how_sure(results: Results, gap: Gap, weak: Sequence[Confound]) -> list[str]
         seeds = f"its {n} seeds disagree about the sign"
     else:
         few = "; too few to measure chance" if n == 2 else ""
-        arms = f"{results.arm_title(gap.home)} and {results.arm_title(gap.other)}"
-        seeds = f"{n} seeds agree (those of {arms} lie {gap.spread:.1f} points apart at most{few})"
+        seeds = f"{n} seeds agree (at most {gap.spread:.1f} points apart{few})"
     named = [item.title[:1].lower() + item.title[1:] for item in weak[:WEAKENED_BY]]
     more = [f"{len(weak) - WEAKENED_BY} more"] if len(weak) > WEAKENED_BY else []
     said = [f"{images}; {seeds}."]

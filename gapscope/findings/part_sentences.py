@@ -62,7 +62,7 @@ def graft_sentence(results: Results, gap: Gap | None) -> str:
         f"seed {pair.host.seed}: {_points(part)}" for pair, part in zip(pairs, by_part[most], strict=True)
     )
     titles = results.arm_title(gap.home), results.arm_title(gap.other)
-    return f"{most} costs most: {titles[0]}'s in {titles[1]} regains {gains[most]:z.1f} AP points ({seeds})."
+    return f"{most[:1].upper()}{most[1:]} costs most: {titles[0]}'s in {titles[1]} regains {gains[most]:z.1f} AP points ({seeds})."
 
 
 def _gains(parts: Sequence[GraftedPart]) -> bool:
@@ -85,7 +85,7 @@ def layers_of(part: PartLikeness) -> str:
 
 def _least(results: Results, pair: tuple[str, str], part: PartLikeness, sure: PartGap | None) -> str:
     size = results.sizes[0]
-    seen = f"debiased CKA, {size} x {size} pixels, images of {results.short_title(results.probe)}"
+    seen = f"debiased CKA, {size} pixels, images of {results.short_title(results.probe)}"
     start = f"{results.pair_title(*pair)} ({seen}):"
     if np.isfinite(part.ceiling):
         return (

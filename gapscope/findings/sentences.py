@@ -29,7 +29,7 @@ def generated_note(results: Results) -> str:
     domains = results.experiment.domains
     rendered = [results.domain_title(name) for name, domain in domains.items() if domain.generate]
     if len(rendered) == len(domains):
-        return "All images are generated; this shows the method, it is no finding about photographs."
+        return "All images are generated: this shows the method, not how photographs fare."
     return f"Rendered by gapscope, so no photographs: {', '.join(rendered)}." if rendered else ""
 
 

@@ -22,7 +22,7 @@ def _words(results: Results, start: str) -> str:
             if domain.generate and domain.generate.style == STREETS_STYLE
         ]
         warned = f", like {' and '.join(seen)}: no control of the start" if seen else ""
-        return f"the backbone streets, trained on streets of style {STREETS_STYLE}{warned}"
+        return f"the backbone streets, trained on style {STREETS_STYLE}{warned}"
     if start in results.experiment.arms:
         domains = [results.domain_title(one) for one in results.experiment.arms[start].domains]
         return f"the arm {results.arm_title(start)}, trained on {' and '.join(domains)}"

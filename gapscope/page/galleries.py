@@ -23,8 +23,8 @@ from gapscope.page.picture_choice import REASONS, Alike, Choice, Things, choose,
 from gapscope.page.thumbnails import thumbnails
 from gapscope.run_folder import RunName
 
-ON_THE_PAGE = 30
-"""Test images of all domains together."""
+ON_THE_PAGE, PANELS = 30, 90
+"""Test images of all domains together, and these times the arms: with more than three, fewer images are shown."""
 PICTURE_BYTES, SAMPLE_BYTES = 450_000, 80_000
 """Of all test images together, and of one domain's training images."""
 SAMPLE_SIDE = 240
@@ -113,7 +113,8 @@ def galleries(results: Results) -> list[Gallery]:
 
     They are chosen by the first seed of every arm, and drawn with every seed.
     """
-    count = max(4, ON_THE_PAGE // max(1, len(results.test_domains)))
+    most = min(ON_THE_PAGE, PANELS // max(1, len(results.arms)))
+    count = max(4, most // max(1, len(results.test_domains)))
     return [gallery for domain in results.test_domains if (gallery := _gallery(results, domain, count)) is not None]
 
 

@@ -9,7 +9,7 @@ from gapscope.findings.run_numbers import RunNumbers
 from gapscope.page.pairs_shown import shown_pairs
 from gapscope.page.thumbnails import small_image, webp
 
-MOST_THUMBNAILS, SIDE, QUALITY = 96, 160, 60
+MOST_THUMBNAILS, SIDE, QUALITY = 36, 160, 60
 """About 4 kB each; `SIDE` is the longer side in pixels."""
 
 
