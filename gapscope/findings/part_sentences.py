@@ -61,8 +61,8 @@ def graft_sentence(results: Results, gap: Gap | None) -> str:
     seeds = "; ".join(
         f"seed {pair.host.seed}: {_points(part)}" for pair, part in zip(pairs, by_part[most], strict=True)
     )
-    titles = results.arm_title(gap.home), results.arm_title(gap.other)
-    return f"{most[:1].upper()}{most[1:]} costs most: {titles[0]}'s in {titles[1]} regains {gains[most]:z.1f} AP points ({seeds})."
+    name, mine, theirs = f"{most[:1].upper()}{most[1:]}", results.arm_title(gap.home), results.arm_title(gap.other)
+    return f"{name} costs most: {mine}'s in {theirs} regains {gains[most]:z.1f} AP points ({seeds})."
 
 
 def _gains(parts: Sequence[GraftedPart]) -> bool:
