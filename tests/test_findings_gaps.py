@@ -107,13 +107,13 @@ def test_there_is_no_gap_where_no_arm_of_the_domain_was_evaluated():
             (0.40, 0.44),
             (0.10, 0.12),
             "It is larger than what a change of seed does to either arm (4.0 at most, 2 seeds).",
-            "2 seeds agree (at most 4.0 points apart; too few to measure chance)",
+            "2 seeds agree (an arm's at most 4.0 points apart; too few to measure chance)",
         ),
         (
             (0.40, 0.44),
             (0.38, 0.41),
             "It is no larger than what a change of seed does to one arm (4.0, 2 seeds).",
-            "2 seeds agree (at most 4.0 points apart",
+            "2 seeds agree (an arm's at most 4.0 points apart",
         ),
         ((0.40, 0.44), (0.42, 0.40), "The seeds disagree about its sign", "its 2 seeds disagree about the sign"),
         (

@@ -133,7 +133,7 @@ def _how_sure(results: Results, gap: Gap, weak: Sequence[Confound]) -> list[str]
         seeds = f"its {n} seeds disagree about the sign"
     else:
         few = "; too few to measure chance" if n == 2 else ""
-        seeds = f"{n} seeds agree (at most {gap.spread:.1f} points apart{few})"
+        seeds = f"{n} seeds agree (an arm's at most {gap.spread:.1f} points apart{few})"
     named = [item.title[:1].lower() + item.title[1:] for item in weak[:WEAKENED_BY]]
     more = [f"{len(weak) - WEAKENED_BY} more"] if len(weak) > WEAKENED_BY else []
     said = [f"{images}; {seeds}."]
@@ -168,7 +168,7 @@ def _trust(results: Results) -> list[str]:
     seconds = sum(time.seconds for time in stage_times(results.run_folder))
     parts = [
         f"{made}, {f'commit {str(commit)[:7]}' if commit else 'no commit on record'}",
-        *([f"{duration(seconds)} of work on {facts.get('device') or 'an unknown device'}"] if seconds else []),
+        *([f"{duration(seconds)} on {facts.get('device') or 'an unknown device'}"] if seconds else []),
         *([f"command: {facts.get('command')}"] if facts.get("command") else []),
     ]
     starts = start_words(results)

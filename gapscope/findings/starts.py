@@ -21,7 +21,7 @@ def _words(results: Results, start: str) -> str:
             for name, domain in results.experiment.domains.items()
             if domain.generate and domain.generate.style == STREETS_STYLE
         ]
-        warned = f", like {' and '.join(seen)}: no control of the start" if seen else ""
+        warned = f", so {' and '.join(seen)} is no control of the start" if seen else ""
         return f"the backbone streets, trained on style {STREETS_STYLE}{warned}"
     if start in results.experiment.arms:
         domains = [results.domain_title(one) for one in results.experiment.arms[start].domains]

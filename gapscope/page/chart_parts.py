@@ -20,6 +20,10 @@ UPRIGHT = 60
 """Pixels that such a name may take."""
 
 
+LONG = 16
+"""Letters of a row's name that need more room at the left."""
+
+
 def parts_chart(findings: Findings) -> Markup:
     """Both widths of it; empty where no layers have been compared."""
     if not findings.parts:
@@ -29,11 +33,12 @@ def parts_chart(findings: Findings) -> Markup:
 
 def _drawn(findings: Findings, width: int, kind: str) -> Markup:
     parts, sizes = findings.parts, findings.results.sizes
-    left = 110 if width == WIDE else 44
+    rows = _rows(findings, wide=width == WIDE)
+    longest = max(len(name) for name, _ in rows)
+    left = (185 if longest > LONG else 110) if width == WIDE else 44
     step = (width - left) / len(parts)
     upright = step < ROOM
     names = TOP + PLOT + (66 if upright else 40)
-    rows = _rows(findings, wide=width == WIDE)
     drawing = Drawing(width, names + 20 * len(rows) + 6)
     low = min(0.0, *(part.floor for part in parts if np.isfinite(part.floor)), *_values(parts))
 
