@@ -41,11 +41,10 @@ DETECTORS = {
     "fasterrcnn": guest("fasterrcnn_mobilenet_v3_small_fpn", width=0.25, anchor_scale=0.5),
     "ssdlite": guest("ssdlite320_mobilenet_v3_large"),
     "own": guest("my_detector.py:Cells"),
+    "rt_detr": guest("small_rt_detr.py:build"),
 }
-GUESTS = ["fcos", "retinanet", "fasterrcnn", "ssdlite", "own"]
-if find_spec("transformers"):  # which no other part of the project needs: its example is asked where it is installed
-    DETECTORS["rt_detr"] = guest("small_rt_detr.py:build")
-    GUESTS.append("rt_detr")
+LACKING = pytest.mark.skipif(not find_spec("transformers"), reason="the package transformers is not installed")
+GUESTS = ["fcos", "retinanet", "fasterrcnn", "ssdlite", "own", pytest.param("rt_detr", marks=LACKING)]
 RT_DETR = Path(__file__).parents[1] / "examples" / "rt_detr.py"
 SMALLER = """
 CHANNELS[:] = [16, 32, 64, 128]
@@ -112,7 +111,7 @@ def test_killed_and_gone_on_with_it_ends_with_the_same_bits_and_what_is_frozen_s
     assert hash_of_layers(whole.network, rest) != hash_of_layers(begun(), rest)
 
 
-@pytest.mark.parametrize("name", DETECTORS)
+@pytest.mark.parametrize("name", ["yolov3", "yolov3-tiny", "yolov3-spp", *GUESTS])
 def test_weights_come_back_from_their_file_and_a_seed_draws_them(name, tmp_path):
     network = DETECTORS[name]()
     assert same(network, DETECTORS[name](0)) and not same(network, DETECTORS[name](1))

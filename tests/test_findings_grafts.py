@@ -167,6 +167,12 @@ def test_the_part_that_costs_most_is_named_with_what_it_regains():
     )
 
 
+def test_parts_whose_intervals_meet_are_not_ranked_and_those_whose_do_not_are():
+    for stem, near in ((0.055, ", stem about as much"), (0.03, "")):
+        results, _ = results_of(grafts_of({"stem": stem, "stage 3": 0.06}, {"stem": GAINS, "stage 3": GAINS}))
+        assert graft_sentence(results, the_gap(results)).startswith(f"Stage 3 costs most{near}: u-real's in f-game")
+
+
 def test_a_part_that_regains_no_more_than_another_seeds_part_does_is_not_said_to_cost():
     results, _ = results_of(grafts_of({"stem": 0.05}, {"stem": CANNOT_BE_TOLD}))
     assert graft_sentence(results, the_gap(results)) == (

@@ -12,10 +12,11 @@ from made_up_run import write_made_up_run
 from small_data import noise
 from small_run import write_small_run
 
+from gapscope.data.image_names import stays_below
 from gapscope.detector.factories import factory_file
 from gapscope.errors import InputError
 from gapscope.files import read_json, write_json
-from gapscope.findings.pictures_here import lies_below, pictures_here
+from gapscope.findings.pictures_here import pictures_here
 from gapscope.findings.run_numbers import run_numbers
 from gapscope.findings.run_reader import read_results
 from gapscope.page.galleries import galleries, sample_pictures
@@ -110,8 +111,8 @@ def test_no_image_of_a_comparison_lies_outside_its_domain(made_up, tmp_path, nam
 
 @pytest.mark.parametrize("name", ["", "/a.png", "../a.png", "a/../../b.png", "C:/a.png", r"a\..\..\b.png", r"\\host\a"])
 def test_names_that_lead_out_of_a_folder_are_known_on_any_system(name):
-    assert not lies_below(name)
-    assert lies_below("images/a..b/..c.png")
+    assert not stays_below(name)
+    assert stays_below("images/a..b/..c.png")
 
 
 def test_generated_images_are_found_in_the_run_folder_and_nowhere_else(made_up):

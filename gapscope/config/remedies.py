@@ -8,6 +8,8 @@ from gapscope.config.tables import Table
 
 
 class Remedies(Table):
+    """Left out, only remedies that need no training are tried."""
+
     budgets: list[Annotated[int, Field(gt=0)]] = []
     """Numbers of labelled real images, each of which is tried alone, mixed and by fine-tuning."""
     block: str = ""

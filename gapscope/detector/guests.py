@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -21,6 +21,8 @@ from gapscope.intact import check_intact, remedy
 
 Network = Darknet | Guest
 """What a study trains."""
+AnyNetwork = TypeVar("AnyNetwork", bound=Network)
+"""One of them, and the same kind again."""
 FORMAT = "gapscope guest 1"
 
 

@@ -123,7 +123,7 @@ def _freezing_numbers(results: Results, changes: Sequence[FreezingChange]) -> li
 
 
 def _how_sure(results: Results, gap: Gap, weak: Sequence[Confound]) -> list[str]:
-    images = "Over test images it may be none" if gap.spans_zero else "The gap's interval is on one side"
+    images = "Over test images it may be none" if gap.spans_zero else "The gap's interval excludes 0"
     if not gap.estimate.has_interval:
         images = "What other test images would change is not known"
     n = len(gap.points)

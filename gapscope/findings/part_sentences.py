@@ -7,6 +7,7 @@ import numpy as np
 
 from gapscope.findings.answer import Answer, Number
 from gapscope.findings.estimates import Estimate
+from gapscope.findings.gap_sentences import joined_by_and
 from gapscope.findings.gaps import Gap
 from gapscope.findings.grafts import GraftedPair, GraftedPart, graft_findings
 from gapscope.findings.network_parts import PartLikeness, least_alike, least_alike_at
@@ -62,7 +63,15 @@ def graft_sentence(results: Results, gap: Gap | None) -> str:
         f"seed {pair.host.seed}: {_points(part)}" for pair, part in zip(pairs, by_part[most], strict=True)
     )
     name, mine, theirs = f"{most[:1].upper()}{most[1:]}", results.arm_title(gap.home), results.arm_title(gap.other)
-    return f"{name} costs most: {mine}'s in {theirs} regains {gains[most]:z.1f} AP points ({seeds})."
+    rivals = [one for one in gains if one != most and _overlap(by_part[one], by_part[most])]
+    near = f", {joined_by_and(rivals)} about as much" if rivals else ""
+    return f"{name} costs most{near}: {mine}'s in {theirs} regains {gains[most]:z.1f} AP points ({seeds})."
+
+
+def _overlap(some: Sequence[GraftedPart], others: Sequence[GraftedPart]) -> bool:
+    """Whether the intervals of two parts meet with any seed, so that none of the two is surely ahead."""
+    pairs = [(one.alone, other.alone) for one, other in zip(some, others, strict=True)]
+    return any(not (one.high < other.low or other.high < one.low) for one, other in pairs)
 
 
 def _gains(parts: Sequence[GraftedPart]) -> bool:

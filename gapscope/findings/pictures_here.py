@@ -5,9 +5,10 @@ machine would put those on the page, so a name alone shows nothing.
 """
 
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from stat import S_ISREG
 
+from gapscope.data.image_names import stays_below
 from gapscope.data.source_files import noted_files
 from gapscope.findings.results import Results
 from gapscope.intact import check_intact
@@ -33,7 +34,7 @@ def pictures_here(results: Results, domain: str) -> Find:
     noted = None if own else _noted(results, domain)
 
     def find(name: str) -> Path | None:
-        if not lies_below(name):
+        if not stays_below(name):
             return None
         path = folder / name
         try:
@@ -46,12 +47,6 @@ def pictures_here(results: Results, domain: str) -> Find:
         return path if S_ISREG(stat.st_mode) and noted is not None and noted.get(name) == there else None
 
     return find
-
-
-def lies_below(name: str) -> bool:
-    """Whether a name leads nowhere but into the folder that it is looked for in, on any system."""
-    windows = PureWindowsPath(name)
-    return bool(name) and not PurePosixPath(name).is_absolute() and not windows.anchor and ".." not in windows.parts
 
 
 def _noted(results: Results, domain: str) -> dict[str, tuple[int, int]] | None:

@@ -105,10 +105,10 @@ def _elsewhere(results: Results, remedy: Remedy) -> Iterator[str]:
 
 
 def cost_words(results: Results, remedy: Remedy) -> str:
-    """`no label of camera, 200 of its images, and 2 s`."""
+    """`no label of camera, 200 unlabelled images, 2 s a seed`."""
     cost, domain = remedy.cost, results.short_title(remedy.gap.domain)
     count = "" if cost.labelled_images is None else f"{cost.labelled_images} "
     seen = f"no label of {domain}" if cost.labelled_images == 0 else f"{count}labelled images of {domain}"
     images = f", {cost.unlabelled_images} unlabelled images" if cost.unlabelled_images else ""
-    time = "" if math.isnan(cost.seconds) else f", and {duration(cost.seconds)} a seed"
+    time = "" if math.isnan(cost.seconds) else f", {duration(cost.seconds)} a seed"
     return f"{seen}{images}{time}"

@@ -6,13 +6,13 @@ graft may be asked twice: with the statistics its layers brought along, and with
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import deepcopy
-from typing import TypeVar, cast
+from typing import cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gapscope.detector.guests import Network
+from gapscope.detector.guests import AnyNetwork
 from gapscope.detector.modules import Convolution, activate
 from gapscope.detector.network import Darknet, check_images
 from gapscope.detector.protocol import Guest
@@ -21,7 +21,6 @@ from gapscope.grafting.channel_statistics import as_input, mean_and_variance, mi
 from gapscope.grafting.guest_statistics import guest_statistics, with_guest_statistics
 from gapscope.grafting.walk import Recipe, walk
 
-AnyNetwork = TypeVar("AnyNetwork", bound=Network)
 Statistics = Mapping[Recipe, tuple[Tensor, Tensor]]
 """Beginning of a recipe -> mean and variance (c,) of the maps that its last layer normalizes, float32."""
 

@@ -2,19 +2,16 @@
 
 from copy import deepcopy
 from dataclasses import replace
-from typing import TypeVar
 
 import torch
 
-from gapscope.detector.guests import Network
+from gapscope.detector.guests import AnyNetwork, Network
 from gapscope.detector.network import Darknet
 from gapscope.detector.protocol import Guest
 from gapscope.detector.stack import LEAK
 from gapscope.errors import InputError
 from gapscope.grafting.guest_grafts import check_guests_fit, put_layers
 from gapscope.grafting.layer_names import Layers, layers_named
-
-AnyNetwork = TypeVar("AnyNetwork", bound=Network)
 
 
 def graft(host: AnyNetwork, donor: AnyNetwork, layers: Layers) -> AnyNetwork:

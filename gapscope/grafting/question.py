@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import cast
 
 import torch
 
-from gapscope.detector.guests import Network, build_guest, start_guest
+from gapscope.detector.guests import AnyNetwork, Network, build_guest, start_guest
 from gapscope.detector.network import Darknet, initialize
 from gapscope.detector.network_map import backbone_end
 from gapscope.detector.protocol import Guest
@@ -17,8 +17,6 @@ from gapscope.errors import InputError
 from gapscope.grafting.graft import check_fit
 from gapscope.grafting.layer_names import Layers
 from gapscope.grafting.plan import CONTROL, KINDS, REWIND, UNTRAINED, GraftPlan, Kind, graft_plan
-
-AnyNetwork = TypeVar("AnyNetwork", bound=Network)
 
 
 @dataclass(frozen=True)

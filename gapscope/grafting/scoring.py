@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import TypeVar, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from gapscope.config import Evaluate
 from gapscope.data.batches import batches
 from gapscope.data.samples import Samples
 from gapscope.detector.decode import Detections, decode, found_in
-from gapscope.detector.guests import Network
+from gapscope.detector.guests import AnyNetwork, Network
 from gapscope.detector.network import Darknet
 from gapscope.detector.protocol import Guest
 from gapscope.errors import InputError
@@ -30,7 +30,6 @@ from gapscope.grafting.guest_statistics import GuestStatistics
 from gapscope.grafting.walk import Recipe, walk
 from gapscope.progress import Progress, silent
 
-AnyNetwork = TypeVar("AnyNetwork", bound=Network)
 AnyStatistics = Statistics | Mapping[Recipe, GuestStatistics]
 """Of Darknet's networks, or of guests."""
 BATCH = 16
@@ -76,11 +75,8 @@ def detect_all(
         statistics: Batch statistics in place of the networks' own, from `recipe_statistics` of the same recipes, or for
             guests `statistics_of_guests`.
     """
-    guests, own = (
-        [one for one in networks if isinstance(one, Guest)],
-        [one for one in networks if isinstance(one, Darknet)],
-    )
-    if guests:
+    own = [one for one in networks if isinstance(one, Darknet)]
+    if guests := [one for one in networks if isinstance(one, Guest)]:
         return detect_guests(
             guests,
             recipes,

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from gapscope.data.source_files import changed_files
 from gapscope.intact import is_damaged
+from gapscope.showing import first_few
 from gapscope.study.domains import domain_root
 from gapscope.study.made_from import REQUIRED, Part
 from gapscope.study.stages import FILES
@@ -88,7 +89,7 @@ def reasons(one: Standing, study: Study) -> Iterator[str]:
         yield f"{path.relative_to(study.folder.root)} is gone"
     hurt = [path.relative_to(study.folder.root).as_posix() for path in one.damaged]
     if hurt:
-        yield f"{first_of(hurt)} {'is' if len(hurt) == 1 else 'are'} damaged: not what this unit wrote there"
+        yield f"{first_few(hurt, NAMED)} {'is' if len(hurt) == 1 else 'are'} damaged: not what this unit wrote there"
     if one.known:
         return
     if "made_from" not in record and one.follows:
@@ -190,8 +191,3 @@ def _why_not(one: Standing, study: Study) -> str:
 
 def _seconds(record: dict[str, Any]) -> float:
     return float(record.get("seconds", 0))
-
-
-def first_of(names: Sequence[str]) -> str:
-    """Some names for people, and how many more there are."""
-    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")

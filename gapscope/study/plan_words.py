@@ -4,8 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from gapscope.run_folder import RunFolder
+from gapscope.showing import first_few
 from gapscope.study.kept import STAGES_KEPT
-from gapscope.study.plan import NAMED, Todo, first_of
+from gapscope.study.plan import NAMED, Todo
 from gapscope.words import duration
 
 
@@ -27,7 +28,7 @@ def replacing(todo: Sequence[Todo], folder: RunFolder) -> list[str]:
             "delete that folder to free the disk"
         )
     if back:
-        lines.append(f"taken back as it was before, without work: {first_of([one.unit.name for one in back])}")
+        lines.append(f"taken back as it was before, without work: {first_few([one.unit.name for one in back], NAMED)}")
     return lines
 
 
@@ -51,7 +52,7 @@ def _grouped(todo: Sequence[Todo]) -> Iterator[str]:
         groups[one.unit.stage, one.how, one.why].append(one)
     for (stage, how, why), members in groups.items():
         took = f"(took {duration(sum(one.seconds or 0 for one in members))})"
-        names = first_of([one.unit.name for one in members])
+        names = first_few([one.unit.name for one in members], NAMED)
         follows = "unless the data, once they are read again, are what they were" if how == "perhaps" else "follows"
         if not why and stage not in ("data", "train"):
             names = f"{stage}: {len(members)}" if stage != "report" else "report"
@@ -66,7 +67,7 @@ def everything(todo: Sequence[Todo]) -> list[str]:
     lines = []
     for (_, said), members in groups.items():
         if len(members) > NAMED:
-            lines.append(f"{first_of([one.unit.name for one in members])}: {said}{_time(members)}")
+            lines.append(f"{first_few([one.unit.name for one in members], NAMED)}: {said}{_time(members)}")
         else:
             lines += [f"{one.unit.name}: {said}{_time([one])}" for one in members]
     known = [one.seconds for one in todo if one.how != "taken back"]

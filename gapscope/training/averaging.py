@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 from copy import deepcopy
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from gapscope.detector.guest_layers import layer_modules
-from gapscope.detector.guests import Network
-
-AnyNetwork = TypeVar("AnyNetwork", bound=Network)
+from gapscope.detector.guests import AnyNetwork, Network
 
 
 class WeightAverage:
