@@ -87,6 +87,16 @@ def test_several_changes_are_all_named(done):
     )
 
 
+def test_arms_that_are_new_or_gone_are_named_alone_and_not_setting_by_setting(done):
+    added = changed(
+        done, ("[record]", '[arms.half]\ndomains = ["real"]\nrecord = false\nimages = { real = 2 }\n\n[record]')
+    )
+    assert of(added, "report").why == ("[arms.half] is new",)
+    why = of(changed(done, ("[arms.f-game]", "[arms.other]")), "report").why
+    assert why[:2] == ("[arms.other] is new", "[arms.f-game] is left out")
+    assert not [one for one in why if "->" in one]
+
+
 def test_a_changed_image_is_named_and_what_follows_depends_on_what_is_found(done, tmp_path):
     noise(tmp_path / "data/game/images/003.png", (48, 32), seed=999)
     (tmp_path / "data/game/images/extra.txt").touch()

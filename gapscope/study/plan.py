@@ -106,22 +106,44 @@ def reasons(one: Standing, study: Study) -> Iterator[str]:
         yield f"this gapscope gives other results (version {version} -> {STAGE_VERSIONS[unit.stage]} of the stage)"
     if record.get("key") in one.keys.rescored:
         yield "stored detections are scored anew, no network is run"
-    then = record["made_from"]
-    for name, part in unit.made_from.items():
-        if name == FILES and then.get(name) != part.value:
-            yield _files(unit, study)
-        elif name in then and then[name] != part.value:
-            yield f"{name} {shown(then[name])} -> {shown(part.value)}"
-        elif name not in then and part.decides:
-            yield f"{name} {_as_neutral(part)} -> {shown(part.value)}"
-    for name in then:
-        if name not in unit.made_from and name not in unit.once_from:
-            yield f"{name} {shown(then[name])} -> left out"
+    yield from _other_settings(record["made_from"], unit, study)
     if unit.stage != "report":
         told = record.get("needs", {})
         for name in one.needs:
             if name not in one.follows and told.get(name) != one.needs[name]:
                 yield f"{name} left something else" if name in told else f"needs {name} as well"
+
+
+def _other_settings(then: dict[str, Any], unit: Unit, study: Study) -> Iterator[str]:
+    """What the unit is made from now and was not then; a table that is new or gone as a whole is named alone."""
+    before, now = {_table(name) for name in then}, {_table(name) for name in (*unit.made_from, *unit.once_from)}
+    deciding = dict.fromkeys(_table(name) for name, part in unit.made_from.items() if part.decides)
+    added = [table for table in deciding if _is_named(table) and table not in before]
+    gone = [table for table in dict.fromkeys(map(_table, then)) if _is_named(table) and table not in now]
+    if added:
+        yield f"{first_few(added, NAMED)} {'is' if len(added) == 1 else 'are'} new"
+    if gone:
+        yield f"{first_few(gone, NAMED)} {'is' if len(gone) == 1 else 'are'} left out"
+    for name, part in unit.made_from.items():
+        if name == FILES and then.get(name) != part.value:
+            yield _files(unit, study)
+        elif name in then and then[name] != part.value:
+            yield f"{name} {shown(then[name])} -> {shown(part.value)}"
+        elif name not in then and part.decides and _table(name) not in added:
+            yield f"{name} {_as_neutral(part)} -> {shown(part.value)}"
+    for name in then:
+        if name not in unit.made_from and name not in unit.once_from and _table(name) not in gone:
+            yield f"{name} {shown(then[name])} -> left out"
+
+
+def _table(name: str) -> str:
+    """Which table of the file a setting stands in, such as `[arms.u-real]`; what is no setting is its own."""
+    return name.partition("] ")[0] + "]" if name.startswith("[") else name
+
+
+def _is_named(table: str) -> bool:
+    """Whether it is one of several of its kind, as arms and domains are, so that its name says what came or went."""
+    return table.startswith("[") and "." in table
 
 
 def shown(value: Any) -> str:
