@@ -153,6 +153,26 @@ def test_dissimilarity_stands_beside_the_gap():
     )
 
 
+@pytest.mark.parametrize(
+    ("high", "rest"),
+    [
+        (0.14, "in these networks the rest goes with content"),
+        (0.19, "their intervals meet: that content has a part is not told"),
+    ],
+)
+def test_how_much_of_what_layers_lack_is_there_with_the_same_scenes_is_said(high, rest):
+    results = found(CLONES, {"u-camera": 0.5, "u-engine": 0.35, "u-other": 0.3})
+    numbers = run_numbers(results)
+    whole, looks = Estimate(0.2, 0.18, 0.22), Estimate(0.12, 0.1, high)
+    parts = {
+        (("u-other", "u-camera"), numbers.layers.main_size): [PartGap("head", 0.6, 0.8, whole)],
+        (("u-engine", "u-camera"), numbers.layers.main_size): [PartGap("head", 0.68, 0.8, looks)],
+    }
+    (controls,) = find_controls(results, numbers.scores, numbers.gaps, replace(numbers.layers, part_gaps=parts))
+    said = list(control_sentences(results, controls))[-1]
+    assert said == f"In the head, 60 % of the lack of likeness is there with the same scenes (0.12 of 0.20; {rest})."
+
+
 @pytest.mark.parametrize("groups", [None, [f"ride{i // 4}" for i in range(31)]])
 def test_two_halves_are_all_images_once_and_whole_groups(groups):
     table = table_of([(("car", 1, 1, 9, 9),)] * 31, groups=groups or ())

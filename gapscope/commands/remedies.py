@@ -59,7 +59,7 @@ def remedies(
     from rich.console import Console
 
     from gapscope.findings.budgets import ends_sentence
-    from gapscope.findings.remedy_table import remedy_notes, remedy_tables, write_remedies
+    from gapscope.findings.remedy_table import remedy_notes, remedy_tables
     from gapscope.findings.run_numbers import run_numbers
     from gapscope.findings.run_reader import read_results
     from gapscope.progress import for_terminal
@@ -85,6 +85,4 @@ def remedies(
         *(ends_sentence(numbers.results, one, end) for one in numbers.budgets for end in one.ends),
     ):
         print(line)
-    path = RunFolder(out).tables / "remedies.csv"
-    write_remedies(numbers, path)
-    print(f"all numbers: {path}; the report: {report}")
+    print(f"all numbers: {RunFolder(out).tables / 'table8.csv'}; the report: {report}")

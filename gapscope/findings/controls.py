@@ -154,6 +154,26 @@ def control_sentences(results: Results, controls: Controls) -> Iterator[str]:
     if known:
         parts = "; ".join(f"{results.arm_title(one.gap.other)} {_short(one)}" for one in known)
         yield f"Layers fall short of those of two seeds, against {home}: {parts}."
+    yield from _unlikeness(controls)
+
+
+def _unlikeness(controls: Controls) -> Iterator[str]:
+    """How much of what layers fall short by is there when looks alone differ, half by half."""
+    whole, looks = (next((one.shortfalls for one in controls.of(kind)), {}) for kind in (WHOLE, LOOKS))
+    for half in whole:
+        if half not in looks or not whole[half].low > 0:
+            continue
+        one, other = whole[half], looks[half]
+        apart = other.high < one.low
+        rest = (
+            "in these networks the rest goes with content"
+            if apart
+            else "their intervals meet: that content has a part is not told"
+        )
+        yield (
+            f"In the {half}, {100 * other.value / one.value:z.0f} % of the lack of likeness is there with the same scenes "
+            f"({other.value:z.2f} of {one.value:z.2f}; {rest})."
+        )
 
 
 def _named(results: Results, one: Control) -> str:

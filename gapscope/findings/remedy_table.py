@@ -1,17 +1,14 @@
-"""Remedies as rows, ranked by what they regain: for a terminal, and for a file."""
+"""Remedies as rows, ranked by what they regain: for a terminal and for Table 8."""
 
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from gapscope.files import write_text
 from gapscope.findings.estimates import Estimate
 from gapscope.findings.gaps import Gap
 from gapscope.findings.remedies import Remedy
@@ -82,11 +79,6 @@ def remedy_tables(numbers: RunNumbers) -> Iterator[Table]:
 def remedy_notes() -> list[str]:
     """Sentences that belong below the tables."""
     return [f"{column}: {meaning}" for column, meaning in COLUMNS.items()]
-
-
-def write_remedies(numbers: RunNumbers, path: Path) -> None:
-    """All numbers as CSV."""
-    write_text(path, pd.DataFrame(list(remedy_rows(numbers))).to_csv(index=False, lineterminator="\n"))
 
 
 def shown_row(results: Results, remedy: Remedy) -> tuple[str, ...]:
