@@ -165,13 +165,14 @@ def _unlikeness(controls: Controls) -> Iterator[str]:
             continue
         one, other = whole[half], looks[half]
         apart = other.high < one.low
+        share = f"{100 * other.value / one.value:z.0f} %"
         rest = (
             "in these networks the rest goes with content"
             if apart
             else "their intervals meet: that content has a part is not told"
         )
         yield (
-            f"In the {half}, {100 * other.value / one.value:z.0f} % of the lack of likeness is there with the same scenes "
+            f"In the {half}, {share} of the lack of likeness is there with the same scenes "
             f"({other.value:z.2f} of {one.value:z.2f}; {rest})."
         )
 
