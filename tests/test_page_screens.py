@@ -80,6 +80,8 @@ def test_the_switch_shows_another_gap_and_a_link_opens_what_it_leads_to(browser,
         page.check(f"#gap{i}")
         assert page.locator(".said[class*=gap]:visible").all_inner_texts() == [sentence]
         assert page.locator(f".bracket.gap{i}:visible").count() == page.locator(".bracket:visible").count() == 1
+    meanings = page.locator(".chips a").evaluate_all("links => links.map(link => link.title)")
+    assert meanings == [chip.meaning for chip in findings.chips] and all(one.endswith(".") for one in meanings)
     page.click(".chips a[href='#training']")
     assert page.locator("#training details.more").get_attribute("open") is not None
     assert page.locator("#performance details.more").get_attribute("open") is None
