@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from gapscope.grafting.stitch import stitch as stitch
     from gapscope.grafting.stitch_result import read_stitches as read_stitches
     from gapscope.grafting.where import graft_blocks as graft_blocks
-    from gapscope.page.page import write_report
     from gapscope.paper.paper_output import write_paper_output
     from gapscope.recording.object_boxes import ObjectBoxes as ObjectBoxes, object_boxes as object_boxes
     from gapscope.recording.record import record as record
     from gapscope.recording.record_objects import record_objects as record_objects
     from gapscope.recording.recording import read_recording as read_recording
+    from gapscope.several.report import write_report
     from gapscope.similarity.all_pairs import compare_all as compare_all
     from gapscope.similarity.blocks import find_blocks as find_blocks
     from gapscope.similarity.cka import (
@@ -84,7 +84,7 @@ __all__ = open_room(
         "similarity.blocks": "find_blocks",
         "similarity.separability": "separability",
         "similarity.object_parts": "compare_objects, sets_of",
-        "page.page": "write_report as report",
+        "several.report": "write_report as report",
         "findings.run_reader": "read_results",
         "findings.findings": "tables_of as tables",
         "paper.paper_output": "write_paper_output as figures",

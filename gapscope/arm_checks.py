@@ -29,7 +29,7 @@ def arm_complaints(name: str, experiment: Experiment) -> Iterator[str]:
         InputError: Its network is not known, which is told elsewhere.
     """
     arm, network = experiment.arms[name], layer_map(experiment, name)
-    found = [*_names(name, arm, experiment), *_layers(arm, network)]
+    found = [*_names(name, arm, experiment), *_other_networks(name, experiment), *_layers(arm, network)]
     if arm.is_given:
         found += _given(name, arm, experiment)
     else:
@@ -71,6 +71,17 @@ def _names(name: str, arm: Arm, experiment: Experiment) -> Iterator[str]:
             yield f" average: there is no arm '{one}'.{did_you_mean(one, arms)}"
         elif not _above(one, name, arms):
             yield f" average: '{one}' must be an arm that stands above '{name}' in the file."
+
+
+def _other_networks(name: str, experiment: Experiment) -> Iterator[str]:
+    """Arms of another network that an arm is made from: weights fill the layers of their own network."""
+    mine, arm = experiment.network_of(name), experiment.arms[name]
+    for key, one in (("start", arm.start), *(("average", one) for one in arm.average)):
+        if one in experiment.arms and experiment.network_of(one) != mine:
+            yield (
+                f" {key}: '{one}' has another network ({layer_map(experiment, one).network}, here it is "
+                f"{layer_map(experiment, name).network}). Name an arm of the same one, or give both the same model."
+            )
 
 
 def _layers(arm: Arm, network: LayerMap) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """What is an arm made of? The layers that it trains, the arms before it, what it has seen; and which are grafted."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -161,3 +162,43 @@ def roots(experiment: Experiment, name: str) -> set[str]:
 def _domains(experiment: Experiment, name: str, of_arm: Callable[[str], list[str]]) -> list[str]:
     arms: Iterator[str] = reversed([name, *models_before(experiment, name)])
     return list(dict.fromkeys(domain for arm in arms for domain in of_arm(arm)))
+
+
+def recipe(experiment: Experiment, name: str) -> tuple[object, ...]:
+    """What an arm is, whichever network it has: equal for arms that are alike but for their networks.
+
+    What is chosen network by network is left out: where the weights start, how long and at which rate is trained.
+    """
+    arm = experiment.arms[name]
+    before = arms_before(experiment, name)
+    behind = [recipe(experiment, one) for one in before if not arm.is_trained or one in models_before(experiment, name)]
+    settings = arm.keep_head, arm.half, arm.choose, arm.report, arm.adapt
+    diet = [sorted(arm.domains), *(sorted(table.items()) for table in (arm.images, arm.shares, arm.restyle))]
+    shares = list(arm.average.values()) if isinstance(arm.average, dict) else len(arm.average)
+    return repr(diet), repr(settings), _frozen_part(experiment, name), repr(shares), *behind
+
+
+def _frozen_part(experiment: Experiment, name: str) -> str:
+    """`backbone`, `head`, what is frozen as the file says it, or nothing."""
+    network, frozen = layer_map(experiment, name), frozen_layers(experiment, name)
+    for part in ("backbone", "head"):
+        first, last = network.ranges.get(part, (0, -1))
+        mine = np.arange(len(frozen))
+        inside = (mine >= first) & (mine <= last)
+        counted = np.isin(mine, network.weighted) if network.weighted else np.ones(len(frozen), bool)
+        if frozen.any() and np.array_equal(frozen & counted, inside & counted):
+            return part
+    return frozen_ranges(experiment, name)
+
+
+def shared_names(experiment: Experiment) -> dict[str, str]:
+    """By arm the first arm of the study that is alike but for its network: the name under which networks line up."""
+    first: dict[tuple[object, ...], str] = {}
+    found = {}
+    for network in experiment.networks:
+        met = Counter[tuple[object, ...]]()
+        for arm in experiment.arms_of(network):
+            mine = recipe(experiment, arm)
+            met[mine] += 1
+            found[arm] = first.setdefault((*mine, met[mine]), arm)
+    return found

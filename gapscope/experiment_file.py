@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from gapscope.arm_checks import arm_complaints
-from gapscope.config import Domain, Experiment
+from gapscope.config import DEFAULT, Domain, Experiment, Model
 from gapscope.data.label_maps import named_label_maps
 from gapscope.data.problems import OBEYED, writable
 from gapscope.data.readers.detect import FORMATS
@@ -146,12 +146,15 @@ def _complaints(experiment: Experiment) -> Iterator[str]:
     classes, domains = experiment.data.classes, list(experiment.domains)
     if len(set(classes)) < len(classes):
         yield " [data]: classes names a class twice."
-    try:
-        network = layer_map(experiment, next(iter(experiment.arms)))
-    except InputError as error:
-        network = None
-        yield f" [model] {error}"
-    yield from _size_complaints(experiment, network)
+    misnamed = list(_model_complaints(experiment))
+    yield from misnamed
+    networks = dict[str, LayerMap]()
+    for name in () if misnamed else experiment.networks:
+        try:
+            networks[name] = layer_map(experiment, experiment.arms_of(name)[0])
+        except InputError as error:
+            yield f" {_table_of(name)} {error}"
+    yield from _size_complaints(experiment, networks)
     for key, values in {
         "[record] sizes": experiment.record.sizes,
         "seeds": experiment.seeds,
@@ -175,25 +178,52 @@ def _complaints(experiment: Experiment) -> Iterator[str]:
             if name not in domains:
                 yield f" {key}: there is no domain '{name}'.{did_you_mean(name, domains)}"
     yield from _measure_complaints(experiment)
-    if network is not None:
-        yield from _graft_complaints(experiment)
+    are_known = bool(networks) and len(networks) == len(experiment.networks)
+    if are_known:
+        yield from _graft_complaints(experiment, networks)
     for name in experiment.evaluate.headline:
         if name not in classes:
             yield f" [evaluate] headline: unknown class '{name}'.{did_you_mean(name, classes)}"
     for name, domain in experiment.domains.items():
         yield from _domain_complaints(name, domain, classes)
-    for name in experiment.arms if network is not None else ():
+    for name in experiment.arms if are_known else ():
         yield from arm_complaints(name, experiment)
 
 
-def _size_complaints(experiment: Experiment, network: LayerMap | None) -> Iterator[str]:
-    if network is None:
-        return
+def _table_of(network: str) -> str:
+    """Where the settings of a network stand."""
+    return "[model]" if network == DEFAULT else f"[models.{network}]"
+
+
+def _model_complaints(experiment: Experiment) -> Iterator[str]:
+    """Networks that are not there, that nobody has, or that are there twice."""
+    known = list(experiment.models)
+    for arm, settings in experiment.arms.items():
+        if settings.model and settings.model not in known:
+            there = f"{did_you_mean(settings.model, known)} Known are {', '.join(known)}; left out, it is [model]."
+            none = " No [models.<name>] is there: add one, or leave it out."
+            yield f" [arms.{arm}] model: there is no network '{settings.model}'.{there if known else none}"
+    if DEFAULT in known:
+        yield f" [models.{DEFAULT}]: so the network of [model] is called. Take another name."
+    for name in known:
+        if name not in experiment.networks and name != DEFAULT:
+            yield f" [models.{name}]: no arm has this network. Give an arm model = '{name}', or leave it out."
+    first: dict[Model, str] = {}
+    for name in experiment.networks:
+        model = experiment.model_of(experiment.arms_of(name)[0])
+        if (other := first.setdefault(model, name)) != name:
+            yield f" [models.{name}]: says the same as {_table_of(other)}. Give its arms that one, and leave this out."
+
+
+def _size_complaints(experiment: Experiment, networks: Mapping[str, LayerMap]) -> Iterator[str]:
     sizes = {"[data] image_size": experiment.data.image_size}
     sizes |= {f"[record] sizes[{i}]": size for i, size in enumerate(experiment.record.sizes)}
+    strides = {network.stride: network.network for network in networks.values()}
     for key, size in sizes.items():
-        if size < network.stride or size % network.stride:
-            yield f" {key}: {size} is not a multiple of {network.stride}."
+        for stride, network in strides.items():
+            if size < stride or size % stride:
+                whose = f", as {network} needs" if len(networks) > 1 else ""
+                yield f" {key}: {size} is not a multiple of {stride}{whose}."
 
 
 def _measure_complaints(experiment: Experiment) -> Iterator[str]:
@@ -217,7 +247,7 @@ def _measure_complaints(experiment: Experiment) -> Iterator[str]:
             )
 
 
-def _graft_complaints(experiment: Experiment) -> Iterator[str]:
+def _graft_complaints(experiment: Experiment, networks: Mapping[str, LayerMap]) -> Iterator[str]:
     settings, arms = experiment.graft, list(experiment.arms)
     if settings is None:
         return
@@ -229,14 +259,17 @@ def _graft_complaints(experiment: Experiment) -> Iterator[str]:
                 yield f" [graft] pairs: '{name}' is known by its detections alone. Name an arm that has a network."
         if pair[0] == pair[1]:
             yield f" [graft] pairs: '{pair[0]}' is host and donor. Name two arms."
+        if set(pair) <= set(arms) and len({experiment.network_of(name) for name in pair}) > 1:
+            yield f" [graft] pairs: '{pair[0]}' and '{pair[1]}' have different networks. Name two arms of one network."
     for name in settings.domains:
         if name in experiment.domains and name not in experiment.evaluated_domains:
             yield f" [graft] domains: '{name}' is not evaluated on. Name it in [evaluate] domains, too."
-    if settings.parts and experiment.known_map(next(iter(arms))) is None:
-        try:
-            parts_named(settings.parts, layer_map(experiment, next(iter(arms))))
-        except InputError as error:
-            yield f" [graft] parts: {error}"
+    for name, network in networks.items() if settings.parts else ():
+        if experiment.known_map(experiment.arms_of(name)[0]) is None:
+            try:
+                parts_named(settings.parts, network)
+            except InputError as error:
+                yield f" [graft] parts: {f'{network.network}: ' if len(networks) > 1 else ''}{error}"
 
 
 def _domain_complaints(name: str, domain: Domain, classes: list[str]) -> Iterator[str]:
@@ -287,7 +320,7 @@ def _misnamed(where: list[str], name: str) -> str:
     table = [part for part in where[:-1] if part != "[key]" and part != name]
     better = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")
     advice = f"Call it '{better}'" if better else "Take another name"
-    kind = {"domains": "domain", "arms": "arm"}.get(table[-1] if table else whose, whose)
+    kind = {"domains": "domain", "arms": "arm", "models": "network"}.get(table[-1] if table else whose, whose)
     return (
         f"{_place(table)}: the {kind} '{name}' - expected letters and digits, with '-', '_' or '.' between them, "
         f"as files are named after it. {advice}, and say the rest in its title."

@@ -114,6 +114,10 @@ class RunFolder:
     def figures(self) -> Path:
         return self.root / "figures"
 
+    def of_network(self, network: str) -> "RunFolder":
+        """Where the page, figures and tables of one network lie, of a study of several; the rest is that of the run."""
+        return RunFolder(self.root / "networks" / network)
+
     @property
     def paper(self) -> Path:
         """Figures and tables as they go into a paper."""

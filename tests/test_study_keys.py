@@ -122,6 +122,7 @@ FIELDS: dict[str, tuple[Any, Any, set[str] | Only]] = {
     "Domain.max_bad": (0.05, 0.1, REAL),
     "Arm.title": ("", "other", PAGE),
     "Arm.domains": ([], ["real"], ARM),
+    "Arm.model": ("", "other", "the settings of the network that it names decide, not their name"),
     "Arm.start": ("scratch", "scratch", ARM),
     "Arm.freeze": ("", "0-12", ARM),
     "Arm.train": ("", "62-106", ARM),

@@ -165,7 +165,7 @@ def report(
         return
     if out is not None or title:
         raise InputError("--out and --title are for several runs, but one is given. Its page is its report.html.")
-    from gapscope.page.page import write_report
+    from gapscope.several.report import write_report
 
     page = write_report(runs[0], progress=for_terminal(), told=lambda redrawn: print(f"figures: {redrawn}"))
     _say_answers(runs[0])

@@ -4,7 +4,7 @@ Open first: experiment.py
 """
 
 from gapscope.config.domains import Data, Domain, Generate, Split
-from gapscope.config.experiment import Experiment
+from gapscope.config.experiment import DEFAULT, Experiment
 from gapscope.config.grafts import Graft, GraftForm
 from gapscope.config.measuring import Evaluate, Probe, Record, Similarity
 from gapscope.config.remedies import Remedies
@@ -23,6 +23,7 @@ from gapscope.config.training import (
 )
 
 __all__ = [
+    "DEFAULT",
     "NUMBERS_DO_NOT_DEPEND_ON",
     "PAPER",
     "Adapt",

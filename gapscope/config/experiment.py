@@ -1,6 +1,7 @@
 """A whole experiment: all tables together."""
 
 from collections.abc import Mapping
+from itertools import combinations
 from typing import Any
 
 from pydantic import Field, PrivateAttr, model_validator
@@ -14,6 +15,9 @@ from gapscope.config.tables import Name, Table
 from gapscope.config.training import PRESETS, Arm, Model, Train
 from gapscope.detector.network_map import LayerMap
 
+DEFAULT = "default"
+"""What the network of [model] is called beside those of [models]."""
+
 
 class Experiment(Table):
     """A whole study, as one file says it."""
@@ -25,6 +29,9 @@ class Experiment(Table):
     seeds: list[int] = Field([0, 1], min_length=1)
     data: Data
     model: Model = Model()
+    """The network of every arm that names none."""
+    models: dict[Name, Model] = {}
+    """Further networks by name, for arms that name them."""
     domains: dict[Name, Domain] = Field(min_length=1)
     arms: dict[Name, Arm] = Field(min_length=1)
     train: Train = Train()
@@ -54,8 +61,35 @@ class Experiment(Table):
         return given
 
     def model_of(self, arm: str) -> Model:
-        """The network of an arm."""
-        return self.model
+        """The settings of an arm's network."""
+        return self.models.get(self.arms[arm].model, self.model)
+
+    def network_of(self, arm: str) -> str:
+        """The name of an arm's network: of its table in [models], or `DEFAULT`."""
+        named = self.arms[arm].model
+        return named if named in self.models else DEFAULT
+
+    @property
+    def networks(self) -> list[str]:
+        """Names of the networks that arms have: that of [model] first, the others as [models] has them."""
+        used = {self.network_of(arm) for arm in self.arms}
+        return [name for name in (DEFAULT, *self.models) if name in used]
+
+    def arms_of(self, network: str) -> list[str]:
+        """The arms that have a network, in order."""
+        return [arm for arm in self.arms if self.network_of(arm) == network]
+
+    def of_network(self, network: str) -> "Experiment":
+        """The study of one of its networks alone: its arms, with that network as [model]."""
+        mine = self.arms_of(network)
+        graft = self.graft
+        if graft is not None and graft.pairs:
+            pairs = [pair for pair in graft.pairs if set(pair) <= set(mine)]
+            graft = graft.model_copy(update={"pairs": pairs}) if pairs else None
+        arms = {name: self.arms[name].model_copy(update={"model": ""}) for name in mine}
+        return self.model_copy(
+            update={"model": self.model_of(mine[0]), "models": {}, "arms": arms, "graft": graft},
+        )
 
     def known_map(self, arm: str) -> LayerMap | None:
         """The layers of an arm's network, where a run folder says them: see `with_maps`."""
@@ -87,19 +121,24 @@ class Experiment(Table):
     def pace_of(self, arm: str) -> str | None:
         """The arm whose number of optimizer steps an arm takes: its own unless it has a diet and no `steps`.
 
-        That is the first arm of the file that is trained, shown and has none; None if there is none.
+        That is the first arm of its network that is trained, shown and has none; None if there is none.
         """
         one = self.arms[arm]
         if one.steps or not one.has_diet:
             return arm
-        return next(
-            (n for n, other in self.arms.items() if other.is_trained and other.report and not other.has_diet), None
-        )
+        others = ((name, self.arms[name]) for name in self.arms_of(self.network_of(arm)))
+        return next((n for n, other in others if other.is_trained and other.report and not other.has_diet), None)
 
     @property
     def recorded_arms(self) -> list[str]:
         """Reported arms whose layers are recorded and compared."""
         return [name for name in self.reported_arms if self.arms[name].record and self.arms[name].has_network]
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """All pairs of arms whose layers are compared with their counterparts, in order: those of one network."""
+        every = combinations(self.recorded_arms, 2)
+        return [(a, b) for a, b in every if self.network_of(a) == self.network_of(b)]
 
     @property
     def headline_classes(self) -> list[str]:
@@ -108,12 +147,18 @@ class Experiment(Table):
 
     @property
     def grafted_pairs(self) -> list[tuple[str, str]]:
-        """(host, donor): those that are named, or every two reported arms of different domains, both ways."""
+        """(host, donor): those that are named, or every two reported arms of one network and different domains, both
+        ways."""
         if self.graft is None:
             return []
         whole = [name for name in self.reported_arms if self.arms[name].is_trained or self.arms[name].trained]
         arms = [(name, set(self.arms[name].domains)) for name in whole]
-        return self.graft.pairs or [(a, b) for a, mine in arms for b, others in arms if mine != others]
+        return self.graft.pairs or [
+            (a, b)
+            for a, mine in arms
+            for b, others in arms
+            if mine != others and self.network_of(a) == self.network_of(b)
+        ]
 
     @property
     def grafted_domains(self) -> list[str]:

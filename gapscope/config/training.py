@@ -96,6 +96,8 @@ class OwnAugment(Table):
 
 class Arm(Table):
     title: str = ""
+    model: str = ""
+    """The network, by its name in [models]; that of [model] when left out."""
     domains: list[str] = []
     """The domains whose training images the arm sees, with their labels; none for an arm that is not trained."""
     start: str = "scratch"

@@ -1,8 +1,8 @@
 """What does a run folder hold? Every number of the report comes from the files gathered here."""
 
 from dataclasses import dataclass, field, replace
-from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
@@ -18,12 +18,21 @@ from gapscope.grafting.result import GraftResult
 from gapscope.networks import is_yolov3, layer_map
 from gapscope.run_folder import RunFolder, RunName
 from gapscope.showing import html_table
-from gapscope.words import number_of
+from gapscope.words import did_you_mean, number_of
 
 GraftFiles = dict[tuple[RunName, RunName, str], GraftResult]
 """By host, donor and test domain."""
 Grids = dict[tuple[RunName, RunName, int], xr.Dataset]
 """By run, other run and image size."""
+
+
+BY_RUN = ("trainings", "evaluations", "statistics", "grids", "effects", "grafts", "separabilities")
+"""Fields of `Results` that are looked up by run, or by two of them, and something more."""
+
+
+def _runs_in(key: Any) -> list[RunName]:
+    """The runs in a key of such a field, which may be one itself."""
+    return [key] if isinstance(key, RunName) else [one for one in key if isinstance(one, RunName)]
 
 
 @dataclass(frozen=True)
@@ -62,11 +71,60 @@ class Results:
     """The same about further domains, by domain."""
     separabilities: dict[tuple[RunName, str], SeparabilityFile] = field(default_factory=dict)
     """By run and domain: how well each layer tells the main probe from that domain's, at the first size."""
+    network: str = ""
+    """Which of several networks these are the results of, see `of_network`; empty for all of a study."""
 
     @property
     def run_folder(self) -> RunFolder:
         """Where each of its files is."""
         return RunFolder(self.folder)
+
+    @property
+    def page_folder(self) -> RunFolder:
+        """Where its page, figures and tables lie: in the run folder, of one of several networks below it."""
+        return self.run_folder.of_network(self.network) if self.network else self.run_folder
+
+    @property
+    def networks(self) -> list[str]:
+        """Names of the networks that arms have, that of [model] first."""
+        return self.experiment.networks
+
+    def of_network(self, network: str) -> "Results":
+        """What the same run holds of the arms of one network, as if the study had no other.
+
+        Raises:
+            InputError: No arm has it.
+        """
+        if network not in self.networks:
+            raise InputError(
+                f"no arm of {self.title} has the network '{network}'.{did_you_mean(network, self.networks)} There "
+                f"{'are' if len(self.networks) > 1 else 'is'} {', '.join(self.networks)}."
+            )
+        mine = set(self.experiment.arms_of(network))
+
+        def chosen(found: dict[Any, Any]) -> dict[Any, Any]:
+            """Of a dictionary by runs those whose arms are meant, all of them where there are two."""
+            return {key: one for key, one in found.items() if all(run.arm in mine for run in _runs_in(key))}
+
+        parts: dict[str, Any] = {name: chosen(getattr(self, name)) for name in BY_RUN}
+        others = {
+            domain: Seen(*(chosen(getattr(seen, name)) for name in ("statistics", "grids", "effects")))
+            for domain, seen in self.others.items()
+        }
+        experiment = self.experiment.of_network(network)
+        return replace(self, experiment=experiment, others=others, network=network, **parts)
+
+    @property
+    def by_network(self) -> "list[Results]":
+        """What the run holds, network by network; as it is where there is one."""
+        networks = self.networks
+        return [self] if len(networks) == 1 else [self.of_network(network) for network in networks]
+
+    def network_title(self, network: str) -> str:
+        """What people call one of its networks, such as `yolov3-tiny`; with its name where two are called so."""
+        words = {name: self._words_of(self.experiment.arms_of(name)[0]) for name in self.networks}
+        mine = words[network]
+        return mine if list(words.values()).count(mine) == 1 else f"{mine} ({network})"
 
     @property
     def title(self) -> str:
@@ -93,8 +151,8 @@ class Results:
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """All pairs of arms whose layers are compared, in order: (1, 2), (1, 3), (2, 3), ..."""
-        return list(combinations(self.recorded_arms, 2))
+        """All pairs of arms whose layers are compared, in order: (1, 2), (1, 3), (2, 3), ... of one network."""
+        return self.experiment.pairs
 
     def runs(self, *arms: str) -> list[RunName]:
         """Every seed of these arms, arm after arm; of all reported arms if none is named."""
@@ -161,11 +219,13 @@ class Results:
     @property
     def network_words(self) -> str:
         """Which networks the reported arms have: `YOLOv3 at 0.25 of its width`, `yolov3-tiny`."""
-        found = []
-        for arm in (one for one in self.arms if self.experiment.arms[one].has_network):
-            name, width = self.layer_map(arm).network, self.experiment.model_of(arm).width
-            found.append(f"{name} at {width} of its width" if name == YOLOV3 or width != 1 else name)
+        found = [self._words_of(arm) for arm in self.arms if self.experiment.arms[arm].has_network]
         return ", ".join(dict.fromkeys(found))
+
+    def _words_of(self, arm: str) -> str:
+        """An arm's network in words."""
+        name, width = self.layer_map(arm).network, self.experiment.model_of(arm).width
+        return f"{name} at {width} of its width" if name == YOLOV3 or width != 1 else name
 
     def arm_title(self, arm: str) -> str:
         return self.experiment.arms[arm].title or arm

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from gapscope.errors import InputError
 from gapscope.findings.arm_numbers import ArmNumbers, arm_numbers
 from gapscope.findings.budgets import Budgets, find_budgets
 from gapscope.findings.controls import Controls, find_controls
@@ -51,8 +52,15 @@ def run_numbers(results: Results) -> RunNumbers:
     """Compute them.
 
     Raises:
-        InputError: If a grid holds a measure that nobody knows.
+        InputError: If a grid holds a measure that nobody knows, or the study has several networks, whose layers have
+            nothing in common.
     """
+    if len(results.networks) > 1:
+        first = results.networks[0]
+        raise InputError(
+            f"{results.title} has {len(results.networks)} networks ({', '.join(results.networks)}), whose findings "
+            f"stand apart. Take those of one: results.of_network('{first}')."
+        )
     scores = scores_of(results)
     by_probe = {domain: layer_findings(results.seen_at(domain)) for domain in results.probes}
     gaps = find_gaps(results, scores)

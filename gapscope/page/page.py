@@ -37,7 +37,6 @@ from gapscope.paper.report_figures import draw_report_figures
 from gapscope.paper.table_files import to_csv, to_latex, to_markdown, write_tables
 from gapscope.paper.verdict_files import write_verdict
 from gapscope.progress import Progress, silent
-from gapscope.run_folder import RunFolder
 from gapscope.words import byte_size, duration
 
 FIRST = (
@@ -78,7 +77,14 @@ def write_report(
     Raises:
         InputError: If `run` is no run folder or one of its files is broken.
     """
-    findings, folder = find(read_results(run)), RunFolder(Path(run))
+    return write_pages(find(read_results(run)), progress, told)
+
+
+def write_pages(
+    findings: Findings, progress: Progress = silent, told: Callable[[Redrawn], None] = lambda redrawn: None
+) -> Path:
+    """Write all that `write_report` writes, of findings that are known."""
+    folder = findings.results.page_folder
     write_tables(findings.tables, folder.tables)
     told(draw_report_figures(findings, folder.figures, progress))
     progress("page", 0, 1)
@@ -139,7 +145,7 @@ def page_names(findings: Findings) -> dict[str, Any]:
         "most_listed": MOST_LISTED,
         "undefined": UNDEFINED,
         "trains_nothing": trains_nothing(findings.results),
-        "beside_page": [f"figures/{path.name}" for path in sorted(findings.results.run_folder.figures.glob("*.png"))],
+        "beside_page": [f"figures/{path.name}" for path in sorted(findings.results.page_folder.figures.glob("*.png"))],
     }
 
 
@@ -156,7 +162,7 @@ def render_appendix(findings: Findings) -> str:
         paper_words={} if trains_nothing(findings.results) else PAPER_WORDS,
         by_rule=rule_table(findings.numbers),
         where=blocks_section(findings),
-        figures=figure_uris(results.run_folder.figures),
+        figures=figure_uris(results.page_folder.figures),
         provenance=provenance(results),
         environment=results.environment,
         **page_names(findings),

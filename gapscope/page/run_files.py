@@ -37,6 +37,7 @@ CONTENTS = {
     "separability/*": "how well each layer tells two domains apart, with floor and interval (netCDF)",
     "tables/*": "Tables 1-5 as CSV, Markdown and LaTeX",
     "figures/*": "figures as PNG and PDF",
+    "networks/*": "of a study of several networks: the page, figures and tables of each",
     "stages/*": "what each part was made from, and how long it took",
     "before/*": "results of other settings or data, taken back when those are; may be deleted",
     "image-cache/*": "images as the network sees them, to be read faster; may be deleted",

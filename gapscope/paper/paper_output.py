@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from gapscope.errors import InputError
 from gapscope.files import write_text
@@ -58,6 +58,7 @@ def write_paper_output(
     `one-column/` and `two-columns/` hold `<figure>.<format>`, `figures.tex` with a float and its caption per figure,
     and `captions.md`; `tables/` holds each table as CSV, Markdown and LaTeX, and Tables 2-5 once more beside the
     paper's. A figure that is there as it would be drawn is kept: `made-from.json` beside it says what it is made from.
+    Of a study of several networks each has a folder of its own with all that.
 
     Args:
         run: A run folder; what is not done yet is left out.
@@ -75,8 +76,29 @@ def write_paper_output(
     if unknown or not formats:
         named = f"there is no format {unknown[0]!r}" if unknown else "no format is given"
         raise InputError(f"{named}. Choose from {', '.join(FORMATS)}.")
-    findings = find(read_results(run))
-    out = Path(out or findings.results.run_folder.paper)
+    results = read_results(run)
+    place = Path(out or results.run_folder.paper)
+    asked: tuple[Any, ...] = (columns, formats, estimator, only, progress)
+    if len(results.networks) == 1:
+        return _write(find(results), run, place, *asked)
+    each = [_write(find(one), run, place / one.network, *asked) for one in results.by_network]
+    redrawn = Redrawn()
+    for one in each:
+        redrawn |= one.redrawn.of(one.out.name)
+    return Written(place, sum(one.figures for one in each), sum(one.tables for one in each), redrawn)
+
+
+def _write(
+    findings: Findings,
+    run: Path | str,
+    out: Path,
+    columns: str,
+    formats: Sequence[str],
+    estimator: str,
+    only: Sequence[str],
+    progress: Progress,
+) -> Written:
+    """The figures and tables of one network."""
     planned = list(planned_figures(findings, ESTIMATOR_KEYS[estimator]))
     tables = [*findings.tables, *findings.tables_beside_paper]
     if not planned and not tables:

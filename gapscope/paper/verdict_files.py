@@ -7,7 +7,7 @@ from typing import Any
 
 from gapscope.errors import InputError
 from gapscope.files import read_json, write_json, write_text
-from gapscope.findings.answer import QUESTIONS, Number
+from gapscope.findings.answer import QUESTIONS, Answer, Number
 from gapscope.findings.findings import Findings
 from gapscope.findings.suggestion import sentence
 from gapscope.paper.table_files import to_markdown
@@ -21,7 +21,7 @@ REMEDIES = ("What closes it?", "When do synthetic images stop helping?", "Is it 
 
 def write_verdict(findings: Findings) -> None:
     """Write verdict.json and report.md into the run folder."""
-    folder = findings.results.run_folder
+    folder = findings.results.page_folder
     write_json(folder.verdict, verdict_content(findings))
     write_text(folder.report_text, verdict_markdown(findings))
 
@@ -31,10 +31,7 @@ def verdict_content(findings: Findings) -> dict[str, Any]:
     return {
         "title": findings.results.title,
         "generated": findings.generated_note,
-        "answers": [
-            {"key": one.key, "question": one.question, "text": one.text, "numbers": list(map(_number, one.numbers))}
-            for one in findings.answers
-        ],
+        "answers": list(map(answer_content, findings.answers)),
         "gaps": [sentence for _, sentence in findings.gaps],
         "facts": [{"number": chip.number, "what": chip.what, "warns": chip.warns} for chip in findings.chips],
         "remedies": [sentence for question in REMEDIES for sentence in findings.verdict.get(question, ())],
@@ -46,6 +43,11 @@ def verdict_content(findings: Findings) -> dict[str, Any]:
     }
 
 
+def answer_content(one: Answer) -> dict[str, Any]:
+    """An answer with every number in it and its file."""
+    return {"key": one.key, "question": one.question, "text": one.text, "numbers": list(map(_number, one.numbers))}
+
+
 def _number(one: Number) -> dict[str, Any]:
     values = {"value": one.of.value, "low": one.of.low, "high": one.of.high}
     known = {name: value if math.isfinite(value) else None for name, value in values.items()}
@@ -54,21 +56,21 @@ def _number(one: Number) -> dict[str, Any]:
 
 def verdict_markdown(findings: Findings) -> str:
     """What report.md holds: the answers, the other gaps, what weakens them, suggestions, and Table 2."""
-    lines = [f"# {_plain(findings.results.title)}", ""]
-    lines += [_plain(findings.generated_note), ""] if findings.generated_note else []
+    lines = [f"# {plain(findings.results.title)}", ""]
+    lines += [plain(findings.generated_note), ""] if findings.generated_note else []
     for one in findings.answers:
-        lines += [f"**{one.question}** {_plain(one.text)}", ""]
+        lines += [f"**{one.question}** {plain(one.text)}", ""]
     if len(findings.gaps) > 1:
-        lines += ["## Other gaps", "", *(f"- {_plain(sentence)}" for _, sentence in findings.gaps[1:]), ""]
+        lines += ["## Other gaps", "", *(f"- {plain(sentence)}" for _, sentence in findings.gaps[1:]), ""]
     for question in (question for question in REMEDIES if question in findings.verdict):
-        lines += [f"## {question}", "", *(f"- {_plain(sentence)}" for sentence in findings.verdict[question]), ""]
+        lines += [f"## {question}", "", *(f"- {plain(sentence)}" for sentence in findings.verdict[question]), ""]
     if findings.confounds:
-        weak = [f"- {one.title}: {_plain(' '.join(one.texts))} {one.advice}" for one in findings.confounds]
+        weak = [f"- {one.title}: {plain(' '.join(one.texts))} {one.advice}" for one in findings.confounds]
         lines += ["## What weakens this", "", *weak, ""]
     if findings.advice:
         lines += ["## What next", ""]
         for item in findings.advice:
-            lines.append(f"- {_plain(f'{item.do} {item.because[0]} {sentence(item.tried)}')}")
+            lines.append(f"- {plain(f'{item.do} {item.because[0]} {sentence(item.tried)}')}")
             if item.snippet:
                 lines += ["", *(f"  {line}" for line in ("```toml", *item.snippet.splitlines(), "```")), ""]
         lines += [""]
@@ -77,7 +79,7 @@ def verdict_markdown(findings: Findings) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """A text that Markdown shows as it is, on one line."""
     escaped = "".join(f"\\{letter}" if letter in "\\`*_[]<>|#" else letter for letter in text)
     return " ".join(escaped.split())

@@ -41,11 +41,11 @@ def _pairs(side: SideBySide) -> Iterator[dict[str, Any]]:
             if (curve := run_curve(run, arms, size, estimator)) is not None
         ]
         if curves:
-            layers = {curve.layers for _, curve in curves}
+            networks = {curve.architecture for _, curve in curves}
             yield {
                 "title": " vs ".join(arm_title(side.runs, arm) for arm in arms),
-                "byDepth": len(layers) > 1,
-                "yolov3": all(map(is_yolov3, layers)),
+                "byDepth": len(networks) > 1,
+                "yolov3": all(is_yolov3(layers) for _, layers in networks),
                 "curves": [_curve(estimator, curve) for estimator, curve in curves],
             }
 

@@ -47,8 +47,8 @@ def _draws(side: SideBySide) -> Iterator[str]:
 
 
 def _arms(side: SideBySide) -> Iterator[str]:
-    for arm in dict.fromkeys(arm for run in side.runs for arm in run.results.arms):
-        having = [run for run in side.runs if arm in run.results.arms]
+    for arm in dict.fromkeys(run.called(arm) for run in side.runs for arm in run.results.arms):
+        having = [run for run in side.runs if run.own(arm) in run.results.arms]
         if len(having) < len(side.runs):
             title = arm_title(side.runs, arm)
             yield f"The arm {arm} ({title}) is part of {letters(having)} only; arms are lined up by these names."
@@ -78,8 +78,8 @@ def _networks(side: SideBySide) -> Iterator[str]:
     odd = dict.fromkeys(curve.run for pair in side.pairs for curve in pair.curves if not is_yolov3(curve.layers))
     if odd:
         yield (
-            f"{letters(list(odd))}: not the 107 layers of YOLOv3, so there is no mean of backbone and head and the "
-            "paper's statements say nothing."
+            f"{letters(list(odd))}: not the 107 layers of YOLOv3, so backbone and head are that network's own, and the "
+            "paper's statements are asked of its parts."
         )
 
 

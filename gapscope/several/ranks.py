@@ -30,7 +30,7 @@ def rank_agreements(curves: Sequence[RunCurve]) -> list[RankAgreement]:
 
 
 def _agreement(a: RunCurve, b: RunCurve) -> RankAgreement:
-    by_depth = a.layers != b.layers
+    by_depth = a.architecture != b.architecture
     pair = _on_one_axis(a, a.value, b, b.value)
     shortfall = None
     if a.ceiling is not None and b.ceiling is not None:
@@ -40,7 +40,7 @@ def _agreement(a: RunCurve, b: RunCurve) -> RankAgreement:
 
 def _on_one_axis(a: RunCurve, one: Array, b: RunCurve, other: Array) -> tuple[Array, Array]:
     """Both by layer index, or the longer one at the relative depths of the shorter one's layers."""
-    if a.layers == b.layers:
+    if len(a.layers) == len(b.layers):
         return one, other
     if len(one) > len(other):
         return _at(b.depth, a.depth, one), other

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gapscope.detector.layers import is_yolov3
+from gapscope.detector.network_map import LayerMap
 from gapscope.findings.layer_curves import DEBIASED, PARTS, part_mask
 from gapscope.findings.layer_findings import RunPair
 from gapscope.progress import Progress, silent
@@ -35,6 +35,16 @@ class Network:
     layers: tuple[int | str, ...]
     vectors: Array
     """(layers, pairs of images), unit length: products of two are debiased CKA; NaN where a layer is undefined."""
+
+    @property
+    def map(self) -> LayerMap:
+        """What its layers are."""
+        return self.run.results.layer_map(self.name.arm)
+
+    @property
+    def architecture(self) -> tuple[str, tuple[int | str, ...]]:
+        """Equal for networks whose layers are counterparts: those that are called alike and have as many."""
+        return self.map.network, self.layers
 
     @property
     def label(self) -> str:
@@ -114,11 +124,11 @@ class Across:
 
     @property
     def means(self) -> dict[str, Array]:
-        """(networks, networks) by part: the mean over its layers; backbone and head only of YOLOv3's own 107 layers."""
-        if not all(is_yolov3(network.layers) for network in self.networks):
+        """(networks, networks) by part: the mean over its layers; only of all layers where networks have other ones."""
+        if len({network.architecture for network in self.networks}) > 1:
             return {"all": defined_mean(self.same_index)}
-        layers = np.array(self.networks[0].layers)
-        return {part: defined_mean(self.same_index[..., part_mask(layers, part)]) for part in PARTS}
+        layers, last = np.array(self.networks[0].layers), self.networks[0].map.backbone_last
+        return {part: defined_mean(self.same_index[..., part_mask(layers, part, last)]) for part in PARTS}
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +156,7 @@ def _across(found: Mapping[Run, Recorded]) -> Across:
     same_index = np.full((len(networks), len(networks), longest), np.nan)
     for row, column in combinations(range(len(networks)), 2):
         a, b = networks[row], networks[column]
-        if a.layers == b.layers:
+        if a.architecture == b.architecture:
             products = np.einsum("lv,lv->l", a.vectors, b.vectors)
             same_index[row, column, : len(a.layers)] = same_index[column, row, : len(a.layers)] = _cka(products)
     for at, network in enumerate(networks):
@@ -166,4 +176,6 @@ def _mapped(networks: Sequence[Network]) -> list[tuple[Network, Network]]:
     for network in networks:
         first.setdefault((network.run.at, network.name.arm), network)
     pairs = combinations(first.values(), 2)
-    return [(a, b) for a, b in pairs if a.run is not b.run and a.name.arm == b.name.arm][:MOST_MAPS]
+    return [(a, b) for a, b in pairs if a.run is not b.run and a.run.called(a.name.arm) == b.run.called(b.name.arm)][
+        :MOST_MAPS
+    ]

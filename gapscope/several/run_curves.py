@@ -5,14 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gapscope.detector.layers import is_yolov3
+from gapscope.detector.network_map import LayerMap
 from gapscope.findings.estimates import Estimate
 from gapscope.findings.layer_curves import DEBIASED, PARTS, PairCurve, average, part_mask
-from gapscope.findings.layer_findings import ArmPair, LayerFindings
+from gapscope.findings.layer_findings import ArmPair
 from gapscope.run_folder import RunName
 from gapscope.several.recorded_networks import Recorded
 from gapscope.several.runs import Run
-from gapscope.several.statements import STATEMENTS, Answer, Array, Statement, certainty, defined_mean, in_all
+from gapscope.several.statements import Answer, Array, Statement, certainty, defined_mean, in_all
+from gapscope.several.statements_by_parts import statements_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,16 +34,27 @@ class RunCurve:
     """(layers,) between two seeds of one arm, mean over the arms that train the layer; None with one seed."""
 
     @property
+    def map(self) -> LayerMap:
+        """Of both arms' network."""
+        return self.run.results.layer_map(self.run.own(self.arms[0]) or self.arms[0])
+
+    @property
+    def architecture(self) -> tuple[str, tuple[int, ...]]:
+        """Equal for curves whose layers are counterparts: of networks that are called alike, and as many."""
+        return self.map.network, self.layers
+
+    @property
     def depth(self) -> Array:
         """(layers,) from 0, the first layer, to 1, the last."""
         return np.linspace(0, 1, len(self.layers))
 
 
 def arm_pairs(runs: Sequence[Run]) -> dict[ArmPair, list[Run]]:
-    """Every pair of reported arms, with the runs that have both, in the order of the first run that has them."""
+    """Every pair of reported arms, by the names that line them up, with the runs that have both, in the order of the
+    first run that has them."""
     found: dict[ArmPair, list[Run]] = {}
     for run in runs:
-        for a, b in run.results.pairs:
+        for a, b in ((run.called(a), run.called(b)) for a, b in run.results.pairs):
             key = (b, a) if (b, a) in found else (a, b)
             found.setdefault(key, []).append(run)
     return found
@@ -50,12 +62,12 @@ def arm_pairs(runs: Sequence[Run]) -> dict[ArmPair, list[Run]]:
 
 def run_curve(run: Run, arms: ArmPair, size: int, estimator: str = DEBIASED) -> RunCurve | None:
     """The curve of one run, or None where nothing has been compared at this size."""
-    layers = run.findings.numbers.layers
-    curves = layers.by_seed(_in_order(layers, arms), size, estimator)
-    if not curves:
+    layers, own = run.findings.numbers.layers, _own(run, arms)
+    curves = {} if own is None else layers.by_seed(own, size, estimator)
+    if not curves or own is None:
         return None
     first = next(iter(curves.values()))
-    ceilings = layers.ceilings_of(arms, size, estimator)
+    ceilings = layers.ceilings_of(own, size, estimator)
     return RunCurve(
         run,
         arms,
@@ -69,10 +81,12 @@ def run_curve(run: Run, arms: ArmPair, size: int, estimator: str = DEBIASED) -> 
     )
 
 
-def _in_order(layers: LayerFindings, arms: ArmPair) -> ArmPair:
-    """Two arms as their own run orders them."""
-    a, b = arms
-    return (a, b) if (a, b) in layers.seen.pairs else (b, a)
+def _own(run: Run, arms: ArmPair) -> ArmPair | None:
+    """Two arms as their own run names and orders them; None where it has not both."""
+    a, b = (run.own(arm) for arm in arms)
+    if a is None or b is None:
+        return None
+    return (a, b) if (a, b) in run.results.pairs else (b, a)
 
 
 def _mean(curves: Sequence[PairCurve], name: str) -> Array:
@@ -81,19 +95,20 @@ def _mean(curves: Sequence[PairCurve], name: str) -> Array:
 
 def same_network(curves: Sequence[RunCurve]) -> bool:
     """Whether layers can be lined up by their index."""
-    return len({curve.layers for curve in curves}) == 1
+    return len({curve.architecture for curve in curves}) == 1
 
 
 def part_means(curve: RunCurve, found: Recorded | None) -> dict[str, Estimate]:
-    """Mean over the layers of each part and the seeds; backbone and head only of YOLOv3's own 107 layers.
+    """Mean over the layers of each part that has some, and the seeds.
 
     The interval is over draws of the probe images, the same for all layers and seeds; without recordings there is none.
     """
-    parts = PARTS if is_yolov3(curve.layers) else PARTS[:1]
     drawn = None if found is None else _seed_draws(curve, found)
     means = {}
-    for part in parts:
-        mask = part_mask(np.array(curve.layers), part)
+    for part in PARTS:
+        mask = part_mask(np.array(curve.layers), part, curve.map.backbone_last)
+        if not mask.any():
+            continue
         value = float(defined_mean(curve.value[mask]))
         means[part] = Estimate(value)
         if drawn is not None:
@@ -104,7 +119,7 @@ def part_means(curve: RunCurve, found: Recorded | None) -> dict[str, Estimate]:
 
 def _seed_draws(curve: RunCurve, found: Recorded) -> list[Array]:
     """(draws, layers) of every seed of a curve."""
-    a, b = _in_order(curve.run.findings.numbers.layers, curve.arms)
+    a, b = _own(curve.run, curve.arms) or curve.arms
     return [found.draws[RunName(a, seed), RunName(b, seed)] for seed in curve.seeds]
 
 
@@ -124,14 +139,14 @@ class Held:
 
 
 def held(run: Run, size: int, found: Recorded | None) -> list[Held]:
-    """Each statement of `STATEMENTS` in one run; empty where the networks have other layers or nothing is compared."""
+    """Each of the paper's statements that can be asked of a run's network; none where nothing is compared."""
     if not run.results.recorded_arms:
         return []
-    first, *others = run.results.recorded_arms
+    first, *others = map(run.called, run.results.recorded_arms)
     curves = [curve for other in others if (curve := run_curve(run, (first, other), size)) is not None]
-    if not curves or not is_yolov3(curves[0].layers):
+    if not curves:
         return []
-    return [_held(statement, run, curves, found) for statement in STATEMENTS]
+    return [_held(statement, run, curves, found) for statement in statements_of(curves[0].map, len(curves[0].layers))]
 
 
 def _held(statement: Statement, run: Run, curves: Sequence[RunCurve], found: Recorded | None) -> Held:
@@ -148,5 +163,5 @@ def _held(statement: Statement, run: Run, curves: Sequence[RunCurve], found: Rec
 
 
 def _seed_values(curve: RunCurve) -> list[Array]:
-    layers = curve.run.findings.numbers.layers
-    return [one.value for one in layers.by_seed(_in_order(layers, curve.arms), curve.size).values()]
+    layers, own = curve.run.findings.numbers.layers, _own(curve.run, curve.arms) or curve.arms
+    return [one.value for one in layers.by_seed(own, curve.size).values()]

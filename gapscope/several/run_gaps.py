@@ -44,7 +44,8 @@ class RunGap:
 
     @property
     def kind(self) -> GapKey:
-        return self.run.results.experiment.domains[self.gap.domain].role, self.gap.home, self.gap.other
+        role = self.run.results.experiment.domains[self.gap.domain].role
+        return role, self.run.called(self.gap.home), self.run.called(self.gap.other)
 
     @property
     def domain_title(self) -> str:
@@ -80,7 +81,7 @@ class Comparable:
         """Every later run minus the first: (later, first, AP points), on the same draws of test images."""
         first, *later = self.gaps
         for gap in later:
-            yield gap, first, _minus(gap.networks, first.networks)
+            yield gap, first, minus(gap.networks, first.networks)
 
 
 def run_gaps(runs: Sequence[Run]) -> list[RunGap]:
@@ -126,12 +127,14 @@ def _difference(one: Array | None, other: Array | None, factor: float = 1) -> Ar
     return np.asarray(factor * (one - other))
 
 
-def _minus(networks: Sequence[NetworkPair], others: Sequence[NetworkPair]) -> Estimate:
+def minus(networks: Sequence[NetworkPair], others: Sequence[NetworkPair]) -> Estimate:
+    """How much more is lost between some pairs of networks than between others, AP points, on the same draws."""
     value = fmean(one.points for one in networks) - fmean(one.points for one in others)
-    return mean_estimate([value], [_difference(_mean_draws(networks), _mean_draws(others))])
+    return mean_estimate([value], [_difference(mean_draws(networks), mean_draws(others))])
 
 
-def _mean_draws(networks: Sequence[NetworkPair]) -> Array | None:
+def mean_draws(networks: Sequence[NetworkPair]) -> Array | None:
+    """(draws,) of the mean gap; None where one pair has none, or another number of them."""
     known = [one.draws for one in networks if one.draws is not None]
     if len(known) < len(networks) or len({len(one) for one in known}) > 1:
         return None

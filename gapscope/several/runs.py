@@ -1,12 +1,13 @@
 """Which runs stand side by side, by which names, and which are one study with other seeds?"""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from gapscope.arms import shared_names
 from gapscope.data.splits import read_list
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
@@ -29,6 +30,18 @@ class Run:
     findings: Findings
     group: int
     """Runs with the same number are one study: the same data and settings, whatever their names and seeds."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """The names under which arms are lined up with those of other runs, where they are not their own."""
+    titles: Mapping[str, str] = field(default_factory=dict)
+    """What arms are called together with those of other runs, by such a name, where it is not their own title."""
+
+    def called(self, arm: str) -> str:
+        """The name under which an arm is lined up with those of other runs."""
+        return self.names.get(arm, arm)
+
+    def own(self, name: str) -> str | None:
+        """The other way round: its arm, or None where it has no such arm."""
+        return next((arm for arm in self.results.experiment.arms if self.called(arm) == name), None)
 
     @property
     def results(self) -> Results:
@@ -49,7 +62,7 @@ def read_runs(folders: Sequence[Path | str], titles: Sequence[str] = ()) -> list
     """Read run folders, name them and find out which are one study.
 
     Args:
-        folders: Two or more.
+        folders: Two or more. One with several networks becomes one run for each.
         titles: What the page calls them, one for each; otherwise the titles of the experiments, with the folder's name
             where two have the same.
 
@@ -58,12 +71,20 @@ def read_runs(folders: Sequence[Path | str], titles: Sequence[str] = ()) -> list
     """
     places = [Path(folder) for folder in folders]
     _check(places, titles)
-    found = [read_results(folder) for folder in places]
-    names = list(titles) or _distinct_titles(found)
+    whole = [read_results(folder) for folder in places]
+    names = [
+        name if len(results.networks) == 1 else f"{name}, {results.network_title(network)}"
+        for name, results in zip(list(titles) or _distinct_titles(whole), whole, strict=True)
+        for network in results.networks
+    ]
+    lined_up = [shared_names(results.experiment) for results in whole for _ in results.networks]
+    found = [one for results in whole for one in results.by_network]
+    if len(found) > len(LETTERS):
+        raise InputError(f"{len(found)} runs and their networks are more than fit on a page ({len(LETTERS)}).")
     groups: dict[str, int] = {}
     keys = [_study_key(results) for results in found]
     numbers = [groups.setdefault(key, len(groups)) for key in keys]
-    return [Run(*facts) for facts in zip(LETTERS, names, map(find, found), numbers, strict=False)]
+    return [Run(*facts) for facts in zip(LETTERS, names, map(find, found), numbers, lined_up, strict=False)]
 
 
 def _check(folders: Sequence[Path], titles: Sequence[str]) -> None:
@@ -111,8 +132,9 @@ def groups_of(runs: Sequence[Run]) -> list[list[Run]]:
 
 
 def arm_title(runs: Sequence[Run], arm: str) -> str:
-    """As the first run that has this arm calls it."""
-    return next(run.results.arm_title(arm) for run in runs if arm in run.results.experiment.arms)
+    """As all runs together call it, or the first one that has this arm; `arm` is the name that lines it up."""
+    found = ((run, run.own(arm)) for run in runs)
+    return next(run.titles.get(arm) or run.results.arm_title(own) for run, own in found if own is not None)
 
 
 def test_images_hash(results: Results, domain: str) -> str | None:

@@ -21,8 +21,14 @@ from gapscope.several.line_up import SideBySide, line_up
 from gapscope.several.run_gaps import RunGap, by_kind
 from gapscope.several.runs import Run, arm_title, read_runs, stages_of
 from gapscope.several.settings import differing
-from gapscope.several.several_sentences import holds_in, in_short, judged_runs, letters, with_interval
-from gapscope.several.statements import STATEMENTS
+from gapscope.several.several_sentences import (
+    asked_statements,
+    holds_in,
+    in_short,
+    judged_runs,
+    letters,
+    with_interval,
+)
 
 SECTIONS = (
     ("short", "In short"),
@@ -92,11 +98,11 @@ def render_several(side: SideBySide) -> str:
         maps=data["maps"],
         sizes=shared_sizes(side),
         arm_title=lambda arm: arm_title(side.runs, arm),
-        statements=list(_statements(side)),
+        statements=list(statement_rows(side)),
         answers=ANSWERS,
         stages=[(stage.stage, [stages_of(run.results)[at] for run in side.runs]) for at, stage in _stages(side)],
         warnings=_warnings(side),
-        files=[(name, text, _data_uri(text)) for name, text in csv_files(side).items()],
+        files=[(name, text, data_uri(text)) for name, text in csv_files(side).items()],
         undefined=UNDEFINED,
     )
     return html.strip() + "\n"
@@ -110,7 +116,8 @@ def _notes(side: SideBySide) -> list[tuple[list[Run], str]]:
     return [(runs, note) for note, runs in found.items() if note]
 
 
-def _data_uri(text: str) -> str:
+def data_uri(text: str) -> str:
+    """A CSV file to be downloaded from the page itself."""
     return "data:text/csv;charset=utf-8;base64," + base64.b64encode(text.encode()).decode()
 
 
@@ -126,7 +133,7 @@ class GapKind:
 
 
 def _gap_kinds(side: SideBySide) -> Iterator[GapKind]:
-    every = [number for gap in side.gaps for number in _numbers(gap.gap.estimate, gap.gap.points)]
+    every = [number for gap in side.gaps for number in gap_numbers(gap.gap.estimate, gap.gap.points)]
     axis = axis_of(every)
     for gaps in by_kind(side.gaps):
         role, home, other = gaps[0].kind
@@ -134,7 +141,8 @@ def _gap_kinds(side: SideBySide) -> Iterator[GapKind]:
         yield GapKind(role, arm_title(side.runs, home), arm_title(side.runs, other), axis, rows)
 
 
-def _numbers(of: Estimate, more: Sequence[float] = ()) -> list[float]:
+def gap_numbers(of: Estimate, more: Sequence[float] = ()) -> list[float]:
+    """All numbers of a row, which an axis has to hold."""
     return [of.value, of.low, of.high, *more]
 
 
@@ -158,16 +166,18 @@ def _over_runs(side: SideBySide) -> Iterator[OverRuns]:
         pairs = f"{count} pair{'s' if count > 1 else ''} of networks"
         rows.append((gap, f"mean of {letters([one.run for one in same.gaps])} ({pairs})", same.pooled))
         rows += [(gap, f"{a.run.letter} minus {b.run.letter}", difference) for a, b, difference in same.differences()]
-    axis = axis_of(number for _, _, estimate in rows for number in _numbers(estimate))
+    axis = axis_of(number for _, _, estimate in rows for number in gap_numbers(estimate))
     return (OverRuns(gap, what, estimate, dots(axis, estimate), axis) for gap, what, estimate in rows)
 
 
-def _statements(side: SideBySide) -> Iterator[dict[str, Any]]:
+def statement_rows(side: SideBySide) -> Iterator[dict[str, Any]]:
     """One row per statement of the paper: what becomes of it in every run, and in how many it surely holds."""
-    judged = judged_runs(side)
-    for at, statement in enumerate(STATEMENTS if any(side.statements.values()) else ()):
-        cells = [found[at] if found else None for found in side.statements.values()]
-        count = f"{holds_in(judged, at)} of {len(judged)}" if judged else UNDEFINED
+    judged, held = judged_runs(side), side.statements.values()
+    for statement in asked_statements(side):
+        letter = statement.letter
+        cells = [next((one for one in found if one.statement.letter == letter), None) for found in held]
+        asked = [one for one in judged if any(held.statement.letter == letter for held in one)]
+        count = f"{holds_in(judged, letter)} of {len(asked)}" if asked else UNDEFINED
         yield {"statement": statement, "cells": cells, "count": count}
 
 

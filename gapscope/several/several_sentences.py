@@ -9,7 +9,7 @@ from gapscope.several.line_up import LinedUp, SideBySide
 from gapscope.several.run_curves import Held
 from gapscope.several.run_gaps import Comparable, RunGap, by_kind
 from gapscope.several.runs import Run, arm_title
-from gapscope.several.statements import STATEMENTS
+from gapscope.several.statements import STATEMENTS, Statement
 
 
 def with_interval(of: Estimate, form: str = "{:z.1f}") -> str:
@@ -111,8 +111,19 @@ def _statements(side: SideBySide) -> Iterator[str]:
     judged = judged_runs(side)
     if judged:
         of = f"{len(judged)} run{'s' if len(judged) > 1 else ''}"
-        counts = [f"{one.title.lower()}: {holds_in(judged, at)}" for at, one in enumerate(STATEMENTS)]
+        counts = [f"{one.title.lower()}: {holds_in(judged, one.letter)}" for one in asked_statements(side)]
         yield f"What the paper says of its curves, and in how many of {of} it surely holds: {'; '.join(counts)}."
+
+
+def asked_statements(side: SideBySide) -> list[Statement]:
+    """Those that are asked of some run, in the paper's words if all of these have its layers, else by parts."""
+    asked = [held.statement for found in side.statements.values() for held in found]
+    if all(any(one is paper for paper in STATEMENTS) for one in asked):
+        return [one for one in STATEMENTS if one in asked]
+    return [
+        next(one for one in (*(mine for mine in asked if mine not in STATEMENTS), *asked) if one.letter == letter)
+        for letter in sorted({one.letter for one in asked})
+    ]
 
 
 def judged_runs(side: SideBySide) -> list[list[Held]]:
@@ -120,6 +131,6 @@ def judged_runs(side: SideBySide) -> list[list[Held]]:
     return [held for held in side.statements.values() if held and held[0].answer is not None]
 
 
-def holds_in(judged: Sequence[Sequence[Held]], at: int) -> int:
+def holds_in(judged: Sequence[Sequence[Held]], letter: str) -> int:
     """In how many of these runs a statement surely holds in every comparison."""
-    return sum(held[at].answer == "yes" for held in judged)
+    return sum(one.answer == "yes" for held in judged for one in held if one.statement.letter == letter)

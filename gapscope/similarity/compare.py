@@ -38,6 +38,7 @@ def compare(
     remove_top: int = 0,
     input_gram: Array | None = None,
     groups: Sequence[str] | ArrayLike | None = None,
+    counterparts: bool = True,
     seed: int = 0,
     ready: Ready | None = None,
     progress: Progress = silent,
@@ -61,6 +62,8 @@ def compare(
         input_gram: (n, n) of the images themselves for `cka_deconfounded`, where the recordings hold none.
         groups: Of each image, what it was taken with, such as its scene; "" for none. Images of one group are not
             independent: they are drawn and shuffled together, and debiased CKA, rsa and mutual_knn leave out pairs.
+        counterparts: Whether layers of the same index or name are counterparts, where both have the same ones; those
+            of two architectures that happen to have as many layers are not.
         seed: Of all draws.
         ready: What was made of recordings for earlier comparisons, to be used again; only where whole layers are
             compared and `input_gram` is that of the recordings.
@@ -98,11 +101,12 @@ def compare(
     check_same_images(a, b)
     for name in names:
         check_enough_images(name, len(a.images))
-    paired = same_layers(a, b)
+    paired = counterparts and same_layers(a, b)
     if cells == "diagonal" and "cells" in (floor, interval):
         raise InputError("floor or interval is asked for in every cell, but cells = 'diagonal'. Compare all cells.")
     if cells == "diagonal" and not paired:
-        raise InputError(f"{a.name} and {b.name} have different layers, so there is no diagonal. Compare all cells.")
+        have = "have different layers" if counterparts else "are compared without counterparts"
+        raise InputError(f"{a.name} and {b.name} {have}, so there is no diagonal. Compare all cells.")
     together = groups_of(groups, len(a.images))
     if together is not None and interval == "cells":
         raise InputError(

@@ -88,7 +88,7 @@ def training(experiment: Experiment, arm: str, seed: int, start: str) -> Any:
     plan = experiment.arms[arm]
     validation = {key: getattr(experiment.evaluate, key) for key in ("confidence", "nms_iou", "headline")}
     train, data = _values(experiment.train, NOT_DECIDING), _values(experiment.data, {"cache", "cache_folder"})
-    return [plan.domains, start, plan.freeze, seed, train, _values(experiment.model), data, validation]
+    return [plan.domains, start, plan.freeze, seed, train, _values(experiment.model_of(arm)), data, validation]
 
 
 def evaluation(experiment: Experiment) -> Any:

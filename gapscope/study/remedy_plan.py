@@ -28,10 +28,15 @@ def with_remedies(
         teacher: Whether a mean teacher is tried, beside as much further training without one.
 
     Raises:
-        InputError: The file is wrong, or has no pair of arms with a gap: one trained on a real domain, one on synthetic
-            ones, both unfrozen.
+        InputError: The file is wrong, its arms have several networks, or there is no pair of arms with a gap: one
+            trained on a real domain, one on synthetic ones, both unfrozen.
     """
     experiment = parse_config(text, name)
+    if len(experiment.networks) > 1:
+        raise InputError(
+            f"{name}: its arms have {len(experiment.networks)} networks, and the plan is for the arms of one. Give a "
+            "file with the arms of one of them."
+        )
     chosen = experiment.remedies
     budgets, block = budgets or chosen.budgets, block or chosen.block
     arms = dict(remedy_arms(experiment, budgets, block, teacher=teacher or chosen.teacher))

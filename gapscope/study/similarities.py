@@ -60,6 +60,15 @@ def grid_of(a: Recording, b: Recording, plan: Similarity, groups: Sequence[str] 
     return grid.sel(measure=plan.measures).assign_attrs(parts[0].attrs, bootstraps=plan.bootstraps)
 
 
+def grid_across(a: Recording, b: Recording, plan: Similarity, groups: Sequence[str] | None = None) -> xr.Dataset:
+    """All layers of one architecture against all of another, which are no counterparts, even if there are as many.
+
+    Floors and intervals are those of best matches.
+    """
+    how: dict[str, Any] = {"permutations": plan.permutations, "bootstraps": plan.bootstraps, "counterparts": False}
+    return compare(a, b, measures=plan.measures, groups=groups, ready=READY, **how)
+
+
 def with_images_and_blocks(
     grid: xr.Dataset, a: Recording, b: Recording, groups: Sequence[str] | None = None
 ) -> xr.Dataset:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from gapscope.arms import arms_before, images_without_labels, statistics_domains
+from gapscope.arms import arms_before, images_without_labels, shared_names, statistics_domains
 from gapscope.config import NUMBERS_DO_NOT_DEPEND_ON, Experiment
 from gapscope.data.label_maps import label_map
 from gapscope.data.splits import SPLITS
@@ -40,7 +40,7 @@ READERS, FILES = "version of the readers", "its files"
 ONLY_SHOWN = {"title", "source"}
 """Keys of a domain that only pages and figures show, which take them from the experiment."""
 
-NOT_IN_TRAINING = {"title", "report", "record", "start", "epochs", "learning_rate", "augment"}
+NOT_IN_TRAINING = {"title", "model", "report", "record", "start", "epochs", "learning_rate", "augment"}
 """Keys of an arm on which its weights do not depend, or that are looked at apart."""
 
 NOT_IN_VALIDATION = {"rule", "multi_label", "operating_confidence", "bootstraps", "domains"}
@@ -282,22 +282,22 @@ def record_units(study: Study) -> Iterator[Unit]:
 def untrained_units(study: Study) -> Iterator[Unit]:
     """Recordings of networks that were never trained."""
     experiment, folder = study.experiment, study.folder
-    settings = settings_of(experiment.record, "[record]", {"sizes", "memory"})
-    settings |= network_settings(experiment, next(iter(experiment.arms))) | {
-        "[data] classes": Part(experiment.data.classes)
-    }
-    for (probe, size), run in product(looks_of(experiment), untrained_runs(experiment)):
+    for network, (probe, size) in product(experiment.networks, looks_of(experiment)):
+        first = experiment.arms_of(network)[0]
+        settings = settings_of(experiment.record, "[record]", {"sizes", "memory"})
+        settings |= network_settings(experiment, first) | {"[data] classes": Part(experiment.data.classes)}
         drawn_by = "data" if probe == experiment.probe.domain else "probe"
-        yield Unit(
-            "record",
-            recorded(experiment, run, probe, size),
-            settings | {"size": Part(size), "seed": Part(run.seed)},
-            (f"{drawn_by}/{probe}",),
-            (folder.recording(run, probe, size),),
-            partial(work.record_untrained, run=run, probe=probe, size=size),
-            reads={f"data/{probe}": "probe"},
-            domain=probe,
-        )
+        for run in untrained_runs(experiment, network):
+            yield Unit(
+                "record",
+                recorded(experiment, run, probe, size),
+                settings | {"size": Part(size), "seed": Part(run.seed)},
+                (f"{drawn_by}/{probe}",),
+                (folder.recording(run, probe, size),),
+                partial(work.record_untrained, arm=first, run=run, probe=probe, size=size),
+                reads={f"data/{probe}": "probe"},
+                domain=probe,
+            )
 
 
 def looks_of(experiment: Experiment) -> Iterator[tuple[str, int]]:
@@ -318,7 +318,8 @@ def look_name(experiment: Experiment, probe: str, size: int) -> str:
 def compare_units(study: Study) -> Iterator[Unit]:
     experiment, folder = study.experiment, study.folder
     for probe, size in looks_of(experiment):
-        for a, b in compared_pairs(experiment):
+        main = (probe, size) == (experiment.probe.domain, experiment.record.sizes[0])
+        for a, b in (*compared_pairs(experiment), *(pairs_across(experiment) if main else ())):
             yield Unit(
                 "compare",
                 f"compare/{a}/{b}/{look_name(experiment, probe, size)}",
@@ -344,7 +345,7 @@ def effect_units(study: Study, probe: str, size: int) -> Iterator[Unit]:
         if a.arm == b.arm or len(experiment.seeds) < 2:
             continue
         runs = [RunName(arm, seed) for arm in (a.arm, b.arm) for seed in experiment.seeds]
-        runs += untrained_runs(experiment)
+        runs += untrained_runs(experiment, experiment.network_of(a.arm))
         yield Unit(
             "compare",
             f"effect/{a}/{b}/{look_name(experiment, probe, size)}",
@@ -399,13 +400,23 @@ def separability_units(study: Study) -> Iterator[Unit]:
 
 
 def compared_pairs(experiment: Experiment) -> Iterator[tuple[RunName, RunName]]:
-    """Per seed every arm with itself and with the others; and the seeds of one arm, which make the ceiling."""
+    """Per seed every arm with itself and with the others of its network; and the seeds of one arm, which make the
+    ceiling."""
     arms = experiment.recorded_arms
     for seed in experiment.seeds:
         yield from ((RunName(arm, seed), RunName(arm, seed)) for arm in arms)
-        yield from ((RunName(a, seed), RunName(b, seed)) for a, b in combinations(arms, 2))
+        yield from ((RunName(a, seed), RunName(b, seed)) for a, b in experiment.pairs)
     for arm in arms:
         yield from ((RunName(arm, s), RunName(arm, t)) for s, t in combinations(experiment.seeds, 2))
+
+
+def pairs_across(experiment: Experiment) -> Iterator[tuple[RunName, RunName]]:
+    """Arms of two networks that are alike but for these, with the first seed: layers of different networks have no
+    counterparts, so each is compared with all."""
+    shared, seed = shared_names(experiment), experiment.seeds[0]
+    for a, b in combinations(experiment.recorded_arms, 2):
+        if experiment.network_of(a) != experiment.network_of(b) and shared[a] == shared[b]:
+            yield RunName(a, seed), RunName(b, seed)
 
 
 def report_unit(study: Study, units: list[Unit]) -> Unit:

@@ -4,7 +4,7 @@ A trained network is compared with an untrained one, not two untrained ones with
 images and the architecture, and nothing that was learnt. Two untrained networks are alike in ways that training undoes.
 """
 
-from gapscope.config import Experiment
+from gapscope.config import DEFAULT, Experiment
 from gapscope.errors import InputError
 from gapscope.run_folder import RunName
 
@@ -13,15 +13,16 @@ UNTRAINED_SEEDS = 1_000_000
 """Added to their numbers: random starts that no training of the study has."""
 
 
-def untrained_runs(experiment: Experiment) -> list[RunName]:
-    """The names under which they are recorded.
+def untrained_runs(experiment: Experiment, network: str) -> list[RunName]:
+    """The names under which those of a network are recorded.
 
     Raises:
         InputError: An arm has their name.
     """
     count = experiment.similarity.untrained
-    if count and UNTRAINED in experiment.arms:
+    called = UNTRAINED if network == DEFAULT else f"{UNTRAINED}-{network}"
+    if count and called in experiment.arms:
         raise InputError(
-            f"[similarity] untrained = {count}: an arm is called '{UNTRAINED}', as these are. Rename the arm."
+            f"[similarity] untrained = {count}: an arm is called '{called}', as these are. Rename the arm."
         )
-    return [RunName(UNTRAINED, number) for number in range(count)]
+    return [RunName(called, number) for number in range(count)]

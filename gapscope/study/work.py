@@ -28,7 +28,7 @@ from gapscope.study.kept import find_kept
 from gapscope.study.new_networks import new_network
 from gapscope.study.probe import probe_groups, read_probe, write_probe
 from gapscope.study.separabilities import in_domain, separability_of
-from gapscope.study.similarities import effect_of, grid_of, read_again, with_images_and_blocks
+from gapscope.study.similarities import effect_of, grid_across, grid_of, read_again, with_images_and_blocks
 from gapscope.study.study import Study
 from gapscope.study.units import UnitKeys
 from gapscope.study.untrained import UNTRAINED_SEEDS, untrained_runs
@@ -105,9 +105,9 @@ def record_run(study: Study, keys: UnitKeys, *, run: RunName, probe: str, size: 
     record_network(study, network_of(study, run), run, probe, size)
 
 
-def record_untrained(study: Study, keys: UnitKeys, *, run: RunName, probe: str, size: int) -> None:
-    """A network of the study's shape that was never trained, likewise."""
-    network = new_network(study.experiment, next(iter(study.experiment.arms)), UNTRAINED_SEEDS + run.seed)
+def record_untrained(study: Study, keys: UnitKeys, *, arm: str, run: RunName, probe: str, size: int) -> None:
+    """A network of an arm's shape that was never trained, likewise."""
+    network = new_network(study.experiment, arm, UNTRAINED_SEEDS + run.seed)
     record_network(study, network.eval(), run, probe, size)
 
 
@@ -180,13 +180,17 @@ def tell_apart(study: Study, keys: UnitKeys, *, run: RunName, other: str, size: 
 
 
 def compare_runs(study: Study, keys: UnitKeys, *, a: RunName, b: RunName, probe: str, size: int) -> None:
-    """All layers of one recording against all layers of another; of different arms, images and blocks too."""
+    """All layers of one recording against all layers of another; of different arms of one network, images and blocks
+    too; of two networks without counterparts."""
     first = read_again(study.folder.recording(a, probe, size))
     second = first if a == b else read_again(study.folder.recording(b, probe, size))
     groups, number = groups_of_probe(study, probe, first)
-    grid = grid_of(first, second, study.experiment.similarity, groups).assign_attrs(known_groups=number)
-    if a.arm != b.arm:
+    experiment, plan = study.experiment, study.experiment.similarity
+    is_one_network = experiment.network_of(a.arm) == experiment.network_of(b.arm)
+    grid = (grid_of if is_one_network else grid_across)(first, second, plan, groups)
+    if a.arm != b.arm and is_one_network:
         grid = with_images_and_blocks(grid, first, second, groups)
+    grid = grid.assign_attrs(known_groups=number)
     write_similarity(grid, study.folder.grid(a, b, probe, size))
 
 
@@ -206,7 +210,8 @@ def effect_of_runs(study: Study, keys: UnitKeys, *, a: RunName, b: RunName, prob
     layers = read[a].layers.astype(int)
     trained = {arm: trained_layers(experiment, arm)[layers] for arm in arms}
     groups, number = groups_of_probe(study, probe, read[a])
-    never = [read_again(study.folder.recording(run, probe, size)) for run in untrained_runs(experiment)]
+    untrained = untrained_runs(experiment, experiment.network_of(a.arm))
+    never = [read_again(study.folder.recording(run, probe, size)) for run in untrained]
     plan = experiment.similarity
     network = layer_map(experiment, a.arm)
     effect = effect_of(read[a], read[b], seeds, trained, plan, network=network, untrained=never, groups=groups)
@@ -216,6 +221,6 @@ def effect_of_runs(study: Study, keys: UnitKeys, *, a: RunName, b: RunName, prob
 
 def report_run(study: Study, keys: UnitKeys) -> None:
     """Tables, figures and the page."""
-    from gapscope.page.page import write_report
+    from gapscope.several.report import write_report
 
     write_report(study.folder.root, progress=study.progress)

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from gapscope.errors import InputError
-from gapscope.findings.findings import find
 from gapscope.findings.run_reader import read_results
 from gapscope.page.embedding import embed, policy, source_hash
-from gapscope.page.page import page_environment, render_page
+from gapscope.page.page import page_environment
 from gapscope.run_folder import RunName
+from gapscope.several.report import render_report
 from gapscope.study.state import RunState, StageState, TrainingState, Watched
 from gapscope.study.status import left
 from gapscope.training.metrics import read_epochs
@@ -85,7 +85,7 @@ class LiveView:
                 with self._looking:
                     version = report_version(self._watched.state())
                 if self._report[1] != version:
-                    self._report = render_page(find(read_results(self.run))), version
+                    self._report = render_report(read_results(self.run)), version
                 return self._report[0]
             except InputError as error:
                 return self._no_report(str(error))

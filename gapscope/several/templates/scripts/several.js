@@ -53,7 +53,7 @@ const redrawSeveral = draw("plot-several", () => {
   }
   const title = data.estimators.find((e) => e.key === curveOf("several-estimator")).title;
   const lowest = Math.min(0, ...curves.flatMap((c) => c.low).filter((v) => v !== null));
-  const none = { text: "no run has compared these arms so", showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5 };
+  const none = { text: "these arms have not been compared so", showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5 };
   return {
     traces,
     shape: {
