@@ -106,5 +106,3 @@ def _recording(experiment: Experiment, run: RunName):
     about = {"arm": run.arm, "seed": str(run.seed), "probe": "camera"}
     images = tuple(f"images/camera-{48 + i:05d}.png" for i in range(N))
     return recorded(*layers, size=SIZE, images=images, network_sha256=str(run), provenance=about)
-
-

@@ -55,6 +55,8 @@ def _differences(same: Comparable) -> Iterator[NetworkDifference]:
 
 def _widened(pairs: Sequence[tuple[Sequence[NetworkPair], Sequence[NetworkPair]]]) -> float:
     """By how much intervals of all pairs are wider than each alone: that of a band over them, see `bands.band`."""
+    if len(pairs) < 2:
+        return 1.0
     drawn = []
     for networks, others in pairs:
         one, other = mean_draws(networks), mean_draws(others)

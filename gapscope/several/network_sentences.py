@@ -84,7 +84,8 @@ def difference_sentences(differences: Sequence[NetworkDifference]) -> Iterator[s
         if one.estimate.value < 0:
             low, high = -high, -low
         reach = f", {low:z.1f} to {high:z.1f}" if one.estimate.has_interval else ""
-        seeds = " (a seed of one reaches a seed of the other)" if one.estimate.has_interval and not low <= 0 and one.seeds_overlap else ""
+        by_seeds = one.estimate.has_interval and low > 0 and one.seeds_overlap
+        seeds = " (a seed of one reaches a seed of the other)" if by_seeds else ""
         verdict = "" if one.is_told else f": cannot be told{seeds}"
         loses = f"loses {abs(one.estimate.value):z.1f} points more than {less.run.title}"
         yield f"{more.run.title} {loses}{reach}{verdict}."
