@@ -93,7 +93,7 @@ freeze = "backbone"
             "[graft]\npairs = [['u-real', 'u-real-tiny']]",
             r"\[graft\] pairs: 'u-real' and 'u-real-tiny' have different networks. Name two arms of one network",
         ),
-        ("[graft]\nparts = ['head 8', 'head']", r"\[graft\] parts: yolov3-tiny: 'head 8' is no "),
+        ("[graft]\nparts = ['head 8', 'backbone']", r"parts: yolov3-tiny: 'head 8' names no layers of yolov3-tiny"),
     ],
 )
 def test_what_does_not_fit_a_network_is_one_sentence(more, message):

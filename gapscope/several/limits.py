@@ -1,6 +1,6 @@
 """What of several runs cannot be compared, and why? What can be is; the rest is named here."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from gapscope.detector.layers import is_yolov3
 from gapscope.several.line_up import SideBySide
@@ -8,9 +8,9 @@ from gapscope.several.runs import Run, arm_title, groups_of, stages_of
 from gapscope.several.several_sentences import letters
 
 
-def limits(side: SideBySide) -> list[str]:
-    """A sentence for each limit that these runs have."""
-    return [sentence for check in CHECKS for sentence in check(side)]
+def limits(side: SideBySide, checks: "Sequence[Check]" = ()) -> list[str]:
+    """A sentence for each limit that these runs have, by some of the checks; by all when left out."""
+    return [sentence for check in checks or CHECKS for sentence in check(side)]
 
 
 def _groups(side: SideBySide) -> Iterator[str]:
@@ -98,7 +98,8 @@ def _unfinished(side: SideBySide) -> Iterator[str]:
             yield f"{run.letter} is not finished ({', '.join(left)}); what is there is shown."
 
 
-CHECKS: tuple[Callable[[SideBySide], Iterator[str]], ...] = (
+Check = Callable[[SideBySide], Iterator[str]]
+CHECKS: tuple[Check, ...] = (
     _groups,
     _repeated,
     _classes,
@@ -110,3 +111,5 @@ CHECKS: tuple[Callable[[SideBySide], Iterator[str]], ...] = (
     _recordings,
     _unfinished,
 )
+OF_NETWORKS: tuple[Check, ...] = (_draws, _networks, _recordings, _unfinished)
+"""Those that may say something of the networks of one study, which share data, sizes and probes."""

@@ -6,18 +6,22 @@ from gapscope.files import write_json, write_text
 from gapscope.findings.answer import Answer
 from gapscope.findings.results import Results
 from gapscope.paper.verdict_files import answer_content, plain
-from gapscope.several.csv_files import csv_files
+from gapscope.several.cross_grids import cross_grids
 from gapscope.several.line_up import SideBySide
+from gapscope.several.network_csv import network_csv
+from gapscope.several.network_gaps import network_differences
 from gapscope.several.network_page import network_pages
+from gapscope.several.network_sentences import network_answers
 
 
-def write_network_files(results: Results, side: SideBySide, answers: Sequence[Answer]) -> None:
+def write_network_files(results: Results, side: SideBySide) -> None:
     """Write verdict.json and report.md of the whole study, and its tables as CSV."""
-    folder = results.run_folder
+    folder, differences = results.run_folder, network_differences(side)
+    answers = network_answers(side, differences)
     write_json(folder.verdict, _content(results, side, answers))
     write_text(folder.report_text, _markdown(results, side, answers))
-    for name, text in csv_files(side).items():
-        write_text(folder.tables / name.replace("several-", "networks-"), text)
+    for name, text in network_csv(side, differences, cross_grids(results, side.runs)).items():
+        write_text(folder.tables / name, text)
 
 
 def _content(results: Results, side: SideBySide, answers: Sequence[Answer]) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """Does one network lose more than another on the same test images? Sure about all pairs of networks together."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -38,7 +38,11 @@ class NetworkDifference:
         return known and not self.seeds_overlap
 
 
-def network_differences(side: SideBySide) -> dict[GapKey, list[NetworkDifference]]:
+Differences = Mapping[GapKey, Sequence[NetworkDifference]]
+"""By gap."""
+
+
+def network_differences(side: SideBySide) -> Differences:
     """By gap: every two networks, the later one minus the earlier one."""
     return {same.kind: list(_differences(same)) for same in side.comparables}
 

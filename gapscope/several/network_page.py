@@ -13,11 +13,11 @@ from gapscope.page.grid_packing import pack_cells
 from gapscope.page.page import page_environment
 from gapscope.several.chart_numbers import several_data, shared_sizes
 from gapscope.several.cross_grids import CrossGrid, cross_grids, matches_by_part, order_kept
-from gapscope.several.csv_files import csv_files
 from gapscope.several.dots import Axis, Dots, axis_of, dots
-from gapscope.several.limits import limits
+from gapscope.several.limits import OF_NETWORKS, limits
 from gapscope.several.line_up import SideBySide
-from gapscope.several.network_gaps import NetworkDifference, network_differences
+from gapscope.several.network_csv import network_csv
+from gapscope.several.network_gaps import Differences, NetworkDifference, network_differences
 from gapscope.several.network_sentences import gaps_in_order, has_not_learned, network_answers
 from gapscope.several.run_gaps import RunGap
 from gapscope.several.runs import arm_title
@@ -76,10 +76,10 @@ def render_networks(results: Results, side: SideBySide, *, linked: bool = True) 
         verdicts=ANSWERS,
         crossed=[(one, order_kept(one), list(matches_by_part(one))) for one in crossed],
         pages=list(network_pages(side)),
-        limits=[*_not_compared(side, crossed), *limits(side)],
+        limits=[*_not_compared(side, crossed), *limits(side, OF_NETWORKS)],
         unlearned=[run for run in side.runs if has_not_learned(run)],
         linked=linked,
-        files=[(name, text, data_uri(text)) for name, text in csv_files(side).items()],
+        files=[(name, text, data_uri(text)) for name, text in network_csv(side, differences, crossed).items()],
         undefined=UNDEFINED,
     )
     return html.strip() + "\n"
@@ -93,7 +93,7 @@ def network_pages(side: SideBySide) -> Iterator[tuple[Any, str, list[Answer]]]:
         yield run, path, [one for one in run.findings.answers if one.key in shown]
 
 
-def _gap_tables(side: SideBySide, differences: Any) -> Iterator[GapTable]:
+def _gap_tables(side: SideBySide, differences: Differences) -> Iterator[GapTable]:
     kinds = gaps_in_order(side)
     axis = axis_of(number for gaps in kinds for one in gaps for number in gap_numbers(one.gap.estimate, one.gap.points))
     every = [one for found in differences.values() for one in found]

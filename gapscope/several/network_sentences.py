@@ -1,20 +1,18 @@
 """The sentences of a study of several networks: are its gap and its findings one network's, or everyone's?"""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from gapscope.findings.answer import Answer, Number, evaluation_files
 from gapscope.findings.gap_sentences import joined_by_and
 from gapscope.findings.primary_gap import primary_gap
 from gapscope.findings.unlearned import arms_that_hardly_learned
 from gapscope.several.line_up import SideBySide
-from gapscope.several.network_gaps import NetworkDifference
+from gapscope.several.network_gaps import Differences, NetworkDifference
 from gapscope.several.run_gaps import GapKey, RunGap, by_kind
 from gapscope.several.runs import Run, arm_title
 from gapscope.several.several_sentences import asked_statements, holds_in, judged_runs
 from gapscope.words import number_of
-
-Differences = Mapping[GapKey, Sequence[NetworkDifference]]
 
 
 def primary_kind(side: SideBySide) -> GapKey | None:

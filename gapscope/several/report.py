@@ -12,10 +12,8 @@ from gapscope.paper.redraw import Redrawn
 from gapscope.progress import Progress, silent
 from gapscope.several.line_up import line_up
 from gapscope.several.network_files import write_network_files
-from gapscope.several.network_gaps import network_differences
 from gapscope.several.network_page import render_networks
 from gapscope.several.network_runs import network_runs
-from gapscope.several.network_sentences import network_answers
 
 
 def write_report(
@@ -47,7 +45,7 @@ def write_report(
         redrawn |= each[0].of(one.results.network)
     told(redrawn)
     side = line_up(runs, progress)
-    write_network_files(results, side, network_answers(side, network_differences(side)))
+    write_network_files(results, side)
     write_text(results.run_folder.report, render_networks(results, side))
     return results.run_folder.report
 
