@@ -57,6 +57,7 @@ def _curve(estimator: str, curve: RunCurve) -> dict[str, Any]:
         "estimator": estimator,
         "seeds": list(curve.seeds),
         "layers": list(curve.layers),
+        "backboneEnd": (curve.map.backbone_last + 0.5) / max(1, len(curve.layers) - 1),
         "value": four_digits(curve.value),
         "low": four_digits(curve.low),
         "high": four_digits(curve.high),

@@ -6,6 +6,7 @@ from typing import Any
 
 from gapscope.findings.answer import Answer
 from gapscope.findings.estimates import Estimate
+from gapscope.findings.freezing import FreezingChange, freezing_changes
 from gapscope.findings.result_tables import UNDEFINED
 from gapscope.findings.results import Results
 from gapscope.page.embedding import embed
@@ -20,7 +21,7 @@ from gapscope.several.network_csv import network_csv
 from gapscope.several.network_gaps import Differences, NetworkDifference, network_differences
 from gapscope.several.network_sentences import gaps_in_order, has_not_learned, network_answers
 from gapscope.several.run_gaps import RunGap
-from gapscope.several.runs import arm_title
+from gapscope.several.runs import Run, arm_title
 from gapscope.several.several_page import ANSWERS, data_uri, gap_numbers, statement_rows
 from gapscope.several.several_sentences import letters, with_interval
 
@@ -67,6 +68,7 @@ def render_networks(results: Results, side: SideBySide, *, linked: bool = True) 
         embedded=embed(environment.get_template("several.js.j2").render(), data),
         answers={one.key: one for one in network_answers(side, differences)},
         gaps=list(_gap_tables(side, differences)),
+        freezing=_freezing(side),
         scores=list(_scores(side)),
         pairs=data["pairs"],
         maps=data["maps"],
@@ -85,7 +87,7 @@ def render_networks(results: Results, side: SideBySide, *, linked: bool = True) 
     return html.strip() + "\n"
 
 
-def network_pages(side: SideBySide) -> Iterator[tuple[Any, str, list[Answer]]]:
+def network_pages(side: SideBySide) -> Iterator[tuple[Run, str, list[Answer]]]:
     """Every network, where its own page is, seen from the study's, and its answers there."""
     shown = ("gap", "sure", "where", "next")
     for run in side.runs:
@@ -104,6 +106,23 @@ def _gap_tables(side: SideBySide, differences: Differences) -> Iterator[GapTable
         rows = [(one, dots(axis, one.gap.estimate, one.gap.points)) for one in gaps]
         mine = [(one, dots(apart, one.estimate)) for one in differences.get(gaps[0].kind, ())]
         yield GapTable(title, axis, rows, mine, apart)
+
+
+@dataclass(frozen=True, eq=False)
+class FreezingTable:
+    """What freezing changes, network by network, and where its dots stand."""
+
+    axis: Axis
+    rows: list[tuple[Run, FreezingChange, Dots]]
+    """Domain by domain."""
+
+
+def _freezing(side: SideBySide) -> FreezingTable:
+    found = [(run, one) for run in side.runs for one in freezing_changes(run.results, run.findings.numbers.scores)]
+    domains = side.runs[0].results.test_domains
+    found.sort(key=lambda pair: domains.index(pair[1].gap.domain))
+    axis = axis_of(number for _, one in found for number in gap_numbers(one.change, one.gap.points))
+    return FreezingTable(axis, [(run, one, dots(axis, one.change, one.gap.points)) for run, one in found])
 
 
 @dataclass(frozen=True, eq=False)

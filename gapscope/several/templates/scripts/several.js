@@ -16,8 +16,15 @@ function bandOf(x, low, high, color, group) {
   return { type: "scatter", mode: "lines", x: xs, y: ys, line: { width: 0 }, fill: "toself", fillcolor: faint(color, 0.18), hoverinfo: "skip", showlegend: false, legendgroup: group };
 }
 
-function layerMarks(pair) {
-  if (!pair.yolov3 || pair.byDepth) return [];
+function layerMarks(pair, curves) {
+  if (pair.byDepth) {
+    // Where each network's backbone ends, in the colour of its curve.
+    return curves.map((c) => ({
+      type: "line", xref: "x", yref: "paper", x0: c.backboneEnd, x1: c.backboneEnd, y0: 0, y1: 1,
+      line: { color: COLORS[c.run % COLORS.length], width: 1, dash: "dot" },
+    }));
+  }
+  if (!pair.yolov3) return [];
   const line = cssColor("--soft");
   const vertical = (x, dash, width) => ({ type: "line", xref: "x", yref: "paper", x0: x, x1: x, y0: 0, y1: 1, line: { color: line, width, dash } });
   return [
@@ -57,7 +64,7 @@ const redrawSeveral = draw("plot-several", () => {
   return {
     traces,
     shape: {
-      shapes: layerMarks(pair), annotations: curves.length ? [] : [none], hovermode: pair.byDepth ? "closest" : "x",
+      shapes: layerMarks(pair, curves), annotations: curves.length ? [] : [none], hovermode: pair.byDepth ? "closest" : "x",
       yaxis: { range: [Math.max(-0.4, lowest - 0.03), 1.03], title: { text: plain(title) }, zeroline: false },
       xaxis: { title: { text: pair.byDepth ? "relative depth: 0 first layer, 1 last" : "layer" }, showgrid: false, zeroline: false },
     },
