@@ -35,7 +35,8 @@ def test_every_key_is_explained_and_no_other():
 
     models = [value for value in vars(config).values() if isinstance(value, type) and issubclass(value, config.Table)]
     keys = {key for model in models for key in model.model_fields}
-    assert keys - explained - {"data", "model", "models", "domains", "arms", "train", "evaluate", "probe", "record"} <= {
+    assert keys - explained - {"data", "model", "domains", "arms", "train", "evaluate", "probe", "record"} <= {
+        "models",
         "similarity",
         "graft",
         "remedies",
