@@ -1,7 +1,7 @@
 """The sentences of a study of several networks: are its gap and its findings one network's, or everyone's?"""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from gapscope.findings.answer import Answer, Number, evaluation_files
 from gapscope.findings.gap_sentences import joined_by_and
@@ -32,15 +32,21 @@ def gaps_in_order(side: SideBySide) -> list[list[RunGap]]:
 
 
 def network_answers(side: SideBySide, differences: Differences) -> list[Answer]:
-    """What can be said so far: of the gap, of how sure that is, and of where it is."""
-    kinds = gaps_in_order(side)
+    """What can be said so far: of the gap, of how sure that is, and of where it is.
+
+    Networks whose arms hardly learned have no part in how sure that is and where it is.
+    """
+    kinds, learned = gaps_in_order(side), {run for run in side.runs if not has_not_learned(run)}
     found = []
     if kinds:
         gaps = kinds[0]
         found.append(Answer("gap", (gap_sentence(side, gaps),), tuple(_numbers(gaps))))
-        told = tuple(difference_sentences(differences.get(gaps[0].kind, ())))
-        found.append(Answer("sure", told or ("Only one network has this gap so far, so nothing is held against it.",)))
-    where = (*part_sentences(side), *statement_sentences(side))
+        known = [one for one in differences.get(gaps[0].kind, ()) if {one.a.run, one.b.run} <= learned]
+        told = tuple(difference_sentences(known))
+        found.append(
+            Answer("sure", told or ("No two networks have this gap so far, so none is held against another.",))
+        )
+    where = (*part_sentences(side, learned), *statement_sentences(side, learned)) if learned else ()
     if where:
         found.append(Answer("where", where))
     return found
@@ -49,6 +55,11 @@ def network_answers(side: SideBySide, differences: Differences) -> list[Answer]:
 def gap_sentence(side: SideBySide, gaps: Sequence[RunGap]) -> str:
     """In how many networks something is lost, and how much in each."""
     _, home, other = gaps[0].kind
+    if all(has_not_learned(one.run) for one in gaps):
+        return (
+            "No verdict: the arms of no network have learned; train longer. They find next to nothing even where they "
+            "were trained."
+        )
     lost = [one for one in gaps if one.gap.is_loss and not has_not_learned(one.run)]
     arms = f"{arm_title(side.runs, other)} against {arm_title(side.runs, home)}"
     values = "; ".join(f"{one.run.title} {points(one)}" for one in gaps)
@@ -91,13 +102,14 @@ def difference_sentences(differences: Sequence[NetworkDifference]) -> Iterator[s
         yield f"Intervals hold for all {differences[0].comparisons} pairs of networks together."
 
 
-def part_sentences(side: SideBySide) -> Iterator[str]:
+def part_sentences(side: SideBySide, runs: Collection[Run]) -> Iterator[str]:
     """Backbone and head of the arms of the primary gap, network by network."""
     kind = primary_kind(side)
     for pair in side.pairs:
         if kind is not None and set(pair.arms) != set(kind[1:]):
             continue
-        known = [(curve, means) for curve, means in pair.rows if {"backbone", "head"} <= set(means)]
+        rows = [(curve, means) for curve, means in pair.rows if curve.run in runs]
+        known = [(curve, means) for curve, means in rows if {"backbone", "head"} <= set(means)]
         if known:
             names = " and ".join(arm_title(side.runs, arm) for arm in pair.arms)
             lower = sum(means["head"].high < means["backbone"].low for _, means in known)
@@ -112,16 +124,16 @@ def part_sentences(side: SideBySide) -> Iterator[str]:
         rhos = [
             f"{one.a.run.letter} and {one.b.run.letter} {one.similarity.rho:z.2f}"
             for one in pair.agreements
-            if math.isfinite(one.similarity.rho)
+            if math.isfinite(one.similarity.rho) and one.a.run in runs and one.b.run in runs
         ]
         if rhos:
             yield f"Their curves over relative depth have rank correlations of {joined_by_and(rhos)}."
         return
 
 
-def statement_sentences(side: SideBySide) -> Iterator[str]:
+def statement_sentences(side: SideBySide, runs: Collection[Run]) -> Iterator[str]:
     """In how many networks the paper's statements surely hold."""
-    judged = judged_runs(side)
+    judged = [found for found in judged_runs(side) if found[0].run in runs]
     counts = []
     for one in asked_statements(side) if judged else ():
         asked = [found for found in judged if any(held.statement.letter == one.letter for held in found)]
