@@ -15,8 +15,8 @@ from gapscope.detector.guests import load_network
 from gapscope.findings.run_reader import read_results
 from gapscope.paper.redraw import Redrawn
 from gapscope.run_folder import RunFolder, RunName
-from gapscope.several.line_up import line_up
 from gapscope.several.report import render_report
+from gapscope.several.run_gaps import run_gaps
 from gapscope.several.runs import read_runs
 
 pytestmark = pytest.mark.slow
@@ -168,10 +168,11 @@ def test_figures_and_tables_for_a_paper_have_a_folder_for_each_network(run, tmp_
 
 def test_beside_other_runs_each_network_is_a_run(run, tmp_path):
     shutil.copytree(run, tmp_path / "again")
-    side = line_up(read_runs([run, tmp_path / "again"]))
-    assert [one.title.rpartition(", ")[2] for one in side.runs][:2] == [
+    runs = read_runs([run, tmp_path / "again"])
+    assert [one.title.rpartition(", ")[2] for one in runs][:2] == [
         "YOLOv3 at 0.05 of its width",
         "yolov3-tiny at 0.05 of its width",
     ]
-    assert {one.kind[1:] for one in side.gaps if one.kind[0] == "real"} == {("u-real", "u-game")}
-    assert len(side.repeated) == 4
+    found = [one for one in run_gaps(runs) if one.kind[0] == "real"]
+    assert [one.run.letter for one in found] == ["A", "B", "C", "D"]
+    assert {one.kind[1:] for one in found} == {("u-real", "u-game")}

@@ -85,6 +85,7 @@ function cellsAcross({ step, cells, layersA, layersB }) {
 const redrawAcross = draw("plot-several-map", () => {
   const map = data.maps[Number(curveOf("several-map"))], a = plain(map.a), b = plain(map.b);
   const axis = { constrain: "domain", showgrid: false, zeroline: false };
+  const sides = [map.layersA.length, map.layersB.length], square = Math.max(...sides) <= 2 * Math.min(...sides);
   return {
     traces: [{
       type: "heatmap", z: (map.rows ??= cellsAcross(map)), x: map.layersB, y: map.layersA, zmin: 0, zmax: 1, colorscale: "Viridis",
@@ -93,7 +94,7 @@ const redrawAcross = draw("plot-several-map", () => {
     }],
     shape: {
       margin: { l: 56, r: 6, t: 30, b: 66 },
-      xaxis: { ...axis, title: { text: `${b}: layer` } }, yaxis: { ...axis, scaleanchor: "x", title: { text: `${a}: layer` } },
+      xaxis: { ...axis, title: { text: `${b}: layer` } }, yaxis: { ...axis, ...(square ? { scaleanchor: "x" } : {}), title: { text: `${a}: layer` } },
     },
   };
 });
