@@ -24,6 +24,7 @@ from gapscope.several.run_gaps import RunGap
 from gapscope.several.runs import Run, arm_title
 from gapscope.several.several_page import ANSWERS, data_uri, gap_numbers, statement_rows
 from gapscope.several.several_sentences import letters, with_interval
+from gapscope.several.statements_by_parts import BY_PARTS
 
 SECTIONS = (
     ("gap", "Gap", "Is the gap one network's, or everyone's?"),
@@ -75,6 +76,7 @@ def render_networks(results: Results, side: SideBySide, *, linked: bool = True) 
         sizes=shared_sizes(side),
         arm_title=lambda arm: arm_title(side.runs, arm),
         statements=list(statement_rows(side)),
+        by_parts=BY_PARTS,
         verdicts=ANSWERS,
         crossed=[(one, order_kept(one), list(matches_by_part(one))) for one in crossed],
         pages=list(network_pages(side)),

@@ -42,10 +42,10 @@ def network_answers(side: SideBySide, differences: Differences) -> list[Answer]:
         gaps = kinds[0]
         found.append(Answer("gap", (gap_sentence(side, gaps),), tuple(_numbers(gaps))))
         known = [one for one in differences.get(gaps[0].kind, ()) if {one.a.run, one.b.run} <= learned]
-        told = tuple(difference_sentences(known))
-        found.append(
-            Answer("sure", told or ("No two networks have this gap so far, so none is held against another.",))
-        )
+        if known:
+            found.append(Answer("sure", tuple(difference_sentences(known))))
+        elif learned:
+            found.append(Answer("sure", ("No other network has this gap so far that it could be held against.",)))
     where = (*part_sentences(side, learned), *statement_sentences(side, learned)) if learned else ()
     if where:
         found.append(Answer("where", where))

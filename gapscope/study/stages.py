@@ -414,9 +414,14 @@ def pairs_across(experiment: Experiment) -> Iterator[tuple[RunName, RunName]]:
     """Arms of two networks that are alike but for these, with the first seed: layers of different networks have no
     counterparts, so each is compared with all."""
     shared, seed = shared_names(experiment), experiment.seeds[0]
-    for a, b in combinations(experiment.recorded_arms, 2):
-        if experiment.network_of(a) != experiment.network_of(b) and shared[a] == shared[b]:
-            yield RunName(a, seed), RunName(b, seed)
+    recorded = [
+        [arm for arm in experiment.arms_of(network) if arm in experiment.recorded_arms]
+        for network in experiment.networks
+    ]
+    for some, others in combinations(recorded, 2):
+        for a, b in product(some, others):
+            if shared[a] == shared[b]:
+                yield RunName(a, seed), RunName(b, seed)
 
 
 def report_unit(study: Study, units: list[Unit]) -> Unit:
