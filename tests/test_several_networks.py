@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import xarray as xr
 from small_evaluations import evaluation, study
 from small_recordings import features, recorded
 from two_domains import TEXT
@@ -28,6 +29,7 @@ from gapscope.several.run_gaps import Comparable
 from gapscope.several.statements import STATEMENTS
 from gapscope.several.statements_by_parts import BY_PARTS, _backbone, _detections, _early, statements_of
 from gapscope.study.made_from import deciding
+from gapscope.study.remedy_plan import with_remedies
 from gapscope.study.similarities import grid_across
 from gapscope.study.stages import compared_pairs, pairs_across, units_of
 from gapscope.study.study import Study
@@ -294,8 +296,29 @@ def test_a_network_that_has_not_learned_has_no_verdict():
     assert "yolov3-tiny 0.0, no verdict: its arms hardly learned" in gap_sentence(side, side.gaps)
 
 
-def test_arms_of_several_networks_are_called_what_their_titles_share():
-    assert set(shared_titles(three_networks()).values()) >= {"Real", "Synthetic"}
+@pytest.mark.parametrize(
+    ("titles", "shared"),
+    [
+        (("Real", "Real, tiny", "Real (spp)"), "Real"),
+        (("YOLOv3: U-Real", "tiny: U-Real", "spp: U-Real"), "U-Real"),
+        (("U-Real", "U-Real-tiny", "U-Real-spp"), "U-Real"),
+        (("Photos", "real", "R"), "Photos"),
+    ],
+)
+def test_arms_of_several_networks_are_called_what_their_titles_share_or_as_the_first(titles, shared):
+    results = three_networks()
+    arms = dict(results.experiment.arms)
+    for name, title in zip(("real", "real-tiny", "real-spp"), titles, strict=True):
+        arms[name] = arms[name].model_copy(update={"title": title})
+    assert (
+        shared_titles(replace(results, experiment=results.experiment.model_copy(update={"arms": arms})))["real"]
+        == shared
+    )
+
+
+def test_remedies_are_planned_for_the_arms_of_one_network():
+    with pytest.raises(InputError, match=r"its arms have 2 networks, and the plan is for the arms of one. Give a file"):
+        with_remedies(TEXT + TINY)
 
 
 # What is said of layers
@@ -338,8 +361,6 @@ def test_best_matches_are_counted_by_part():
         "best_floor_mean": [0.1, 0.1, 0.3, np.nan],
     }
     columns |= {"best_floor_p_all": [0.01, 0.2, 0.01, np.nan]}
-    import xarray as xr
-
     grid = xr.Dataset({name: ("layer_a", values) for name, values in columns.items()}, coords=layers)
     mine = SimpleNamespace(ranges={"backbone": (0, 1), "head": (2, 3)})
     theirs = darknet_map(built_in_plan("yolov3-tiny"))
