@@ -162,7 +162,7 @@ def test_a_report_is_made_once_for_many_readers(server, monkeypatch):
     from gapscope.watching import live
 
     made: list[int] = []
-    monkeypatch.setattr(live, "render_page", lambda results: made.append(1) or "a report")
+    monkeypatch.setattr(live, "render_report", lambda results: made.append(1) or "a report")
     threads = [threading.Thread(target=ask, args=(server, "/report")) for _ in range(4)]
     for thread in threads:
         thread.start()
