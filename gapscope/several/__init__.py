@@ -1,8 +1,8 @@
 """Several runs, or networks of one study, on one page: what differs between them, and what holds in all of them.
 
-`line_up` computes every number; several_page.py, chart_numbers.py, csv_files.py and dots.py show them. A study of several
-networks is lined up as one run for each: network_runs.py; network_page.py and what begins with network_ are about those.
-report.py writes the report of any run.
+`line_up` computes every number; several_page.py, chart_numbers.py, csv_files.py and dots.py show them. A study of
+several networks is lined up as one run for each (network_runs.py); files that begin with network_ are about such
+studies. report.py writes the report of any run.
 
 Open first: line_up.py
 """
