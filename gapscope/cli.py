@@ -1,6 +1,5 @@
 """Where the `gapscope` command starts, and how it ends."""
 
-import errno
 import sys
 from importlib import import_module
 from typing import Any
@@ -11,7 +10,7 @@ from gapscope.commands.app import app
 from gapscope.data.problems import writable
 from gapscope.errors import InputError
 from gapscope.interruptions import hear_all
-from gapscope.shortage import ADVICE_MEMORY, is_out_of_memory
+from gapscope.shortage import told_of_shortage
 
 for group in (
     "init",
@@ -33,9 +32,6 @@ WRONG_ARGUMENTS: Any = typer.BadParameter.__mro__[2]
 
 INTERRUPTED = 130
 
-DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR)
-"""What the system says when a disk is full or a place must not be written to: the user's to mend, no bug of ours."""
-
 
 def main() -> None:
     """Exit codes: 0 done, 1 a bug of ours, 2 something the user can fix, 130 interrupted."""
@@ -46,16 +42,6 @@ def main() -> None:
     except InputError as error:
         print(f"gapscope: {writable(str(error))}", file=sys.stderr)
         sys.exit(2)
-    except OSError as error:
-        if error.errno not in DISK:
-            raise
-        place = f"{error.filename}: " if error.filename else ""
-        print(
-            f"gapscope: {place}{error.strerror}. Make room, allow writing or name another place, and give the same "
-            "command again. Files that were there before are whole.",
-            file=sys.stderr,
-        )
-        sys.exit(2)
     except UnicodeEncodeError as error:
         if "surrogates" not in error.reason:
             raise
@@ -65,10 +51,11 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(2)
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
+    except (OSError, MemoryError, RuntimeError) as error:
+        said = told_of_shortage(error)
+        if said is None:
             raise
-        print(f"gapscope: {ADVICE_MEMORY}", file=sys.stderr)
+        print(f"gapscope: {writable(said)}", file=sys.stderr)
         sys.exit(2)
     except typer.Exit as end:
         sys.exit(end.exit_code)

@@ -17,7 +17,7 @@ from gapscope.data.problems import OBEYED, writable
 from gapscope.data.readers.detect import FORMATS
 from gapscope.detector.network_map import LayerMap, parse_map
 from gapscope.errors import InputError
-from gapscope.files import read_json, read_text
+from gapscope.files import OTHER_CONTENT, read_json, read_text
 from gapscope.grafting.layer_names import parts_named
 from gapscope.networks import layer_map
 from gapscope.run_folder import RunFolder
@@ -61,7 +61,7 @@ def read_run_config(folder: RunFolder) -> Experiment:
     if path.is_file():
         try:
             maps = {str(arm): parse_map(found) for arm, found in read_json(path).items()}
-        except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+        except OTHER_CONTENT as error:
             raise InputError(f"{path} cannot be read: {error}. Run the study again, which writes it anew.") from error
     return read_config(folder.config, maps)
 

@@ -18,6 +18,8 @@ from gapscope.shortage import writing_trouble
 
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 """Byte order marks of UTF-16."""
+OTHER_CONTENT = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What is raised where a file cannot be read, or holds something else than is looked for in it."""
 MOST_UNPACKED = 100
 """Bytes that an archive may unpack to, per byte of its own."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gapscope.errors import InputError
-from gapscope.files import hash_file, read_json
+from gapscope.files import OTHER_CONTENT, hash_file, read_json
 
 RECORDS = "stages"
 """In a run folder: a JSON file for every finished unit."""
@@ -183,7 +183,7 @@ def _read_records(records: Path, changed: int) -> Mapping[str, Noted]:
             unit, files = str(record["unit"]), record["files"]
             found |= {place: Noted(one, unit, path) for place, one in sums.items()}
             found |= {place: Noted(sums.get(place), unit, None) for place in files}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except OTHER_CONTENT:
             continue  # whoever needs the record says that it is broken
     return found
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from filelock import FileLock, Timeout
 
 from gapscope.errors import InputError
-from gapscope.files import hash_value, read_json, write_json
+from gapscope.files import OTHER_CONTENT, hash_value, read_json, write_json
 from gapscope.intact import RECORDS
 
 STAGES = ("data", "train", "evaluate", "record", "graft", "compare", "report")
@@ -243,7 +243,7 @@ class RunFolder:
             return unsealed(read_json(path))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError, AttributeError):
+        except OTHER_CONTENT:
             raise InputError(broken_record(path)) from None
 
     def write_record(self, unit: str, record: dict[str, Any]) -> None:

@@ -15,6 +15,21 @@ ADVICE_MEMORY = (
 )
 
 
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR)
+"""What the system says when a disk is full or a place must not be written to: the user's to mend, no bug of ours."""
+
+
+def told_of_shortage(error: BaseException) -> str | None:
+    """What to say of a disk or a memory that did not suffice, and what to do; None of any other error."""
+    if isinstance(error, OSError) and error.errno in DISK:
+        place = f"{error.filename}: " if error.filename else ""
+        return (
+            f"{place}{error.strerror}. Make room, allow writing or name another place, and give the same command "
+            "again. Files that were there before are whole."
+        )
+    return ADVICE_MEMORY if is_out_of_memory(error) else None
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether this is what Python, numpy or PyTorch raise when memory runs out, on a CPU or a GPU."""
     names = {kind.__name__ for kind in type(error).__mro__}

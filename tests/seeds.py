@@ -3,9 +3,11 @@
 import io
 import json
 import random
+import shutil
 import struct
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,26 +15,48 @@ import h5py
 import numpy as np
 import torch
 import xarray as xr
+from made_up_grafts import grafts_of
 from miniature import SMALLER
+from safetensors.torch import save_file
 from small_data import table_of
 from small_recordings import features, recorded
+from torch import nn
 
 from gapscope.data.readers.name_files import find_names
+from gapscope.data.source_files import changed_files
 from gapscope.data.splits import read_list, write_list
+from gapscope.data.splits_there import found_splits
 from gapscope.data.table import AnnotationTable
 from gapscope.detector.cfg_plan import read_cfg
 from gapscope.detector.class_names import read_names
+from gapscope.detector.foreign_weights import fill_guest
+from gapscope.detector.guests import build_guest, built_with, guest_file, save_network, start_guest
 from gapscope.detector.network import Darknet
+from gapscope.detector.network_map import yolov3_map
+from gapscope.detector.protocol import Guest
 from gapscope.detector.timm_weights import NORM_PARTS, timm_modules
 from gapscope.detector.weights import load_weights, read_weights, save_weights
+from gapscope.errors import InputError
+from gapscope.evaluation.coco_results import read_results as coco_results
 from gapscope.evaluation.columns import Boxes
 from gapscope.evaluation.detection_files import read_detections, save_detections
-from gapscope.experiment_file import read_config
+from gapscope.evaluation.placed_results import place_results
+from gapscope.experiment_file import parse_config, read_config, read_run_config
+from gapscope.files import write_json
 from gapscope.findings.run_reader import read_results
-from gapscope.recording.recording import read_recording, write_dataset
-from gapscope.run_folder import RunFolder
+from gapscope.findings.stage_times import stage_times
+from gapscope.grafting.result import Change, read_grafts
+from gapscope.grafting.stitch_result import CutResult, StitchResult, TensorMatch, read_stitches
+from gapscope.paper.verdict_files import verdict_lines
+from gapscope.recording.recording import hash_names, read_recording, write_dataset
+from gapscope.run_folder import RunFolder, RunName
 from gapscope.similarity.compare import read_similarity
 from gapscope.study.file_list import damaged_in_list
+from gapscope.study.plan import plan
+from gapscope.study.probe import HASH_LINE, read_probe
+from gapscope.study.stages import units_of
+from gapscope.study.status import score
+from gapscope.study.study import Study
 from gapscope.training.checkpoint import Reached, load_checkpoint, save_checkpoint
 from gapscope.training.metrics import EpochSums, read_epochs
 
@@ -77,6 +101,35 @@ SUMMARY = {
     "leaks": {"shared_groups": 0, "near_duplicates": 1, "adjacent_frames": 0, "examples": [["a.png", "b.png"]]},
 }
 EPOCH = {"epoch": 1, "loss": 2.5, "val_map50": 0.25, "seconds": 1.5, "learning_rate": 0.001}
+EVALUATION = {
+    "num_images": 2,
+    "targets": {"car": 2},
+    "rules": {
+        "coco": {
+            "headline_map50": 0.5,
+            "ap50": {"car": 0.5},
+            "interval": {"headline_map50": [0.4, 0.6], "ap50": {"car": [0.4, 0.6]}},
+            "headline_draws": [0.4, None, 0.6],
+            "by_size": {"small": {"targets": 1, "map50": None}},
+        }
+    },
+    "curves": {"recall": [0, 1], "coco": {"car": {"precision": [1, None], "confidence": [0.9, None], "best": None}}},
+    "confusion": {"confidence": 0.5, "counts": {"car": {"car": 1, "background": 1}}},
+    "calibration": {
+        "bins": [{"count": 1, "confidence": 0.5, "precision": None}],
+        "error": 0.1,
+        "from_confidence": 0.05,
+        "error_from": None,
+    },
+    "errors": {"iou": 0.5, "kinds": {"missed": {"count": 1, "delta_map50": 0.1}}},
+}
+TRAINING = {
+    **{"epochs": 2, "best_epoch": 1, "best_val_map50": 0.5, "stopped_early": False, "freeze": "0-74"},
+    **{"train_images": 4, "parameters": 9, "trainable_parameters": 5, "weights_sha256": "0" * 64, "seconds": 1.5},
+    **{"device": "cpu", "images": {"camera": 4}, "average": {"u-real": 0.5}, "path": [{"shares": {"a": 0.5}}]},
+}
+RESULT = {"image_id": "images/000.png", "category_name": "car", "category_id": None, "bbox": [1, 1, 9, 9], "score": 0.5}
+IDS = {"images": [{"id": 1, "file_name": "images/000.png", "width": 640}], "categories": [{"id": 1, "name": "car"}]}
 CLASSES = ["person", "cycle", "car", "bus", "truck"]
 
 
@@ -142,6 +195,108 @@ def _grid(path: Path) -> None:
     write_dataset(grid, path)
 
 
+class Tiny(nn.Module):
+    """A detector behind the protocol, of two layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.head = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 1, 1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.head(self.body(images))
+
+    def detect(self, images: torch.Tensor) -> list[tuple[torch.Tensor, ...]]:
+        return [(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64))] * len(images)
+
+    def blocks(self) -> dict[str, dict[str, list[str]]]:
+        return {"backbone": {"stem": ["body"]}, "head": {"head": ["head"]}}
+
+
+def _tiny() -> Guest:
+    return Guest(Tiny(), "own.py:build", ["car"], learns=False)
+
+
+def _torchvisions(path: Path) -> None:
+    save_network(build_guest("fcos_mobilenet_v3_small_fpn", ["car"], 64, width=0.05, learns=False), path, {})
+
+
+def _read_torchvisions(path: Path) -> None:
+    """Without its tensors, whose reading takes a second."""
+    about = guest_file(path)
+    if about is None:
+        raise InputError("not one of gapscope's")
+    built_with(path, about)
+    with suppress(InputError):
+        start_guest(_tiny(), path, keep_head=True)
+
+
+def _fill(path: Path) -> None:
+    fill_guest(_tiny(), path, "it")
+
+
+def _place(path: Path) -> None:
+    """Results of a detector, on three images that are labelled."""
+    table = table_of([[("car", 1, 1, 20, 20)], [], [("van", 5, 5, 9, 9)]])
+    place_results(coco_results(path), table, ["car", "van"])
+
+
+def _place_by(path: Path) -> None:
+    """The same, whose ids are explained by the file."""
+    results = path.with_name("results.json")
+    entry = {"image_id": 1, "category_id": 1, "bbox": [1, 1, 9, 9], "score": 0.5}
+    results.write_text(json.dumps([entry]))
+    place_results(coco_results(results, [path]), table_of([[("car", 1, 1, 20, 20)]]), ["car"])
+
+
+def _grafts(path: Path) -> None:
+    grafts_of({"stem": 0.06}).save(path)
+
+
+def _stitches(path: Path) -> None:
+    tensor = TensorMatch(3, 0.5, (0.4, 0.6), {"noise": 0.1}, 100, 8)
+    one = Change(0.3, -0.1, (-0.2, 0.0))
+    StitchResult({"num_layers": 107}, 0.4, 0.4, (tensor,), (CutResult(3, (3,), 0.5, one, {"noise": one}),)).save(path)
+
+
+def _splits(path: Path) -> None:
+    found_splits(table_of([[], [], []], root=path.parent))
+
+
+def _planned(path: Path) -> None:
+    """What is on record of a run's units, and which of them are to be done."""
+    run = RunFolder(path.parent / "planned")
+    _text(SMALLER)(run.config)
+    run.records.mkdir(exist_ok=True)
+    shutil.copyfile(path, run.record_of("data/camera"))
+    study = Study(read_config(run.config), run)
+    plan(study, units_of(study))
+    stage_times(run)
+
+
+def _noted(path: Path) -> None:
+    run = RunFolder(path.parent / "run")
+    (run.root / "experiment.resolved.toml").parent.mkdir(exist_ok=True)
+    _text(SMALLER)(run.config)
+    shutil.copyfile(path, run.networks)
+    try:
+        read_run_config(run)
+    finally:
+        run.networks.unlink()
+
+
+def _said(path: Path) -> None:
+    """The answers of a run, as a terminal shows them."""
+    verdict_lines(path.parent)
+
+
+def _scored(path: Path) -> None:
+    run = RunFolder(path.parent / "scored")
+    place = run.evaluation(RunName("u-real", 0), "camera")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, place)
+    score(run, parse_config(SMALLER), "u-real", 0, "camera")
+
+
 def _table(path: Path) -> None:
     table_of([[("car", 1, 1, 20, 20)], [], [("van", 5, 5, 9, 9)]]).save(path)
 
@@ -200,6 +355,34 @@ SEEDS = (
     Seed("annotations.npz", _table, lambda path: AnnotationTable.load(path, path.parent)),
     Seed("a.detections.npz", _detections, lambda path: read_detections(path, np.arange(5), 2)),
     Seed("summary.json", _text(json.dumps(SUMMARY, indent=1)), _run_with("data/camera/summary.json")),
+    Seed("evaluation.json", _text(json.dumps(EVALUATION)), _run_with("evaluation/u-real-seed0--camera.json")),
+    Seed("scored.json", _text(json.dumps(EVALUATION)), _scored),
+    Seed("training.json", _text(json.dumps(TRAINING)), _run_with("arms/u-real/seed0/summary.json")),
+    Seed("epochs.jsonl", _text(json.dumps(EPOCH) + "\n"), _run_with("arms/u-real/seed0/metrics.jsonl")),
+    Seed("environment.json", _text('{"device": "cpu", "libraries": {"torch": "2"}}'), _run_with("environment.json")),
+    Seed("networks.json", lambda path: write_json(path, {"u-real": yolov3_map().as_json()}), _noted),
+    Seed("verdict.json", _text('{"answers": [{"key": "gap", "text": "A gap."}]}'), _said),
+    Seed("grafts.json", _grafts, read_grafts),
+    Seed("stitches.json", _stitches, read_stitches),
+    Seed("results.json", _text(json.dumps([RESULT, RESULT])), _place),
+    Seed("ids.json", _text(json.dumps(IDS)), _place_by),
+    Seed("guest.safetensors", _torchvisions, _read_torchvisions, 20),
+    Seed(
+        "foreign.pt", lambda path: torch.save(Tiny().state_dict(), path), lambda path: fill_guest(_tiny(), path, "it")
+    ),
+    Seed(
+        "foreign.safetensors",
+        lambda path: save_file(Tiny().state_dict(), path),
+        lambda path: fill_guest(_tiny(), path, "it"),
+    ),
+    Seed("splits/data.yaml", _text("path: .\ntrain: images\nval: [a.txt, b]\n"), _splits),
+    Seed("source-files.jsonl", _text('["a.png", 12, 1700000000]\n'), lambda path: changed_files(path, path.parent)),
+    Seed(
+        "probe.txt",
+        lambda path: write_list(path, ["a.png", "b.png"], HASH_LINE + hash_names(["a.png", "b.png"])),
+        read_probe,
+    ),
+    Seed("planned.json", _record, _planned),
     Seed("metrics.jsonl", _text(json.dumps(EPOCH) + "\n"), read_epochs),
     Seed("record.json", _record, lambda path: RunFolder(path.parent).read_record("x", path)),
 )

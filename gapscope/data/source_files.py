@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from gapscope.files import file_stats, parse_json, read_text, write_text
+from gapscope.files import OTHER_CONTENT, file_stats, parse_json, read_text, write_text
+from gapscope.typed import typed
 
 NAMED = 3
 """Files that a sentence names; more are counted."""
@@ -19,8 +20,8 @@ def noted_files(path: Path) -> dict[str, tuple[int, int]] | None:
     """Name -> size in bytes and date in nanoseconds, as they were noted; None if nothing was, or it cannot be read."""
     try:
         rows = (parse_json(line) for line in read_text(path).splitlines())
-        return {name: (size, changed) for name, size, changed in rows}
-    except (OSError, ValueError, TypeError):
+        return {name: (size, changed) for name, size, changed in (typed(tuple[str, int, int], row) for row in rows)}
+    except OTHER_CONTENT:
         return None
 
 

@@ -13,7 +13,7 @@ from gapscope.data.readers.detect import read_annotations
 from gapscope.data.splits import SPLITS, Splits, default_split, read_list, split_from_lists, splits_that_are_there
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
-from gapscope.files import read_json
+from gapscope.files import OTHER_CONTENT, read_json
 from gapscope.intact import check_intact
 from gapscope.progress import Progress, silent
 
@@ -69,7 +69,7 @@ def parts_of_run(
         check_intact(summary)
         try:
             root = Path(read_json(summary)["root"])
-        except (ValueError, KeyError, TypeError) as error:
+        except OTHER_CONTENT as error:
             raise InputError(f"{summary} cannot be read: {error}. Delete it and run the study again.") from error
         table = AnnotationTable.load(here / "annotations.npz", here / root)
         if groups:

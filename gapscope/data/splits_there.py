@@ -10,6 +10,7 @@ import yaml
 from gapscope.data.image_names import KnownImages, plain
 from gapscope.data.problems import Problems
 from gapscope.data.readers.folders import SPLIT_FOLDERS, split_of_folder
+from gapscope.data.readers.shallow_yaml import compose_yaml
 from gapscope.data.readers.text import read_label_text
 from gapscope.data.splits import SPLITS, Splits, default_split, read_list, splits_that_are_there
 from gapscope.data.table import AnnotationTable
@@ -129,14 +130,15 @@ def _up_to_split(path: str) -> str:
 def _yaml_texts(text: str) -> dict[str, list[str]]:
     """The keys of a YAML file whose values are texts or lists of texts; nothing of what cannot be read."""
     try:
-        top = yaml.compose(text, Loader=yaml.BaseLoader)
-    except (yaml.YAMLError, ValueError, RecursionError):  # who reads the class names says so
+        top = compose_yaml(text)
+    except ValueError:  # who reads the class names says so
         return {}
     pairs = top.value if isinstance(top, yaml.MappingNode) else []
     found = {}
     for key, value in pairs:
         nodes = value.value if isinstance(value, yaml.SequenceNode) else [value]
-        found[str(key.value)] = [node.value for node in nodes if isinstance(node, yaml.ScalarNode) and node.value]
+        if isinstance(key, yaml.ScalarNode):
+            found[str(key.value)] = [node.value for node in nodes if isinstance(node, yaml.ScalarNode) and node.value]
     return found
 
 
@@ -163,8 +165,12 @@ def _below(root: Path, start: str, entry: str) -> str | None:
     Roboflow writes `../train/images` of the folder train beside the file.
     """
     for written in dict.fromkeys((f"{start}/{entry}" if start else entry, entry, plain(entry))):
-        place = (root / written).resolve()
-        if place.exists() and place.is_relative_to(root):
+        try:
+            place = (root / written).resolve()
+            there = place.exists()
+        except (OSError, ValueError):  # longer than any file's name, or with a zero byte in it
+            continue
+        if there and place.is_relative_to(root):
             return place.relative_to(root).as_posix()
     return None
 

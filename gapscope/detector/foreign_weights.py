@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from gapscope.detector.file_kind import file_kind
 from gapscope.detector.guests import guest_file, start_guest
 from gapscope.detector.protocol import Guest
+from gapscope.detector.timm_weights import check_stored
 from gapscope.errors import InputError
 from gapscope.files import check_unpacked
 from gapscope.words import number_of
@@ -76,6 +77,7 @@ def _foreign_tensors(path: Path, place: str) -> dict[str, Tensor]:
             f"{place} = '{path}': it is broken, or holds more than tensors, which reading it would run - expected a "
             "state_dict. Where it was trained: safetensors.torch.save_file(model.state_dict(), 'model.safetensors')."
         ) from error
+    check_stored(tensors, path)
     for prefix in ("module.", "_orig_mod."):  # several devices, and torch.compile
         if tensors and all(name.startswith(prefix) for name in tensors):
             tensors = {name.removeprefix(prefix): value for name, value in tensors.items()}

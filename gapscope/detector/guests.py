@@ -1,6 +1,7 @@
 """Detectors of other makes by name: built, kept in files and read again, beside Darknet's own."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,14 +10,14 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from gapscope.detector.factories import call_factory, is_factory, is_torchvision, load_factory
+from gapscope.detector.factories import call_factory, is_torchvision, load_factory
 from gapscope.detector.file_kind import file_kind
 from gapscope.detector.network import Darknet
 from gapscope.detector.network_map import LayerMap
 from gapscope.detector.protocol import Guest
-from gapscope.detector.weights import METADATA_KEY, load_weights, save_weights
+from gapscope.detector.weights import METADATA_KEY, WIDEST, load_weights, save_weights
 from gapscope.errors import InputError
-from gapscope.files import atomic_path, parse_json
+from gapscope.files import OTHER_CONTENT, atomic_path, parse_json
 from gapscope.intact import check_intact, remedy
 
 Network = Darknet | Guest
@@ -24,6 +25,8 @@ Network = Darknet | Guest
 AnyNetwork = TypeVar("AnyNetwork", bound=Network)
 """One of them, and the same kind again."""
 FORMAT = "gapscope guest 1"
+LARGEST = 1 << 16
+"""Side of images, in pixels."""
 
 
 def build_guest(
@@ -96,22 +99,63 @@ def load_network(path: Path | str, name: str = "") -> Network:
     about = guest_file(path)
     if about is None:
         return load_weights(path)
-    said = str(about["name"])
-    if is_factory(said) and said != name:
+    said, classes, size, width, anchor_scale = built_with(path, about, name)
+    network = build_guest(said, classes, size, width=width, anchor_scale=anchor_scale, learns=False)
+    copy_guest(network, path, range(len(network.paths)), others=True)
+    return network.eval()
+
+
+def built_with(path: Path, about: Mapping[str, Any], name: str = "") -> tuple[str, list[str], int, float, float]:
+    """Name, classes, image size, width and scale of the anchors that a file says its network was built with.
+
+    Args:
+        path: The file.
+        about: What `guest_file` found in it.
+        name: The detector that is expected, as `load_network` takes it.
+
+    Raises:
+        InputError: Its name is none of torchvision's and was not expected, or the rest is no such thing, or a network
+            of so many classes or channels does not fit in the file: said before memory for it is asked for.
+    """
+    said = str(about.get("name"))
+    if said != name and not is_torchvision(said):
         raise InputError(
             f"{path} holds weights of {said} - gapscope imports no code because a file names it. Name it yourself: as "
             "[model] name in an experiment file."
         )
-    network = build_guest(
-        said,
-        [str(one) for one in about["classes"]],
-        int(about["size"]),
-        width=float(about["width"]),
-        anchor_scale=float(about["anchor_scale"]),
-        learns=False,
-    )
-    copy_guest(network, path, range(len(network.paths)), others=True)
-    return network.eval()
+    try:
+        classes, size = [str(one) for one in about["classes"]], int(about["size"])
+        width, anchor_scale = float(about["width"]), float(about["anchor_scale"])
+        for what, is_right in (
+            (f"a width of {width}", 0 < width <= WIDEST),
+            (f"anchors of {anchor_scale} times their size", 0 < anchor_scale < math.inf),
+            (f"images of {size:,} pixels", 0 < size <= LARGEST),
+            (f"{len(classes):,} classes", len(classes) > 0),
+        ):
+            if not is_right:
+                raise ValueError(what)
+        if is_torchvision(said):
+            _check_room(path, said, len(classes), width)
+        return said, classes, size, width, anchor_scale
+    except OTHER_CONTENT as error:
+        what = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise InputError(
+            f"{path}: what it says of itself cannot be used ({what}) - expected what gapscope writes. "
+            + remedy(path, "Copy it again")
+        ) from error
+
+
+def _check_room(path: Path, name: str, classes: int, width: float) -> None:
+    """
+    Raises:
+        ValueError: The network has more values than the file has bytes.
+    """
+    from gapscope.detector.torchvision_networks import TorchvisionDetector
+
+    with torch.device("meta"):  # it has shapes, and takes no memory
+        values = sum(value.numel() for value in TorchvisionDetector(name, classes, width).state_dict().values())
+    if values > path.stat().st_size:
+        raise ValueError(f"its network has {values:,} values, which a file of its size cannot hold")
 
 
 def guest_file(path: Path) -> dict[str, Any] | None:
@@ -145,8 +189,8 @@ def copy_guest(network: Guest, path: Path, layers: Sequence[int] | range, *, oth
         InputError: The file is of another detector, lacks a layer, or a layer has another shape.
     """
     about = guest_file(path)
-    if about is None or about["name"] != network.name:
-        what = f"weights of {about['name']}" if about is not None else "weights of another make"
+    if about is None or about.get("name") != network.name:
+        what = f"weights of {about.get('name')}" if about is not None else "weights of another make"
         raise InputError(f"{path} holds {what} - expected those of {network.name}, which is the network here.")
     prefixes = {f"model.{network.paths[index]}." for index in layers}
     owned = tuple(f"model.{one}." for one in network.paths)
@@ -175,9 +219,10 @@ def start_guest(network: Guest, path: Path, *, keep_head: bool) -> None:
         InputError: As `copy_guest`, or if the head knows other classes than the network's.
     """
     about = guest_file(path)
-    if keep_head and about is not None and tuple(about["classes"]) != network.class_names:
+    known = [str(one) for one in about.get("classes") or ()] if about is not None else []
+    if keep_head and about is not None and tuple(known) != network.class_names:
         raise InputError(
-            f"{path}: its head knows {', '.join(about['classes'])} - expected {', '.join(network.class_names)}, in "
+            f"{path}: its head knows {', '.join(known)} - expected {', '.join(network.class_names)}, in "
             "this order, to keep it. Set keep_head = false, or use weights of these classes."
         )
     copy_guest(network, path, range(len(network.paths) if keep_head else network.map.backbone_last + 1))

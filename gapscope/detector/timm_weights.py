@@ -105,14 +105,20 @@ def read_torch_tensors(path: Path) -> dict[str, Tensor]:
     if not isinstance(content, dict) or not content:
         raise InputError(foreign_file(path, "holds no state dictionary"))
     tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
-    _check_sizes(tensors, path)
+    check_stored(tensors, path)
     return tensors
 
 
-def _check_sizes(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Refuse tensors that repeat few values many times: copies of them would take any amount of memory."""
+def check_stored(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Refuse tensors that repeat few values many times, of which copies would take any amount of memory, and tensors
+    whose values are not stored one by one.
+
+    Raises:
+        InputError: The file holds one.
+    """
     total = sum(value.numel() * value.element_size() for value in tensors.values())
-    if total > MOST_PER_BYTE * path.stat().st_size or any(value.device.type != "cpu" for value in tensors.values()):
+    odd = any(one.device.type != "cpu" or one.layout != torch.strided or one.is_quantized for one in tensors.values())
+    if odd or total > MOST_PER_BYTE * path.stat().st_size:
         raise InputError(
             f"{path} holds tensors of {total:,} bytes, which a file of its size cannot - expected a network's weights. "
             "Save its state_dict once more."

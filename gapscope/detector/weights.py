@@ -27,7 +27,7 @@ from gapscope.detector.plans import Plan, built_in_plan
 from gapscope.detector.stack import LEAK
 from gapscope.detector.timm_weights import FIRST_NAME, TIMM_LEAK, from_timm, read_torch_tensors, timm_modules
 from gapscope.errors import InputError
-from gapscope.files import atomic_path, parse_json
+from gapscope.files import OTHER_CONTENT, atomic_path, parse_json
 from gapscope.intact import check_intact, remedy
 
 FORMAT = "gapscope yolov3 1"
@@ -137,7 +137,7 @@ def read_weights(path: Path) -> WeightsFile:
         )
     try:
         return _described(path, about, tensors)
-    except (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError, RecursionError) as error:
+    except OTHER_CONTENT as error:
         what = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
         raise InputError(
             f"{path}: what it says of itself cannot be read ({what}) - expected what gapscope writes. "

@@ -66,6 +66,8 @@ def _entries_of(file: JsonFile, lists: Sequence[str]) -> Ids:
                 wanted = "file_name" if name == "images" else "name"
                 if not isinstance(entry, dict) or "id" not in entry or wanted not in entry:
                     raise RowError(f"is {entry!r:.60}", f"an object with 'id' and '{wanted}'. Fix it.")
+                if not isinstance(entry["id"], int | float | str):
+                    raise RowError(f"has the id {entry['id']!r:.60}", "a number or a text. Fix it.")
                 into = images if name == "images" else categories
                 if entry["id"] in into:
                     raise RowError(f"the id {entry['id']!r} occurs twice", "one entry per id. Renumber them.")

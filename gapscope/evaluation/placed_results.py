@@ -17,6 +17,8 @@ BEYOND = 0.1
 """A box that leaves its image by more than this share of its side is not one that was merely left uncut."""
 FEW = 0.01
 """Share of the boxes whose middle may lie outside their image, as on the bars of a letterbox."""
+LONGEST = 20
+"""Digits of a number that an image may be called by, and one."""
 ENOUGH = 100
 """Boxes from which on it means something that none of them is anywhere near the right or lower border."""
 
@@ -97,7 +99,7 @@ def images_of(results: Results, table: AnnotationTable) -> NDArray[np.int64]:
     found = []
     for name, size in zip(results.images, results.sizes, strict=True):
         image = known.find(name)
-        if image is None and name.isascii() and name.isdigit():
+        if image is None and name.isascii() and name.isdigit() and len(name) < LONGEST:
             image = numbers.get(int(name))  # 000139.jpg is image 139 to programs that count
         if image is None or known.fits_several(name):
             why = "are several images" if image is not None else "is no image"

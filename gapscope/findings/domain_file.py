@@ -1,10 +1,40 @@
 """What does `data/<domain>/summary.json` hold? A domain in numbers, as values with names."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
+from gapscope.data.distributions import EDGES, PLACES, QUANTILES
+from gapscope.data.splits import SPLITS
+from gapscope.typed import typed
+
 Counts = Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How one quantity is spread, see `gapscope.data.distributions`."""
+
+    quantiles: Mapping[str, float]
+    counts: Sequence[float] = ()
+
+
+@dataclass(frozen=True)
+class Distributions:
+    """What every version of a domain's distributions holds, and is shown."""
+
+    boxes: int
+    classes: Counts
+    places: Sequence[Sequence[float]]
+    box_side: Spread
+    boxes_per_image: Spread
+    box_share: Spread | None = None
+    aspect: Spread | None = None
+    brightness: Spread | None = None
+    contrast: Spread | None = None
+    saturation: Spread | None = None
 
 
 @dataclass(frozen=True)
@@ -85,30 +115,27 @@ def parse_summary(found: Mapping[str, Any]) -> DomainSummary:
     Raises:
         KeyError, TypeError, ValueError: If a part that every version has is missing, or one is not what it should be.
     """
-    size = found.get("image_size")
-    return DomainSummary(
-        **{name: found[name] for name in ("images", "boxes", "ignored", "label_map", "dropped", "ignored_sources")},
-        removed=found["removed"],
-        fingerprint=found["fingerprint"],
-        split=found["split"],
-        leaks=_leaks(found["leaks"]),
-        root=found.get("root", "."),
-        image_size=(size[0], size[1]) if size else None,
-        distributions=found.get("distributions", {}),
-        notes=tuple(found.get("notes", ())),
-        left_out=found.get("left_out"),
-    )
+    leaks = {name: value for name, value in found["leaks"].items() if value is not None}
+    summary = typed(DomainSummary, {**found, "leaks": leaks, "image_size": found.get("image_size") or None})
+    for split in SPLITS:
+        _ = summary.images[split], summary.boxes[split], summary.ignored[split]
+    known = summary.distributions
+    return replace(summary, distributions=_distributions(known)) if known else summary
 
 
-def _leaks(found: Mapping[str, Any]) -> LeakCounts:
-    overlaps = found.get("overlaps")
-    return LeakCounts(
-        **{name: found.get(name) or 0 for name in ("shared_groups", "near_duplicates", "adjacent_frames")},
-        examples=tuple((a, b) for a, b in found.get("examples", ())),
-        overlaps=None if overlaps is None else tuple(map(_overlap, overlaps)),
-    )
-
-
-def _overlap(found: Mapping[str, Any]) -> SplitOverlap:
-    examples = {key: (a, b) for key, (a, b) in found["examples"].items()}
-    return SplitOverlap(found["held_out"], found["seen_in"], found["images"], found["counts"], examples)
+def _distributions(found: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Raises:
+        KeyError, ValueError: A part that is shown is missing, or has others than the quantiles and bins of all domains.
+    """
+    checked = typed(Distributions, found)
+    spreads = {name: one for name, one in vars(checked).items() if isinstance(one, Spread)}
+    for quantity, spread in spreads.items():
+        if spread.quantiles and set(spread.quantiles) != set(QUANTILES):
+            raise ValueError(f"distributions.{quantity}.quantiles has others than {', '.join(QUANTILES)}")
+        if quantity in EDGES and len(spread.counts) != len(EDGES[quantity]) - 1:
+            raise ValueError(f"distributions.{quantity}.counts has not {len(EDGES[quantity]) - 1} bins")
+    if np.shape(checked.places) != PLACES:
+        raise ValueError(f"distributions.places has not {PLACES[0]} rows of {PLACES[1]}")
+    plain = {"boxes": checked.boxes, "classes": checked.classes, "places": checked.places}
+    return {**found, **plain, **{name: vars(one) for name, one in spreads.items()}}

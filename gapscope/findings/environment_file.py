@@ -29,5 +29,7 @@ def parse_environment(found: Mapping[str, Any]) -> RunEnvironment:
     return RunEnvironment({name: _text(value) for name, value in found.items()})
 
 
-def _text(value: Any) -> Any:
-    return ", ".join(f"{name} {version}" for name, version in value.items()) if isinstance(value, Mapping) else value
+def _text(value: Any) -> str | int | None:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {version}" for name, version in value.items())
+    return value if value is None or isinstance(value, int) else str(value)

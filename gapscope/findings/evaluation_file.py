@@ -136,19 +136,27 @@ def parse_evaluation(found: Mapping[str, Any]) -> EvaluationFile:
     """
     return EvaluationFile(
         num_images=int(found["num_images"]),
-        targets=dict(found["targets"]),
+        targets=_counts(found["targets"]),
         rules={rule: _rule_scores(scores) for rule, scores in found["rules"].items()},
         curves=_curves(found["curves"]) if "curves" in found else None,
         confusion=_confusion(found["confusion"]) if "confusion" in found else None,
         calibration=_calibration(found["calibration"]) if "calibration" in found else None,
         errors=_errors(found["errors"]) if "errors" in found else None,
-        weights_sha256=found.get("weights_sha256"),
+        weights_sha256=None if found.get("weights_sha256") is None else str(found["weights_sha256"]),
     )
 
 
 def number(value: float | None) -> float:
     """As evaluation files hold it, null where undefined."""
     return math.nan if value is None else float(value)
+
+
+def _known(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _counts(found: Mapping[str, Any]) -> dict[str, int]:
+    return {name: int(count) for name, count in found.items()}
 
 
 def _rule_scores(found: Mapping[str, Any]) -> RuleScores:
@@ -178,23 +186,27 @@ def _curves(found: Mapping[str, Any]) -> dict[str, dict[str, ClassCurve]]:
 def _class_curve(found: Mapping[str, Any]) -> ClassCurve:
     best = found.get("best")
     return ClassCurve(
-        tuple(found["precision"]), tuple(found.get("confidence", ())), _best_f1(best) if best is not None else None
+        tuple(map(_known, found["precision"])),
+        tuple(map(_known, found.get("confidence", ()))),
+        _best_f1(best) if best is not None else None,
     )
 
 
 def _best_f1(found: Mapping[str, float]) -> BestF1:
-    return BestF1(found["confidence"], found["precision"], found["recall"], found["f1"])
+    return BestF1(*(float(found[name]) for name in ("confidence", "precision", "recall", "f1")))
 
 
 def _confusion(found: Mapping[str, Any]) -> ConfusionCounts:
-    return ConfusionCounts(found["confidence"], {true: dict(row) for true, row in found["counts"].items()})
+    return ConfusionCounts(float(found["confidence"]), {true: _counts(row) for true, row in found["counts"].items()})
 
 
 def _calibration(found: Mapping[str, Any]) -> CalibrationErrors:
-    bins = tuple(ConfidenceBin(one["count"], one["confidence"], one["precision"]) for one in found["bins"])
-    return CalibrationErrors(bins, number(found["error"]), found["from_confidence"], number(found["error_from"]))
+    bins = tuple(
+        ConfidenceBin(int(one["count"]), _known(one["confidence"]), _known(one["precision"])) for one in found["bins"]
+    )
+    return CalibrationErrors(bins, number(found["error"]), float(found["from_confidence"]), number(found["error_from"]))
 
 
 def _errors(found: Mapping[str, Any]) -> ErrorCosts:
-    kinds = {kind: KindCost(one["count"], number(one["delta_map50"])) for kind, one in found["kinds"].items()}
-    return ErrorCosts(found.get("iou", 0.5), kinds)
+    kinds = {kind: KindCost(int(one["count"]), number(one["delta_map50"])) for kind, one in found["kinds"].items()}
+    return ErrorCosts(float(found.get("iou", 0.5)), kinds)

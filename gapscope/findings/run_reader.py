@@ -13,19 +13,23 @@ from gapscope.arms import grafted_runs
 from gapscope.config import Experiment
 from gapscope.errors import InputError
 from gapscope.experiment_file import read_run_config
-from gapscope.files import parse_json, read_text
+from gapscope.files import OTHER_CONTENT, parse_json, read_text
 from gapscope.findings.domain_file import DomainSummary, parse_summary
 from gapscope.findings.environment_file import RunEnvironment, parse_environment
 from gapscope.findings.evaluation_file import EvaluationFile, parse_evaluation
-from gapscope.findings.results import Grids, Results, Seen
+from gapscope.findings.layer_files import check_effect, check_grid, check_statistics
+from gapscope.findings.results import Results, Seen
 from gapscope.findings.separability_file import SeparabilityFile, parse_separability
-from gapscope.findings.training_files import EpochLine, TrainingRecord, TrainingSummary, parse_training
+from gapscope.findings.training_files import EpochLine, TrainingRecord, TrainingSummary, parse_epoch, parse_training
 from gapscope.grafting.result import GraftResult, read_grafts
 from gapscope.intact import check_intact, remedy
+from gapscope.networks import layer_map
 from gapscope.recording.netcdf import read_netcdf
 from gapscope.run_folder import RunFolder, RunName
 
 GraftKey = tuple[RunName, RunName, str]
+Check = Callable[[xr.Dataset], None]
+"""Raises where a dataset is not what is read of it."""
 Parsed = TypeVar("Parsed")
 
 
@@ -69,7 +73,7 @@ def _parsed(path: Path, parse: Callable[[str], Parsed | None]) -> Parsed | None:
         return parse(read_text(path))
     except KeyError as error:
         raise InputError(_broken(path, f"it holds no {error}")) from error
-    except (OSError, ValueError, TypeError, AttributeError, IndexError, RecursionError) as error:
+    except OTHER_CONTENT as error:
         raise InputError(_broken(path, str(error))) from error
 
 
@@ -105,7 +109,7 @@ def _read_trainings(folder: RunFolder, names: list[RunName]) -> Iterator[tuple[R
 
 
 def _parse_lines(text: str) -> list[EpochLine]:
-    return [parse_json(line) for line in text.splitlines() if line.strip()]
+    return [parse_epoch(parse_json(line)) for line in text.splitlines() if line.strip()]
 
 
 def _read_evaluations(
@@ -134,10 +138,23 @@ def _read_seen(folder: RunFolder, experiment: Experiment, names: list[RunName], 
     sizes = experiment.record.sizes
     pairs = [(a, b, size) for a in names for b in names for size in sizes]
     files = {(name, size): folder.recording(name, probe, size) for name in names for size in sizes}
+    grids = {(a, b, size): folder.grid(a, b, probe, size) for a, b, size in pairs}
+    effects = {(a, b, size): folder.effect(a, b, probe, size) for a, b, size in pairs}
+    layers = {arm: len(layer_map(experiment, arm).layers) for arm in {name.arm for name in names}}
+
+    def grid(key: tuple[RunName, RunName, int]) -> Check:
+        return lambda found: check_grid(found, layers[key[0].arm], layers[key[1].arm])
+
+    def same(key: tuple[RunName, ...], check: Callable[[xr.Dataset, int], None]) -> Check:
+        return lambda found: check(found, layers[key[0].arm])
+
     return Seen(
-        statistics={key: _read_dataset(path, drop=["gram", "pooled", "input_gram"]) for key, path in _there(files)},
-        grids=_read_pairs({(a, b, size): folder.grid(a, b, probe, size) for a, b, size in pairs}),
-        effects=_read_pairs({(a, b, size): folder.effect(a, b, probe, size) for a, b, size in pairs}),
+        statistics={
+            key: _read_dataset(path, same((key[0],), check_statistics), drop=["gram", "pooled", "input_gram"])
+            for key, path in _there(files)
+        },
+        grids={key: _read_dataset(path, grid(key)) for key, path in _there(grids)},
+        effects={key: _read_dataset(path, same(key[:2], check_effect)) for key, path in _there(effects)},
     )
 
 
@@ -148,22 +165,22 @@ def _read_separabilities(
     keys = [(name, other) for name in names for other in experiment.probe.separability]
     for key, path in _there({(name, other): folder.separability(name, main, other, size) for name, other in keys}):
         try:
-            yield key, parse_separability(_read_dataset(path))
-        except (ValueError, KeyError) as error:
+            yield key, parse_separability(_read_dataset(path, lambda found: None))
+        except OTHER_CONTENT as error:
             raise InputError(_broken(path, str(error))) from error
-
-
-def _read_pairs(files: dict[tuple[RunName, RunName, int], Path]) -> Grids:
-    return {key: _read_dataset(path) for key, path in _there(files)}
 
 
 def _there(files: dict[Any, Path]) -> Iterator[tuple[Any, Path]]:
     return ((key, path) for key, path in files.items() if path.is_file())
 
 
-def _read_dataset(path: Path, drop: Collection[str] = ()) -> xr.Dataset:
+def _read_dataset(path: Path, check: Check, drop: Collection[str] = ()) -> xr.Dataset:
     check_intact(path)
     try:
-        return read_netcdf(path, drop)
+        found = read_netcdf(path, drop)
+        check(found)
+        return found
+    except KeyError as error:
+        raise InputError(_broken(path, f"it holds no {error}")) from error
     except Exception as error:  # HDF5 and xarray raise a different kind for every way a file can be broken
         raise InputError(_broken(path, str(error) or type(error).__name__)) from error

@@ -62,6 +62,8 @@ def parse_separability(found: xr.Dataset) -> SeparabilityFile:
     about = found.attrs
     if about.get("format") != FORMAT:
         raise ValueError(f"its format is {about.get('format')!r}, not {FORMAT!r}")
+    if found["layer"].dtype.kind not in "iu":
+        raise ValueError("its layers have no numbers")
     return SeparabilityFile(
         layers=found["layer"].to_numpy(),
         **{name: _curve(found, name) for name in NAMES},
@@ -76,7 +78,10 @@ def parse_separability(found: xr.Dataset) -> SeparabilityFile:
 
 def _curve(found: xr.Dataset, name: str) -> SeparabilityCurve:
     def array(suffix: str) -> Values:
-        return np.asarray(found[name + suffix].to_numpy(), dtype=np.float64)
+        values = found[name + suffix]
+        if values.dims != ("layer",):
+            raise ValueError(f"{name + suffix} is not of one number for each layer")
+        return np.asarray(values.to_numpy(), dtype=np.float64)
 
     parts = ("interval_low", "interval_high", "floor_mean", "floor_low", "floor_high", "p", "p_all")
     return SeparabilityCurve(value=array(""), **{part: array(f"_{part}") for part in parts})

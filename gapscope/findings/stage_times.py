@@ -4,7 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from gapscope.errors import InputError
-from gapscope.files import read_json
+from gapscope.files import OTHER_CONTENT, read_json
 from gapscope.run_folder import STAGES, RunFolder, broken_record, unsealed
 
 
@@ -33,7 +33,7 @@ def stage_times(folder: RunFolder) -> list[StageTime]:
         try:
             record = unsealed(read_json(path))
             name, seconds = str(record["unit"]), float(record["seconds"])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except OTHER_CONTENT as error:
             raise InputError(broken_record(path)) from error
         units[name.partition("/")[0]].append((seconds, name))
     known = [*STAGES, *sorted(set(units) - set(STAGES))]

@@ -1,8 +1,10 @@
 """What do a training's `summary.json` and `metrics.jsonl` hold?"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
+
+from gapscope.typed import typed
 
 EpochLine = Mapping[str, float | None]
 """One line of metrics.jsonl: `epoch`, losses, `val_map50`, ... ; what was not measured is None or not there."""
@@ -69,10 +71,15 @@ def parse_training(found: Mapping[str, Any]) -> TrainingSummary:
     """The JSON of a summary.
 
     Raises:
-        KeyError, TypeError: If a part that every version has is missing, or the file holds something else.
+        KeyError, ValueError: If a part that every version has is missing, or one is not what it should be.
     """
-    known = {one.name for one in fields(TrainingSummary)}
-    missing = {"epochs", "best_epoch", "weights_sha256", "freeze"} - set(found)
-    if missing:
-        raise KeyError(min(missing))
-    return TrainingSummary(**{name: value for name, value in found.items() if name in known})
+    return typed(TrainingSummary, found)
+
+
+def parse_epoch(found: Any) -> EpochLine:
+    """The JSON of a line of metrics.jsonl.
+
+    Raises:
+        ValueError: It holds something else than numbers.
+    """
+    return typed(dict[str, float | None], found)

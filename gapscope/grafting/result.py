@@ -1,13 +1,13 @@
 """What came out of the grafts of two networks, as numbers that a file holds."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from gapscope.errors import InputError
-from gapscope.files import read_json, write_json
+from gapscope.files import OTHER_CONTENT, read_json, write_json
 from gapscope.showing import text_table
+from gapscope.typed import typed
 
 FORMAT = "gapscope graft 1"
 Interval = tuple[float, float] | None
@@ -120,31 +120,8 @@ def read_grafts(path: Path | str) -> GraftResult:
         content = read_json(Path(path))
         if content["format"] != FORMAT:
             raise ValueError(f"its format is {content['format']!r}")
-        return GraftResult(content["about"], tuple(_grafts(one) for one in content["grafts"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return typed(GraftResult, {name: content[name] for name in ("about", "grafts")})
+    except OTHER_CONTENT as error:
         raise InputError(
             f"{path} cannot be read as grafts: {str(error) or type(error).__name__}. Make it again: gapscope graft."
         ) from error
-
-
-def _grafts(content: dict[str, Any]) -> Grafts:
-    blocks = tuple(_block(one) for one in content["blocks"])
-    return Grafts(**content | {"blocks": blocks, "gap_interval": _interval(content["gap_interval"])})
-
-
-def _block(content: dict[str, Any]) -> BlockResult:
-    forms = {name: content[name] for name in ("alone", "left_out", "from_front", "from_back")}
-    changes = {name: None if one is None else _change(one) for name, one in forms.items()}
-    controls = {name: _change(one) for name, one in content["controls"].items()}
-    share = content["share"]
-    if share is not None:
-        share = Share(**share | {"interval": _interval(share["interval"])})
-    return BlockResult(**content | changes | {"controls": controls, "share": share})
-
-
-def _change(content: dict[str, Any]) -> Change:
-    return Change(**content | {"interval": _interval(content["interval"])})
-
-
-def _interval(values: Sequence[float] | None) -> Interval:
-    return None if values is None else (values[0], values[1])

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from gapscope.errors import InputError
-from gapscope.files import read_json, write_json
+from gapscope.files import OTHER_CONTENT, read_json, write_json
 from gapscope.grafting.result import Change
+from gapscope.typed import typed
 
 FORMAT = "gapscope stitch 1"
 UNTRAINED, NOISE = "untrained", "noise"
@@ -72,22 +73,10 @@ def read_stitches(path: Path | str) -> StitchResult:
     """
     try:
         content = read_json(Path(path))
-        if content.pop("format") != FORMAT:
+        if content["format"] != FORMAT:
             raise ValueError(f"its format is not {FORMAT!r}")
-        tensors = tuple(TensorMatch(**one | {"interval": tuple(one["interval"])}) for one in content["tensors"])
-        return StitchResult(**content | {"tensors": tensors, "cuts": tuple(_cut(one) for one in content["cuts"])})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return typed(StitchResult, content)
+    except OTHER_CONTENT as error:
         raise InputError(
             f"{path} cannot be read as stitches: {str(error) or type(error).__name__}. Make it again: gapscope stitch."
         ) from error
-
-
-def _cut(content: dict[str, Any]) -> CutResult:
-    controls = {name: _change(one) for name, one in content["controls"].items()}
-    read = {"crossing": tuple(content["crossing"]), "stitched": _change(content["stitched"]), "controls": controls}
-    return CutResult(**content | read)
-
-
-def _change(content: dict[str, Any]) -> Change:
-    interval = content["interval"]
-    return Change(**content | {"interval": None if interval is None else (interval[0], interval[1])})

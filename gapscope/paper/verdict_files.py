@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gapscope.errors import InputError
-from gapscope.files import read_json, write_json, write_text
+from gapscope.files import OTHER_CONTENT, read_json, write_json, write_text
 from gapscope.findings.answer import QUESTIONS, Answer, Number
 from gapscope.findings.findings import Findings
 from gapscope.findings.suggestion import sentence
@@ -96,7 +96,7 @@ def verdict_lines(run: Path, width: int = 80) -> list[str]:
         return []
     try:
         found = {str(one["key"]): str(one["text"]) for one in read_json(path)["answers"]}
-    except (ValueError, KeyError, TypeError) as error:
+    except OTHER_CONTENT as error:
         raise InputError(f"{path} cannot be read as a verdict. Write it anew: gapscope report {run}") from error
     lines = []
     for key in (key for key in QUESTIONS if key in found):

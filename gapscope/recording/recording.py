@@ -16,7 +16,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from gapscope.errors import InputError
-from gapscope.files import atomic_path, parse_json
+from gapscope.files import OTHER_CONTENT, atomic_path, parse_json
 from gapscope.intact import check_intact, remedy
 from gapscope.recording.netcdf import check_own_values
 from gapscope.recording.objects import Objects
@@ -240,7 +240,7 @@ def read_recording(path: Path | str) -> Recording:
         return Recording(**arrays, **own, images=images, provenance=provenance, skipped=skipped, objects=objects)
     except KeyError as error:
         raise InputError(f"{path} is a recording without {error}. {remedy(Path(path), 'Record it again')}") from error
-    except (ValueError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+    except OTHER_CONTENT as error:
         raise InputError(
             f"{path} cannot be read as a recording ({error}). {remedy(Path(path), 'Record it again')}"
         ) from error

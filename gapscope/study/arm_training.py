@@ -20,7 +20,7 @@ from gapscope.detector.protocol import Guest
 from gapscope.detector.weights import load_backbone, load_whole
 from gapscope.errors import InputError
 from gapscope.evaluation.evaluate import evaluate
-from gapscope.files import hash_file, read_json, write_json
+from gapscope.files import OTHER_CONTENT, hash_file, read_json, write_json
 from gapscope.intact import check_intact, remedy
 from gapscope.leftovers import remove_left_files
 from gapscope.networks import layer_map
@@ -185,7 +185,7 @@ def training_left(folder: RunFolder, run: RunName) -> str:
     check_intact(path)
     try:
         return str(read_json(path)["weights_sha256"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except OTHER_CONTENT as error:
         advice = remedy(path, "Delete it and run again")
         raise InputError(f"{path} cannot be read as a training's summary: {error}. {advice}") from error
 

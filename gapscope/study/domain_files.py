@@ -23,7 +23,7 @@ from gapscope.data.splits import (
 from gapscope.data.statistics import domain_fingerprint, domain_summary
 from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
-from gapscope.files import hash_file, hash_value, read_json, write_json
+from gapscope.files import OTHER_CONTENT, hash_file, hash_value, read_json, write_json
 from gapscope.intact import check_intact, remedy
 from gapscope.progress import Progress, silent
 from gapscope.run_folder import RunFolder
@@ -121,7 +121,7 @@ def data_parts(folder: RunFolder, name: str, *, is_probe: bool) -> dict[str, str
     check_intact(path)
     try:
         parts = {part: str(found) for part, found in read_json(path).get("parts_sha256", {}).items()}
-    except (OSError, ValueError, AttributeError) as error:
+    except OTHER_CONTENT as error:
         raise InputError(f"{path} cannot be read as a domain's summary: {error}. Delete it and run again.") from error
     if parts:
         parts.setdefault("scored", parts["test"])
@@ -142,7 +142,7 @@ def data_left(folder: RunFolder, name: str, *, is_probe: bool) -> list[str]:
     try:
         summary = read_json(path)
         prints = [summary["fingerprint"], summary["files_sha256"]]
-    except (OSError, ValueError, KeyError) as error:
+    except OTHER_CONTENT as error:
         raise InputError(f"{path} cannot be read as a domain's summary: {error}. Delete it and run again.") from error
     return [*prints, hash_file(folder.probe(name))] if is_probe else prints
 

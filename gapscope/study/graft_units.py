@@ -12,7 +12,7 @@ from gapscope.data.table import AnnotationTable
 from gapscope.detector.factories import is_guest
 from gapscope.detector.guests import Network, load_network
 from gapscope.errors import InputError
-from gapscope.files import hash_file, read_json
+from gapscope.files import OTHER_CONTENT, hash_file, read_json
 from gapscope.grafting.cost import share_of_operations
 from gapscope.grafting.layer_names import Part
 from gapscope.grafting.plan import CONTROL, REWIND, UNTRAINED, GraftPlan, graft_plan
@@ -126,7 +126,7 @@ def _share_of_images(study: Study, domain: str) -> float:
     assert settings is not None
     try:
         there = read_json(study.folder.summary(domain))["images"]["test"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except OTHER_CONTENT:
         return 1.0  # not read yet
     return min(1.0, settings.images / there) if settings.images and there else 1.0
 

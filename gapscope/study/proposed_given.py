@@ -9,7 +9,7 @@ import numpy as np
 from gapscope.config import Split
 from gapscope.detector.factories import is_guest
 from gapscope.detector.file_kind import file_kind
-from gapscope.detector.guests import guest_file
+from gapscope.detector.guests import built_with, guest_file
 from gapscope.detector.weights import read_weights
 from gapscope.errors import InputError
 from gapscope.progress import Progress, silent
@@ -68,9 +68,8 @@ def _said_by(file: Path, model: str) -> GivenDetectors:
     kind, files = file_kind(file), (file, file)
     about = guest_file(file)
     if about is not None:
-        return GivenDetectors(
-            files, model or str(about["name"]), float(about["width"]), tuple(about["classes"]), int(about["size"])
-        )
+        name, classes, size, width, _ = built_with(file, about, model)
+        return GivenDetectors(files, model or name, width, tuple(classes), size)
     if is_guest(model):
         return GivenDetectors(files, model)
     if kind == "darknet":

@@ -15,7 +15,7 @@ from typing import Any
 
 from gapscope.errors import InputError
 from gapscope.interruptions import leave_to_parent
-from gapscope.shortage import ADVICE_MEMORY, is_out_of_memory
+from gapscope.shortage import told_of_shortage
 from gapscope.study.study import Study
 from gapscope.study.units import Unit, UnitKeys
 
@@ -50,8 +50,8 @@ def do_side_by_side(
         finished: Called with each unit that ended well, and its seconds.
 
     Raises:
-        InputError: If a unit raised one, or its process was killed or had not enough memory. Those that do not need it
-            are done first.
+        InputError: If a unit raised one, or its process was killed or had not enough memory or disk. Those that do not
+            need it are done first.
     """
     context = multiprocessing.get_context("spawn")
     messages = context.Queue()
@@ -125,7 +125,8 @@ def _work(unit: Unit, keys: UnitKeys, study: Study, threads: int, parent: int, m
     except KeyboardInterrupt:
         messages.cancel_join_thread()  # nobody listens any more
     except BaseException as error:
-        if is_out_of_memory(error):
-            messages.put(("refused", unit.name, f"{unit.name}: {ADVICE_MEMORY}"))
+        said = told_of_shortage(error)
+        if said is not None:
+            messages.put(("refused", unit.name, f"{unit.name}: {said}"))
         else:
             messages.put(("failed", unit.name, f"{unit.name} failed:\n{traceback.format_exc()}"))

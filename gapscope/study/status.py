@@ -15,7 +15,7 @@ from rich.table import Table
 
 from gapscope.config import Experiment
 from gapscope.errors import InputError
-from gapscope.files import read_json
+from gapscope.files import OTHER_CONTENT, read_json
 from gapscope.paper.verdict_files import verdict_lines
 from gapscope.run_folder import RunFolder, RunName
 from gapscope.study.kept import kept_bytes
@@ -168,7 +168,7 @@ def score(folder: RunFolder, experiment: Experiment, arm: str, seed: int, domain
         text = "undefined" if value is None else f"{value:.3f}"
         low, high = interval or (None, None)
         return text if None in (value, low, high) else f"{text} [{low:.2f}, {high:.2f}]"
-    except (ValueError, KeyError, TypeError) as error:
+    except OTHER_CONTENT as error:
         raise InputError(
             f"{path} cannot be read as an evaluation ({type(error).__name__}: {error}). "
             "Delete it and run the study again: only what is missing is repeated."

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gapscope.data.leak_shares import SEEN, Overlap, leak_advice
-from gapscope.files import read_json
+from gapscope.files import OTHER_CONTENT, read_json
 from gapscope.run_folder import RunFolder
 from gapscope.words import percent
 
@@ -14,7 +14,7 @@ def told_of_domain(folder: RunFolder, name: str) -> list[str]:
     try:
         summary = read_json(folder.summary(name))
         return list(_lines(name, summary))
-    except (OSError, ValueError, KeyError, TypeError):  # whoever needs the file says what is wrong with it
+    except OTHER_CONTENT:  # whoever needs the file says what is wrong with it
         return []
 
 

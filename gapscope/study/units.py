@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gapscope.errors import InputError
-from gapscope.files import hash_value
+from gapscope.files import OTHER_CONTENT, hash_value
 from gapscope.intact import CHECKSUMS, Checksum, is_intact, note_checksums, parse_checksums
 from gapscope.run_folder import RunFolder, RunName, broken_record
 from gapscope.study.file_list import damaged_in_list
@@ -249,7 +249,7 @@ def noted_checksums(unit: Unit, record: Mapping[str, Any], folder: RunFolder) ->
     """
     try:
         return parse_checksums(record)
-    except (ValueError, TypeError, AttributeError):
+    except OTHER_CONTENT:
         raise InputError(broken_record(folder.record_of(unit.name))) from None
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gapscope.errors import InputError
-from gapscope.files import parse_json, read_text
+from gapscope.files import OTHER_CONTENT, parse_json, read_text
 from gapscope.intact import check_intact
 from gapscope.words import percent
 
@@ -83,7 +83,7 @@ def read_epochs(path: Path) -> list[dict[str, Any]]:
         return [line for line in lines if line["epoch"] is not None and line["loss"] is not None]
     except FileNotFoundError:
         return []
-    except (ValueError, KeyError, TypeError) as error:
+    except OTHER_CONTENT as error:
         raise InputError(
             f"{path} cannot be read as one line of JSON per epoch ({error}). Delete it: the training writes it again "
             "at the end of its next epoch."

@@ -11,6 +11,7 @@ import yaml
 
 from gapscope.data.problems import Problems
 from gapscope.data.readers.label_texts import texts_in
+from gapscope.data.readers.shallow_yaml import compose_yaml
 from gapscope.data.readers.text import decode_label_text, read_label_text
 from gapscope.errors import InputError
 from gapscope.files import parse_json
@@ -20,30 +21,12 @@ NAME_FILES = ("classes.txt", "data.yaml", "data.yml", "dataset.yaml", "dataset.y
 NAME_SUFFIXES = (".names", ".labels", ".yaml", ".yml")
 """Darknet's obj.names, Roboflow's _darknet.labels; other YAML files count if they have `names`."""
 
-LARGEST = 2 * 2**20
-"""Letters of a YAML file of names, at most."""
-DEEPEST = 32
-"""Lists in lists of such a file: the parser's time grows with their square."""
 LONGEST_NUMBER = 10
 """Digits of a number in it, and one."""
 
 _BRIEF = Repr()
 _BRIEF.maxlevel = 2
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")}
-
-
-class _Shallow(yaml.BaseLoader):
-    """Reads every scalar as the text that stands there, and refuses what is nested deeply."""
-
-    depth = 0
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        self.depth += 1
-        if self.depth > DEEPEST:
-            raise yaml.YAMLError(f"it is nested more than {DEEPEST} deep")
-        node: yaml.Node | None = super().compose_node(parent, index)
-        self.depth -= 1
-        return node
 
 
 @dataclass(frozen=True)
@@ -187,10 +170,8 @@ def _yaml_names(text: str, path: PurePath) -> tuple[list[str] | None, int]:
     YAML reads off and no as false, 0x10 as 16 and 2024-01-01 as a date; here every name is the text that stands there.
     """
     try:
-        if len(text) > LARGEST:
-            raise ValueError(f"it has {len(text):,} letters, and names of classes are a short text")
-        top = yaml.compose(text, Loader=_Shallow)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        top = compose_yaml(text)
+    except ValueError as error:
         if path.name not in NAME_FILES:
             return None, 0
         raise InputError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}. Fix the file.") from error

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 from gapscope.errors import InputError
+from gapscope.shortage import is_out_of_memory, told_of_shortage
 from gapscope.study.study import Study
 from gapscope.study.units import Unit, UnitKeys
 
@@ -92,10 +93,11 @@ def do_job(job: Job) -> End:
         return ended("refused", str(error))
     except KeyboardInterrupt:
         return ended("lost", "it was asked to end")
-    except MemoryError as error:
-        return ended("lost", f"the memory of its machine did not suffice ({error})")
-    except Exception:
-        return ended("failed", traceback.format_exc())
+    except Exception as error:
+        if is_out_of_memory(error):
+            return ended("lost", f"the memory of its machine did not suffice ({error})")
+        said = told_of_shortage(error)
+        return ended("failed", traceback.format_exc()) if said is None else ended("refused", said)
     return ended("done")
 
 

@@ -15,6 +15,10 @@ OBJECT_STORE = 100 * 2**20
 LONGEST_FOLDER = 40
 """Letters of the folder in which Ray keeps its sockets, whose whole paths may not exceed 107."""
 PREFIX = "gs-ray-"
+OTHER_CODE = (
+    "its worker could not begin it, as when it has another gapscope than the command, or the code was changed "
+    "meanwhile. Give the same command again; on a cluster, install the same version everywhere."
+)
 SECONDS_TO_END = 30.0
 """How long a job that is to stop may take to save what it has."""
 
@@ -93,6 +97,8 @@ class RayEngine:
             return end
         except self._ray.exceptions.OutOfMemoryError:
             return End(unit, "lost", message="its machine ran out of memory, and Ray ended it")
+        except self._ray.exceptions.RayTaskError as error:  # it could not be begun: all else that it raises is told
+            return End(unit, "failed", message=f"{error}\n{OTHER_CODE}")
         except self._ray.exceptions.RayError as error:
             return End(unit, "lost", message=f"its process or machine went down ({type(error).__name__})")
 

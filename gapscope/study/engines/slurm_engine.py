@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gapscope.errors import InputError
-from gapscope.files import read_json, write_json
+from gapscope.files import OTHER_CONTENT, read_json, write_json
 from gapscope.study.engines.engine import End, Job, do_job
 
 SECONDS_TO_END = 60.0
@@ -138,7 +138,7 @@ class SlurmEngine:
         if told.exists():
             try:
                 end = End(**read_json(told))
-            except (OSError, ValueError, TypeError):
+            except OTHER_CONTENT:
                 end = End(unit, "lost", message=f"{told} cannot be read")
             told.unlink()
             return end
@@ -154,7 +154,7 @@ class SlurmEngine:
         try:
             noted = read_json(self._note(unit))
             job_id, same = str(noted["job"]), noted["key"] == key
-        except (OSError, ValueError, KeyError, TypeError):
+        except OTHER_CONTENT:
             return None
         classes = {"slurm": self._submitit.SlurmJob, "local": self._submitit.LocalJob}
         job = classes[self._cluster](self._folder, job_id) if job_id.isdigit() and same else None
