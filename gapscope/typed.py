@@ -15,14 +15,16 @@ def typed(kind: type[Declared], found: Any) -> Declared:
         KeyError: A part is missing that has no default.
         ValueError: One is something else than its type says; the first is named.
     """
+    declared: Any = kind  # mypy takes a class with variables for nothing that can be hashed
     try:
-        return _adapter(kind).validate_python(found)
+        checked: Declared = _adapter(declared).validate_python(found)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
         if first["type"] == "missing":
             raise KeyError(place) from None
         raise ValueError(f"{place or 'it'} is {first['input']!r:.60}: {first['msg']}".rstrip(".")) from None
+    return checked
 
 
 @lru_cache(maxsize=64)

@@ -16,6 +16,21 @@ def split_names(table, splits):
     return {split: [str(table.paths[i]) for i in images] for split, images in splits.items()}
 
 
+HARMFUL = {
+    "nested without end": "names: [a]\ntrain: " + "[" * 5000,
+    "a name without end": "train: " + "a" * 5000 + "\nval: " + "b/" * 3000,
+    "a zero byte": 'train: "a\\0b"\nval: b\n',
+    "lists in a key": "? [a, [b]]\n: c\ntrain: d\n",
+    "one list a thousand times in itself": "a: &a [x, x]\n" + "".join(f"k{i}: &k{i} [*a, *a]\n" for i in range(30)),
+}
+
+
+@pytest.mark.parametrize("kind", HARMFUL)
+def test_a_data_yaml_that_was_made_to_harm_says_nothing_of_splits(tmp_path, kind):
+    (tmp_path / "data.yaml").write_text(HARMFUL[kind])
+    assert found_splits(table(tmp_path, "a.png", "b.png", "c.png")) == []
+
+
 def touch(root, *names):
     for name in names:
         (root / name).parent.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 """Handing a study's work out: what may begin when, what a failure keeps from being done, what is refused beforehand."""
 
+import errno
 from dataclasses import replace
 from pathlib import Path
 
@@ -144,11 +145,23 @@ def test_units_that_go_by_what_one_left_are_looked_at_again_when_it_comes_out_th
     assert engine.begun == ["ta"]
 
 
-def test_running_out_of_memory_is_no_error_of_the_units(study):
-    one = unit(study, "train", "ta", error=MemoryError("9 GiB"))
+@pytest.mark.parametrize(
+    ("error", "how", "message"),
+    [
+        (MemoryError("9 GiB"), "lost", "the memory of its machine did not suffice (9 GiB)"),
+        (RuntimeError("can't allocate memory"), "lost", "the memory of its machine did not suffice (can't allocate"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/run/w"),
+            "refused",
+            "/run/w: No space left on device. Make",
+        ),
+    ],
+)
+def test_memory_and_disk_that_run_out_are_no_error_of_the_units(study, error, how, message):
+    one = unit(study, "train", "ta", error=error)
     keys = ledger([one], study.folder)["ta"].keys
     end = do_job(Job(one, keys, study, Share(0, 1, 0), Path.cwd()))
-    assert (end.how, end.message) == ("lost", "the memory of its machine did not suffice (9 GiB)")
+    assert end.how == how and end.message.startswith(message)
 
 
 def test_a_job_that_was_to_have_a_gpu_does_not_run_on_the_cpu_in_silence(study, monkeypatch):

@@ -6,20 +6,23 @@ from types import SimpleNamespace
 import pytest
 import torch
 from miniature import MINIATURE
+from safetensors.torch import save_file
 from torch import nn
 
 from gapscope.detector.cfg_text import cfg_text
-from gapscope.detector.guests import build_guest, load_network, save_network
+from gapscope.detector.guests import FORMAT, build_guest, load_network, save_network
 from gapscope.detector.loss import YoloLoss
 from gapscope.detector.network import darknet
 from gapscope.detector.network_map import BLOCKS, ROUTES, darknet_map, parse_map, yolov3_map
 from gapscope.detector.plans import built_in_plan
 from gapscope.detector.protocol import Guest
 from gapscope.detector.targets import assign
+from gapscope.detector.weights import METADATA_KEY
 from gapscope.errors import InputError
 from gapscope.experiment_file import parse_config
 from gapscope.networks import layer_map, layers_of, plan_of_model
 from gapscope.page.training_charts import QUANTITIES, quantities
+from gapscope.study.proposed_given import given_detectors
 
 
 def study(network: str, *changes: tuple[str, str]):
@@ -228,6 +231,38 @@ def test_no_code_is_imported_because_a_weights_file_names_it(tmp_path):
     save_network(guest, tmp_path / "w.safetensors", {})
     with pytest.raises(InputError, match="holds weights of secret_module:build - gapscope imports no code because"):
         load_network(tmp_path / "w.safetensors")
+
+
+def test_a_file_that_is_called_as_a_factory_lets_no_weights_file_import_it_either(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "secret_module.py").write_text("raise SystemExit('was run')")
+    (tmp_path / "secret_module:build").touch()
+    guest = Guest(Offered(), "secret_module:build", ["a"], settings={"width": 1.0, "anchor_scale": 1.0, "size": 32})
+    save_network(guest, tmp_path / "w.safetensors", {})
+    with pytest.raises(InputError, match="gapscope imports no code because a file names it"):
+        load_network(tmp_path / "w.safetensors")
+    with pytest.raises(InputError, match="gapscope imports no code because a file names it"):
+        given_detectors((tmp_path / "w.safetensors", tmp_path / "w.safetensors"))
+
+
+@pytest.mark.parametrize(
+    ("about", "message"),
+    [
+        ({"size": "x"}, "invalid literal"),
+        ({"width": 1e6}, "a width of 1000000.0"),
+        ({"anchor_scale": float("nan")}, "anchors of nan times"),
+        ({"size": 10**12}, "images of 1,000,000,000,000 pixels"),
+        ({"classes": ["a"] * 100_000}, "which a file of its size cannot hold"),
+        ({"classes": 3}, "not iterable"),
+        ({"classes": []}, "0 classes"),
+    ],
+)
+def test_a_weights_file_that_asks_for_more_than_it_holds_is_refused_before_memory_is_taken(tmp_path, about, message):
+    path, facts = tmp_path / "w.safetensors", {"width": 0.05, "anchor_scale": 1.0, "size": 64, "classes": ["a"]}
+    named = {"format": FORMAT, "name": "fcos_mobilenet_v3_small_fpn", **facts, **about}
+    save_file({"a": torch.zeros(9)}, path, {METADATA_KEY: json.dumps(named)})
+    with pytest.raises(InputError, match=message):
+        load_network(path)
 
 
 def test_the_page_offers_the_parts_of_a_guests_loss_and_only_those_of_yolo_that_there_are():

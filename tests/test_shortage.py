@@ -154,14 +154,19 @@ def without_memory(study: Study, keys: UnitKeys) -> None:
     raise MemoryError
 
 
+def without_room(study: Study, keys: UnitKeys) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/run/weights.safetensors")
+
+
 def done_well(study: Study, keys: UnitKeys, *, place: Path) -> None:
     place.touch()
 
 
-def test_memory_that_runs_out_in_one_arm_is_said_as_such_and_the_others_go_on(tmp_path):
+def test_memory_or_disk_that_runs_out_in_one_arm_is_said_as_such_and_the_others_go_on(tmp_path):
     work = {
         "train/a": (killed_by_the_system, ()),
         "train/b": (without_memory, ()),
+        "train/e": (without_room, ()),
         "train/c": (partial(done_well, place=tmp_path / "c"), ()),
         "train/d": (partial(done_well, place=tmp_path / "d"), ("train/a",)),
     }
@@ -176,4 +181,5 @@ def test_memory_that_runs_out_in_one_arm_is_said_as_such_and_the_others_go_on(tm
     lines = sorted(str(told.value).splitlines())
     assert lines[0].startswith("train/a: its process was killed, which is what the system does when memory runs out.")
     assert lines[1].startswith("train/b: there is not enough memory. Lower [train] batch_size")
-    assert len(lines) == 2
+    assert lines[2].startswith("train/e: /run/weights.safetensors: No space left on device. Make room")
+    assert len(lines) == 3

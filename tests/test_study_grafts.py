@@ -1,11 +1,13 @@
 """The graft stage of a study: which units there are, what they hang on, what they cost, and what they leave behind."""
 
 import json
+import random
 import shutil
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from test_intact import cut, emptied, flipped, longer
 from two_domains import TEXT, drawn_as_trained, study_of, write_two_domains
 
 from gapscope.config import Experiment
@@ -66,6 +68,18 @@ def grafted_run(tmp_path_factory: pytest.TempPathFactory, evaluated_run: Path, d
     shutil.copytree(evaluated_run, folder)
     run(experiment(), folder, config_text=TEXT + SMALL, data_root=data_root, only="graft")
     return folder
+
+
+@pytest.mark.parametrize("damage", [flipped, cut, longer, emptied])
+def test_grafts_that_are_no_longer_what_was_written_are_refused_by_name(grafted_run, damage):
+    path = next((grafted_run / "grafts").glob("*.json"))
+    content = path.read_bytes()
+    path.write_bytes(damage(content, random.Random(1)))
+    try:
+        with pytest.raises(InputError, match="is damaged: it does not hold what graft/"):
+            read_results(grafted_run)
+    finally:
+        path.write_bytes(content)
 
 
 def names(units) -> list[str]:
