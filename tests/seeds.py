@@ -144,6 +144,8 @@ class Seed:
     """Read it, as a command would."""
     inputs: int = 65
     """How many a round tries: fewer where each takes long."""
+    refuses: bool = True
+    """Otherwise a broken one is as good as none."""
 
 
 def _text(content: str) -> Callable[[Path], None]:
@@ -242,7 +244,8 @@ def _place(path: Path) -> None:
 
 def _place_by(path: Path) -> None:
     """The same, whose ids are explained by the file."""
-    results = path.with_name("results.json")
+    results = path.parent / "run/results.json"
+    results.parent.mkdir(exist_ok=True)
     entry = {"image_id": 1, "category_id": 1, "bbox": [1, 1, 9, 9], "score": 0.5}
     results.write_text(json.dumps([entry]))
     place_results(coco_results(results, [path]), table_of([[("car", 1, 1, 20, 20)]]), ["car"])
@@ -264,9 +267,9 @@ def _splits(path: Path) -> None:
 
 def _planned(path: Path) -> None:
     """What is on record of a run's units, and which of them are to be done."""
-    run = RunFolder(path.parent / "planned")
+    run = RunFolder(path.parent / "run/planned")
     _text(SMALLER)(run.config)
-    run.records.mkdir(exist_ok=True)
+    run.records.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(path, run.record_of("data/camera"))
     study = Study(read_config(run.config), run)
     plan(study, units_of(study))
@@ -290,7 +293,7 @@ def _said(path: Path) -> None:
 
 
 def _scored(path: Path) -> None:
-    run = RunFolder(path.parent / "scored")
+    run = RunFolder(path.parent / "run/scored")
     place = run.evaluation(RunName("u-real", 0), "camera")
     place.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(path, place)
@@ -376,7 +379,12 @@ SEEDS = (
         lambda path: fill_guest(_tiny(), path, "it"),
     ),
     Seed("splits/data.yaml", _text("path: .\ntrain: images\nval: [a.txt, b]\n"), _splits),
-    Seed("source-files.jsonl", _text('["a.png", 12, 1700000000]\n'), lambda path: changed_files(path, path.parent)),
+    Seed(
+        "source-files.jsonl",
+        _text('["a.png", 12, 1700000000]\n'),
+        lambda path: changed_files(path, path.parent),
+        refuses=False,
+    ),
     Seed(
         "probe.txt",
         lambda path: write_list(path, ["a.png", "b.png"], HASH_LINE + hash_names(["a.png", "b.png"])),

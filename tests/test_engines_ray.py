@@ -7,13 +7,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from campaign import ROUNDS
 from command import COMMAND, ONE_THREAD, gapscope
 from test_kill_and_resume import numbers, weights
 
-pytest.importorskip("ray")
+ray = pytest.importorskip("ray")
 psutil = pytest.importorskip("psutil")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")]
 
@@ -89,3 +90,18 @@ def test_a_cluster_that_is_not_there_and_more_than_it_has_are_refused(smaller_ru
     command = [*COMMAND, "run", str(config), "--out", str(run), "--on", "ray=auto"]
     nobody = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert nobody.returncode == 2 and "no Ray cluster answers there" in nobody.stderr
+
+
+def test_a_worker_that_cannot_begin_a_unit_is_told_as_such_and_with_the_whole_trace():
+    """As where its machine has another gapscope: the unit is not begun three times."""
+    from gapscope.study.engines.ray_engine import OTHER_CODE, RayEngine
+
+    def get(task: str) -> None:
+        raise ray.exceptions.RayTaskError("do_job", "ImportError: no such name", ImportError(), "worker", 1, "here")
+
+    engine = RayEngine.__new__(RayEngine)
+    engine._running = {"task": "train/u-real/seed0"}
+    engine._ray = SimpleNamespace(wait=lambda *_, **__: (["task"], []), get=get, exceptions=ray.exceptions)
+    end = engine.ended(1.0)
+    assert end is not None and (end.unit, end.how) == ("train/u-real/seed0", "failed")
+    assert "ImportError: no such name" in end.message and end.message.splitlines()[-1] == OTHER_CODE

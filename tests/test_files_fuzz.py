@@ -63,6 +63,6 @@ def test_no_file_breaks_what_reads_it(tmp_path, seed: Seed, round):
             assert 0 < len(str(error)) < 6000
         except BaseException as error:
             raise AssertionError(f"input {number}: {type(error).__name__}: {error!s:.300}") from error
-    assert refused > 0
+    assert refused > 0 or not seed.refuses
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) * 1024 < ROOM
     assert {one for one in tmp_path.rglob("*") if one.is_file() and "run" not in one.parts} <= others | {path}
