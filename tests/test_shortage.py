@@ -4,6 +4,7 @@ import errno
 import os
 import resource
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -38,13 +39,16 @@ pytestmark = pytest.mark.slow
 
 @contextmanager
 def no_file_larger_than(size: int) -> Iterator[None]:
-    """What the system does to this process is what a full disk does: a write fails in the middle."""
+    """What the system does to this process is what a full disk does: a write fails in the middle. Python 3.11 would
+    leave modules cut off that it compiles meanwhile."""
+    compiles, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
         yield
     finally:
+        sys.dont_write_bytecode = compiles
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, before)
 
