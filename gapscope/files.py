@@ -14,7 +14,7 @@ from typing import Any
 
 from gapscope.errors import InputError
 from gapscope.leftovers import held
-from gapscope.shortage import writing_trouble
+from gapscope.shortage import keep_no_bytecode, writing_trouble
 
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 """Byte order marks of UTF-16."""
@@ -52,6 +52,7 @@ def atomic_path(path: Path, *, locked: bool = True) -> Iterator[Path]:
             temporary.replace(path)
         except Exception as error:
             trouble = writing_trouble(error, path)
+            keep_no_bytecode(trouble or error)
             if trouble is None:
                 raise
             raise trouble from error

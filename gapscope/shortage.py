@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import shutil
+import sys
 from pathlib import Path
 from typing import IO
 
@@ -49,6 +50,13 @@ def writing_trouble(error: BaseException, path: Path) -> OSError | None:
     if (nameless or isinstance(error, RuntimeError)) and shutil.disk_usage(path.parent).free < LITTLE:
         return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
     return None
+
+
+def keep_no_bytecode(error: BaseException) -> None:
+    """After a disk was full, Python keeps no compiled modules: 3.11 leaves them cut off there, and no later start reads
+    them."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        sys.dont_write_bytecode = True
 
 
 class Remembering:

@@ -42,8 +42,8 @@ CHANGES = ("os.mkdir", "os.rename", "os.remove")
 
 
 def full_disk(chance: random.Random, place: Path) -> None:
-    """No file can grow beyond some thousand bytes. Python 3.11 would leave modules cut off that it compiles meanwhile."""
-    sys.dont_write_bytecode = True
+    """No file can grow beyond some thousand bytes."""
+    sys.dont_write_bytecode = True  # Python 3.11 would leave modules cut off that it compiles meanwhile
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
     resource.setrlimit(resource.RLIMIT_FSIZE, (chance.choice((0, 100, 4096)), hard))
