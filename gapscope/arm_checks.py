@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gapscope.arms import arms_before, roots
 from gapscope.config import Adapt, Arm, Experiment
-from gapscope.detector.factories import is_guest
+from gapscope.detector.factories import ANCHOR_FREE, is_guest
 from gapscope.detector.network_map import LayerMap
 from gapscope.errors import InputError
 from gapscope.networks import layer_map, layers_of, part_words
@@ -111,7 +111,7 @@ def _trained(arm: Arm, experiment: Experiment, network: LayerMap) -> Iterator[st
     if arm.train and not arm.keep_head and not learns_head(arm.train, network):
         head = network.words_of("head")
         yield f": train = '{arm.train}' leaves the head as it was drawn at random. Add {head}, or keep_head = true."
-    if arm.start == "streets" and not network.is_yolov3:
+    if arm.start == "streets" and not (network.is_yolov3 or network.network == ANCHOR_FREE):
         yield (
             f": start = 'streets' is a backbone of YOLOv3, and this is {network.network}. Name a file of its own "
             f"weights, from which its backbone is taken ({part_words(network, ['backbone'])}), or 'scratch'."

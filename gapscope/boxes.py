@@ -4,6 +4,8 @@ Boxes are rows of float tensors, in pixels unless said otherwise: continuous `xy
 maximum, so that width = x2 - x1, or `cxcywh` (center, width, height).
 """
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -43,6 +45,12 @@ def box_iou(a: Tensor, b: Tensor) -> Tensor:
     return shared / union.clamp(min=TINY)
 
 
+def paired_iou(a: Tensor, b: Tensor) -> Tensor:
+    """Intersection over union (...) of box i of a with box i of b, both `xyxy` (..., 4), which are broadcast."""
+    shared = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
+    return shared / (box_area(a) + box_area(b) - shared).clamp(min=TINY)
+
+
 def paired_giou(a: Tensor, b: Tensor) -> Tensor:
     """Generalized IoU (...) of box i of a with box i of b, both `xyxy` (..., 4); from -1 (far apart) to 1 (equal).
 
@@ -55,3 +63,28 @@ def paired_giou(a: Tensor, b: Tensor) -> Tensor:
     union = (box_area(a) + box_area(b) - shared).clamp(min=TINY)
     around = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).prod(-1).clamp(min=TINY)
     return shared / union - (around - union) / around
+
+
+def paired_ciou(a: Tensor, b: Tensor) -> Tensor:
+    """Complete IoU (...) of box i of a with box i of b, both `xyxy` (..., 4); at most 1, for equal boxes.
+
+        CIoU = IoU - d^2 / c^2 - alpha v,  v = 4 / pi^2 (arctan(w_b / h_b) - arctan(w_a / h_a))^2,
+        alpha = v / (1 - IoU + v), which no gradient goes through
+
+    d is the distance of the centers, c the diagonal of the smallest box around both.
+
+    Source:
+        Zheng et al. 2020, arXiv:1911.08287, equations 8 to 11.
+    """
+    iou = paired_iou(a, b)
+    apart = ((a[..., :2] + a[..., 2:] - b[..., :2] - b[..., 2:]) / 2).square().sum(-1)
+    around = torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])
+    v = 4 / math.pi**2 * (_slant(b) - _slant(a)).square()
+    alpha = (v / (1 - iou + v).clamp(min=TINY)).detach()
+    return iou - apart / around.square().sum(-1).clamp(min=TINY) - alpha * v
+
+
+def _slant(boxes: Tensor) -> Tensor:
+    """arctan(width / height) (...), 0 to pi / 2; a box turned inside out is taken for an empty one."""
+    width, height = (boxes[..., 2:] - boxes[..., :2]).clamp(min=TINY).unbind(-1)
+    return (width / height).atan()

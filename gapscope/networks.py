@@ -9,7 +9,7 @@ from pathlib import Path
 from gapscope.config import Experiment, Model
 from gapscope.detector.cfg_plan import parse_cfg, plan_from
 from gapscope.detector.cfg_text import cfg_text
-from gapscope.detector.factories import is_factory, is_guest
+from gapscope.detector.factories import ANCHOR_FREE, is_factory, is_guest
 from gapscope.detector.fits import detection_convs
 from gapscope.detector.layers import check_range
 from gapscope.detector.network_map import LayerMap, darknet_map
@@ -30,9 +30,10 @@ def plan_of_model(model: Model, classes: int) -> Plan:
     """
     if not model.name.endswith(".cfg"):
         if model.name not in NAMES:
+            known = (*NAMES, ANCHOR_FREE)
             raise InputError(
-                f"name = '{model.name}': there is no such network.{did_you_mean(model.name, NAMES)} Known are "
-                f"{', '.join(NAMES)}, a Darknet .cfg file, torchvision's detectors such as fcos_resnet50_fpn, and "
+                f"name = '{model.name}': there is no such network.{did_you_mean(model.name, known)} Known are "
+                f"{', '.join(known)}, a Darknet .cfg file, torchvision's detectors such as fcos_resnet50_fpn, and "
                 "module:factory."
             )
         return plan_from(model.name, classes, model.width)

@@ -12,6 +12,8 @@ from typing import Any
 
 from gapscope.errors import InputError
 
+ANCHOR_FREE = "yolov3-anchor-free"
+"""gapscope's own detector without anchors, which is behind the protocol as those of others are."""
 PUT_TOGETHER = tuple(
     f"{family}_{backbone}_fpn"
     for family in ("fcos", "retinanet", "fasterrcnn")
@@ -41,7 +43,7 @@ def is_torchvision(name: str) -> bool:
 
 def is_guest(name: str) -> bool:
     """Whether a name means a detector behind the protocol, and not one of Darknet's."""
-    return is_factory(name) or is_torchvision(name)
+    return name == ANCHOR_FREE or is_factory(name) or is_torchvision(name)
 
 
 def load_factory(name: str) -> Any:

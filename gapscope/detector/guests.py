@@ -10,12 +10,15 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from gapscope.detector.factories import call_factory, is_torchvision, load_factory
+from gapscope.detector.anchor_free import AnchorFree
+from gapscope.detector.factories import ANCHOR_FREE, call_factory, is_torchvision, load_factory
 from gapscope.detector.file_kind import file_kind
-from gapscope.detector.network import Darknet
+from gapscope.detector.layers import LARGEST_STRIDE
+from gapscope.detector.network import Darknet, darknet
 from gapscope.detector.network_map import LayerMap
 from gapscope.detector.protocol import Guest
-from gapscope.detector.weights import METADATA_KEY, WIDEST, load_weights, save_weights
+from gapscope.detector.stack import LEAK
+from gapscope.detector.weights import METADATA_KEY, WIDEST, load_backbone, load_weights, save_weights
 from gapscope.errors import InputError
 from gapscope.files import OTHER_CONTENT, atomic_path, parse_json
 from gapscope.intact import check_intact, remedy
@@ -42,7 +45,7 @@ def build_guest(
     """A new detector, drawn at random by the seed; the state of random numbers is left as it was.
 
     Args:
-        name: One of torchvision's, or `module:factory`, a function of classes, size and seed.
+        name: yolov3-anchor-free, one of torchvision's, or `module:factory`, a function of classes, size and seed.
         classes: Their names, in order.
         size: Side of the images that it will be trained on, in pixels.
         seed: Of its weights.
@@ -54,6 +57,10 @@ def build_guest(
         InputError: There is no such detector, it has no such settings, or it does not offer the protocol.
     """
     settings = {"width": width, "anchor_scale": anchor_scale, "size": size}
+    if name == ANCHOR_FREE:
+        if anchor_scale != 1:
+            raise InputError(f"anchor_scale = {anchor_scale:g}: {name} has no anchors. Leave it out.")
+        return Guest(AnchorFree(len(classes), width, seed), name, classes, LARGEST_STRIDE, settings=settings)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if is_torchvision(name):
@@ -213,12 +220,16 @@ def copy_guest(network: Guest, path: Path, layers: Sequence[int] | range, *, oth
 
 
 def start_guest(network: Guest, path: Path, *, keep_head: bool) -> None:
-    """Take the backbone, or all layers, from a guest's file.
+    """Take the backbone, or all layers, from a guest's file; of one whose backbone is Darknet-53 that may be any file of
+    Darknet-53 instead.
 
     Raises:
-        InputError: As `copy_guest`, or if the head knows other classes than the network's.
+        InputError: As `copy_guest` or `load_backbone`, or if the head knows other classes than the network's.
     """
     about = guest_file(path)
+    if about is None and isinstance(network.model, AnchorFree) and not keep_head:
+        copy_darknet53(network.model, path)
+        return
     known = [str(one) for one in about.get("classes") or ()] if about is not None else []
     if keep_head and about is not None and tuple(known) != network.class_names:
         raise InputError(
@@ -226,6 +237,23 @@ def start_guest(network: Guest, path: Path, *, keep_head: bool) -> None:
             "this order, to keep it. Set keep_head = false, or use weights of these classes."
         )
     copy_guest(network, path, range(len(network.paths) if keep_head else network.map.backbone_last + 1))
+
+
+def copy_darknet53(model: AnchorFree, path: Path) -> None:
+    """Copy layers 0-74 from a file of YOLOv3, or of Darknet-53 alone.
+
+    Raises:
+        InputError: As `load_backbone`, or the file's leaky ReLU has another slope.
+    """
+    body = darknet("darknet53", width=model.width)
+    load_backbone(body, path)
+    if any(layer.leak != LEAK for layer in body.table):
+        raise InputError(
+            f"{path}: its leaky ReLU has another slope than Darknet's {LEAK:g}, which {ANCHOR_FREE} has. Start from "
+            "Darknet's own weights, or from those of an arm."
+        )
+    for layer, taken in zip(model.layers, body.layers, strict=False):
+        layer.load_state_dict(taken.state_dict())
 
 
 def map_of_guest(name: str, classes: Sequence[str], size: int, width: float, anchor_scale: float) -> LayerMap:

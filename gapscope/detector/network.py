@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,7 +44,6 @@ class Darknet(nn.Module):
         self.layers = nn.ModuleList(layer_module(layer) for layer in self.table)
         self.register_buffer("anchors", torch.tensor(plan.anchors, dtype=torch.float32).view(-1, 2))
         self.frozen: frozenset[int] = frozenset()
-        self._last_reader = {source: layer.index for layer in self.table for source in layer.inputs}
         self._outputs = [layer.index for layer in self.yolo_layers] or [self.table[-1].index]
 
     def __repr__(self) -> str:
@@ -81,13 +80,7 @@ class Darknet(nn.Module):
             InputError: If the images are not float, not RGB, or a side is not a multiple of the largest stride.
         """
         check_images(images, self.largest_stride)
-        held = {IMAGE: images}
-        for layer in self.table:
-            held[layer.index] = self.run_layer(layer.index, *(held[i] for i in layer.inputs))
-            for source in set(layer.inputs):
-                if self._last_reader[source] == layer.index and source not in self._outputs:
-                    del held[source]
-        return [held[i] for i in self._outputs]
+        return run_table(self.table, self.run_layer, images, self._outputs)
 
     def set_leaks(self, leaks: Mapping[int, float]) -> None:
         """Give the leaky ReLU of these layers another slope, as weights from elsewhere may need."""
@@ -105,6 +98,27 @@ class Darknet(nn.Module):
         for index in self.frozen:
             self.layers[index].eval()
         return self
+
+
+def run_table(
+    table: Sequence[Layer], run_layer: Callable[..., Tensor], images: Tensor, outputs: Sequence[int]
+) -> list[Tensor]:
+    """What some layers of a table put out; what is read no more is let go.
+
+    Args:
+        table: All layers, in order.
+        run_layer: Computes a layer from its index and what it reads.
+        images: What layer 0 reads.
+        outputs: Indices of the layers that are wanted.
+    """
+    last_reader = {source: layer.index for layer in table for source in layer.inputs}
+    held = {IMAGE: images}
+    for layer in table:
+        held[layer.index] = run_layer(layer.index, *(held[i] for i in layer.inputs))
+        for source in set(layer.inputs):
+            if last_reader[source] == layer.index and source not in outputs:
+                del held[source]
+    return [held[i] for i in outputs]
 
 
 class YOLOv3(Darknet):
@@ -189,10 +203,15 @@ def darknet(
     return network
 
 
-@torch.no_grad()
 def initialize(network: Darknet, generator: torch.Generator) -> None:
-    """Draw all convolutions anew, in the order of the layers."""
-    for layer in network.layers:
+    """Draw all convolutions of a network anew."""
+    draw_convolutions(network.layers, generator)
+
+
+@torch.no_grad()
+def draw_convolutions(layers: Iterable[nn.Module], generator: torch.Generator) -> None:
+    """Draw the convolutions among layers anew, in their order."""
+    for layer in layers:
         if isinstance(layer, Convolution):
             nn.init.kaiming_uniform_(layer.conv.weight, a=math.sqrt(5), generator=generator)
             if layer.conv.bias is not None:

@@ -1,0 +1,207 @@
+"""YOLOv3 without anchors: what its cells say, which of them answer for an object, and what that costs."""
+
+import math
+
+import pytest
+import torch
+
+from gapscope.boxes import paired_ciou
+from gapscope.detector.anchor_free import AnchorFree, anchor_free_layers, read_maps
+from gapscope.detector.anchor_free_loss import BOX_GAIN, CLASS_GAIN, Said, anchor_free_losses
+from gapscope.detector.guest_layers import hash_of_layers
+from gapscope.detector.guests import build_guest, start_guest
+from gapscope.detector.layers import yolov3_layers
+from gapscope.detector.network import yolov3
+from gapscope.detector.protocol import Target
+from gapscope.detector.task_aligned import MOST_ANSWERS, REACH, align, objects_of
+from gapscope.detector.weights import save_weights
+from gapscope.errors import InputError
+
+NAME = "yolov3-anchor-free"
+
+
+def drawn(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+def target(*rows):
+    """Rows of x1, y1, x2, y2, class."""
+    table = torch.tensor(rows).view(-1, 5)
+    return Target(table[:, :4].float(), table[:, 4].long())
+
+
+def small_net(seed=0, **changes):
+    return build_guest(NAME, ["a", "b"], 32, seed, **({"width": 0.05} | changes))
+
+
+def a_map(side, stride, num_classes=2, images=2, seed=0):
+    """What the cells of one square map say, at random."""
+    g, cells = drawn(seed), side * side
+    points = torch.tensor([[(c + 0.5) * stride, (r + 0.5) * stride] for r in range(side) for c in range(side)])
+    low = points - stride * torch.rand(images, cells, 2, generator=g)
+    boxes = torch.cat([low, low + stride * (0.2 + 2 * torch.rand(images, cells, 2, generator=g))], dim=-1)
+    classes = torch.randn(images, cells, num_classes, generator=g)
+    return Said(classes, boxes, points, torch.full((cells,), float(stride)))
+
+
+def iou(a, b):
+    (x1, y1, x2, y2), (u1, v1, u2, v2) = a, b
+    shared = max(0, min(x2, u2) - max(x1, u1)) * max(0, min(y2, v2) - max(y1, v1))
+    return shared / ((x2 - x1) * (y2 - y1) + (u2 - u1) * (v2 - v1) - shared)
+
+
+def test_the_backbone_is_yolov3s_layer_for_layer_and_a_branch_ends_where_it_says():
+    layers, ends = anchor_free_layers(3, 0.25)
+    assert layers[:75] == yolov3_layers(3, 0.25)[:75]
+    assert [(layers[one.classes].filters, layers[one.boxes].filters) for one in ends] == [(3, 4)] * 3
+    assert [layers[one.boxes].stride for one in ends] == [32, 16, 8]
+    net = small_net()
+    assert net.map.words_of("backbone") == "0-74" and net.map.words_of("head 8") == "103-118"
+    assert [len(path.split(".")) for path in net.paths] == [2] * 119
+
+
+def test_cells_mean_what_an_independent_reader_reads():
+    g = drawn(1)
+    maps = [(torch.randn(2, 3, 2, 3, generator=g), torch.randn(2, 4, 2, 3, generator=g)) for _ in range(2)]
+    said, at = read_maps(maps, [16, 8]), 0
+    for (logits, values), stride in zip(maps, [16, 8], strict=True):
+        for row in range(2):
+            for column in range(3):
+                a, b, c, d = values[1, :, row, column].tolist()
+                x, y = stride * (column + 0.5 + a), stride * (row + 0.5 + b)
+                w, h = stride * math.exp(c), stride * math.exp(d)
+                wanted = torch.tensor([x - w / 2, y - h / 2, x + w / 2, y + h / 2])
+                assert torch.allclose(said.boxes[1, at], wanted, atol=1e-4)
+                assert torch.equal(said.classes[1, at], logits[1, :, row, column])
+                assert said.points[at].tolist() == [stride * (column + 0.5), stride * (row + 0.5)]
+                assert said.strides[at] == stride
+                at += 1
+    assert at == said.boxes.shape[1]
+
+
+def test_answers_by_hand():
+    """A row of three cells of 8 pixels and one object over the first two. The first cell's box is the object's, but it
+    is half sure; the second is surer and overlaps by half. 0.5 x 1 beats 0.9 / 64: the first is worth its IoU, the
+    second its share of that."""
+    said = torch.tensor([[[0.5], [0.9], [0.9]]])
+    boxes = torch.tensor([[[0.0, 0, 16, 8], [0, 0, 8, 8], [100, 0, 108, 8]]])
+    points = torch.tensor([[4.0, 4], [12, 4], [60, 4]])
+    found = align(said, boxes, points, torch.full((3,), 8.0), objects_of([target([0, 0, 16, 8, 0])]))
+    assert found.positive.tolist() == [[True, True, False]]
+    assert found.quality[0].tolist() == pytest.approx([1.0, 0.9 / 64 / 0.5, 0.0])
+    assert found.boxes[0, 1].tolist() == [0, 0, 16, 8]
+
+
+def test_answers_are_those_of_the_definition():
+    """Worked out object by object and place by place."""
+    said = a_map(6, 8, seed=3)
+    targets = [target([5, 5.3, 30, 22, 1], [20.2, 20, 23, 23, 0], [8, 2, 28.6, 25, 0]), target([0, 0, 47, 46.4, 1])]
+    sure = said.classes.sigmoid()
+    found = align(sure, said.boxes, said.points, said.strides, objects_of(targets))
+    for image, one in enumerate(targets):
+        chosen, quality = {}, [0.0] * 36
+        for number, (box, label) in enumerate(zip(one.boxes.tolist(), one.classes.tolist(), strict=True)):
+            may = []
+            for place, (x, y) in enumerate(said.points.tolist()):
+                middle = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+                inside = box[0] < x < box[2] and box[1] < y < box[3]
+                if inside or max(abs(x - middle[0]), abs(y - middle[1])) < REACH * 8:
+                    overlap = iou(said.boxes[image, place].tolist(), box)
+                    far = math.dist((x, y), middle)
+                    may.append((-float(sure[image, place, label]) * overlap**6, far, place, overlap))
+            for alignment, _, place, overlap in sorted(may)[:MOST_ANSWERS]:
+                if place not in chosen or overlap > chosen[place][0]:
+                    chosen[place] = overlap, number, -alignment
+        for number in range(len(one.boxes)):
+            own = {place: each for place, each in chosen.items() if each[1] == number}
+            if own:
+                best, largest = max(each[2] for each in own.values()), max(each[0] for each in own.values())
+                for place, each in own.items():
+                    quality[place] = each[2] / best * largest if best else 0.0
+        assert found.positive[image].nonzero()[:, 0].tolist() == sorted(chosen)
+        assert found.quality[image].tolist() == pytest.approx(quality, rel=1e-4, abs=1e-6)
+        for place, (_, number, _) in chosen.items():
+            assert torch.equal(found.boxes[image, place], one.boxes[number])
+            assert found.classes[image, place] == one.classes[number]
+
+
+def test_an_object_that_no_box_overlaps_gets_the_places_next_to_its_center():
+    said = a_map(6, 8)
+    boxes = said.boxes * 0 + torch.tensor([100.0, 100, 108, 108])
+    one = target([22, 22, 25, 24, 1])  # holds no cell's center
+    found = align(said.classes.sigmoid(), boxes, said.points, said.strides, objects_of([one, target()]))
+    assert found.positive[0].sum() == MOST_ANSWERS and not found.positive[1].any()
+    distance = (said.points - torch.tensor([23.5, 23.0])).norm(dim=1)
+    assert distance[found.positive[0]].max() <= distance[~found.positive[0]].min()
+
+
+def test_the_loss_term_by_term():
+    said = a_map(5, 8, seed=4)
+    here = said.boxes[1, 12].tolist()  # one object lies where a cell says
+    targets = [target([5, 5.3, 30, 22, 1], [20.2, 20, 23, 23, 0]), target([0, 0, 37, 36.4, 1], [*here, 0])]
+    found = align(said.classes.sigmoid(), said.boxes, said.points, said.strides, objects_of(targets))
+    box = classification = total = 0.0
+    for image in range(2):
+        for place in range(25):
+            q = float(found.quality[image, place])
+            if found.positive[image, place]:
+                total += q
+                box += q * (1 - float(paired_ciou(said.boxes[image, place], found.boxes[image, place])))
+            for label in range(2):
+                p = float(said.classes[image, place, label].double().sigmoid())
+                right = q if found.positive[image, place] and label == found.classes[image, place] else 0.0
+                classification -= right * math.log(p) + (1 - right) * math.log(1 - p)
+    losses = anchor_free_losses(said, targets)
+    assert list(losses) == ["box", "classification"] and total > 1
+    assert float(losses["box"]) == pytest.approx(BOX_GAIN * box / total, rel=1e-5)
+    assert float(losses["classification"]) == pytest.approx(CLASS_GAIN * classification / total, rel=1e-5)
+
+
+def test_images_without_objects_teach_that_there_are_none():
+    net = small_net()
+    losses = net.losses(torch.rand(2, 3, 32, 32, generator=drawn(0)), [target(), target()])
+    assert float(losses["box"].detach()) == 0
+    sum(losses.values()).backward()
+    bias = net.model.layers[net.model.ends[0].classes].conv.bias.grad
+    assert (bias > 0).all() and all(p.grad is None or p.grad.isfinite().all() for p in net.parameters())
+
+
+def test_detections_are_the_cells_boxes_most_confident_first_without_those_that_overlap():
+    net = small_net().eval()
+    images = torch.rand(2, 3, 64, 64, generator=drawn(2))
+    with torch.no_grad():
+        said = net.model.said(images)
+    for found, boxes, sure in zip(net.detect(images, 0.0, 1000), said.boxes, said.classes.sigmoid(), strict=True):
+        left, kept = sorted(range(len(boxes)), key=lambda place: -float(sure[place].max())), []
+        for place in left:
+            label = int(sure[place].argmax())
+            box = boxes[place].tolist()
+            if all(label != other or iou(box, boxes[at].tolist()) <= 0.6 for at, other in kept):
+                kept.append((place, label))
+        assert found.classes.tolist() == [label for _, label in kept]
+        assert torch.equal(found.boxes, boxes[[place for place, _ in kept]].clamp(0, 64))
+        assert torch.equal(found.confidences, sure.amax(1)[[place for place, _ in kept]])
+
+
+def test_its_backbone_starts_from_any_darknet_53(tmp_path):
+    trained = yolov3(["x"], 0.05, 1.0, drawn(7))
+    save_weights(trained, tmp_path / "w.safetensors", {}, layers=range(75))
+    net = small_net()
+    start_guest(net, tmp_path / "w.safetensors", keep_head=False)
+    theirs = [one for layer in trained.layers[:75] for one in layer.state_dict().values()]
+    ours = [one for layer in net.model.layers[:75] for one in layer.state_dict().values()]
+    assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+    assert hash_of_layers(net, range(75, 119)) == hash_of_layers(small_net(), range(75, 119))
+    with pytest.raises(InputError, match=r"layer 2 .*: its shape is"):
+        start_guest(small_net(width=0.1), tmp_path / "w.safetensors", keep_head=False)
+    with pytest.raises(InputError, match="holds weights of another make - expected those of yolov3-anchor-free"):
+        start_guest(net, tmp_path / "w.safetensors", keep_head=True)
+
+
+def test_what_it_cannot_be_told_is_refused():
+    with pytest.raises(InputError, match=r"anchor_scale = 0\.5: yolov3-anchor-free has no anchors\. Leave it out"):
+        small_net(anchor_scale=0.5)
+    with pytest.raises(InputError, match="this network needs sides that are multiples of 32"):
+        small_net()(torch.rand(1, 3, 40, 40))
+    with pytest.raises(InputError, match="width = 5.0 - expected a factor above 0 and up to 4"):
+        small_net(width=5.0)
