@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gapscope.boxes import paired_ciou
-from gapscope.detector.anchor_free import AnchorFree, anchor_free_layers, read_maps
+from gapscope.detector.anchor_free import anchor_free_layers, read_maps
 from gapscope.detector.anchor_free_loss import BOX_GAIN, CLASS_GAIN, Said, anchor_free_losses
 from gapscope.detector.guest_layers import hash_of_layers
 from gapscope.detector.guests import build_guest, start_guest
@@ -203,5 +203,5 @@ def test_what_it_cannot_be_told_is_refused():
         small_net(anchor_scale=0.5)
     with pytest.raises(InputError, match="this network needs sides that are multiples of 32"):
         small_net()(torch.rand(1, 3, 40, 40))
-    with pytest.raises(InputError, match="width = 5.0 - expected a factor above 0 and up to 4"):
+    with pytest.raises(InputError, match=r"width = 5\.0 - expected a factor above 0 and up to 4"):
         small_net(width=5.0)

@@ -36,6 +36,7 @@ DETECTORS = {
     "yolov3": lambda seed=0: yolov3(NAMES, 0.05, 0.1, drawn(seed)),
     "yolov3-tiny": lambda seed=0: darknet("yolov3-tiny", NAMES, 0.05, drawn(seed)),
     "yolov3-spp": lambda seed=0: darknet("yolov3-spp", NAMES, 0.05, drawn(seed)),
+    "anchor-free": guest("yolov3-anchor-free", width=0.05),
     "fcos": guest("fcos_mobilenet_v3_small_fpn", width=0.25),
     "retinanet": guest("retinanet_mobilenet_v3_small_fpn", width=0.25, anchor_scale=0.5),
     "fasterrcnn": guest("fasterrcnn_mobilenet_v3_small_fpn", width=0.25, anchor_scale=0.5),
@@ -44,7 +45,7 @@ DETECTORS = {
     "rt_detr": guest("small_rt_detr.py:build"),
 }
 LACKING = pytest.mark.skipif(not find_spec("transformers"), reason="the package transformers is not installed")
-GUESTS = ["fcos", "retinanet", "fasterrcnn", "ssdlite", "own", pytest.param("rt_detr", marks=LACKING)]
+GUESTS = ["anchor-free", "fcos", "retinanet", "fasterrcnn", "ssdlite", "own", pytest.param("rt_detr", marks=LACKING)]
 RT_DETR = Path(__file__).parents[1] / "examples" / "rt_detr.py"
 SMALLER = """
 CHANNELS[:] = [16, 32, 64, 128]

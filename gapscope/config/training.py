@@ -11,12 +11,12 @@ from gapscope.config.tables import Table
 
 class Model(Table):
     name: str = "yolov3"
-    """`yolov3`, `yolov3-tiny`, `yolov3-spp`, or a Darknet `.cfg` file with [yolo] sections, from the current folder on;
-    its classes become those of the study."""
+    """`yolov3`, `yolov3-tiny`, `yolov3-spp`, `yolov3-anchor-free`, or a Darknet `.cfg` file with [yolo] sections, from
+    the current folder on; its classes become those of the study."""
     width: float = Field(1.0, gt=0, le=4)
     """Factor on the number of channels of every layer; 1 is the network as published. Of a `.cfg` file always 1."""
     anchor_scale: float = Field(1.0, gt=0)
-    """Factor on the anchors, which YOLOv3's makers chose for 416 pixels."""
+    """Factor on the anchors, which YOLOv3's makers chose for 416 pixels. A network without anchors has none."""
     prior: float = Field(0.01, ge=0, lt=1)
     """Confidence of an untrained head; 0 leaves its biases as initialised, as the paper did."""
 

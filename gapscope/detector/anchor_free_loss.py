@@ -43,7 +43,8 @@ def anchor_free_losses(said: Said, targets: Sequence[Target]) -> dict[str, Tenso
     Source:
         Feng et al. 2021, arXiv:2108.07755, equations 5 to 7, with CIoU and without focal weights.
     """
-    answers = align(said.classes.detach().sigmoid(), said.boxes.detach(), said.points, said.strides, objects_of(targets))
+    sure, boxes = said.classes.detach().sigmoid(), said.boxes.detach()
+    answers = align(sure, boxes, said.points, said.strides, objects_of(targets))
     quality, positive = answers.quality, answers.positive
     total = quality.sum().clamp(min=1)
     right = said.classes.new_zeros(said.classes.shape)

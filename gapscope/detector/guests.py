@@ -220,8 +220,9 @@ def copy_guest(network: Guest, path: Path, layers: Sequence[int] | range, *, oth
 
 
 def start_guest(network: Guest, path: Path, *, keep_head: bool) -> None:
-    """Take the backbone, or all layers, from a guest's file; of one whose backbone is Darknet-53 that may be any file of
-    Darknet-53 instead.
+    """Take the backbone, or all layers, from a guest's file.
+
+    The backbone of one that has Darknet-53 may come from any file of Darknet-53, too.
 
     Raises:
         InputError: As `copy_guest` or `load_backbone`, or if the head knows other classes than the network's.
