@@ -1,7 +1,7 @@
 """YOLOv3 without anchors: Darknet-53, YOLOv3's pyramid, and a head with one branch for classes and one for boxes.
 
 Layers 0-74 are Darknet-53, so any of its weights can be their start. The head is YOLOv3's up to where it detects; in
-place of the convolutions that say everything at once, two pairs of them lead to the classes and to the box of each cell.
+place of the convolutions that say everything at once, two pairs of them lead to the classes and the box of each cell.
 
 Source:
     Redmon and Farhadi 2018, arXiv:1804.02767 (backbone, pyramid); Ge et al. 2021, arXiv:2107.08430, section 2.1 (one
@@ -159,8 +159,8 @@ class AnchorFree(nn.Module):
 def read_maps(maps: Sequence[tuple[Tensor, Tensor]], strides: Sequence[int]) -> Said:
     """What raw maps mean, in float32.
 
-    The box of a cell of side s with its center at (x, y), which says (a, b, c, d), has its center at (x + s a, y + s b),
-    the width s exp(c) and the height s exp(d).
+    The box of a cell of side s with its center at (x, y), which says (a, b, c, d), has its center at
+    (x + s a, y + s b), the width s exp(c) and the height s exp(d).
     """
     classes, values, points, sides = [], [], [], []
     for (logits, boxes), stride in zip(maps, strides, strict=True):
