@@ -66,8 +66,8 @@ def align(confidences: Tensor, boxes: Tensor, points: Tensor, strides: Tensor, o
 
     A place may answer for an object if its point lies in the object's box, or within `REACH` of its strides of the
     center: many small objects hold no point. A place that is chosen for several objects answers for the one that its
-    box overlaps most. An object that no box overlaps yet gets the places whose points are next to its center, which
-    then learn its place from it.
+    box overlaps most. An object that no box overlaps yet has the places next to its center, with a quality of 0: it
+    teaches nothing until a box reaches it, and untrained boxes are as large as their cells, so that some do.
 
     Args:
         confidences: (b, c, N) what each place says of each class, 0 to 1.
