@@ -17,14 +17,15 @@ def importable(monkeypatch):
     monkeypatch.syspath_prepend(BENCHMARKS)
 
 
-def test_a_thin_network_learns_a_batch_by_heart(tmp_path):
+@pytest.mark.parametrize(("model", "of_the_loss"), [("yolov3", 0.5), ("yolov3-anchor-free", 0.8)])
+def test_a_thin_network_learns_a_batch_by_heart(model, of_the_loss, tmp_path):
     from overfit import GOAL, overfit
 
     config = Train(learning_rate=1e-3, warmup_steps=20, device="cpu")
     shape = {"width": 0.1, "size": 96, "images": 3}
-    steps = list(overfit(tmp_path, **shape, steps=240, every=40, config=config))
+    steps = list(overfit(tmp_path, **shape, model=model, steps=240, every=40, config=config))
     assert steps[-1][2] > GOAL
-    assert steps[-1][1] < 0.5 * steps[0][1]
+    assert steps[-1][1] < of_the_loss * steps[0][1]
 
 
 def test_the_speed_of_a_step_is_measured_beside_its_bare_layers(monkeypatch, capsys):
