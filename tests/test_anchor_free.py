@@ -7,13 +7,13 @@ import torch
 
 from gapscope.boxes import paired_ciou
 from gapscope.detector.anchor_free import anchor_free_layers, read_maps
-from gapscope.detector.anchor_free_loss import BOX_GAIN, CLASS_GAIN, Said, anchor_free_losses
+from gapscope.detector.anchor_free_loss import BOX_GAIN, Said, anchor_free_losses
 from gapscope.detector.guest_layers import hash_of_layers
 from gapscope.detector.guests import build_guest, start_guest
 from gapscope.detector.layers import yolov3_layers
 from gapscope.detector.network import yolov3
 from gapscope.detector.protocol import Target
-from gapscope.detector.task_aligned import MOST_ANSWERS, REACH, align, objects_of
+from gapscope.detector.sim_ota import REACH, cheapest, objects_of
 from gapscope.detector.weights import save_weights
 from gapscope.errors import InputError
 
@@ -80,81 +80,86 @@ def test_cells_mean_what_an_independent_reader_reads():
 
 
 def test_answers_by_hand():
-    """A row of three cells of 8 pixels and one object over the first two. The first cell's box is the object's, but it
-    is half sure; the second is surer and overlaps by half. 0.5 x 1 beats 0.9 / 64: the first is worth its IoU, the
-    second its share of that."""
-    said = torch.tensor([[[0.5], [0.9], [0.9]]])
-    boxes = torch.tensor([[[0.0, 0, 16, 8], [0, 0, 8, 8], [100, 0, 108, 8]]])
+    """Three cells of 8 pixels in a row and an object over the first two. Both of them say half of it, all alike: their
+    overlaps add up to 1, so one of them answers, the surer second. The third costs less, but is nowhere near."""
+    sure = torch.tensor([[[0.5], [0.9], [0.99]]])
+    boxes = torch.tensor([[[0.0, 0, 8, 8], [8, 0, 16, 8], [100, 0, 108, 8]]])
     points = torch.tensor([[4.0, 4], [12, 4], [60, 4]])
-    found = align(said, boxes, points, torch.full((3,), 8.0), objects_of([target([0, 0, 16, 8, 0])]))
-    assert found.positive.tolist() == [[True, True, False]]
-    assert found.quality[0].tolist() == pytest.approx([1.0, 0.9 / 64 / 0.5, 0.0])
-    assert found.boxes[0, 1].tolist() == [0, 0, 16, 8]
+    objects = objects_of([target([0, 0, 16, 8, 0])])
+    found = cheapest(sure, boxes, points, torch.full((3,), 8.0), objects)
+    assert found.positive.tolist() == [[False, True, False]]
+    assert found.overlap[0].tolist() == [0, 0.5, 0] and found.boxes[0, 1].tolist() == [0, 0, 16, 8]
+    boxes[0, 0] = boxes[0, 1] = torch.tensor([0.0, 0, 16, 8])  # now they add up to 2
+    assert cheapest(sure, boxes, points, torch.full((3,), 8.0), objects).positive.tolist() == [[True, True, False]]
 
 
 def test_answers_are_those_of_the_definition():
     """Worked out object by object and place by place."""
     said = a_map(6, 8, seed=3)
-    targets = [target([5, 5.3, 30, 22, 1], [20.2, 20, 23, 23, 0], [8, 2, 28.6, 25, 0]), target([0, 0, 47, 46.4, 1])]
+    here = said.boxes[0, 14]
+    targets = [
+        target([5, 5.3, 30, 22, 1], [20.2, 20, 23, 23, 0], [8, 2, 28.6, 25, 0], [*here.tolist(), 1]),
+        target([0, 0, 47, 46.4, 1]),
+    ]
     sure = said.classes.sigmoid()
-    found = align(sure, said.boxes, said.points, said.strides, objects_of(targets))
+    found = cheapest(sure, said.boxes, said.points, said.strides, objects_of(targets))
     for image, one in enumerate(targets):
-        chosen, quality = {}, [0.0] * 36
+        answers = {}
         for number, (box, label) in enumerate(zip(one.boxes.tolist(), one.classes.tolist(), strict=True)):
-            may = []
+            may, overlaps = [], []
             for place, (x, y) in enumerate(said.points.tolist()):
                 middle = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
                 inside = box[0] < x < box[2] and box[1] < y < box[3]
-                if inside or max(abs(x - middle[0]), abs(y - middle[1])) < REACH * 8:
+                near = max(abs(x - middle[0]), abs(y - middle[1])) < REACH * 8
+                if inside or near:
                     overlap = iou(said.boxes[image, place].tolist(), box)
-                    far = math.dist((x, y), middle)
-                    may.append((-float(sure[image, place, label]) * overlap**6, far, place, overlap))
-            for alignment, _, place, overlap in sorted(may)[:MOST_ANSWERS]:
-                if place not in chosen or overlap > chosen[place][0]:
-                    chosen[place] = overlap, number, -alignment
-        for number in range(len(one.boxes)):
-            own = {place: each for place, each in chosen.items() if each[1] == number}
-            if own:
-                best, largest = max(each[2] for each in own.values()), max(each[0] for each in own.values())
-                for place, each in own.items():
-                    quality[place] = each[2] / best * largest if best else 0.0
-        assert found.positive[image].nonzero()[:, 0].tolist() == sorted(chosen)
-        assert found.quality[image].tolist() == pytest.approx(quality, rel=1e-4, abs=1e-6)
-        for place, (_, number, _) in chosen.items():
+                    cost = -3 * math.log(overlap + 1e-7) + (0 if inside and near else 1e5)
+                    for kind, p in enumerate(sure[image, place].tolist()):
+                        cost -= math.log(p if kind == label else 1 - p)
+                    may.append((cost, place, overlap))
+                    overlaps.append(overlap)
+            count = max(1, int(sum(sorted(overlaps)[-10:])))
+            for cost, place, overlap in sorted(may)[:count]:
+                if place not in answers or cost < answers[place][0]:
+                    answers[place] = cost, number, overlap
+        assert found.positive[image].nonzero()[:, 0].tolist() == sorted(answers)
+        for place, (_, number, overlap) in answers.items():
             assert torch.equal(found.boxes[image, place], one.boxes[number])
             assert found.classes[image, place] == one.classes[number]
+            assert float(found.overlap[image, place]) == pytest.approx(overlap, rel=1e-4, abs=1e-6)
+        assert not found.overlap[image][~found.positive[image]].any()
 
 
-def test_an_object_that_no_box_overlaps_gets_the_places_next_to_its_center():
+def test_an_object_that_no_box_overlaps_still_has_an_answer_near_it():
     said = a_map(6, 8)
     boxes = said.boxes * 0 + torch.tensor([100.0, 100, 108, 108])
     one = target([22, 22, 25, 24, 1])  # holds no cell's center
-    found = align(said.classes.sigmoid(), boxes, said.points, said.strides, objects_of([one, target()]))
-    assert found.positive[0].sum() == MOST_ANSWERS and not found.positive[1].any()
-    distance = (said.points - torch.tensor([23.5, 23.0])).norm(dim=1)
-    assert distance[found.positive[0]].max() <= distance[~found.positive[0]].min()
+    found = cheapest(said.classes.sigmoid(), boxes, said.points, said.strides, objects_of([one, target()]))
+    assert found.positive[0].sum() == 1 and not found.positive[1].any()
+    apart = (said.points[found.positive[0]] - torch.tensor([23.5, 23.0])).abs()
+    assert apart.max() < REACH * 8 and float(found.overlap.sum()) == 0
 
 
 def test_the_loss_term_by_term():
     said = a_map(5, 8, seed=4)
     here = said.boxes[1, 12].tolist()  # one object lies where a cell says
     targets = [target([5, 5.3, 30, 22, 1], [20.2, 20, 23, 23, 0]), target([0, 0, 37, 36.4, 1], [*here, 0])]
-    found = align(said.classes.sigmoid(), said.boxes, said.points, said.strides, objects_of(targets))
-    box = classification = total = 0.0
+    found = cheapest(said.classes.sigmoid(), said.boxes, said.points, said.strides, objects_of(targets))
+    box, classification, count = 0.0, 0.0, int(found.positive.sum())
     for image in range(2):
         for place in range(25):
-            q = float(found.quality[image, place])
-            if found.positive[image, place]:
-                total += q
-                box += q * (1 - float(paired_ciou(said.boxes[image, place], found.boxes[image, place])))
+            positive = bool(found.positive[image, place])
+            if positive:
+                box += 1 - float(paired_ciou(said.boxes[image, place], found.boxes[image, place]))
             for label in range(2):
                 p = float(said.classes[image, place, label].double().sigmoid())
-                right = q if found.positive[image, place] and label == found.classes[image, place] else 0.0
-                classification -= right * math.log(p) + (1 - right) * math.log(1 - p)
+                right = positive and label == found.classes[image, place]
+                q = float(found.overlap[image, place]) if right else 0.0
+                classification -= q * math.log(p) + (1 - q) * math.log(1 - p)
     losses = anchor_free_losses(said, targets)
-    assert list(losses) == ["box", "classification"] and total > 1
-    assert float(losses["box"]) == pytest.approx(BOX_GAIN * box / total, rel=1e-5)
-    assert float(losses["classification"]) == pytest.approx(CLASS_GAIN * classification / total, rel=1e-5)
+    assert list(losses) == ["box", "classification"] and count > 2
+    assert float(losses["box"]) == pytest.approx(BOX_GAIN * box / count, rel=1e-5)
+    assert float(losses["classification"]) == pytest.approx(classification / count, rel=1e-5)
 
 
 def test_images_without_objects_teach_that_there_are_none():

@@ -8,10 +8,10 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from gapscope.boxes import paired_ciou
 from gapscope.detector.protocol import Target
-from gapscope.detector.task_aligned import align, objects_of
+from gapscope.detector.sim_ota import cheapest, objects_of
 
-BOX_GAIN, CLASS_GAIN = 7.5, 0.5
-"""How much each part counts."""
+BOX_GAIN = 5.0
+"""How much boxes count beside classes (Ge et al. 2021, arXiv:2107.08430)."""
 
 
 class Said(NamedTuple):
@@ -30,26 +30,26 @@ class Said(NamedTuple):
 def anchor_free_losses(said: Said, targets: Sequence[Target]) -> dict[str, Tensor]:
     """The parts of the loss of a batch, with their gains in them.
 
-        box = sum_p q_p (1 - CIoU_p) / sum_p q_p
-        classification = sum over cells and classes of the cross-entropy with q_p at the right class, else 0 / sum_p q_p
+        box = 5 mean over p of (1 - CIoU_p)
+        classification = sum over cells and classes of the cross-entropy with IoU_p at the right class, else 0; by k
 
-    over the cells p that answer for an object, each with its quality q_p, see `task_aligned.align`; a sum of
-    qualities below 1 counts as 1.
+    over the k cells p that answer for an object, see `sim_ota.cheapest`; no cell counts as one. There is no objectness:
+    what is said of a class is how well its box fits, so that detections sort by both.
 
     Args:
         said: By the network.
         targets: One for each image.
 
     Source:
-        Feng et al. 2021, arXiv:2108.07755, equations 5 to 7, with CIoU and without focal weights.
+        Ge et al. 2021, arXiv:2107.08430 (gain, IoU as the target of classes); Zheng et al. 2020, arXiv:1911.08287
+        (CIoU); Li et al. 2020, arXiv:2006.04388, section 3 (one score for class and quality).
     """
     sure, boxes = said.classes.detach().sigmoid(), said.boxes.detach()
-    answers = align(sure, boxes, said.points, said.strides, objects_of(targets))
-    quality, positive = answers.quality, answers.positive
-    total = quality.sum().clamp(min=1)
+    answers = cheapest(sure, boxes, said.points, said.strides, objects_of(targets))
+    positive = answers.positive
+    count = positive.sum().clamp(min=1)
     right = said.classes.new_zeros(said.classes.shape)
-    right.scatter_(2, answers.classes[..., None], quality[..., None])
+    right.scatter_(2, answers.classes[..., None], answers.overlap[..., None])
     classification = binary_cross_entropy_with_logits(said.classes, right, reduction="sum")
-    badness = 1 - paired_ciou(said.boxes[positive], answers.boxes[positive])
-    box = (quality[positive] * badness).sum()
-    return {"box": BOX_GAIN * box / total, "classification": CLASS_GAIN * classification / total}
+    box = (1 - paired_ciou(said.boxes[positive], answers.boxes[positive])).sum()
+    return {"box": BOX_GAIN * box / count, "classification": classification / count}
