@@ -41,9 +41,14 @@ def is_torchvision(name: str) -> bool:
     return name in TORCHVISION
 
 
+def is_built_in(name: str) -> bool:
+    """Whether a name is a detector behind the protocol that gapscope builds by itself, without code of the user's."""
+    return name == ANCHOR_FREE or is_torchvision(name)
+
+
 def is_guest(name: str) -> bool:
     """Whether a name means a detector behind the protocol, and not one of Darknet's."""
-    return name == ANCHOR_FREE or is_factory(name) or is_torchvision(name)
+    return is_built_in(name) or is_factory(name)
 
 
 def load_factory(name: str) -> Any:

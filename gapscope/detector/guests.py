@@ -10,9 +10,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from gapscope.detector.anchor_free import AnchorFree
-from gapscope.detector.factories import ANCHOR_FREE, call_factory, is_torchvision, load_factory
+from gapscope.detector.anchor_free import AnchorFree, anchor_free_layers
+from gapscope.detector.factories import ANCHOR_FREE, call_factory, is_built_in, is_torchvision, load_factory
 from gapscope.detector.file_kind import file_kind
+from gapscope.detector.fits import stored_values
 from gapscope.detector.layers import LARGEST_STRIDE
 from gapscope.detector.network import Darknet, darknet
 from gapscope.detector.network_map import LayerMap
@@ -121,11 +122,12 @@ def built_with(path: Path, about: Mapping[str, Any], name: str = "") -> tuple[st
         name: The detector that is expected, as `load_network` takes it.
 
     Raises:
-        InputError: Its name is none of torchvision's and was not expected, or the rest is no such thing, or a network
-            of so many classes or channels does not fit in the file: said before memory for it is asked for.
+        InputError: Its name is none of gapscope's or torchvision's and was not expected, or the rest is no such thing,
+            or a network of so many classes or channels does not fit in the file: said before memory for it is asked
+            for.
     """
     said = str(about.get("name"))
-    if said != name and not is_torchvision(said):
+    if said != name and not is_built_in(said):
         raise InputError(
             f"{path} holds weights of {said} - gapscope imports no code because a file names it. Name it yourself: as "
             "[model] name in an experiment file."
@@ -141,7 +143,7 @@ def built_with(path: Path, about: Mapping[str, Any], name: str = "") -> tuple[st
         ):
             if not is_right:
                 raise ValueError(what)
-        if is_torchvision(said):
+        if is_built_in(said):
             _check_room(path, said, len(classes), width)
         return said, classes, size, width, anchor_scale
     except OTHER_CONTENT as error:
@@ -157,10 +159,13 @@ def _check_room(path: Path, name: str, classes: int, width: float) -> None:
     Raises:
         ValueError: The network has more values than the file has bytes.
     """
-    from gapscope.detector.torchvision_networks import TorchvisionDetector
+    if name == ANCHOR_FREE:
+        values = sum(stored_values(layer) for layer in anchor_free_layers(classes, width)[0])
+    else:
+        from gapscope.detector.torchvision_networks import TorchvisionDetector
 
-    with torch.device("meta"):  # it has shapes, and takes no memory
-        values = sum(value.numel() for value in TorchvisionDetector(name, classes, width).state_dict().values())
+        with torch.device("meta"):  # it has shapes, and takes no memory
+            values = sum(value.numel() for value in TorchvisionDetector(name, classes, width).state_dict().values())
     if values > path.stat().st_size:
         raise ValueError(f"its network has {values:,} values, which a file of its size cannot hold")
 
