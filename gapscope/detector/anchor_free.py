@@ -73,7 +73,8 @@ def add_branches(stack: Stack, filters: int, classes: int) -> tuple[int, Branche
         stack.conv(filters, 1)
         stack.conv(2 * filters, 3)
     stack.conv(filters, 1)
-    shared, ends = stack.last, []
+    shared = stack.last
+    ends: list[int] = []
     for outputs in (classes, BOX_VALUES):
         if ends:
             stack.route(shared)
