@@ -147,6 +147,13 @@ def test_layers_of_the_two_networks_are_compared_without_a_diagonal(run):
     assert "more than chance" in page and "by chance" in page
 
 
+def test_every_network_is_shown_part_by_part_under_its_own_names(run):
+    with (run / "tables" / "networks-parts.csv").open() as file:
+        parts = [(row["run"], row["part"], int(row["first"]), int(row["last"])) for row in csv.DictReader(file)]
+    assert ("A", "stage 5", 62, 74) in parts and ("B", "stage 5", 9, 12) in parts
+    assert ("A", "head 8", 95, 106) in parts and ("B", "head 16", 17, 23) in parts
+
+
 def test_the_verdict_of_the_study_names_every_network(run):
     found = json.loads((run / "verdict.json").read_text())
     assert [one["key"] for one in found["answers"]] == ["gap"]

@@ -21,11 +21,19 @@ def network_csv(side: SideBySide, differences: Differences, crossed: Sequence[Cr
     """File name -> text, without those that would be empty."""
     runs = csv_files(side)
     found = {f"networks-{name}.csv": runs[f"several-{name}.csv"] for name in SHARED if f"several-{name}.csv" in runs}
-    frames = {"differences": _differences(differences), "best-matches": _matches(crossed)}
+    frames = {"parts": _parts(side), "differences": _differences(differences), "best-matches": _matches(crossed)}
     for name, rows in frames.items():
         frame = pd.DataFrame(list(rows))
         found |= {f"networks-{name}.csv": frame_csv(frame)} if len(frame) else {}
     return found
+
+
+def _parts(side: SideBySide) -> Rows:
+    """The arms of each network's primary gap, part by part."""
+    for run in side.runs:
+        for part in run.findings.parts:
+            where = {"run": run.letter, "title": run.title, "part": part.name, "first": part.first, "last": part.last}
+            yield where | {"value": part.mean, "ceiling": part.ceiling, "floor": part.floor}
 
 
 def _differences(differences: Differences) -> Rows:
