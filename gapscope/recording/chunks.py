@@ -3,7 +3,7 @@
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -25,6 +25,44 @@ BLOCK_VALUES = 2**18
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+class Rows:
+    """Features (n, p) on the CPU that lie in several tensors, the images of each behind those of the one before.
+
+    Args:
+        parts: float32 (k, p) each; rows may lie apart in memory.
+    """
+
+    def __init__(self, parts: Sequence[Tensor]) -> None:
+        self.parts = [part.numpy() for part in parts]
+        self.shape = sum(map(len, self.parts)), self.parts[0].shape[1]
+        self.device = torch.device("cpu")
+
+    def numel(self) -> int:
+        """How many values there are."""
+        return self.shape[0] * self.shape[1]
+
+    def copy_features(self, start: int, target: NDArray[np.float32]) -> None:
+        """The features from `start` on, as many as `target` (n, ...) has."""
+        at = 0
+        for part in self.parts:
+            np.copyto(target[at : at + len(part)], part[:, start : start + target.shape[1]])
+            at += len(part)
+
+    def at(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The values at these places of the table, counted row by row."""
+        rows, features = np.divmod(places, self.shape[1])
+        found, first = np.empty(len(places), np.float32), 0
+        for part in self.parts:
+            here = (rows >= first) & (rows < first + len(part))
+            found[here] = part[rows[here] - first, features[here]]
+            first += len(part)
+        return found
+
+    def all(self) -> NDArray[np.float32]:
+        """A copy of the table."""
+        return np.concatenate(self.parts)
 
 
 @dataclass
@@ -54,7 +92,7 @@ def block_of(num_images: int) -> int:
 
 
 def pass_over(
-    features: Tensor,
+    features: Tensor | Rows,
     dtype: type[np.floating],
     chunk: int = CHUNK,
     bracket: tuple[float, float] | None = None,
@@ -68,14 +106,14 @@ def pass_over(
     that is the same for all images becomes exactly zero, and a large common offset costs no digits.
 
     Args:
-        features: float32 (n, p); rows may lie apart in memory.
+        features: float32 (n, p); rows may lie apart in memory, and in several tensors.
         dtype: numpy's float32 or float64.
         chunk: Features per product.
         bracket: Two values between which values are gathered for the median; none are if left out.
         extremes: Find the smallest and the largest value too; otherwise they are infinite.
     """
-    values = features.numpy()
-    n, p = values.shape
+    rows = features if isinstance(features, Rows) else Rows([features])
+    n, p = rows.shape
     sums = Sums(np.zeros((n, n)), np.empty(p), np.inf, -np.inf, MedianCount(*bracket) if bracket else None)
     average = np.full((1, n), 1 / n, dtype=dtype)
     room = threading.local()  # fresh memory for every chunk would cost more than the arithmetic
@@ -83,21 +121,21 @@ def pass_over(
 
     def prepare(start: int, target: NDArray[np.floating]) -> _Part:
         """Centre one block of features, into `target`, and find the rest of what is asked for."""
-        part = values[:, start : start + target.shape[1]]
         in_place = target.dtype == np.float32 and target.flags.c_contiguous
-        if getattr(room, "masks", np.empty((2, 0))).shape[1:] != part.shape:
-            room.masks = np.empty((2, *part.shape), np.bool_)
-        if not in_place and getattr(room, "copied", np.empty(0)).shape != part.shape:
-            room.copied = np.empty(part.shape, np.float32)
+        if getattr(room, "masks", np.empty((2, 0))).shape[1:] != target.shape:
+            room.masks = np.empty((2, *target.shape), np.bool_)
+        if not in_place and getattr(room, "copied", np.empty(0)).shape != target.shape:
+            room.copied = np.empty(target.shape, np.float32)
         copied = target if in_place else room.copied
-        np.copyto(copied, part)  # read from memory once, and again from the cache
+        rows.copy_features(start, copied)  # read from memory once, and again from the cache
         with np.errstate(all="ignore"):  # what is not finite shows in low and high
             low, high = (float(copied.min()), float(copied.max())) if extremes else (np.inf, -np.inf)
             counted = count_block(copied, *bracket, room.masks) if bracket else None
-            np.subtract(copied, part[0], out=target)
+            first = copied[0].copy()
+            np.subtract(copied, first, out=target)
             mean = average @ target
             target -= mean
-            sums.means[start : start + part.shape[1]] = part[0].astype(np.float64) + mean[0]
+            sums.means[start : start + target.shape[1]] = first.astype(np.float64) + mean[0]
         return _Part(None, low, high, counted)
 
     def product(centered: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -1,18 +1,30 @@
-"""Records any model by hooks: in one pass over the images as many layers as fit in memory, in the next the next.
+"""Records any model by hooks: batches in step, or in one pass as many layers as fit in memory, in the next the next.
 
-This asks nothing of the model but that it can be called. Each pass computes the model up to the last layer of its
-group; where everything fits, one pass is enough.
+This asks nothing of the model but that it can be called. In step, every batch waits at a layer until that layer is
+measured, and nothing is kept. Where that cannot be, each pass computes the model up to the last layer of its group.
 """
 
 from collections import defaultdict
+from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from gapscope.progress import Progress
 from gapscope.recording.calls import Call, EnoughError, module_names, run_watched
+from gapscope.recording.in_step import OutOfStepError, can_go_in_step, run_in_step
 from gapscope.recording.live_tensors import FLOAT_BYTES, LiveTensors
-from gapscope.recording.measured import Grams, Measured, allocate, is_as_planned, measure, usual_working_bytes
+from gapscope.recording.measured import (
+    Grams,
+    Measured,
+    allocate,
+    is_as_planned,
+    measure,
+    measure_parts,
+    usual_working_bytes,
+)
 from gapscope.recording.outputs import as_values, named_tensors
 from gapscope.recording.plan import Output
 from gapscope.recording.probe_images import ProbeImages
@@ -26,8 +38,12 @@ def record_by_hooks(
     grams: Grams,
     progress: Progress,
     what: str,
+    live_bytes: int,
 ) -> tuple[list[Measured], dict[str, str], int]:
     """Measure layers in as few passes over the images as the memory allows.
+
+    Where the activations of all images that a model holds at a time fit, the batches go in step, and each layer is
+    measured where the model has left it; otherwise the features of as many layers as fit are kept.
 
     Args:
         model: In evaluation mode, on the probe's device.
@@ -37,10 +53,16 @@ def record_by_hooks(
         grams: Where Gram matrices go.
         progress: Told after each batch.
         what: What to call this for `progress`.
+        live_bytes: What the model holds at a time for one image.
 
     Returns:
         The measured layers; those that could not be recorded after all, with the reason; the number of passes.
     """
+    if _fits_in_step(model, probe, outputs, live.budget, live_bytes):
+        try:
+            return _measured_in_step(model, probe, outputs, grams, progress, what), {}, 1
+        except OutOfStepError:
+            grams.clear()  # now one after the other: what is wrong with a batch shows there
     groups = _groups(outputs, probe, live.budget)
     grams.clear()
     measured: list[Measured] = []
@@ -65,6 +87,65 @@ def record_by_hooks(
         finally:
             live.clear()
     return measured, dropped, len(groups)
+
+
+def _fits_in_step(model: nn.Module, probe: ProbeImages, outputs: list[Output], budget: int, live_bytes: int) -> bool:
+    """Twice what was seen: what no module puts out, such as a sum, was not; and one copy of the widest layer."""
+    if probe.device.type != "cpu" or not can_go_in_step(model, len(probe.batches)):
+        return False
+    widest = max(outputs, key=lambda output: output.num_features)
+    held = len(probe) * (2 * live_bytes + FLOAT_BYTES * widest.num_features)
+    return held + usual_working_bytes(widest, probe) <= budget
+
+
+def _measured_in_step(
+    model: nn.Module, probe: ProbeImages, outputs: list[Output], grams: Grams, progress: Progress, what: str
+) -> list[Measured]:
+    """All layers in one pass.
+
+    Raises:
+        OutOfStepError: If the batches differ in more than values, or the first images get other values than alone.
+    """
+    grams.clear()
+    measured: dict[int, Measured] = {}
+    by_call = _by_call(outputs)
+
+    def take(call: Call, values: list[Any]) -> None:
+        found = [dict(named_tensors(value)) for value in values]
+        for path, key in by_call[call].items():
+            parts = [
+                _features(outputs[key], one.get(path), rows) for one, rows in zip(found, probe.batches, strict=True)
+            ]
+            first = torch.cat([part[: len(outputs[key].digest)] for part in parts[:2]])
+            if not is_as_planned(outputs[key], first):
+                raise OutOfStepError
+            measured[key] = measure_parts(outputs[key], parts, grams, probe.pooling, probe.statistics)
+            progress(what, len(measured), len(outputs), f"layer {outputs[key].name}")
+
+    batches = [partial(probe.arguments, rows) for rows in probe.batches]
+    run_in_step(model, batches, _watched(model, by_call), by_call, take)
+    return [measured[key] for key in range(len(outputs))]
+
+
+def _features(output: Output, tensor: Tensor | None, rows: slice) -> Tensor:
+    """(k, p) float32, without a copy where they lie so."""
+    num_images = rows.stop - rows.start
+    if tensor is None or not output.fits(tensor, num_images):
+        raise OutOfStepError
+    return as_values(tensor).detach().reshape(num_images, -1).float()
+
+
+def _by_call(outputs: list[Output]) -> dict[Call, dict[str, int]]:
+    """Which call puts out which of the layers, by the way to the tensor."""
+    found: dict[Call, dict[str, int]] = defaultdict(dict)
+    for key, output in enumerate(outputs):
+        found[output.key[0]][output.key[1]] = key
+    return found
+
+
+def _watched(model: nn.Module, calls: Iterable[Call]) -> dict[str, nn.Module]:
+    modules = module_names(model)
+    return {call.module: modules[call.module] for call in calls if call.module in modules}
 
 
 def _groups(outputs: list[Output], probe: ProbeImages, budget: int) -> list[list[Output]]:
@@ -94,9 +175,7 @@ class _Taker:
             self.features[key] = allocate(
                 live, key, len(probe), output.num_features, usual_working_bytes(output, probe)
             )
-        self.wanted: dict[Call, dict[str, int]] = defaultdict(dict)
-        for key, output in enumerate(group):
-            self.wanted[output.key[0]][output.key[1]] = key
+        self.wanted = _by_call(group)
 
     def take(self, model: nn.Module, rows: slice) -> None:
         """Run one batch and keep what the layers put out, at once: what follows may change it in place."""
@@ -115,9 +194,7 @@ class _Taker:
             if not last_calls:
                 raise EnoughError
 
-        modules = module_names(model)
-        watched = {call.module: modules[call.module] for call in self.wanted if call.module in modules}
-        run_watched(model, self.probe.arguments(rows), watched, keep)
+        run_watched(model, self.probe.arguments(rows), _watched(model, self.wanted), keep)
         for key in missing:
             self.dropped[self.group[key].name] = "is missing for some batches"
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gapscope.errors import InputError
-from gapscope.recording.chunks import CHUNK, Sums, beside, pass_over
+from gapscope.recording.chunks import CHUNK, Rows, Sums, beside, pass_over
 from gapscope.recording.device_chunks import pass_over_on_device
 from gapscope.recording.median import guess_bracket, median_of_all, sampled_median
 
@@ -55,8 +55,8 @@ def stated(statistics: Statistics) -> dict[str, str]:
     return {} if statistics == "exact" else {"statistics": statistics or "none"}
 
 
-def layer_numbers(features: Tensor, statistics: Statistics = "exact") -> LayerNumbers:
-    """The numbers of one layer from its features (n, p), float32, any device.
+def layer_numbers(features: Tensor | Rows, statistics: Statistics = "exact") -> LayerNumbers:
+    """The numbers of one layer from its features (n, p), float32, any device, or in several tensors on the CPU.
 
     The statistics are those of numpy over all values at once; the median is exact, or that of drawn values, or left out
     with the extremes. All are NaN where a value is not finite. The standard deviation comes for free from the Gram's
@@ -65,12 +65,12 @@ def layer_numbers(features: Tensor, statistics: Statistics = "exact") -> LayerNu
     return start_numbers(features, statistics)()
 
 
-def start_numbers(features: Tensor, statistics: Statistics = "exact") -> Callable[[], LayerNumbers]:
+def start_numbers(features: Tensor | Rows, statistics: Statistics = "exact") -> Callable[[], LayerNumbers]:
     """The same, fetched by calling the result: on an NVIDIA GPU other work may be handed to the device meanwhile.
 
     The features must stay as they are until then.
     """
-    if not _has_kernels(features.device):
+    if isinstance(features, Rows) or not _has_kernels(features.device):
         numbers = _numbers(features, statistics)
         return lambda: numbers
     from gapscope.recording.gpu_pass import start_pass
@@ -98,7 +98,7 @@ def _has_kernels(device: torch.device) -> bool:
     return find_spec("triton") is not None
 
 
-def _numbers(features: Tensor, statistics: Statistics = "exact") -> LayerNumbers:
+def _numbers(features: Tensor | Rows, statistics: Statistics = "exact") -> LayerNumbers:
     n, p = features.shape
     nan = float("nan")
     if statistics is None and features.device.type == "cpu":
@@ -120,13 +120,13 @@ def _numbers(features: Tensor, statistics: Statistics = "exact") -> LayerNumbers
     return LayerNumbers(*found, min=sums.low, max=sums.high, median=middle)
 
 
-def _median_beside(features: Tensor, statistics: Statistics) -> Callable[[], float]:
+def _median_beside(features: Tensor | Rows, statistics: Statistics) -> Callable[[], float]:
     """The median of a layer that is small, or of drawn values, found while the other numbers are."""
     if statistics is None:
         return lambda: float("nan")
     if statistics == "sampled":
         return beside(lambda: sampled_median(features))
-    return beside(lambda: median_of_all(features.cpu().numpy()))
+    return beside(lambda: median_of_all(_all_values(features)))
 
 
 def _summed_up(sums: Sums, num_values: int) -> tuple[NDArray[np.float64], float, float]:
@@ -156,8 +156,8 @@ def exact_median(features: Tensor) -> float:
     return _median(features, _sums(rows, np.float32, CHUNK, guess_bracket(features)))
 
 
-def _sums(features: Tensor, dtype: type[np.floating], chunk: int, bracket: tuple[float, float] | None) -> Sums:
-    if features.device.type == "cpu":
+def _sums(features: Tensor | Rows, dtype: type[np.floating], chunk: int, bracket: tuple[float, float] | None) -> Sums:
+    if isinstance(features, Rows) or features.device.type == "cpu":
         return pass_over(features, dtype, chunk, bracket)
     return pass_over_on_device(features, dtype, chunk, bracket)
 
@@ -167,7 +167,11 @@ def _centered(gram: NDArray[np.float64]) -> NDArray[np.float64]:
     return (gram + gram.T) / 2
 
 
-def _median(features: Tensor, sums: Sums) -> float:
+def _median(features: Tensor | Rows, sums: Sums) -> float:
     """From what was counted; from a copy of all values if they are few, or if the sample misled."""
     found = sums.counted.median(features.numel()) if sums.counted is not None else None
-    return median_of_all(features.cpu().numpy()) if found is None else found
+    return median_of_all(_all_values(features)) if found is None else found
+
+
+def _all_values(features: Tensor | Rows) -> NDArray[np.float32]:
+    return features.all() if isinstance(features, Rows) else features.cpu().numpy()

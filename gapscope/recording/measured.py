@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from gapscope.errors import InputError
 from gapscope.recording.box_pooling import BoxPooling, too_coarse
-from gapscope.recording.chunks import pass_bytes
-from gapscope.recording.layer_numbers import LayerNumbers, Statistics, layer_numbers
+from gapscope.recording.chunks import Rows, pass_bytes
+from gapscope.recording.layer_numbers import SMALL, LayerNumbers, Statistics, layer_numbers
 from gapscope.recording.live_tensors import FLOAT_BYTES, LiveTensors
 from gapscope.recording.plan import ALIKE, Output
 from gapscope.recording.probe_images import ProbeImages
@@ -65,9 +66,40 @@ def measure(
     if pooling is not None:
         pooled = pooling.pool(activation.movedim(output.channel_axis, 1))
         return Measured(output, grams.add(layer_numbers(pooled, statistics)), pooled.numpy(), pooled.shape[1])
-    places = [axis for axis in range(1, activation.ndim) if axis != output.channel_axis]
-    pooled = activation.mean(places) if places else activation.reshape(len(features), -1)
+    pooled = _over_places(output, activation)
     return Measured(output, grams.add(layer_numbers(features, statistics)), pooled.cpu().numpy(), output.num_features)
+
+
+def measure_parts(
+    output: Output,
+    parts: Sequence[Tensor],
+    grams: Grams,
+    pooling: BoxPooling | None = None,
+    statistics: Statistics = "exact",
+) -> Measured:
+    """The same bits from features that lie in several tensors (k, p) on the CPU, in the order of the images."""
+    if len(parts) == 1:
+        return measure(output, parts[0], grams, pooling, statistics)
+    num_values = sum(map(len, parts)) * output.num_features
+    if num_values <= SMALL:  # quicker in one
+        return measure(output, torch.cat(list(parts)), grams, pooling, statistics)
+    maps = [part.view(len(part), *output.shape) for part in parts]
+    if pooling is not None:
+        firsts = np.cumsum([0, *map(len, parts[:-1])])
+        rows = [
+            pooling.pool(one.movedim(output.channel_axis, 1), int(first))
+            for one, first in zip(maps, firsts, strict=True)
+        ]
+        pooled = torch.cat(rows)
+        return Measured(output, grams.add(layer_numbers(pooled, statistics)), pooled.numpy(), pooled.shape[1])
+    pooled = torch.cat([_over_places(output, one) for one in maps])
+    return Measured(output, grams.add(layer_numbers(Rows(parts), statistics)), pooled.numpy(), output.num_features)
+
+
+def _over_places(output: Output, activation: Tensor) -> Tensor:
+    """(n, c) each channel's mean over the places."""
+    places = [axis for axis in range(1, activation.ndim) if axis != output.channel_axis]
+    return activation.mean(places) if places else activation.reshape(len(activation), -1)
 
 
 def map_sides(output: Output) -> tuple[int, int] | None:

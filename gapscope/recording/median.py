@@ -1,6 +1,7 @@
 """The exact median of more values than one likes to sort: a sample brackets it, one pass counts and gathers."""
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,7 +17,23 @@ WIDTH = 0.01
 """How far, in ranks, the bracket reaches to either side: the quantile of 2^16 drawn values has an error of 0.002."""
 
 
-def guess_bracket(values: Tensor) -> tuple[float, float]:
+class Table(Protocol):
+    """Values of which some can be looked at, wherever they lie."""
+
+    def numel(self) -> int:
+        """How many there are."""
+        ...
+
+    def at(self, places: NDArray[np.int64]) -> Values:
+        """The values at these places."""
+        ...
+
+    def all(self) -> Values:
+        """All of them."""
+        ...
+
+
+def guess_bracket(values: Tensor | Table) -> tuple[float, float]:
     """Two values between which the median of all values most likely lies.
 
     The places that are looked at depend on the number of values alone.
@@ -25,13 +42,17 @@ def guess_bracket(values: Tensor) -> tuple[float, float]:
     return float(sample[int((0.5 - WIDTH) * SAMPLE)]), float(sample[int((0.5 + WIDTH) * SAMPLE)])
 
 
-def sampled_median(values: Tensor) -> float:
+def sampled_median(values: Tensor | Table) -> float:
     """The median of `SAMPLE` drawn values; of fewer values that of all."""
-    return median_of_all(values.cpu().numpy() if values.numel() <= SAMPLE else _drawn(values))
+    if values.numel() > SAMPLE:
+        return median_of_all(_drawn(values))
+    return median_of_all(values.cpu().numpy() if isinstance(values, Tensor) else values.all())
 
 
-def _drawn(values: Tensor) -> Values:
+def _drawn(values: Tensor | Table) -> Values:
     places = np.random.default_rng(0).integers(values.numel(), size=SAMPLE)
+    if not isinstance(values, Tensor):
+        return values.at(places)
     flat = values.reshape(-1)
     if values.device.type == "cpu":
         return flat.numpy()[places]

@@ -72,6 +72,8 @@ class RecordingPlan:
     """What cannot be recorded, by name, with the reason."""
     leaves: frozenset[str]
     """Modules that call no others."""
+    live_bytes: int
+    """Of one image: the most that the outputs of modules take at a time while it goes through the model."""
 
     @property
     def handing_on(self) -> str:
@@ -122,7 +124,7 @@ def explore(model: nn.Module, probe: ProbeImages, *, copies: bool = False) -> Re
         if name not in first.called and not any(module.children()):
             same = now.get(name) is module
             skipped[name] = "is never called" if same else "is made anew whenever the model is called"
-    return RecordingPlan(tuple(outputs), skipped, frozenset(leaves))
+    return RecordingPlan(tuple(outputs), skipped, frozenset(leaves), first.live_bytes // 2)
 
 
 def _labels(keys: Sequence[Key], modules: dict[str, nn.Module]) -> dict[Key, str]:

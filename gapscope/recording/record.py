@@ -222,7 +222,7 @@ def _measure(
                         "'hooks'."
                     ) from error
                 why_not = f"hooks, not graph: {error}"
-        measured, dropped, passes = record_by_hooks(model, probe, wanted, live, grams, progress, what)
+        measured, dropped, passes = record_by_hooks(model, probe, wanted, live, grams, progress, what, plan.live_bytes)
         times = "pass" if passes == 1 else "passes"
         return measured, grams.taken(), skipped | dropped, f"{why_not} ({passes} {times})"
 

@@ -44,6 +44,8 @@ class Pass:
     seen: dict[Key, Sighting]
     called: set[str]
     calling_others: set[str]
+    live_bytes: int = 0
+    """The most that tensors which modules had put out, and were still in use, took at a time."""
 
 
 def digest_of(rows: Tensor) -> Digest:
@@ -110,6 +112,14 @@ def look_at(
                 channel_axis=axes.axis_of(call.module, module, tensor, inputs, alone=alone) if axes and dense else 1,
             )
             made[id(tensor)] = weakref.ref(tensor), _version(tensor)
+        forget_dead()
+
+    def forget_dead() -> None:
+        alive = {key: tensor for key, (reference, _) in made.items() if (tensor := reference()) is not None}
+        for key in set(made) - set(alive):
+            del made[key]
+        stored = {one.data_ptr(): one.numel() * one.element_size() for one in alive.values() if is_dense(one)}
+        found.live_bytes = max(found.live_bytes, sum(stored.values()))
 
     arguments = probe.arguments(slice(0, num_images))
     for _, tensor in named_tensors([arguments.positional, arguments.named]):

@@ -1,7 +1,7 @@
 """Many comparisons of few networks: what was made of a recording for one is there for the next."""
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -14,6 +14,8 @@ from gapscope.similarity.groups import Groups
 from gapscope.similarity.prepared import Views, views_of
 
 USUAL_LIMIT = 2**30
+LARGE, SELDOM = 8, 4
+"""While no network takes an eighth of the limit, it is held to it every fourth time: adding up takes milliseconds."""
 
 
 @dataclass
@@ -41,6 +43,7 @@ class Ready:
         self.limit = limit
         self.held: OrderedDict[int, _Held] = OrderedDict()
         self.lock = Lock()
+        self.asked, self.largest = 0, limit
 
     def read(self, path: Path) -> Recording:
         """The recording in a file, read once as long as the file does not change.
@@ -67,10 +70,16 @@ class Ready:
             self.held.move_to_end(id(recording))
             if key not in held.views:
                 held.views[key] = views_of(recording, groups=groups)
-            sizes = {at: one.size() for at, one in self.held.items()}
-            while len(self.held) > 2 and sum(sizes.values()) > self.limit:
-                del sizes[self.held.popitem(last=False)[0]]
+            self.asked += 1
+            if self.largest > self.limit // LARGE or self.asked % SELDOM == 0:
+                self._keep_to_limit()
         return held.views[key]
+
+    def _keep_to_limit(self) -> None:
+        sizes = {at: one.size() for at, one in self.held.items()}
+        self.largest = max(sizes.values())
+        while len(self.held) > 2 and sum(sizes.values()) > self.limit:
+            del sizes[self.held.popitem(last=False)[0]]
 
 
 def ready_views(ready: Ready | None, recording: Recording, groups: Groups | None) -> Views:
@@ -80,13 +89,20 @@ def ready_views(ready: Ready | None, recording: Recording, groups: Groups | None
 
 def _arrays(value: Any) -> Iterator["np.ndarray[Any, Any]"]:
     """The arrays in lists, mappings and objects of ours, in each other; of a part of an array the whole."""
-    if isinstance(value, np.ndarray):
-        yield value if value.base is None or not isinstance(value.base, np.ndarray) else value.base
-    elif isinstance(value, dict):
-        for one in list(value.values()):
-            yield from _arrays(one)
-    elif isinstance(value, list | tuple):
-        for one in value:
-            yield from _arrays(one)
-    elif type(value).__module__.startswith("gapscope.") and hasattr(value, "__dict__"):
-        yield from _arrays(vars(value))
+    waiting, met = [value], set()
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, np.ndarray):
+            yield one if one.base is None or not isinstance(one.base, np.ndarray) else one.base
+        elif id(one) not in met:  # as groups are, which all layers share
+            met.add(id(one))
+            waiting.extend(_parts(one))
+
+
+def _parts(value: Any) -> Sequence[Any]:
+    if isinstance(value, list | tuple):
+        return value
+    if isinstance(value, dict):
+        return list(value.values())
+    ours = type(value).__module__.startswith("gapscope.") and hasattr(value, "__dict__")
+    return list(vars(value).values()) if ours else ()
