@@ -112,7 +112,7 @@ def test_what_one_batch_leaves_in_the_model_reaches_no_other(monkeypatch):
 
 
 def test_batches_that_part_are_recorded_one_after_the_other(monkeypatch):
-    means = [float(Chain().first(part.float() / 255).mean()) for part in IMAGES.split(4)]
+    means = [Chain().first(part.float() / 255).mean().item() for part in IMAGES.split(4)]
     monkeypatch.setattr(Forking, "level", sorted(means[:2])[0])  # the last batch has 3 images
     roomy, tight, in_step = both(Forking(), monkeypatch)
     assert in_step == 0
