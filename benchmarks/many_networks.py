@@ -24,7 +24,8 @@ from gapscope.detector.weights import save_weights
 from gapscope.experiment_file import parse_config
 from gapscope.findings.findings import find
 from gapscope.findings.run_reader import read_results
-from gapscope.page.page import render_page, write_report
+from gapscope.page.page import render_page
+from gapscope.several.report import write_report
 from gapscope.study.run import run
 
 CONFIG = """\

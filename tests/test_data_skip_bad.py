@@ -7,7 +7,7 @@ from command import gapscope
 from small_data import noise
 
 from gapscope.data.check import check_folder
-from gapscope.page.page import write_report
+from gapscope.several.report import write_report
 
 pytestmark = pytest.mark.slow
 

@@ -13,7 +13,7 @@ from command import gapscope
 from miniature import MINIATURE
 
 from gapscope.data.table import AnnotationTable
-from gapscope.page.page import write_report
+from gapscope.several.report import write_report
 
 pytestmark = pytest.mark.slow
 

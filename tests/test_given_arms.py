@@ -118,7 +118,7 @@ def experiment_text(root: Path) -> str:
 
 def test_the_page_says_where_the_arms_come_from_and_speaks_of_no_network(scored):
     from gapscope.findings.findings import find
-    from gapscope.page.page import write_report
+    from gapscope.several.report import write_report
 
     write_report(scored.folder.root)
     page = scored.folder.report.read_text(encoding="utf-8")

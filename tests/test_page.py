@@ -16,8 +16,9 @@ from gapscope.findings.estimates import Estimate
 from gapscope.findings.findings import find
 from gapscope.findings.results import Results
 from gapscope.findings.run_reader import read_results
-from gapscope.page.page import render_appendix, render_page, write_report
+from gapscope.page.page import render_appendix, render_page
 from gapscope.run_folder import RunName
+from gapscope.several.report import write_report
 
 pytestmark = pytest.mark.slow
 

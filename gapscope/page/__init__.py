@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gapscope.page.page import (
         page_environment as page_environment,
         render_page as render_page,
-        write_report as write_report,
+        write_pages as write_pages,
     )
     from gapscope.page.page_context import (
         material as material,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = open_room(
     __name__,
     {
-        "page": "write_report, render_page, page_environment",
+        "page": "write_pages, render_page, page_environment",
         "page_context": "performance_section, where_section, material",
         "page_data": "page_data",
         "embedding": "embed, Embedded",

@@ -15,10 +15,9 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from gapscope.files import write_text
 from gapscope.findings.domain_facts import LEAK_WORDS
 from gapscope.findings.elsewhere import trains_nothing
-from gapscope.findings.findings import Findings, find
+from gapscope.findings.findings import Findings
 from gapscope.findings.paper_numbers import PAPER_TABLES
 from gapscope.findings.result_tables import UNDEFINED, ResultTable, printed
-from gapscope.findings.run_reader import read_results
 from gapscope.findings.suggestion import sentence
 from gapscope.page.appendix import PAPER_WORDS, blocks_section, figure_uris
 from gapscope.page.box_marks import BOX_KINDS
@@ -59,31 +58,19 @@ MORE = (
 """The same of what is folded up below, and drawn when it is opened; remedies and grafts only of a run that has them."""
 
 
-def write_report(
-    run: Path | str, progress: Progress = silent, told: Callable[[Redrawn], None] = lambda redrawn: None
+def write_pages(
+    findings: Findings, progress: Progress = silent, told: Callable[[Redrawn], None] = lambda redrawn: None
 ) -> Path:
-    """Write a run folder's tables, figures, `report.html` and what belongs to it, from whatever has been done so far.
-
-    Beside the page: `appendix.html`, `report.md` and `verdict.json`, which say the page's sentences.
+    """Write tables, figures, `report.html`, `appendix.html`, `report.md` and `verdict.json` of a run of one network.
 
     Args:
-        run: The run folder.
+        findings: Of the run.
         progress: Told about every figure and the page.
         told: Given which figures were drawn, and which were there as they would be drawn now.
 
     Returns:
         The path of the page.
-
-    Raises:
-        InputError: If `run` is no run folder or one of its files is broken.
     """
-    return write_pages(find(read_results(run)), progress, told)
-
-
-def write_pages(
-    findings: Findings, progress: Progress = silent, told: Callable[[Redrawn], None] = lambda redrawn: None
-) -> Path:
-    """Write all that `write_report` writes, of findings that are known."""
     folder = findings.results.page_folder
     write_tables(findings.tables, folder.tables)
     told(draw_report_figures(findings, folder.figures, progress))
