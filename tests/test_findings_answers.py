@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from small_evaluations import evaluation, study, summary, two_arms
 
+from gapscope.data.distributions import EDGES, PLACES, QUANTILES
 from gapscope.detector.network_map import yolov3_map
 from gapscope.evaluation.columns import Boxes
 from gapscope.findings.chips import chips
@@ -90,9 +91,17 @@ def test_of_arms_that_hardly_learned_there_is_no_verdict_and_no_advice():
     )
 
 
-def look(**ranges: tuple[float, float, float]) -> dict:
-    named = {name: {"quantiles": dict(zip(("p5", "median", "p95"), of, strict=True))} for name, of in ranges.items()}
-    return summary(boxes={"car": 90}) | {"distributions": named}
+def look(saturation: tuple[float, float, float]) -> dict:
+    """A summary with distributions of nothing but saturation."""
+
+    def spread(name: str, low: float, median: float, high: float) -> dict:
+        values = zip(QUANTILES, (low, low, low, median, high, high, high), strict=True)
+        return {"quantiles": dict(values), "counts": [0] * (len(EDGES[name]) - 1)}
+
+    known = {"boxes": 0, "classes": {}, "places": np.zeros(PLACES).tolist()}
+    known |= {name: spread(name, 0.0, 0.0, 0.0) for name in ("box_side", "boxes_per_image")}
+    known["saturation"] = spread("saturation", *saturation)
+    return summary(boxes={"car": 90}) | {"distributions": known}
 
 
 @pytest.mark.parametrize(
@@ -100,7 +109,7 @@ def look(**ranges: tuple[float, float, float]) -> dict:
     [((0.30, 0.40, 0.46), 0.0, True), ((0.15, 0.40, 0.46), 0.0, False), ((0.30, 0.40, 0.46), 0.7, False)],
 )
 def test_looks_that_do_not_overlap_are_the_first_thing_to_change_unless_training_bridges_them(own, hsv, said):
-    summaries = {"photos": look(saturation=(0.05, 0.10, 0.17)), "renders": look(saturation=own)}
+    summaries = {"photos": look((0.05, 0.10, 0.17)), "renders": look(own)}
     more = f"[train.augment]\nhsv = [0.0, {hsv}, 0.0]"
     found = {("real", 0, "photos"): evaluation(0.8), ("synthetic", 0, "photos"): evaluation(0.4)}
     advice = [one for one in find(study(found, seeds=[0], summaries=summaries, more=more)).advice]
