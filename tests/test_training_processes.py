@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,21 @@ def test_a_refusal_in_any_process_is_the_refusal(one_thread):
     with pytest.raises(InputError, match=r"^image 7 is broken\.$"):
         launch(make_fabric(Train(**SHARED | {"devices": 2})), refuse_in_second)
     assert "MASTER_PORT" not in os.environ
+
+
+def refuse_while_the_first_one_speaks(fabric, report) -> None:
+    if fabric.global_rank == 1:
+        time.sleep(0.5)
+        raise InputError("image 7 is broken.")
+    while True:
+        report("x" * 10**6, 0, 1)
+
+
+def test_a_process_that_is_ended_while_it_speaks_leaves_the_refusal_to_be_heard(one_thread):
+    """What a pipe cannot hold is in the middle of being sent nearly all the time, and the first process is killed."""
+    fabric = make_fabric(Train(**SHARED | {"devices": 2}))
+    with pytest.raises(InputError, match=r"^image 7 is broken\.$"):
+        launch(fabric, refuse_while_the_first_one_speaks, report=lambda *_: time.sleep(0.01))
 
 
 def run_until_stopped(fabric, report, folder: Path) -> None:

@@ -5,11 +5,11 @@ Thin networks gain little from a second thread, so two cores may do better with 
 
 import multiprocessing
 import os
-import queue
 import signal
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -18,6 +18,7 @@ from gapscope.interruptions import leave_to_parent
 from gapscope.shortage import told_of_shortage
 from gapscope.study.study import Study
 from gapscope.study.units import Unit, UnitKeys
+from gapscope.voices import Voice, heard_at, voice
 
 SECONDS_TO_END = 30.0
 """How long a process that is to stop may take to save what it has."""
@@ -54,40 +55,41 @@ def do_side_by_side(
             need it are done first.
     """
     context = multiprocessing.get_context("spawn")
-    messages = context.Queue()
     threads = max(1, (os.cpu_count() or 1) // jobs)
-    waiting, running = list(units), dict[str, tuple[Unit, BaseProcess]]()
+    waiting, running = list(units), dict[Connection, tuple[Unit, BaseProcess]]()
     failed: dict[str, tuple[str, str]] = {}
     try:
         while waiting or running:
             waiting = [unit for unit in waiting if not failed.keys() & set(unit.needs)]
-            blocked = {unit.name for unit in waiting} | set(running)
+            blocked = {unit.name for unit in waiting} | {unit.name for unit, _ in running.values()}
             ready = [unit for unit in waiting if not blocked.intersection(unit.needs)]
             process: BaseProcess
             for unit in ready[: jobs - len(running)]:
                 waiting.remove(unit)
                 begin(unit)
-                arguments = (unit, keys[unit.name], study, threads, os.getpid(), messages)
+                ear, mouth = voice()
+                arguments = (unit, keys[unit.name], study, threads, os.getpid(), mouth)
                 process = context.Process(target=_work, args=arguments, daemon=True)
                 process.start()
-                running[unit.name] = unit, process
-            kind, *content = _next_message(messages, running)
-            if kind == "progress":
-                study.progress(*content)
-            elif kind == "done":
-                name, seconds = content
-                unit, process = running.pop(name)
+                mouth.close()
+                running[ear] = unit, process
+            for ear, (kind, *content) in _news(running) if running else ():
+                if kind == "progress":
+                    study.progress(*content)
+                    continue
+                unit, process = running.pop(ear)
+                ear.close()
                 process.join()
-                finished(unit, seconds)
-            else:
-                name, said = content
-                failed[name] = kind, said
-                running.pop(name)[1].join()
+                if kind == "done":
+                    finished(unit, *content)
+                else:
+                    failed[unit.name] = kind, *content
         if failed:
             told = "\n".join(said for _, said in failed.values())
             raise InputError(told) if all(kind == "refused" for kind, _ in failed.values()) else RuntimeError(told)
     finally:
-        for _, process in running.values():
+        for ear, (_, process) in running.items():
+            ear.close()  # nobody listens any more
             process.terminate()  # a training saves a checkpoint first
         for _, process in running.values():
             process.join(SECONDS_TO_END)
@@ -95,20 +97,25 @@ def do_side_by_side(
             process.join()
 
 
-def _next_message(messages: Any, running: dict[str, tuple[Unit, BaseProcess]]) -> tuple[Any, ...]:
-    while True:
-        try:
-            return messages.get(timeout=1.0)
-        except queue.Empty:
-            for name, (_, process) in running.items():
-                if process.exitcode is not None and messages.empty():
-                    if process.exitcode == -signal.SIGKILL:
-                        return "refused", name, KILLED.format(name=name)
-                    said = f"the process of {name} ended with code {process.exitcode} without a word."
-                    return "failed", name, said
+def _news(running: dict[Connection, tuple[Unit, BaseProcess]]) -> Iterator[tuple[Connection, tuple[Any, ...]]]:
+    """What the processes say: `progress`, or as their last word `done`, `refused` or `failed`."""
+    ears = list(running)
+    for ear, message in heard_at(ears, timeout=1.0):
+        yield ear, message or _last_word(*running[ear])
+    for ear in ears:  # what a process has started may outlive it for a while, and keep its pipe open
+        if ear in running and running[ear][1].exitcode is not None and not ear.poll():
+            yield ear, _last_word(*running[ear])
 
 
-def _work(unit: Unit, keys: UnitKeys, study: Study, threads: int, parent: int, messages: Any) -> None:
+def _last_word(unit: Unit, process: BaseProcess) -> tuple[str, str]:
+    """Of one that has ended without any."""
+    process.join()
+    if process.exitcode == -signal.SIGKILL:
+        return "refused", KILLED.format(name=unit.name)
+    return "failed", f"the process of {unit.name} ended with code {process.exitcode} without a word."
+
+
+def _work(unit: Unit, keys: UnitKeys, study: Study, threads: int, parent: int, mouth: Voice) -> None:
     """What a process does: one unit, with its news sent to the parent."""
     leave_to_parent(parent)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a training saves a checkpoint first
@@ -116,17 +123,17 @@ def _work(unit: Unit, keys: UnitKeys, study: Study, threads: int, parent: int, m
         import torch
 
         torch.set_num_threads(threads)
-        study.progress = lambda *news: messages.put(("progress", *news))
+        study.progress = lambda *news: mouth.say("progress", *news)
         started = time.perf_counter()
         unit.work(study, keys)
-        messages.put(("done", unit.name, time.perf_counter() - started))
+        mouth.say("done", time.perf_counter() - started)
     except InputError as error:
-        messages.put(("refused", unit.name, str(error)))
+        mouth.say("refused", str(error))
     except KeyboardInterrupt:
-        messages.cancel_join_thread()  # nobody listens any more
+        return  # nobody listens any more
     except BaseException as error:
         said = told_of_shortage(error)
         if said is not None:
-            messages.put(("refused", unit.name, f"{unit.name}: {said}"))
+            mouth.say("refused", f"{unit.name}: {said}")
         else:
-            messages.put(("failed", unit.name, f"{unit.name} failed:\n{traceback.format_exc()}"))
+            mouth.say("failed", f"{unit.name} failed:\n{traceback.format_exc()}")

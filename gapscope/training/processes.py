@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from multiprocessing.connection import Connection
 from types import FrameType
 from typing import Any, cast
 
@@ -25,9 +26,12 @@ from gapscope.config import Train
 from gapscope.errors import InputError
 from gapscope.interruptions import heard, leave_to_parent
 from gapscope.progress import Progress, silent
+from gapscope.voices import Voice, heard_at, voice
 
 PATIENCE = timedelta(hours=2)
 """How long processes wait for each other, as when one of them reads images that the others have already."""
+SECONDS_TO_HEAR = 10.0
+"""How long what processes have started may outlive them, and keep their pipes open."""
 PRECISIONS: dict[str, Any] = {"32": "32-true", "bf16": "bf16-mixed"}
 
 
@@ -122,42 +126,42 @@ def launch(fabric: Fabric, work: Callable[..., None], *args: Any, report: Progre
         InputError: If one of them raised it.
         KeyboardInterrupt: If they were interrupted.
     """
-    messages = torch.multiprocessing.get_context("spawn").SimpleQueue()
+    ends = [voice() for _ in range(fabric.world_size)]
+    ears, voices = [ear for ear, _ in ends], [voice for _, voice in ends]
     end: list[tuple[str, str]] = []
-    listener = threading.Thread(target=_listen, args=(messages, report, end), daemon=True)
+    listener = threading.Thread(target=_listen, args=(ears, report, end), daemon=True)
     listener.start()
     try:
         with _signals_passed_on(), _port_forgotten():
-            fabric.launch(cast(Any, _work), os.getpid(), messages, pickle.dumps((work, args)))
+            fabric.launch(cast(Any, _work), os.getpid(), voices, pickle.dumps((work, args)))
     except (torch.multiprocessing.ProcessRaisedException, torch.multiprocessing.ProcessExitedException):
-        messages.put(("end", "", ""))
-        listener.join()
+        _hear_the_last(voices, listener)
         kinds = dict(reversed(end))
         if "refused" in kinds:
             raise InputError(kinds["refused"]) from None
         if "interrupted" in kinds:
             raise KeyboardInterrupt from None
         raise
-    messages.put(("end", "", ""))
-    listener.join()
+    _hear_the_last(voices, listener)
 
 
-def _work(fabric: Fabric, parent: int, messages: Any, packed: bytes) -> None:
+def _work(fabric: Fabric, parent: int, voices: list[Voice], packed: bytes) -> None:
     """What each process does; how it ended goes to the parent. Packed, since Fabric would take arguments apart."""
     _hush()
     leave_to_parent(parent)
-    first = int(os.environ["LOCAL_RANK"]) == 0
+    rank = int(os.environ["LOCAL_RANK"])
+    say = voices[rank].say
     try:
         work, args = pickle.loads(packed)
-        work(fabric, (lambda *news: messages.put(("progress", *news))) if first else silent, *args)
+        work(fabric, silent if rank else lambda *news: say("progress", *news), *args)
     except InputError as error:
-        messages.put(("refused", str(error), ""))
+        say("refused", str(error))
         raise
     except KeyboardInterrupt:
-        messages.put(("interrupted", "", ""))
+        say("interrupted", "")
         raise SystemExit(1) from None
     except BaseException:
-        messages.put(("failed", traceback.format_exc(), ""))
+        say("failed", traceback.format_exc())
         raise
 
 
@@ -177,15 +181,22 @@ def _hush() -> None:
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
 
 
-def _listen(messages: Any, report: Progress, end: list[tuple[str, str]]) -> None:
-    while True:
-        kind, *content = messages.get()
-        if kind == "end":
-            return
-        if kind == "progress":
-            report(*content)
-        else:
-            end.append((kind, content[0]))
+def _listen(ears: list[Connection], report: Progress, end: list[tuple[str, str]]) -> None:
+    """Until all processes have ended."""
+    while ears:
+        for ear, message in heard_at(ears):
+            if not message:
+                ears.remove(ear)
+            elif message[0] == "progress":
+                report(*message[1:])
+            else:
+                end.append(message)
+
+
+def _hear_the_last(voices: list[Voice], listener: threading.Thread) -> None:
+    for one in voices:
+        one.close()
+    listener.join(SECONDS_TO_HEAR)
 
 
 @contextmanager
