@@ -159,6 +159,30 @@ def test_the_cost_is_what_the_arm_without_the_remedy_did_not_need():
     assert found["average"].points_per_minute == pytest.approx(30 / (604 / 60))
 
 
+@pytest.mark.parametrize(("labelled", "unlabelled"), [(20, 200), (80, 0)])
+def test_images_seen_without_labels_cost_something_unless_all_have_labels_anyway(labelled, unlabelled):
+    """An adapted arm that goes on from one with few labelled images has seen the others too."""
+    more = """
+    [arms.few]
+    domains = ["photos"]
+    start = "synthetic"
+    [arms.few-adapted]
+    start = "few"
+    adapt = { batchnorm = "photos" }
+    """
+    few = {"few": twice(0.4), "few-adapted": twice(0.5)}
+    results = scored(more, real=twice(0.6), synthetic=twice(0.2), **few)
+    trainings = {
+        RunName("few", seed): training(1.0, images={"photos": labelled}, train_images=labelled) for seed in (0, 1)
+    }
+    for seed in (0, 1):
+        trainings[RunName("few-adapted", seed)] = training(1.0, trained=False, unlabelled_images={"photos": 200})
+    summaries = study({}, summaries={"photos": summary(boxes={"car": 9})}).summaries
+    assert summaries["photos"].images["train"] == 80
+    cost = remedies(replace(results, trainings=trainings, summaries=summaries))["few-adapted"].cost
+    assert (cost.labelled_images, cost.unlabelled_images) == (labelled, unlabelled)
+
+
 def test_an_arm_that_goes_on_from_a_model_or_is_made_of_some_is_none_of_the_papers():
     results = scored()
     models = {arm: paper_model(results, arm) for arm in results.arms}

@@ -7,7 +7,7 @@ from statistics import fmean
 
 import numpy as np
 
-from gapscope.arms import all_before, baseline_of, labelled_domains, unlabelled_domains
+from gapscope.arms import all_before, baseline_of, labelled_domains
 from gapscope.evaluation.bootstrap import interval
 from gapscope.evaluation.columns import Array
 from gapscope.findings.estimates import UNKNOWN, Estimate
@@ -24,7 +24,8 @@ class RemedyCost:
     """Training images of the domain where the gap is, with labels, that something of it has learnt from; None where
     their number is not known."""
     unlabelled_images: int
-    """Such images without labels."""
+    """Such images that it has seen without using labels, some of the labelled ones perhaps among them; 0 where all
+    images have labels that it has learnt from."""
     seconds: float
     """Of training, and of what is made without: the arm's own, and those of arms that it needs in addition; per seed,
     mean over the seeds. NaN where a summary is missing."""
@@ -118,10 +119,7 @@ def _cost(results: Results, gap: Gap, arm: str) -> RemedyCost:
     own = [arm, *all_before(experiment, arm)]
     shared = {gap.other, *all_before(experiment, gap.other)}
     labelled = labelled_images(results, gap.domain, own) if gap.domain in labelled_domains(experiment, arm) else 0
-    unlabelled = 0
-    if gap.domain in unlabelled_domains(experiment, arm):
-        found = [one for name in own for one in results.summaries_of(name)]
-        unlabelled = max((one.unlabelled_images.get(gap.domain, 0) for one in found), default=0)
+    unlabelled = _images_without_labels(results, gap.domain, own, labelled)
     return RemedyCost(labelled, unlabelled, sum(_seconds(results, name) for name in own if name not in shared))
 
 
@@ -132,6 +130,14 @@ def labelled_images(results: Results, domain: str, arms: Sequence[str]) -> int |
     if found:
         return max(found)
     return results.summaries[domain].images["train"] if domain in results.summaries else None
+
+
+def _images_without_labels(results: Results, domain: str, arms: Sequence[str], labelled: int | None) -> int:
+    """The most images of a domain that any of these arms has seen without labels; 0 where all have theirs anyway."""
+    whole = results.summaries[domain].images["train"] if domain in results.summaries else math.inf
+    if labelled is None or labelled >= whole:
+        return 0
+    return max((one.unlabelled_images.get(domain, 0) for arm in arms for one in results.summaries_of(arm)), default=0)
 
 
 def _seconds(results: Results, arm: str) -> float:
