@@ -272,6 +272,15 @@ def test_networks_are_held_against_each_other_on_the_same_draws_for_all_pairs_to
     assert said[3] == "Intervals hold for all 3 pairs of networks together."
 
 
+def test_without_draws_of_one_network_no_interval_claims_to_hold_for_all_pairs():
+    side = lined_up(three_networks(**{"synthetic": 0.1, "synthetic-tiny": 0.3}))
+    last = side.gaps[-1]
+    without = replace(last, networks=tuple(replace(one, draws=None) for one in last.networks))
+    (found,) = network_differences(replace(side, comparables=(Comparable((*side.gaps[:-1], without)),))).values()
+    assert found[0].alone.has_interval and not any(one.estimate.has_interval or one.is_told for one in found)
+    assert all(said.endswith(": cannot be told.") for said in difference_sentences(found))
+
+
 def test_one_pair_of_networks_needs_no_correction():
     side = lined_up(three_networks())
     two = replace(side, comparables=(Comparable(side.gaps[:2]),))

@@ -105,7 +105,7 @@ def test_a_refusal_in_any_process_is_the_refusal(one_thread):
     assert "MASTER_PORT" not in os.environ
 
 
-def refuse_while_the_first_one_speaks(fabric, report) -> None:
+def refuse_while_the_first_one_reports(fabric, report) -> None:
     if fabric.global_rank == 1:
         time.sleep(0.5)
         raise InputError("image 7 is broken.")
@@ -113,11 +113,11 @@ def refuse_while_the_first_one_speaks(fabric, report) -> None:
         report("x" * 10**6, 0, 1)
 
 
-def test_a_process_that_is_ended_while_it_speaks_leaves_the_refusal_to_be_heard(one_thread):
+def test_a_process_that_is_ended_while_it_reports_leaves_the_refusal_to_arrive(one_thread):
     """What a pipe cannot hold is in the middle of being sent nearly all the time, and the first process is killed."""
     fabric = make_fabric(Train(**SHARED | {"devices": 2}))
     with pytest.raises(InputError, match=r"^image 7 is broken\.$"):
-        launch(fabric, refuse_while_the_first_one_speaks, report=lambda *_: time.sleep(0.01))
+        launch(fabric, refuse_while_the_first_one_reports, report=lambda *_: time.sleep(0.01))
 
 
 def run_until_stopped(fabric, report, folder: Path) -> None:

@@ -1,5 +1,6 @@
 """Does one network lose more than another on the same test images? Sure about all pairs of networks together."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -58,19 +59,24 @@ def _differences(same: Comparable) -> Iterator[NetworkDifference]:
 
 
 def _widened(pairs: Sequence[tuple[Sequence[NetworkPair], Sequence[NetworkPair]]]) -> float:
-    """By how much intervals of all pairs are wider than each alone: that of a band over them, see `bands.band`."""
+    """By how much intervals of all pairs are wider than each alone: that of a band over them, see `bands.band`.
+
+    NaN, which leaves all without intervals, where a pair has no draws that could be held against the others'.
+    """
     if len(pairs) < 2:
         return 1.0
     drawn = []
     for networks, others in pairs:
         one, other = mean_draws(networks), mean_draws(others)
-        if one is None or other is None or len(one) != len(other):
-            return 1.0
-        drawn.append(one - other)
-    values = np.stack(drawn, axis=1)
+        if one is None or other is None:
+            return math.nan
+        drawn += [one, other]
+    if len({len(draws) for draws in drawn}) > 1:
+        return math.nan
+    values = np.stack(drawn[::2], axis=1) - np.stack(drawn[1::2], axis=1)
     values = values[np.isfinite(values).all(axis=1)]
     if not len(values):
-        return 1.0
+        return math.nan
     low, high = band(values)
     alone = np.quantile(values, 0.975, axis=0) - np.quantile(values, 0.025, axis=0)
     known = alone > 0

@@ -98,7 +98,7 @@ def difference_sentences(differences: Sequence[NetworkDifference]) -> Iterator[s
         verdict = "" if one.is_told else f": cannot be told{seeds}"
         loses = f"loses {abs(one.estimate.value):z.1f} points more than {less.run.title}"
         yield f"{more.run.title} {loses}{reach}{verdict}."
-    if differences and differences[0].comparisons > 1:
+    if differences and differences[0].comparisons > 1 and all(one.estimate.has_interval for one in differences):
         yield f"Intervals hold for all {differences[0].comparisons} pairs of networks together."
 
 

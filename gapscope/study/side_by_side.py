@@ -15,10 +15,10 @@ from typing import Any
 
 from gapscope.errors import InputError
 from gapscope.interruptions import leave_to_parent
+from gapscope.pipes import Sender, new_pipe, received
 from gapscope.shortage import told_of_shortage
 from gapscope.study.study import Study
 from gapscope.study.units import Unit, UnitKeys
-from gapscope.voices import Voice, heard_at, voice
 
 SECONDS_TO_END = 30.0
 """How long a process that is to stop may take to save what it has."""
@@ -67,18 +67,18 @@ def do_side_by_side(
             for unit in ready[: jobs - len(running)]:
                 waiting.remove(unit)
                 begin(unit)
-                ear, mouth = voice()
-                arguments = (unit, keys[unit.name], study, threads, os.getpid(), mouth)
+                receiver, sender = new_pipe()
+                arguments = (unit, keys[unit.name], study, threads, os.getpid(), sender)
                 process = context.Process(target=_work, args=arguments, daemon=True)
                 process.start()
-                mouth.close()
-                running[ear] = unit, process
-            for ear, (kind, *content) in _news(running) if running else ():
+                sender.close()
+                running[receiver] = unit, process
+            for receiver, (kind, *content) in _news(running) if running else ():
                 if kind == "progress":
                     study.progress(*content)
                     continue
-                unit, process = running.pop(ear)
-                ear.close()
+                unit, process = running.pop(receiver)
+                receiver.close()
                 process.join()
                 if kind == "done":
                     finished(unit, *content)
@@ -88,8 +88,8 @@ def do_side_by_side(
             told = "\n".join(said for _, said in failed.values())
             raise InputError(told) if all(kind == "refused" for kind, _ in failed.values()) else RuntimeError(told)
     finally:
-        for ear, (_, process) in running.items():
-            ear.close()  # nobody listens any more
+        for receiver, (_, process) in running.items():
+            receiver.close()  # nobody listens any more
             process.terminate()  # a training saves a checkpoint first
         for _, process in running.values():
             process.join(SECONDS_TO_END)
@@ -99,12 +99,12 @@ def do_side_by_side(
 
 def _news(running: dict[Connection, tuple[Unit, BaseProcess]]) -> Iterator[tuple[Connection, tuple[Any, ...]]]:
     """What the processes say: `progress`, or as their last word `done`, `refused` or `failed`."""
-    ears = list(running)
-    for ear, message in heard_at(ears, timeout=1.0):
-        yield ear, message or _last_word(*running[ear])
-    for ear in ears:  # what a process has started may outlive it for a while, and keep its pipe open
-        if ear in running and running[ear][1].exitcode is not None and not ear.poll():
-            yield ear, _last_word(*running[ear])
+    receivers = list(running)
+    for receiver, message in received(receivers, timeout=1.0):
+        yield receiver, message or _last_word(*running[receiver])
+    for receiver in receivers:  # what a process has started may outlive it for a while, and keep its pipe open
+        if receiver in running and running[receiver][1].exitcode is not None and not receiver.poll():
+            yield receiver, _last_word(*running[receiver])
 
 
 def _last_word(unit: Unit, process: BaseProcess) -> tuple[str, str]:
@@ -115,7 +115,7 @@ def _last_word(unit: Unit, process: BaseProcess) -> tuple[str, str]:
     return "failed", f"the process of {unit.name} ended with code {process.exitcode} without a word."
 
 
-def _work(unit: Unit, keys: UnitKeys, study: Study, threads: int, parent: int, mouth: Voice) -> None:
+def _work(unit: Unit, keys: UnitKeys, study: Study, threads: int, parent: int, sender: Sender) -> None:
     """What a process does: one unit, with its news sent to the parent."""
     leave_to_parent(parent)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a training saves a checkpoint first
@@ -123,17 +123,17 @@ def _work(unit: Unit, keys: UnitKeys, study: Study, threads: int, parent: int, m
         import torch
 
         torch.set_num_threads(threads)
-        study.progress = lambda *news: mouth.say("progress", *news)
+        study.progress = lambda *news: sender.send("progress", *news)
         started = time.perf_counter()
         unit.work(study, keys)
-        mouth.say("done", time.perf_counter() - started)
+        sender.send("done", time.perf_counter() - started)
     except InputError as error:
-        mouth.say("refused", str(error))
+        sender.send("refused", str(error))
     except KeyboardInterrupt:
         return  # nobody listens any more
     except BaseException as error:
         said = told_of_shortage(error)
         if said is not None:
-            mouth.say("refused", f"{unit.name}: {said}")
+            sender.send("refused", f"{unit.name}: {said}")
         else:
-            mouth.say("failed", f"{unit.name} failed:\n{traceback.format_exc()}")
+            sender.send("failed", f"{unit.name} failed:\n{traceback.format_exc()}")

@@ -25,12 +25,12 @@ from torch.nn import Module
 from gapscope.config import Train
 from gapscope.errors import InputError
 from gapscope.interruptions import heard, leave_to_parent
+from gapscope.pipes import Sender, new_pipe, received
 from gapscope.progress import Progress, silent
-from gapscope.voices import Voice, heard_at, voice
 
 PATIENCE = timedelta(hours=2)
 """How long processes wait for each other, as when one of them reads images that the others have already."""
-SECONDS_TO_HEAR = 10.0
+SECONDS_TO_RECEIVE = 10.0
 """How long what processes have started may outlive them, and keep their pipes open."""
 PRECISIONS: dict[str, Any] = {"32": "32-true", "bf16": "bf16-mixed"}
 
@@ -126,42 +126,41 @@ def launch(fabric: Fabric, work: Callable[..., None], *args: Any, report: Progre
         InputError: If one of them raised it.
         KeyboardInterrupt: If they were interrupted.
     """
-    ends = [voice() for _ in range(fabric.world_size)]
-    ears, voices = [ear for ear, _ in ends], [voice for _, voice in ends]
+    receivers, senders = map(list, zip(*(new_pipe() for _ in range(fabric.world_size)), strict=True))
     end: list[tuple[str, str]] = []
-    listener = threading.Thread(target=_listen, args=(ears, report, end), daemon=True)
+    listener = threading.Thread(target=_listen, args=(receivers, report, end), daemon=True)
     listener.start()
     try:
         with _signals_passed_on(), _port_forgotten():
-            fabric.launch(cast(Any, _work), os.getpid(), voices, pickle.dumps((work, args)))
+            fabric.launch(cast(Any, _work), os.getpid(), senders, pickle.dumps((work, args)))
     except (torch.multiprocessing.ProcessRaisedException, torch.multiprocessing.ProcessExitedException):
-        _hear_the_last(voices, listener)
+        _receive_the_rest(senders, listener)
         kinds = dict(reversed(end))
         if "refused" in kinds:
             raise InputError(kinds["refused"]) from None
         if "interrupted" in kinds:
             raise KeyboardInterrupt from None
         raise
-    _hear_the_last(voices, listener)
+    _receive_the_rest(senders, listener)
 
 
-def _work(fabric: Fabric, parent: int, voices: list[Voice], packed: bytes) -> None:
+def _work(fabric: Fabric, parent: int, senders: list[Sender], packed: bytes) -> None:
     """What each process does; how it ended goes to the parent. Packed, since Fabric would take arguments apart."""
     _hush()
     leave_to_parent(parent)
     rank = int(os.environ["LOCAL_RANK"])
-    say = voices[rank].say
+    send = senders[rank].send
     try:
         work, args = pickle.loads(packed)
-        work(fabric, silent if rank else lambda *news: say("progress", *news), *args)
+        work(fabric, silent if rank else lambda *news: send("progress", *news), *args)
     except InputError as error:
-        say("refused", str(error))
+        send("refused", str(error))
         raise
     except KeyboardInterrupt:
-        say("interrupted", "")
+        send("interrupted", "")
         raise SystemExit(1) from None
     except BaseException:
-        say("failed", traceback.format_exc())
+        send("failed", traceback.format_exc())
         raise
 
 
@@ -181,22 +180,22 @@ def _hush() -> None:
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
 
 
-def _listen(ears: list[Connection], report: Progress, end: list[tuple[str, str]]) -> None:
+def _listen(receivers: list[Connection], report: Progress, end: list[tuple[str, str]]) -> None:
     """Until all processes have ended."""
-    while ears:
-        for ear, message in heard_at(ears):
+    while receivers:
+        for receiver, message in received(receivers):
             if not message:
-                ears.remove(ear)
+                receivers.remove(receiver)
             elif message[0] == "progress":
                 report(*message[1:])
             else:
                 end.append(message)
 
 
-def _hear_the_last(voices: list[Voice], listener: threading.Thread) -> None:
-    for one in voices:
+def _receive_the_rest(senders: list[Sender], listener: threading.Thread) -> None:
+    for one in senders:
         one.close()
-    listener.join(SECONDS_TO_HEAR)
+    listener.join(SECONDS_TO_RECEIVE)
 
 
 @contextmanager
