@@ -127,7 +127,7 @@ def part_sentences(side: SideBySide, runs: Collection[Run]) -> Iterator[str]:
             if math.isfinite(one.similarity.rho) and one.a.run in runs and one.b.run in runs
         ]
         if rhos:
-            yield f"Their curves over relative depth have rank correlations of {joined_by_and(rhos)}."
+            yield f"Rank correlation of their curves over relative depth: {joined_by_and(rhos)}."
         return
 
 
