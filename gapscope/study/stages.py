@@ -29,6 +29,7 @@ READERS_VERSION = 5
 """Raised when readers or label maps give other boxes than before, so that domains of the user's are read again."""
 
 SHAPES_VERSION, SHAPES = 2, "version of the distances of shapes"
+COVERING_VERSION, COVERING = 2, "version of what detectors of other makes see of ignore regions"
 """Raised when Procrustes and angular distances are others than before: studies that ask for them compare again."""
 
 NETWORK_FILE = "the file of its network"
@@ -140,6 +141,7 @@ def train_units(study: Study) -> Iterator[Unit]:
         made_from |= {f"[arms.{run.arm}] start": Part(start), "seed": Part(run.seed)}
         made_from |= settings_of(experiment.train_of(run.arm), "[train]", NUMBERS_DO_NOT_DEPEND_ON)
         made_from |= network_settings(experiment, run.arm)
+        made_from[COVERING] = Part(COVERING_VERSION if is_guest(experiment.model_of(run.arm).name) else 1, 1)
         made_from |= settings_of(experiment.data, "[data]", {"cache", "cache_folder"})
         made_from |= settings_of(experiment.evaluate, "[evaluate]", NOT_IN_VALIDATION)
         yield Unit(

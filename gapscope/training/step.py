@@ -18,6 +18,7 @@ from gapscope.detector.protocol import Target
 from gapscope.detector.targets import send
 from gapscope.errors import InputError
 from gapscope.training.averaging import WeightAverage
+from gapscope.training.covering import covered
 from gapscope.training.freezing import training_mode
 from gapscope.training.metrics import PARTS, TAUGHT
 from gapscope.training.optimization import make_optimizer, set_learning_rate
@@ -128,13 +129,14 @@ class Learner:
         return teacher.weight * loss, float((~lesson[2]).sum()) / len(views)
 
     def guest_loss(self, batch: Batch, drawn: tuple[int, int]) -> list[Tensor]:
-        """The loss of one batch and its parts, by the network itself, whose random numbers follow from `drawn`.
+        """The loss of one batch and its parts, by the network itself, which does not see what ignore regions hold, and
+        whose random numbers follow from `drawn`.
 
         Raises:
             InputError: The parts have other names than in the step before.
         """
         device = self.fabric.device
-        images = send(batch.images, device).to(memory_format=torch.channels_last).float().div_(255)
+        images = send(covered(batch), device).to(memory_format=torch.channels_last).float().div_(255)
         devices = [device] if device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             seeds = np.random.SeedSequence([self.seed, *drawn, self.fabric.global_rank])
