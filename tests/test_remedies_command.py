@@ -61,6 +61,56 @@ def test_a_table_of_the_file_chooses_what_is_tried_unless_the_command_does():
         with_remedies(chosen.replace("[5]", "[0]"))
 
 
+TINY = """[models.tiny]
+name = "yolov3-tiny"
+width = 0.0625
+[arms.u-real-tiny]
+model = "tiny"
+domains = ["real"]
+[arms.u-game-tiny]
+model = "tiny"
+domains = ["game"]
+"""
+
+
+def test_every_network_of_a_study_has_the_plan_under_names_of_its_own():
+    text, added = with_remedies(STUDY + TINY, budgets=[5], block="0-4", teacher=True)
+    experiment = parse_config(text)
+    of_default, of_tiny = (
+        with_remedies(STUDY + TINY, budgets=[5], block="0-4", teacher=True, network=one)[1]
+        for one in ("default", "tiny")
+    )
+    assert (
+        added == of_default + of_tiny and of_default == with_remedies(STUDY, budgets=[5], block="0-4", teacher=True)[1]
+    )
+    assert all(experiment.network_of(arm) == "default" for arm in of_default)
+    assert all(experiment.network_of(arm) == "tiny" for arm in of_tiny)
+    assert {"u-game-tiny-adapted", "u-real-tiny-5", "mixed-5-tiny", "tuned-5-tiny", "tuned-5-tiny-adapted"} < set(
+        of_tiny
+    )
+    starts = {arm: experiment.arms[arm].start for arm in of_tiny}
+    assert all(start == "scratch" or experiment.network_of(start) == "tiny" for start in starts.values())
+    assert with_remedies(text, budgets=[5], block="0-4", teacher=True) == (text, [])
+
+
+def test_the_head_that_is_fine_tuned_alone_is_the_networks_own():
+    arms = parse_config(with_remedies(STUDY + TINY, budgets=[5])[0]).arms
+    assert arms["tuned-head-5"].train == "75-106" and arms["tuned-head-5-tiny"].train == "13-23"
+    fcos = (STUDY + TINY).replace('"yolov3-tiny"', '"fcos_mobilenet_v3_small_fpn"')
+    assert parse_config(with_remedies(fcos, budgets=[5])[0]).arms["tuned-head-5-tiny"].train == "13-25"
+
+
+def test_a_network_without_a_gap_is_passed_over_unless_it_is_asked_for():
+    one_arm = STUDY + TINY.partition("[arms.u-game-tiny]")[0]
+    assert with_remedies(one_arm) == with_remedies(one_arm, network="default")
+    with pytest.raises(InputError, match="no arm is trained on synthetic domains alone"):
+        with_remedies(one_arm, network="tiny")
+    with pytest.raises(
+        InputError, match=r"no arm has the network 'tinny'. Did you mean 'tiny'\? There are default, tiny"
+    ):
+        with_remedies(STUDY + TINY, network="tinny")
+
+
 def test_what_is_there_already_is_not_added_again():
     text, _ = with_remedies(STUDY, budgets=[5])
     assert with_remedies(text, budgets=[5]) == (text, [])

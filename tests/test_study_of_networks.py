@@ -183,3 +183,17 @@ def test_beside_other_runs_each_network_is_a_run(run, tmp_path):
     found = [one for one in run_gaps(runs) if one.kind[0] == "real"]
     assert [one.run.letter for one in found] == ["A", "B", "C", "D"]
     assert {one.kind[1:] for one in found} == {("u-real", "u-game")}
+
+
+def test_remedies_are_ranked_network_by_network(place, tmp_path):
+    shutil.copytree(place / "run", tmp_path / "run")
+    with mock.patch("gapscope.page.page.draw_report_figures", return_value=Redrawn()):
+        done = gapscope("remedies", place / "study.toml", "--data-root", place / "data", "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    first, tiny = (done.stdout.index(f"{name} at 0.05 of its width:") for name in ("YOLOv3", "yolov3-tiny"))
+    assert "U-Game on real" in done.stdout[first:tiny] and "U-Game (tiny) on real" in done.stdout[tiny:]
+    for name in ("default", "tiny"):
+        assert f"networks/{name}/tables/table8.csv" in done.stdout.replace("\n", "")
+    with (tmp_path / "run/networks/tiny/tables/table8.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["remedy"] for row in rows} == {"u-game-tiny-adapted", "average-of-u-game-tiny-u-real-tiny"}

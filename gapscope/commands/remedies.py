@@ -21,6 +21,9 @@ def remedies(
     teacher: Annotated[
         bool, typer.Option("--teacher", help="Try a mean teacher, which trains on unlabelled real images too.")
     ] = False,
+    network: Annotated[
+        str, typer.Option(help="Of several networks the one whose arms are meant; left out, each with a gap.")
+    ] = "",
     write: Annotated[
         Path | None, typer.Option(help="Write the file with the plan's arms there, and do nothing.")
     ] = None,
@@ -43,7 +46,7 @@ def remedies(
     from gapscope.study.remedy_plan import with_remedies
 
     text, added = with_remedies(
-        read_config_text(config), str(config), budgets=budget or (), block=block, teacher=teacher
+        read_config_text(config), str(config), budgets=budget or (), block=block, teacher=teacher, network=network
     )
     if write is not None:
         from gapscope.files import write_text
@@ -63,7 +66,6 @@ def remedies(
     from gapscope.findings.run_numbers import run_numbers
     from gapscope.findings.run_reader import read_results
     from gapscope.progress import for_terminal
-    from gapscope.run_folder import RunFolder
     from gapscope.study.run import run
 
     experiment = parse_config(text, str(config))
@@ -77,12 +79,17 @@ def remedies(
         progress=for_terminal(),
         announce=announced_in(out),
     )
-    numbers, console = run_numbers(read_results(out)), Console()
-    for table in remedy_tables(numbers):
-        console.print(table)
-    for line in (
-        *remedy_notes(),
-        *(ends_sentence(numbers.results, one, end) for one in numbers.budgets for end in one.ends),
-    ):
+    results, console = read_results(out), Console()
+    for one in results.by_network:
+        numbers = run_numbers(one)
+        if len(results.networks) > 1 and numbers.remedies:
+            print(f"{results.network_title(one.network)}:")
+        for table in remedy_tables(numbers):
+            console.print(table)
+        for end in (ends_sentence(one, curves, end) for curves in numbers.budgets for end in curves.ends):
+            print(end)
+        if numbers.remedies:
+            print(f"all numbers: {one.page_folder.tables / 'table8.csv'}")
+    for line in remedy_notes():
         print(line)
-    print(f"all numbers: {RunFolder(out).tables / 'table8.csv'}; the report: {report}")
+    print(f"the report: {report}")
