@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from small_training import batch, training
 from torch import nn
 from torchvision.models import detection
 
 from gapscope.config import Evaluate, Train
+from gapscope.detector.foreign_weights import fill_guest
 from gapscope.detector.guest_layers import freeze_any, hash_of_layers, layer_modules
 from gapscope.detector.guests import build_guest, load_network, save_network, start_guest
 from gapscope.detector.network import darknet, yolov3
@@ -42,11 +44,13 @@ DETECTORS = {
     "fasterrcnn": guest("fasterrcnn_mobilenet_v3_small_fpn", width=0.25, anchor_scale=0.5),
     "ssdlite": guest("ssdlite320_mobilenet_v3_large"),
     "own": guest("my_detector.py:Cells"),
-    "rt_detr": guest("small_rt_detr.py:build"),
+    "rt_detr": guest("small_transformers.py:rt_detr"),
+    "d_fine": guest("small_transformers.py:d_fine"),
 }
 LACKING = pytest.mark.skipif(not find_spec("transformers"), reason="the package transformers is not installed")
-GUESTS = ["anchor-free", "fcos", "retinanet", "fasterrcnn", "ssdlite", "own", pytest.param("rt_detr", marks=LACKING)]
-RT_DETR = Path(__file__).parents[1] / "examples" / "rt_detr.py"
+OF_TRANSFORMERS = [pytest.param(name, marks=LACKING) for name in ("rt_detr", "d_fine")]
+GUESTS = ["anchor-free", "fcos", "retinanet", "fasterrcnn", "ssdlite", "own", *OF_TRANSFORMERS]
+TRANSFORMERS = Path(__file__).parents[1] / "examples" / "detection_transformers.py"
 SMALLER = """
 CHANNELS[:] = [16, 32, 64, 128]
 HIDDEN, QUERIES, DECODER_LAYERS = 64, 20, 2
@@ -59,7 +63,7 @@ def own_detector(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
     (tmp_path / "my_detector.py").write_text(code)
-    (tmp_path / "small_rt_detr.py").write_text(RT_DETR.read_text(encoding="utf-8") + SMALLER)
+    (tmp_path / "small_transformers.py").write_text(TRANSFORMERS.read_text(encoding="utf-8") + SMALLER)
 
 
 def same(one, other):
@@ -171,6 +175,39 @@ def test_a_whole_network_of_torchvision_is_torchvisions():
         ours = build_guest("fcos_resnet50_fpn", NAMES, SIDE).model.model.state_dict()
         theirs = detection.fcos_resnet50_fpn(weights=None, weights_backbone=None, num_classes=2).state_dict()
     assert {k: v.shape for k, v in ours.items()} == {k: v.shape for k, v in theirs.items()}
+
+
+@LACKING
+@pytest.mark.parametrize(
+    ("name", "plain"), [("rt_detr", "RTDetrForObjectDetection"), ("d_fine", "DFineForObjectDetection")]
+)
+def test_a_checkpoint_of_transformers_is_taken(name, plain, tmp_path):
+    import transformers
+
+    network = DETECTORS[name](0)
+    theirs = getattr(transformers, plain)(network.model.config).eval()
+    torch.save(theirs.state_dict(), tmp_path / "model.pt")
+    fill_guest(network, tmp_path / "model.pt", "[arms.x] trained")
+    images = torch.rand(2, 3, SIDE, SIDE, generator=drawn(4))
+    with torch.no_grad():
+        ours = network.eval()(images)
+        assert torch.equal(ours.logits, theirs(images).logits)
+
+
+def test_a_tensor_with_two_names_needs_one_of_them(tmp_path):
+    """Files of safetensors hold what is tied once."""
+    network = DETECTORS["own"](0)
+    network.model.also = network.model.sides
+    state = network.model.state_dict()
+    wanted = {name: torch.full_like(value, 2) for name, value in state.items() if not name.startswith("also.")}
+    save_file(wanted, tmp_path / "model.safetensors")
+    fill_guest(network, tmp_path / "model.safetensors", "[arms.x] trained")
+    assert all((value == 2).all() for value in network.model.state_dict().values())
+    save_file(
+        {name: value for name, value in wanted.items() if "sides.bias" not in name}, tmp_path / "less.safetensors"
+    )
+    with pytest.raises(InputError, match=r"lacks 'sides\.bias'"):
+        fill_guest(network, tmp_path / "less.safetensors", "[arms.x] trained")
 
 
 @pytest.mark.parametrize("name", ["fcos", "own"])

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from gapscope.detector.cfg_text import cfg_text
-from gapscope.detector.guests import FORMAT, build_guest, load_network, save_network
+from gapscope.detector.guests import FORMAT, build_guest, load_network, save_network, start_guest
 from gapscope.detector.loss import YoloLoss
 from gapscope.detector.network import darknet
 from gapscope.detector.network_map import BLOCKS, ROUTES, darknet_map, parse_map, yolov3_map
@@ -150,6 +150,19 @@ class Offered(nn.Module):
 
     def detect(self, images):
         return self.found
+
+
+def test_a_weight_that_never_learns_needs_no_layer_and_comes_along_with_the_whole_network(tmp_path):
+    def with_a_scale(value):
+        model = Offered()
+        model.scale = nn.Parameter(torch.tensor(value), requires_grad=False)
+        return Guest(model, "mine:build", ["a"], settings={"width": 1.0, "anchor_scale": 1.0, "size": 32})
+
+    save_network(with_a_scale(3.0), tmp_path / "w.safetensors", {})
+    for keep_head, expected in ((True, 3.0), (False, 2.0)):
+        network = with_a_scale(2.0)
+        start_guest(network, tmp_path / "w.safetensors", keep_head=keep_head)
+        assert network.model.scale == expected
 
 
 def nothing_found(count=0):

@@ -36,7 +36,9 @@ def fill_guest(network: Guest, path: Path, place: str) -> None:
     inner = getattr(network.model, "model", None)
     wanted = [whole, dict(inner.state_dict()) if isinstance(inner, nn.Module) else {}]
     best = max(wanted, key=lambda one: len(set(one) & set(tensors)))
-    missing = [name for name in best if name not in tensors and not name.endswith("num_batches_tracked")]
+    tied = {value.data_ptr() for name, value in best.items() if name in tensors}  # one tensor, kept under one name
+    lacked = [(name, value) for name, value in best.items() if name not in tensors and value.data_ptr() not in tied]
+    missing = [name for name, _ in lacked if not name.endswith("num_batches_tracked")]
     foreign = [name for name in tensors if name not in best]
     if missing or foreign:
         what = f"lacks '{missing[0]}'" if missing else f"holds '{foreign[0]}'"

@@ -242,7 +242,8 @@ def start_guest(network: Guest, path: Path, *, keep_head: bool) -> None:
             f"{path}: its head knows {', '.join(known)} - expected {', '.join(network.class_names)}, in "
             "this order, to keep it. Set keep_head = false, or use weights of these classes."
         )
-    copy_guest(network, path, range(len(network.paths) if keep_head else network.map.backbone_last + 1))
+    taken = range(len(network.paths) if keep_head else network.map.backbone_last + 1)
+    copy_guest(network, path, taken, others=keep_head)
 
 
 def copy_darknet53(model: AnchorFree, path: Path) -> None:

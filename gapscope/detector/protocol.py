@@ -51,8 +51,8 @@ class Detector(Protocol):
         """`backbone` and `head`, in each the blocks by name, in each the names of submodules, all in the order in which
         they are computed: `{"backbone": {"stem": ["conv1"]}, "head": {"head": ["boxes", "scores"]}}`.
 
-        Every submodule that is named is a layer of the study, and every weight is in one of them. `not recorded`, a
-        third one, is for modules whose outputs have no row for each image.
+        Every submodule that is named is a layer of the study, and every weight that learns is in one of them. `not
+        recorded`, a third one, is for modules whose outputs have no row for each image.
         """
 
 
@@ -195,7 +195,7 @@ def layers_offered(model: Any, name: str, stride: int) -> tuple[tuple[str, ...],
     """The submodules that are layers, and what they are.
 
     Raises:
-        InputError: A block names no submodule, or a weight is in none or in two of them.
+        InputError: A block names no submodule, or a weight that learns is in none or in two of them.
     """
     found = model.blocks()
     if not isinstance(found, Mapping) or not found.get(BACKBONE) or set(found) - {BACKBONE, HEAD, UNSEEN}:
@@ -227,8 +227,10 @@ def layers_offered(model: Any, name: str, stride: int) -> tuple[tuple[str, ...],
 
 
 def _check_owners(model: nn.Module, name: str, paths: Sequence[str]) -> None:
-    """Every weight is in exactly one layer, so that freezing layers says what of the network stays."""
-    for parameter, _ in model.named_parameters():
+    """Every weight that learns is in exactly one layer, so that freezing layers says what of the network stays."""
+    for parameter, value in model.named_parameters():
+        if not value.requires_grad:
+            continue
         owners = [path for path in paths if parameter.startswith(f"{path}.")]
         if len(owners) != 1:
             where = f"in {' and in '.join(owners)}" if owners else "in no module that blocks() names"
