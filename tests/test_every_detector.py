@@ -194,6 +194,23 @@ def test_a_checkpoint_of_transformers_is_taken(name, plain, tmp_path):
         assert torch.equal(ours.logits, theirs(images).logits)
 
 
+@LACKING
+@pytest.mark.parametrize("name", ["rt_detr", "d_fine"])
+def test_boxes_are_those_of_transformers_own_processor(name):
+    from transformers import RTDetrImageProcessor  # D-FINE has the same
+
+    network = DETECTORS[name](3).eval()
+    images = torch.rand(3, 3, SIDE, SIDE, generator=drawn(5))
+    with torch.no_grad():
+        theirs = RTDetrImageProcessor().post_process_object_detection(
+            network.model(images), threshold=0.0, target_sizes=[(SIDE, SIDE)] * 3
+        )
+        ours = network.model.detect(images)
+    for (boxes, confidences, classes), expected in zip(ours, theirs, strict=True):
+        assert torch.equal(confidences, expected["scores"]) and torch.equal(classes, expected["labels"])
+        assert torch.allclose(boxes, expected["boxes"], atol=1e-4)
+
+
 def test_a_tensor_with_two_names_needs_one_of_them(tmp_path):
     """Files of safetensors hold what is tied once."""
     network = DETECTORS["own"](0)
