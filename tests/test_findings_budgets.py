@@ -44,13 +44,16 @@ def arms_of(count: int) -> str:
 MORE = ADAPTED + "".join(map(arms_of, COUNTS))
 
 
-def tried(slope: float = 0.0, seeds: tuple[int, ...] = (0, 1), **maps: tuple[float, ...]) -> Results:
+def tried(
+    slope: float = 0.0, seeds: tuple[int, ...] = (0, 1), frozen: float | None = None, **maps: tuple[float, ...]
+) -> Results:
     """A study whose arms have these mAPs with 10 and 100 labelled images; only mixing moves from draw to draw."""
 
     def one(value: float, moves: float = 0.0) -> list[dict[str, Any]]:
         return [evaluation(value, draws=[value + moves * step for step in STEPS])] * len(seeds)
 
     found = {"real": one(0.6), "synthetic": one(0.2), "adapted": one(0.25)}
+    found |= {} if frozen is None else {"frozen": one(frozen)}
     counted, records = {}, {}
     for way, values in maps.items():
         for count, value in zip(COUNTS, values, strict=True):
@@ -168,6 +171,15 @@ def test_tables_8_and_9_hold_ranking_and_curves():
     assert tables[9].rows[0] == ("photos", "labelled images alone", "10", "0.300", "0.300 to 0.300", "0.300 0.300")
     assert list(tables[9].numbers["labels"]) == [10, 100, 400, 10, 100, 10, 100]
     assert len(tables[8].numbers) == len(tables[8].rows) == 5
+
+
+def test_labelled_images_alone_stand_once_beside_the_gap_whose_images_were_used_with_them():
+    plain, both = tried(**HOME), tried(frozen=0.1, **HOME)
+    assert {gap.other for gap in run_numbers(both).gaps} >= {"synthetic", "frozen"}
+    assert budgets_of(both).gap.other == "synthetic"
+    assert find(both).tables[-1].rows == find(plain).tables[-1].rows
+    alone = tried(frozen=0.1, alone=HOME["alone"])
+    assert [curve.way for curve in budgets_of(alone).curves] == ["labelled images alone"]  # and no second time
 
 
 @pytest.mark.parametrize("width", [plot.ONE_COLUMN, plot.TWO_COLUMNS])

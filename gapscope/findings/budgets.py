@@ -76,15 +76,27 @@ class Budgets:
     curves: tuple[BudgetCurve, ...]
     ends: tuple[HelpEnds, ...]
 
+    @property
+    def uses_synthetic(self) -> bool:
+        """Whether its arm's images have been used together with labelled ones in any way."""
+        return any(curve.way != ALONE for curve in self.curves)
+
 
 def find_budgets(results: Results, gaps: Sequence[Gap]) -> list[Budgets]:
-    """Of every gap against which at least two numbers of labelled images have been tried in one way."""
+    """Of every gap against which at least two numbers of labelled images have been tried in one way.
+
+    Where nobody used its synthetic images with labelled ones, there are only labelled ones alone: they stand with
+    another gap on the same domain, if there is one.
+    """
     found = []
     for gap in gaps:
         curves = tuple(_curves(results, gap))
         if any(len(curve.points) > 1 for curve in curves):
             found.append(Budgets(gap, curves, tuple(_ends(curves))))
-    return found
+    first = dict[str, Budgets]()
+    for one in sorted(found, key=lambda one: not one.uses_synthetic):
+        first.setdefault(one.gap.domain, one)
+    return [one for one in found if one.uses_synthetic or one is first[one.gap.domain]]
 
 
 def _curves(results: Results, gap: Gap) -> Iterator[BudgetCurve]:

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from gapscope.findings.budgets import Budgets
+from gapscope.findings.budgets import BudgetCurve, BudgetPoint, Budgets
+from gapscope.findings.gaps import Gap
 from gapscope.findings.remedy_table import COLUMNS, remedy_rows, shown_row
 from gapscope.findings.result_tables import UNDEFINED, ResultTable
 from gapscope.findings.run_numbers import RunNumbers
@@ -37,13 +38,11 @@ def ranking_table(numbers: RunNumbers) -> ResultTable:
 def budgets_table(numbers: RunNumbers) -> ResultTable:
     """Table 9: a row for every way to use labelled images and every number of them."""
     results, rows = numbers.results, list[tuple[str, ...]]()
-    for budgets in numbers.budgets:
-        domain = results.domain_title(budgets.gap.domain)
-        for curve in budgets.curves:
-            for point in curve.points:
-                seeds, mean = " ".join(f"{one:.3f}" for one in point.map50s), point.map50
-                interval = f"{mean.low:.3f} to {mean.high:.3f}" if mean.has_interval else UNDEFINED
-                rows.append((domain, curve.name, str(point.labels), f"{mean.value:.3f}", interval, seeds))
+    for gap, curve, point in budget_points(numbers.budgets):
+        seeds, mean = " ".join(f"{one:.3f}" for one in point.map50s), point.map50
+        interval = f"{mean.low:.3f} to {mean.high:.3f}" if mean.has_interval else UNDEFINED
+        domain = results.domain_title(gap.domain)
+        rows.append((domain, curve.name, str(point.labels), f"{mean.value:.3f}", interval, seeds))
     columns = tuple(("", name) for name in ("domain", "way", "labels", "mAP", "95 %", "by seed"))
     caption = (
         "mAP@0.5 by number of labelled images of the domain, for every way to use them: alone, mixed with all "
@@ -56,20 +55,30 @@ def budgets_table(numbers: RunNumbers) -> ResultTable:
 
 def budget_rows(budgets: Sequence[Budgets]) -> Iterator[dict[str, str | int | float | None]]:
     """Every point of every curve, in long form."""
+    for gap, curve, point in budget_points(budgets):
+        yield {
+            "domain": gap.domain,
+            "way": curve.way,
+            "adapted": curve.adapted,
+            "labels": point.labels,
+            "arm": point.arm,
+            "map50": point.map50.value,
+            "low": _known(point.map50.low),
+            "high": _known(point.map50.high),
+            "by_seed": " ".join(f"{value:.4f}" for value in point.map50s),
+        }
+
+
+def budget_points(budgets: Sequence[Budgets]) -> Iterator[tuple[Gap, BudgetCurve, BudgetPoint]]:
+    """Every point of every curve, once: labelled images alone stand beside every gap on their domain."""
+    seen = set[tuple[str, str, bool, str]]()
     for one in budgets:
         for curve in one.curves:
             for point in curve.points:
-                yield {
-                    "domain": one.gap.domain,
-                    "way": curve.way,
-                    "adapted": curve.adapted,
-                    "labels": point.labels,
-                    "arm": point.arm,
-                    "map50": point.map50.value,
-                    "low": _known(point.map50.low),
-                    "high": _known(point.map50.high),
-                    "by_seed": " ".join(f"{value:.4f}" for value in point.map50s),
-                }
+                key = one.gap.domain, curve.way, curve.adapted, point.arm
+                if key not in seen:
+                    seen.add(key)
+                    yield one.gap, curve, point
 
 
 def _known(value: float) -> float | None:
