@@ -15,6 +15,7 @@ from test_findings_remedies import training
 from gapscope import plot
 from gapscope.errors import InputError
 from gapscope.findings.budgets import Budgets, ends_at, ends_sentence
+from gapscope.findings.evaluation_file import parse_evaluation
 from gapscope.findings.findings import find
 from gapscope.findings.results import Results
 from gapscope.findings.run_numbers import run_numbers
@@ -180,6 +181,20 @@ def test_labelled_images_alone_stand_once_beside_the_gap_whose_images_were_used_
     assert find(both).tables[-1].rows == find(plain).tables[-1].rows
     alone = tried(frozen=0.1, alone=HOME["alone"])
     assert [curve.way for curve in budgets_of(alone).curves] == ["labelled images alone"]  # and no second time
+
+
+def test_an_arm_of_few_labels_that_learned_little_takes_no_verdict_away_and_has_no_gap_of_its_own():
+    """It was tried against the gap of the whole one: what it loses elsewhere is nobody's question."""
+    few = tried(alone=(0.02, 0.3))
+    on_renders = {"synthetic": 0.5, "real": 0.2} | {f"alone-{count}": 0.01 for count in COUNTS}
+    scores = {
+        (RunName(arm, seed), "renders"): parse_evaluation(evaluation(value))
+        for arm, value in on_renders.items()
+        for seed in (0, 1)
+    }
+    results = replace(few, evaluations={**few.evaluations, **scores})
+    assert {gap.other for gap in run_numbers(results).gaps} <= {"synthetic", "real"}
+    assert not any("did not learn" in said for said in find(results).verdict["How big is the gap?"])
 
 
 @pytest.mark.parametrize("width", [plot.ONE_COLUMN, plot.TWO_COLUMNS])

@@ -1,9 +1,11 @@
 """How much does an arm lose on a domain that it was not trained on, how sure is that, and what is it made of?"""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gapscope.arms import baseline_of, is_plain, labelled_domains
+from gapscope.config import Experiment
 from gapscope.findings.estimates import Estimate, mean_estimate
 from gapscope.findings.gap_parts import GapParts, gap_parts
 from gapscope.findings.headline import HeadlineScores, headline_draws, headline_map50
@@ -61,7 +63,8 @@ def find_gaps(results: Results, scores: HeadlineScores) -> list[Gap]:
 
     Of several arms that were, the one with the fewest domains is the one to compare with, of these one that goes on
     from no other model, of these one that sees all images, of these the first. Arms that are remedies for another one's
-    gap have none of their own: `remedies` says how much of that they close.
+    gap have none of their own: `remedies` says how much of that they close. Nor have those that see a part of what
+    another one sees: they may learn little, and that was to be found out where they are at home.
     """
     found = []
     experiment, arms = results.experiment, results.arms
@@ -76,12 +79,19 @@ def find_gaps(results: Results, scores: HeadlineScores) -> list[Gap]:
             ),
             default="",
         )
-        strangers = [arm for arm in arms if domain not in learnt_from[arm]]
+        strangers = [arm for arm in arms if domain not in learnt_from[arm] and not _sees_a_part(experiment, arms, arm)]
         for other in (arm for arm in strangers if home and baseline_of(experiment, arms, arm, domain) is None):
             gap = gap_between(results, scores, domain, home, other)
             if gap is not None:
                 found.append(gap)
     return found
+
+
+def _sees_a_part(experiment: Experiment, arms: Sequence[str], arm: str) -> bool:
+    """Whether an arm sees a part of the images of its domains, of which another one sees all."""
+    mine = experiment.arms[arm]
+    whole = [one for name in arms if not ((one := experiment.arms[name]).images or one.half)]
+    return bool(mine.images or mine.half) and any(set(mine.domains) <= set(one.domains) for one in whole)
 
 
 def gap_between(results: Results, scores: HeadlineScores, domain: str, home: str, other: str) -> Gap | None:
