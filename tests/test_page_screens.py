@@ -18,6 +18,8 @@ from gapscope.findings.network_parts import PartLikeness, named_parts
 from gapscope.findings.result_tables import label_map_table, printed
 from gapscope.findings.run_reader import read_results
 from gapscope.findings.test_boxes import domain_table
+from gapscope.page.arms_shown import MOST_ARMS, arms_shown
+from gapscope.page.chart_fates import shown_fates
 from gapscope.page.chart_gap import gap_chart
 from gapscope.page.chart_parts import parts_chart
 from gapscope.page.page import render_page
@@ -227,6 +229,32 @@ def test_five_arms_leave_the_first_screens_as_short(findings, browser, tmp_path)
     for width in (1440, 390):  # names without a place to break them too
         page.set_viewport_size({"width": width, "height": 844})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_of_two_dozen_arms_the_charts_show_those_of_the_gaps_and_the_best_remedies(findings, browser, tmp_path):
+    """As `gapscope remedies` with two budgets makes them. All of them stand in the sections."""
+    results = findings.results
+    more = {f"tried-{i}": Arm(start="u-synthetic", adapt={"batchnorm": "camera"}) for i in range(24)}
+    evaluations, best = dict(results.evaluations), ["tried-7", "tried-21"]
+    for (run, domain), file in results.evaluations.items():
+        like = {"u-synthetic": [name for name in more if name not in best], "u-real": best}.get(run.arm, [])
+        evaluations |= {(run._replace(arm=name), domain): file for name in like}
+    experiment = results.experiment.model_copy(update={"arms": results.experiment.arms | more})
+    many = find(replace(results, experiment=experiment, evaluations=evaluations))
+    shown = arms_shown(many)
+    assert len(shown) == MOST_ARMS
+    assert {arm for gap, _ in many.gaps for arm in (gap.home, gap.other)} | set(best) <= set(shown)
+    assert arms_shown(findings) == list(results.arms)
+    assert {one.arm for one in shown_fates(many)} <= set(shown)
+    path = tmp_path / "many.html"
+    path.write_text(render_page(many), encoding="utf-8")
+    page = browser.open(path, width=1440, folded=True)
+    assert page.locator("header, section.first").evaluate_all(WORDS) <= MOST_WORDS
+    assert page.locator("#more").bounding_box()["y"] <= 1.3 * MOST_PIXELS
+    left_out = len(many.results.arms) - MOST_ARMS
+    assert f"{left_out} further arms: Performance, Remedies." in " ".join(
+        page.locator("#gap figcaption").inner_text().split()
+    )
 
 
 def test_one_arm_and_one_domain_say_what_they_can(findings):

@@ -4,6 +4,7 @@ from markupsafe import Markup
 
 from gapscope.findings.fates import FATES, Fates
 from gapscope.findings.findings import Findings
+from gapscope.page.arms_shown import arms_shown
 from gapscope.page.svg import Drawing
 from gapscope.words import number_of, percent
 
@@ -24,8 +25,8 @@ def fates_chart(findings: Findings) -> Markup:
 
 def shown_fates(findings: Findings) -> list[Fates]:
     """Those that are drawn, the domain of the primary gap first."""
-    first = findings.gaps[0][0].domain if findings.gaps else findings.fates[0].domain
-    found = sorted(findings.fates, key=lambda one: one.domain != first)
+    first, arms = findings.gaps[0][0].domain if findings.gaps else findings.fates[0].domain, arms_shown(findings)
+    found = sorted((one for one in findings.fates if one.arm in arms), key=lambda one: one.domain != first)
     return found if len(found) <= MOST_ROWS else [one for one in found if one.domain == found[0].domain]
 
 

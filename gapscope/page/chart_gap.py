@@ -1,4 +1,4 @@
-"""Chart A: mAP of every arm on every test domain with its interval, and the gap as a labelled bracket."""
+"""Chart A: mAP of the arms on every test domain with its interval, and the gap as a labelled bracket."""
 
 import math
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ from markupsafe import Markup
 from gapscope.findings.findings import Findings
 from gapscope.findings.gaps import Gap
 from gapscope.findings.result_tables import printed
+from gapscope.page.arms_shown import arms_shown
 from gapscope.page.svg import NUM_COLOURS, Drawing
 
 WIDE, NARROW = 1080, 352
@@ -26,7 +27,8 @@ def gap_chart(findings: Findings) -> Markup:
 def _drawn(findings: Findings, width: int, kind: str) -> Markup:
     results = findings.results
     domains = [domain for domain in results.test_domains if findings.numbers.evaluated_arms(domain)]
-    rows = len(domains) * len(results.arms)
+    arms = arms_shown(findings)
+    rows = len(domains) * len(arms)
     drawing = Drawing(width, len(domains) * HEAD + rows * ROW + AXIS)
     left, right = (230 if width == WIDE else 104), width - 52
     most = _most(findings)
@@ -47,7 +49,7 @@ def _drawn(findings: Findings, width: int, kind: str) -> Markup:
         for number, (gap, _) in enumerate(findings.gaps):
             if gap.domain == domain:
                 _bracket(drawing, findings, gap, number, across(1) - across(0), left, top + HEAD - 4, width == WIDE)
-        for arm in results.arms:
+        for arm in arms:
             _row(drawing, findings, arm, domain, across(1) - across(0), left, top + HEAD)
             top += ROW
         top += HEAD

@@ -11,6 +11,7 @@ from gapscope.findings.findings import Findings
 from gapscope.findings.gaps import Gap
 from gapscope.findings.part_sentences import graft_pairs
 from gapscope.findings.results import Results
+from gapscope.page.arms_shown import arms_shown
 from gapscope.page.chart_fates import fates_chart
 from gapscope.page.chart_gap import gap_chart
 from gapscope.page.chart_parts import parts_chart
@@ -26,6 +27,8 @@ class FirstScreens:
     """What they show besides the findings' sentences."""
 
     gap_chart: Markup
+    arms_left_out: int
+    """Arms that the charts do not show."""
     parts_chart: Markup
     has_grafts: bool
     """Whether a row of it is of grafts."""
@@ -44,6 +47,7 @@ def first_screens(findings: Findings) -> FirstScreens:
     first = findings.gaps[0][0] if findings.gaps else None
     return FirstScreens(
         gap_chart=gap_chart(findings),
+        arms_left_out=len(findings.results.arms) - len(arms_shown(findings)),
         parts_chart=parts_chart(findings),
         has_grafts=bool(graft_pairs(findings.results, first)),
         fates_chart=fates_chart(findings),
