@@ -81,6 +81,16 @@ def test_of_a_gap_that_is_not_told_from_none_no_share_is_given():
     assert "15.0 AP points more than Synthetic" in said and "closes" not in said
 
 
+@pytest.mark.parametrize(
+    ("slope", "said"), [(0.1, ", which closes nothing"), (0.5, ", which is not told from closing nothing")]
+)
+def test_what_is_surely_worse_closes_nothing(slope, said):
+    """0.1 less, by draws of 0.05 and of 0.25 to either side."""
+    results = scored(real=twice(0.6), synthetic=twice(0.2), adapted=twice(0.1, slope))
+    (sentence,) = find(results).verdict["What closes it?"]
+    assert "10.0 AP points less than Synthetic" in sentence and f"{said} of the gap." in sentence
+
+
 def test_a_remedy_is_no_gap_of_its_own_and_a_mixed_arm_is_named():
     results = scored(real=twice(0.6), synthetic=twice(0.2), mixed=twice(0.65), adapted=twice(0.3), tuned=twice(0.5))
     numbers = run_numbers(results)

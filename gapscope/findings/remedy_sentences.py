@@ -78,7 +78,9 @@ def closes_words(results: Results, remedy: Remedy) -> str:
     if math.isnan(share.value):
         return ""
     if not remedy.is_gain:
-        return ", which is not told from closing nothing of the gap"
+        regained = remedy.regained
+        is_worse = regained.mean < 0 and not regained.spans_zero and not regained.seeds_disagree
+        return f", which {'closes' if is_worse else 'is not told from closing'} nothing of the gap"
     return f", which closes {share_words(share)} of the gap to {results.arm_title(remedy.gap.home)}"
 
 
