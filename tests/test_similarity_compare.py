@@ -282,3 +282,18 @@ def test_what_was_made_of_recordings_serves_the_next_comparison_and_changes_noth
     for one in networks:
         small.views(one, None)
     assert [held.recording for held in small.held.values()] == networks[-2:]
+
+
+def test_what_is_kept_stays_below_its_limit_though_it_grows_while_it_is_used():
+    """Beside the two in use: what comparing makes of them is counted once they are used no more."""
+    networks = [recorded(*(features(30, 9, seed + 3 * of) for seed in range(3))) for of in range(6)]
+    how = {"measures": ["cka_debiased", "rsa"], "permutations": 20, "bootstraps": 20}
+    alone = Ready()
+    compare(networks[0], networks[1], ready=alone, **how)
+    one = max(held.size() for held in alone.held.values())
+    ready = Ready(limit=4 * one)  # an eighth is less than one takes, so it is added up every time
+    for a, b in combinations(networks, 2):
+        compare(a, b, ready=ready, **how)
+        sizes = [held.size() for held in ready.held.values()]
+        assert sum(sizes[:-2]) <= ready.limit and len(sizes) >= 2
+    assert 3 <= len(ready.held) <= 6
