@@ -103,9 +103,8 @@ def test_all_controls_stand_beside_each_other_in_words():
     )
     assert said[1:] == [
         "So 75 % (75 to 75) of that gap are there with the same scenes: they go with looks. The rest, 25 %, goes with "
-        "content.",
-        "u-again (other scenes with the same look) shows what is there without any synthetic image: 1.0 of 20.0 AP "
-        "points.",
+        "which scenes were shown.",
+        "u-again (other scenes with the same look) shows what is there without another look: 1.0 of 20.0 AP points.",
     ]
 
 
@@ -156,7 +155,7 @@ def test_dissimilarity_stands_beside_the_gap():
 @pytest.mark.parametrize(
     ("high", "rest"),
     [
-        (0.14, "in these networks the rest goes with content"),
+        (0.14, "in these networks the rest goes with which scenes were shown"),
         (0.19, "their intervals meet: that content has a part is not told"),
     ],
 )

@@ -139,7 +139,7 @@ def control_sentences(results: Results, controls: Controls) -> Iterator[str]:
     share = controls.looks.times(100)
     if math.isfinite(share.value):
         interval = f" ({share.low:z.0f} to {share.high:z.0f})" if share.has_interval else ""
-        rest = f"The rest, {100 - share.value:z.0f} %, goes with content."
+        rest = f"The rest, {100 - share.value:z.0f} %, goes with which scenes were shown."
         if not share.has_interval or share.low <= 100 <= share.high:
             rest = "That content has a part in it is not told."
         yield (
@@ -167,7 +167,7 @@ def _unlikeness(controls: Controls) -> Iterator[str]:
         apart = other.high < one.low
         share = f"{100 * other.value / one.value:z.0f} %"
         rest = (
-            "in these networks the rest goes with content"
+            "in these networks the rest goes with which scenes were shown"
             if apart
             else "their intervals meet: that content has a part is not told"
         )
@@ -195,7 +195,8 @@ def _beside(controls: Controls, one: Control) -> str:
         return ""
     if alike:
         return "shows about as much as that: what is there between such two sets is not told from the gap."
-    return f"shows what is there without any synthetic image: {one.gap.mean:z.1f} of {larger[0].mean:z.1f} AP points."
+    without = "another look" if one.kind == SAME else "any synthetic image"
+    return f"shows what is there without {without}: {one.gap.mean:z.1f} of {larger[0].mean:z.1f} AP points."
 
 
 def _short(one: Control) -> str:
