@@ -29,7 +29,6 @@ from gapscope.several.run_gaps import Comparable
 from gapscope.several.statements import STATEMENTS
 from gapscope.several.statements_by_parts import BY_PARTS, _backbone, _detections, _early, statements_of
 from gapscope.study.made_from import deciding
-from gapscope.study.remedy_plan import with_remedies
 from gapscope.study.similarities import grid_across
 from gapscope.study.stages import compared_pairs, pairs_across, units_of
 from gapscope.study.study import Study
@@ -323,11 +322,6 @@ def test_arms_of_several_networks_are_called_what_their_titles_share_or_as_the_f
         shared_titles(replace(results, experiment=results.experiment.model_copy(update={"arms": arms})))["real"]
         == shared
     )
-
-
-def test_remedies_are_planned_for_the_arms_of_one_network():
-    with pytest.raises(InputError, match=r"its arms have 2 networks, and the plan is for the arms of one. Give a file"):
-        with_remedies(TEXT + TINY)
 
 
 # What is said of layers
