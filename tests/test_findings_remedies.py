@@ -9,6 +9,7 @@ from small_evaluations import evaluation, study, summary
 from small_remedies import ADAPTED, scored, twice
 
 from gapscope.arms import baseline_of, labelled_domains, unlabelled_domains
+from gapscope.findings.advice import suggestions
 from gapscope.findings.beside_paper import paper_model
 from gapscope.findings.findings import find
 from gapscope.findings.remedies import Remedy
@@ -199,3 +200,21 @@ def test_an_arm_that_goes_on_from_a_model_or_is_made_of_some_is_none_of_the_pape
     assert models == {"real": "U-Real", "synthetic": "U-Synthetic", "frozen": "F-Synthetic"} | dict.fromkeys(
         ("adapted", "average", "mixed", "tuned")
     )
+
+
+def test_what_was_tried_and_regained_most_is_advised_first_and_what_was_tried_in_vain_last():
+    """Untried ones stand between; of several arms that did the same the best is told."""
+    gained = scored(real=twice(0.6), synthetic=twice(0.2), adapted=twice(0.25), mixed=twice(0.5), tuned=twice(0.58))
+    said = [one.do for one in suggestions(run_numbers(gained))]
+    train, adapt = "Train on some labelled images of photos too.", "Give Synthetic BatchNorm statistics"
+    assert said[0] == train and said[1].startswith(adapt)
+    first = suggestions(run_numbers(gained))[0]
+    assert first.tried.startswith(
+        "tried: Tuned +38.0 AP points, which closes 95 % (95 to 95) of the gap to Real; it took "
+    )
+    assert first.tried.endswith("; 1 more regain less")
+    in_vain = scored(real=twice(0.6), synthetic=twice(0.2), adapted=twice(0.15), mixed=twice(0.5))
+    said = [one.do for one in suggestions(run_numbers(in_vain))]
+    assert said[0] == train and said[-1].startswith(adapt)
+    untried = suggestions(run_numbers(scored(real=twice(0.6), synthetic=twice(0.2))))
+    assert not any(one.is_tried for one in untried) and untried[-1].do == train

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gapscope.findings.advice_looks import looks_apart
 from gapscope.findings.advice_losses import LOSS_RULES, gap_name
-from gapscope.findings.advice_remedies import adapted, against, tried_words
+from gapscope.findings.advice_remedies import adapted, against, regained_by, tried_words
 from gapscope.findings.elsewhere import given_titles, trains_nothing
 from gapscope.findings.gap_sentences import interval_words, joined_by_and
 from gapscope.findings.gaps import Gap
@@ -40,17 +40,24 @@ class Advice:
 
 
 def suggestions(numbers: RunNumbers) -> list[Advice]:
-    """Suggestions: first those without which the others rest on little. None where arms have hardly learned."""
+    """Suggestions: first those without which the others rest on little, then what was tried and regained something, the
+    most first, what was not tried, and what was tried in vain. None where arms have hardly learned."""
     if arms_that_hardly_learned(numbers):
         return []
     found: dict[str, list[Suggestion]] = {}
-    for rule in RULES:
-        for one in rule(numbers):
-            found.setdefault(one.do, []).append(one)
+    further = [one for rule in RULES for one in rule(numbers)]
+    for one in (*(one for rule in FIRST for one in rule(numbers)), *sorted(further, key=_rank)):
+        found.setdefault(one.do, []).append(one)
     return [
         Advice(do, tuple(dict.fromkeys(one.because for one in some)), some[0].tried, _snippet(numbers, some[0]))
         for do, some in found.items()
     ]
+
+
+def _rank(one: Suggestion) -> tuple[int, float]:
+    if math.isnan(one.regained):
+        return 1, 0.0
+    return (0, -one.regained) if one.regained > 0 else (2, 0.0)
 
 
 def _snippet(numbers: RunNumbers, one: Suggestion) -> str:
@@ -136,21 +143,17 @@ def _mixed(numbers: RunNumbers) -> Found:
     for gap in numbers.losses[:1]:
         title = results.short_title(gap.domain)
         both = [gap.domain, *arms[gap.other].domains]
+        tried = [one for one in against(numbers, gap) if gap.domain in arms[one.arm].domains]
         yield Suggestion(
             f"Train on some labelled images of {title} too.",
             f"{gap_name(results, gap)}: {gap.mean:z.1f} AP points are lost, {interval_words(gap)}.",
-            tried_words(numbers, [one for one in against(numbers, gap) if gap.domain in arms[one.arm].domains]),
+            tried_words(numbers, tried),
             arm_lines("mixed", domains=both, start=arms[gap.other].start),
+            regained_by(tried),
         )
 
 
-RULES: tuple[Callable[[RunNumbers], Found], ...] = (
-    _leaks,
-    _images,
-    _seeds,
-    looks_apart,
-    _classes,
-    adapted,
-    *LOSS_RULES,
-    _mixed,
-)
+Rule = Callable[[RunNumbers], Found]
+FIRST: tuple[Rule, ...] = (_leaks, _images, _seeds)
+"""Without what these ask for, the others rest on little."""
+RULES: tuple[Rule, ...] = (looks_apart, _classes, adapted, *LOSS_RULES, _mixed)

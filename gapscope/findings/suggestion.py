@@ -1,6 +1,7 @@
 """One thing to do next: what, why, whether this run has tried it, and the lines of an experiment file that try it."""
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ class Suggestion:
     """What an arm of this run that did it regained, and what it cost."""
     snippet: str = ""
     """Lines of an experiment file (TOML) that try it; empty where no line does."""
+    regained: float = math.nan
+    """AP points that the best arm that did it surely regained, 0 where none did; NaN where it was not tried."""
 
 
 Found = Iterator[Suggestion]
