@@ -88,10 +88,11 @@ def find_gaps(results: Results, scores: HeadlineScores) -> list[Gap]:
 
 
 def _sees_a_part(experiment: Experiment, arms: Sequence[str], arm: str) -> bool:
-    """Whether an arm sees a part of the images of its domains, of which another one sees all."""
+    """Whether an arm sees a part of the images of its domains, and another plain one sees all of the same."""
     mine = experiment.arms[arm]
-    whole = [one for name in arms if not ((one := experiment.arms[name]).images or one.half)]
-    return bool(mine.images or mine.half) and any(set(mine.domains) <= set(one.domains) for one in whole)
+    plain = [experiment.arms[name] for name in arms if is_plain(experiment, name)]
+    whole = [set(one.domains) for one in plain if not (one.images or one.half)]
+    return bool(mine.images or mine.half) and set(mine.domains) in whole
 
 
 def gap_between(results: Results, scores: HeadlineScores, domain: str, home: str, other: str) -> Gap | None:
