@@ -14,8 +14,8 @@ from gapscope.plot.style import COLORS, DASHES, TWO_COLUMNS, Plot, fitted, legen
 
 POINTS = ("remedy", "regained", "regained_low", "regained_high")
 PATH = ("share", "domain", "seed", "map50")
-APART = 0.01
-"""Of the axis of labels, between neighbouring curves."""
+APART, WITHIN = 0.01, 0.04
+"""Of the axis of labels, between neighbouring curves; and from the first to the last of them at most."""
 CURVES = ("way", "adapted", "labels", "map50", "low", "high")
 
 
@@ -76,7 +76,8 @@ def budgets(found: pd.DataFrame, *, title: str = "", width: float = TWO_COLUMNS)
         axes.set_xscale("log")
         curves = list(rows.groupby(["way", "adapted"], sort=False))
         for place, ((way, adapted), some) in enumerate(curves):
-            beside = (max(counts) / min(counts)) ** (APART * (place - (len(curves) - 1) / 2))
+            apart = min(APART, WITHIN / max(1, len(curves) - 1))
+            beside = (max(counts) / min(counts)) ** (apart * (place - (len(curves) - 1) / 2))
             _draw_curve(axes, some.sort_values("labels"), beside, ways.index(way), bool(adapted))
         axes.xaxis.set_major_locator(FixedLocator(counts))
         axes.xaxis.set_minor_locator(NullLocator())
