@@ -1,30 +1,24 @@
 """One pass over a layer's features in chunks that stay in the processor's cache: Gram matrix, extremes, median."""
 
-import os
+import math
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
-from functools import cache, lru_cache
-from itertools import chain
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
+from gapscope.recording.crew import crew, torch_threads
 from gapscope.recording.median import WIDTH, MedianCount, count_block
 
 CHUNK = 8192
 """Features per product. Fixed: results must not depend on the memory or the threads at hand."""
-BLOCK_VALUES = 2**18
-"""Values of a block, over all images, that is read seven times: a megabyte, which stays in a core's own cache."""
-
-T = TypeVar("T")
-R = TypeVar("R")
+BLOCK_VALUES = 2**19
+"""Values of a block, over all images, that is read seven times: two megabytes, about what a core's own cache holds."""
 
 
 class Rows:
@@ -51,14 +45,14 @@ class Rows:
             at += len(part)
 
     def at(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The values at these places of the table, counted row by row."""
-        rows, features = np.divmod(places, self.shape[1])
-        found, first = np.empty(len(places), np.float32), 0
+        """The values at these places of the table, counted row by row; places in ascending order."""
+        found, first = [], 0
         for part in self.parts:
-            here = (rows >= first) & (rows < first + len(part))
-            found[here] = part[rows[here] - first, features[here]]
-            first += len(part)
-        return found
+            start, end = np.searchsorted(places, (first, first + part.size))
+            here = places[start:end] - first
+            found.append(part.reshape(-1)[here] if part.flags.c_contiguous else part[np.divmod(here, part.shape[1])])
+            first += part.size
+        return np.concatenate(found)
 
     def all(self) -> NDArray[np.float32]:
         """A copy of the table."""
@@ -79,11 +73,17 @@ class Sums:
 
 
 @dataclass
-class _Part:
-    gram: NDArray[np.floating] | None
-    low: float
-    high: float
-    counted: MedianCount | None
+class _Chunk:
+    """Neighbouring features, of which one product is made when all their blocks have been centred."""
+
+    start: int
+    size: int
+    waiting: int
+    """Blocks that are not centred yet."""
+    centered: NDArray[np.floating] | None = None
+    gram: NDArray[np.floating] | None = None
+    blocks: dict[int, tuple[float, float, MedianCount | None]] = field(default_factory=dict)
+    """By place: the extremes, and what was counted."""
 
 
 def block_of(num_images: int) -> int:
@@ -91,15 +91,8 @@ def block_of(num_images: int) -> int:
     return min(max(BLOCK_VALUES // num_images // 16 * 16, 16), CHUNK)
 
 
-def pass_over(
-    features: Tensor | Rows,
-    dtype: type[np.floating],
-    chunk: int = CHUNK,
-    bracket: tuple[float, float] | None = None,
-    *,
-    extremes: bool = True,
-) -> Sums:
-    """Read each chunk of the features (n, p) on the CPU once, as many at a time as torch has threads.
+class Pass:
+    """Reads each value of the features (n, p) on the CPU once, in jobs that may run in any order, several at a time.
 
     A chunk is centred and multiplied in `dtype`; only half of the symmetric product is computed (BLAS `syrk`). The
     products are added in float64 in the order of the chunks. The first image is subtracted before the mean: a feature
@@ -111,62 +104,128 @@ def pass_over(
         chunk: Features per product.
         bracket: Two values between which values are gathered for the median; none are if left out.
         extremes: Find the smallest and the largest value too; otherwise they are infinite.
+        room: Where each thread keeps memory from one job to the next.
+        parts: Jobs to make at least, if there is as much to do: then the blocks of one chunk are jobs of their own.
     """
-    rows = features if isinstance(features, Rows) else Rows([features])
-    n, p = rows.shape
-    sums = Sums(np.zeros((n, n)), np.empty(p), np.inf, -np.inf, MedianCount(*bracket) if bracket else None)
-    average = np.full((1, n), 1 / n, dtype=dtype)
-    room = threading.local()  # fresh memory for every chunk would cost more than the arithmetic
-    step = block_of(n)
 
-    def prepare(start: int, target: NDArray[np.floating]) -> _Part:
-        """Centre one block of features, into `target`, and find the rest of what is asked for."""
-        in_place = target.dtype == np.float32 and target.flags.c_contiguous
-        if getattr(room, "masks", np.empty((2, 0))).shape[1:] != target.shape:
-            room.masks = np.empty((2, *target.shape), np.bool_)
-        if not in_place and getattr(room, "copied", np.empty(0)).shape != target.shape:
-            room.copied = np.empty(target.shape, np.float32)
-        copied = target if in_place else room.copied
-        rows.copy_features(start, copied)  # read from memory once, and again from the cache
-        with np.errstate(all="ignore"):  # what is not finite shows in low and high
-            low, high = (float(copied.min()), float(copied.max())) if extremes else (np.inf, -np.inf)
-            counted = count_block(copied, *bracket, room.masks) if bracket else None
-            first = copied[0].copy()
-            np.subtract(copied, first, out=target)
-            mean = average @ target
-            target -= mean
-            sums.means[start : start + target.shape[1]] = first.astype(np.float64) + mean[0]
-        return _Part(None, low, high, counted)
+    def __init__(
+        self,
+        features: Tensor | Rows,
+        dtype: type[np.floating],
+        chunk: int = CHUNK,
+        bracket: tuple[float, float] | None = None,
+        *,
+        extremes: bool = True,
+        room: threading.local | None = None,
+        parts: int = 1,
+    ) -> None:
+        self.rows = features if isinstance(features, Rows) else Rows([features])
+        self.dtype, self.bracket, self.extremes = dtype, bracket, extremes
+        self.room = threading.local() if room is None else room
+        n, p = self.rows.shape
+        self.sums = Sums(np.zeros((n, n)), np.empty(p), np.inf, -np.inf, MedianCount(*bracket) if bracket else None)
+        """What has been gathered; complete when all jobs are done."""
+        self.average = np.full((1, n), 1 / n, dtype=dtype)
+        self.step = block_of(n)
+        starts = range(0, p, chunk)
+        self._chunks = [_Chunk(at, min(chunk, p - at), -(-min(chunk, p - at) // self.step)) for at in starts]
+        self._added, self._lock = 0, threading.Lock()
+        self.parts = parts
 
-    def product(centered: NDArray[np.floating]) -> NDArray[np.floating]:
+    def jobs(self) -> list[Callable[[], None]]:
+        """What is to be done, each once."""
+        if len(self._chunks) >= self.parts:
+            return [partial(self._whole, one) for one in self._chunks]
+        for one in self._chunks:
+            one.centered = np.empty((self.rows.shape[0], one.size), self.dtype)
+        return [partial(self._block, one, at) for one in self._chunks for at in range(0, one.size, self.step)]
+
+    def _whole(self, chunk: _Chunk) -> None:
+        """All blocks of a chunk, in memory of this thread."""
+        chunk.centered = self._memory("centered", (self.rows.shape[0], chunk.size), np.dtype(self.dtype))
+        for at in range(0, chunk.size, self.step):
+            self._block(chunk, at)
+
+    def _block(self, chunk: _Chunk, at: int) -> None:
+        """One block of a chunk; the last one makes the product."""
+        assert chunk.centered is not None
+        found = self._centre(chunk.start + at, chunk.centered[:, at : at + self.step])
+        with self._lock:
+            chunk.blocks[at] = found
+            chunk.waiting -= 1
+            if chunk.waiting:
+                return
         with np.errstate(all="ignore"):
-            return centered @ centered.T
+            gram = chunk.centered @ chunk.centered.T
+        chunk.centered = None
+        with self._lock:
+            chunk.gram = gram
+            while self._added < len(self._chunks) and self._chunks[self._added].gram is not None:
+                self._add(self._chunks[self._added])
+                self._added += 1
 
-    def one(start: int) -> list[_Part]:
-        """All blocks of a chunk, and their product."""
-        shape = n, min(chunk, p - start)
-        if getattr(room, "centered", np.empty(0)).shape != shape:
-            room.centered = np.empty(shape, dtype)
-        parts = [prepare(start + at, room.centered[:, at : at + step]) for at in range(0, shape[1], step)]
-        parts[-1].gram = product(room.centered)
-        return parts
+    def _centre(self, start: int, target: NDArray[np.floating]) -> tuple[float, float, MedianCount | None]:
+        """Centre one block of features, into `target`, and find the rest of what is asked for."""
+        block = self._block_at(start, target.shape)
+        room = torch.from_numpy(
+            target
+        )  # torch is several times quicker at subtracting a row from others that lie apart
+        with np.errstate(all="ignore"):  # what is not finite shows in low and high
+            low, high = (float(block.min()), float(block.max())) if self.extremes else (np.inf, -np.inf)
+            counted = None
+            if self.bracket:
+                counted = count_block(block, *self.bracket, self._memory("masks", (2, *target.shape), np.dtype(bool)))
+            first = block[0].copy()
+            torch.sub(torch.from_numpy(block), torch.from_numpy(first), out=room)
+            mean = self.average @ target
+            room.sub_(torch.from_numpy(mean))
+            self.sums.means[start : start + target.shape[1]] = first.astype(np.float64) + mean[0]
+        return low, high, counted
 
-    threads = torch.get_num_threads()
-    if p <= chunk and threads > 1:  # a single product: its blocks are shared out
-        centered = np.empty((n, p), dtype)
-        blocks = [(at, centered[:, at : at + step]) for at in range(0, p, step)]
-        parts = list(in_order(lambda block: prepare(*block), blocks, threads if len(blocks) > 1 else 1))
-        parts[-1].gram = product(centered)
-        found: Iterator[list[_Part]] = iter([parts])
-    else:
-        found = in_order(one, range(0, p, chunk), threads)
-    for part in chain.from_iterable(found):
-        if part.gram is not None:
-            sums.gram += part.gram
-        sums.low, sums.high = np.minimum(sums.low, part.low), np.maximum(sums.high, part.high)  # NaN stays NaN
-        if sums.counted is not None and part.counted is not None:
-            sums.counted.add(part.counted)
-    return sums
+    def _block_at(self, start: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """Some features of all images, side by side if they are read more than once; in memory of this thread."""
+        if len(self.rows.parts) == 1 and not self.extremes and not self.bracket:
+            return self.rows.parts[0][:, start : start + shape[1]]
+        copied = self._memory("copied", shape, np.dtype(np.float32))
+        self.rows.copy_features(start, copied)  # read from memory once, and again from the cache
+        return copied
+
+    def _add(self, chunk: _Chunk) -> None:
+        sums = self.sums
+        assert chunk.gram is not None
+        sums.gram += chunk.gram
+        for at in sorted(chunk.blocks):
+            low, high, counted = chunk.blocks[at]
+            sums.low, sums.high = np.minimum(sums.low, low), np.maximum(sums.high, high)  # NaN stays NaN
+            if sums.counted is not None and counted is not None:
+                sums.counted.add(counted)
+        chunk.gram = np.empty(0)
+        chunk.blocks.clear()
+
+    def _memory(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Memory of this thread, in this shape."""
+        size = math.prod(shape) * dtype.itemsize
+        held = getattr(self.room, name, None)
+        if held is None or len(held) < size:
+            held = np.empty(size, np.uint8)
+            setattr(self.room, name, held)
+        return held[:size].view(dtype).reshape(shape)
+
+
+def pass_over(
+    features: Tensor | Rows,
+    dtype: type[np.floating],
+    chunk: int = CHUNK,
+    bracket: tuple[float, float] | None = None,
+    *,
+    extremes: bool = True,
+) -> Sums:
+    """All of a `Pass`, with as many jobs at a time as torch has threads."""
+    with crew() as hands:
+        one = Pass(features, dtype, chunk, bracket, extremes=extremes, room=hands.room, parts=hands.number)
+        with torch_threads(1):
+            hands.compute(one.jobs())
+    return one.sums
 
 
 def pass_bytes(num_images: int, num_features: int) -> int:
@@ -178,39 +237,3 @@ def pass_bytes(num_images: int, num_features: int) -> int:
     means = 3 * 8 * num_features
     gathered = 2 * 4 * int(2 * WIDTH * num_images * num_features)  # chunk by chunk, and together
     return chunks + products + means + gathered
-
-
-def in_order(work: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[R]:
-    """Results in the order of the items, with a few items ahead in work; BLAS keeps to one thread per item."""
-    if threads == 1:
-        yield from map(work, items)
-        return
-    ahead: deque[Future[R]] = deque()
-    pool = _pool(threads, os.getpid())
-    try:
-        with _blas().limit(limits=1, user_api="blas"):
-            for item in items:
-                ahead.append(pool.submit(work, item))
-                if len(ahead) > 2 * threads:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
-    finally:  # after an error nothing may go on reading features that are about to be written over
-        wait(ahead)
-
-
-def beside(work: Callable[[], R]) -> Callable[[], R]:
-    """Have something done beside a pass, by the same threads; call what is returned for the result."""
-    threads = torch.get_num_threads()
-    return work if threads == 1 else _pool(threads, os.getpid()).submit(work).result
-
-
-@lru_cache(maxsize=1)
-def _pool(threads: int, process: int) -> ThreadPoolExecutor:
-    """The same threads for all layers: making them anew takes as long as a small layer. A fork has none of them."""
-    return ThreadPoolExecutor(threads)
-
-
-@cache
-def _blas() -> ThreadpoolController:
-    return ThreadpoolController()

@@ -1,8 +1,9 @@
 """What is kept of one layer: its Gram matrix over the images, and five numbers about its values."""
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
 from typing import Literal
 
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gapscope.errors import InputError
-from gapscope.recording.chunks import CHUNK, Rows, Sums, beside, pass_over
+from gapscope.recording.chunks import CHUNK, Pass, Rows, Sums, pass_over
+from gapscope.recording.crew import Crew, crew, torch_threads
 from gapscope.recording.device_chunks import pass_over_on_device
 from gapscope.recording.median import guess_bracket, median_of_all, sampled_median
 
@@ -21,6 +23,7 @@ __all__ = ["CHUNK", "LayerNumbers", "centered_gram", "exact_median", "layer_numb
 Statistics = Literal["exact", "sampled"] | None
 """How median and extremes are found: exactly; the median from 65,536 values that are drawn; or not at all."""
 
+NAN = float("nan")
 SMALL = 2**20
 """Values up to which the median is taken from one copy of all of them."""
 
@@ -62,16 +65,22 @@ def layer_numbers(features: Tensor | Rows, statistics: Statistics = "exact") -> 
     with the extremes. All are NaN where a value is not finite. The standard deviation comes for free from the Gram's
     trace: the spread of each feature over the images plus the spread of the features' means.
     """
-    return start_numbers(features, statistics)()
+    with crew() as hands, torch_threads(1):
+        return start_numbers(features, hands, statistics, parts=hands.number)()
 
 
-def start_numbers(features: Tensor | Rows, statistics: Statistics = "exact") -> Callable[[], LayerNumbers]:
-    """The same, fetched by calling the result: on an NVIDIA GPU other work may be handed to the device meanwhile.
+def start_numbers(
+    features: Tensor | Rows, hands: Crew, statistics: Statistics = "exact", *, parts: int = 1
+) -> Callable[[], LayerNumbers]:
+    """The same, fetched by calling the result: other work may be given to the crew, or to an NVIDIA GPU, meanwhile.
 
-    The features must stay as they are until then.
+    The features must stay as they are until then. `parts`: into how many jobs to cut them, if nothing else is to be
+    done beside.
     """
-    if isinstance(features, Rows) or not _has_kernels(features.device):
-        numbers = _numbers(features, statistics)
+    if isinstance(features, Rows) or features.device.type == "cpu":
+        return _start_on_cpu(features, hands, statistics, parts)
+    if not _has_kernels(features.device):
+        numbers = _numbers_on_device(features, statistics)
         return lambda: numbers
     from gapscope.recording.gpu_pass import start_pass
 
@@ -80,7 +89,7 @@ def start_numbers(features: Tensor | Rows, statistics: Statistics = "exact") -> 
     def finish() -> LayerNumbers:
         sums = fetch()
         if not 1e-12 < sums.high - sums.low < 1e12 or not np.isfinite(sums.mean):
-            return _numbers(features)
+            return _numbers_on_device(features)
         n, p = features.shape
         gram = sums.gram.numpy()
         median = exact_median(features) if sums.median is None else sums.median
@@ -98,35 +107,67 @@ def _has_kernels(device: torch.device) -> bool:
     return find_spec("triton") is not None
 
 
-def _numbers(features: Tensor | Rows, statistics: Statistics = "exact") -> LayerNumbers:
+def _start_on_cpu(
+    features: Tensor | Rows, hands: Crew, statistics: Statistics, parts: int
+) -> Callable[[], LayerNumbers]:
+    median = _start_median(features, hands, statistics)
+
+    def begin(dtype: type[np.floating], extremes: bool, parts: int) -> tuple[Pass, list[Future[None]]]:
+        bracket = guess_bracket(features) if median is None and statistics == "exact" else None
+        one = Pass(features, dtype, CHUNK, bracket, extremes=extremes, room=hands.room, parts=parts)
+        return one, [hands.start(job) for job in one.jobs()]
+
+    def sums_of(begun: Future[tuple[Pass, list[Future[None]]]]) -> Sums:
+        one, jobs = hands.result(begun)
+        for job in jobs:
+            hands.result(job)
+        return one.sums
+
+    begun = hands.start(partial(begin, np.float32, statistics is not None, parts))
+
+    def finish() -> LayerNumbers:
+        sums, num_values = sums_of(begun), features.shape[0] * features.shape[1]
+        if statistics is None and 1e-24 < np.trace(sums.gram) / num_values < 1e24:  # False with NaN
+            return LayerNumbers(*_summed_up(sums, num_values), min=NAN, max=NAN, median=NAN)
+        if statistics is None:
+            sums = sums_of(hands.start(partial(begin, np.float32, True, hands.number)))
+        wide = np.isfinite([sums.low, sums.high]).all() and not 1e-12 < sums.high - sums.low < 1e12
+        if wide:  # squares do not fit float32
+            sums = sums_of(hands.start(partial(begin, np.float64, True, hands.number)))
+        return _numbers(features, sums, statistics, median)
+
+    return finish
+
+
+def _numbers_on_device(features: Tensor, statistics: Statistics = "exact") -> LayerNumbers:
+    bracket = guess_bracket(features) if statistics == "exact" and features.numel() > SMALL else None
+    sums = pass_over_on_device(features, np.float32, CHUNK, bracket)
+    if np.isfinite([sums.low, sums.high]).all() and not 1e-12 < sums.high - sums.low < 1e12:
+        sums = pass_over_on_device(features, np.float64, CHUNK, bracket)
+    with crew() as hands:
+        return _numbers(features, sums, statistics, _start_median(features, hands, statistics))
+
+
+def _numbers(
+    features: Tensor | Rows, sums: Sums, statistics: Statistics, median: Callable[[], float] | None
+) -> LayerNumbers:
     n, p = features.shape
-    nan = float("nan")
-    if statistics is None and features.device.type == "cpu":
-        sums = pass_over(features, np.float32, extremes=False)
-        if 1e-24 < np.trace(sums.gram) / (n * p) < 1e24:  # False with NaN
-            return LayerNumbers(*_summed_up(sums, n * p), min=nan, max=nan, median=nan)
-    few = n * p <= SMALL
-    median = _median_beside(features, statistics) if few or statistics != "exact" else None
-    bracket = guess_bracket(features) if median is None else None
-    sums = _sums(features, np.float32, CHUNK, bracket)
     if not np.isfinite([sums.low, sums.high]).all():
-        return LayerNumbers(np.full((n, n), nan), nan, nan, nan, nan, nan)
-    if not 1e-12 < sums.high - sums.low < 1e12:  # beyond, squares do not fit float32
-        sums = _sums(features, np.float64, CHUNK, bracket)
+        return LayerNumbers(np.full((n, n), NAN), NAN, NAN, NAN, NAN, NAN)
     found = _summed_up(sums, n * p)
     if statistics is None:
-        return LayerNumbers(*found, min=nan, max=nan, median=nan)
+        return LayerNumbers(*found, min=NAN, max=NAN, median=NAN)
     middle = _median(features, sums) if median is None else median()
     return LayerNumbers(*found, min=sums.low, max=sums.high, median=middle)
 
 
-def _median_beside(features: Tensor | Rows, statistics: Statistics) -> Callable[[], float]:
-    """The median of a layer that is small, or of drawn values, found while the other numbers are."""
-    if statistics is None:
-        return lambda: float("nan")
-    if statistics == "sampled":
-        return beside(lambda: sampled_median(features))
-    return beside(lambda: median_of_all(_all_values(features)))
+def _start_median(features: Tensor | Rows, hands: Crew, statistics: Statistics) -> Callable[[], float] | None:
+    """The median of a layer that is small, or of drawn values; None if it is counted while the features are read."""
+    few = features.shape[0] * features.shape[1] <= SMALL
+    if statistics is None or (statistics == "exact" and not few):
+        return None
+    way = sampled_median if statistics == "sampled" else lambda values: median_of_all(_all_values(values))
+    return partial(hands.result, hands.start(partial(way, features)))
 
 
 def _summed_up(sums: Sums, num_values: int) -> tuple[NDArray[np.float64], float, float]:

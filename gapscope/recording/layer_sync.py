@@ -6,9 +6,10 @@ still needs takes 6, and a memory budget bounds that. The work is one forward pa
 
 import hashlib
 import math
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -21,12 +22,13 @@ from gapscope.errors import InputError
 from gapscope.leftovers import temporary_folder
 from gapscope.progress import Progress, silent
 from gapscope.recording.box_pooling import BoxPooling, too_coarse
+from gapscope.recording.crew import Crew, crew, torch_threads
 from gapscope.recording.evaluating import evaluating
 from gapscope.recording.given_images import as_floats, check_probe_images
 from gapscope.recording.input_gram import input_gram
 from gapscope.recording.into import run_into, writes_directly
 from gapscope.recording.layer_numbers import LayerNumbers, Statistics, check_statistics, start_numbers, stated
-from gapscope.recording.live_tensors import LiveTensors, as_features, parse_memory
+from gapscope.recording.live_tensors import LiveTensors, as_features, overlap, parse_memory, span_of
 from gapscope.recording.object_boxes import ObjectBoxes
 from gapscope.recording.objects import objects_of, of_objects
 from gapscope.recording.recording import STATISTICS, Recording
@@ -100,14 +102,11 @@ def record_by_layers(
         wanted, skipped = _fine_enough(network, wanted, pooling)
     recorder = _Recorder(network, images, wanted, batch_size, precision, budget, torch.device(device), pooling)
     recorder.statistics = statistics
-    with (
-        evaluating(network, recorder.device),
-        temporary_folder() as folder,
-        ThreadPoolExecutor(1) as beside,
-    ):
-        about = beside.submit(_about, network, images, recorder.device)
+    with evaluating(network, recorder.device), temporary_folder() as folder, crew() as hands, torch_threads(1):
+        about = hands.start(partial(_about, network, images, recorder.device))
         live = LiveTensors(budget, recorder.device, folder, recorder.schedule.arena())
-        recorder.run(live, progress, (provenance or {}).get("arm", ""))
+        recorder.run(live, hands, progress, (provenance or {}).get("arm", ""))
+        said = hands.result(about)
     objects = None
     if pooling is not None:
         maps = [_sides(network.table[index], size) for index in wanted]
@@ -122,7 +121,7 @@ def record_by_layers(
         pooled=torch.cat(recorder.pooled, dim=1).cpu().numpy(),
         images=names if objects is None else objects.names,
         size=size,
-        **of_objects(about.result(), boxes),
+        **of_objects(said, boxes),
         objects=objects,
         skipped=skipped,
         device=str(recorder.device),
@@ -214,55 +213,70 @@ class _Recorder:
         self.gram = np.empty((len(self.wanted), rows, rows))
         self.numbers: list[LayerNumbers] = []
         """Their Gram matrices are parts of `gram`, so that no two copies of all of them are needed at the end."""
-        self.pending: Callable[[], LayerNumbers] | None = None
+        self.started: deque[tuple[int, Callable[[], LayerNumbers]]] = deque()
+        """Layers whose numbers are being made, in order."""
         self.shapes: list[tuple[int, ...]] = []
         self.pooled: list[Tensor] = []
 
-    def run(self, live: LiveTensors, progress: Progress, name: str) -> None:
+    def run(self, live: LiveTensors, hands: Crew, progress: Progress, name: str) -> None:
         """All images through layer 0, then all through layer 1, ..."""
         what = f"recording {name} at {self.images.shape[-1]} px".replace("  ", " ")
         try:
             for done, layer in enumerate(self.table, start=1):
-                pending = self._run_layer(live, layer)
-                self._fetch()  # a device has worked on this layer meanwhile
+                self._run_layer(live, layer, hands)
+                self._fetch(layer.index)
                 for index in [index for index in live.tensors if self.schedule.last_step(index) <= layer.index]:
                     live.free(index)
-                self.pending = pending
                 progress(what, done, len(self.table), f"layer {layer.index}")
             self._fetch()
         finally:
+            hands.settle()  # nobody reads the tensors any more when they go
             live.clear()
 
-    def _fetch(self) -> None:
-        if self.pending is not None:
-            numbers, place = self.pending(), self.gram[len(self.numbers)]
+    def _fetch(self, step: int | None = None) -> None:
+        """Numbers that must be there at the end of a step; all, if left out."""
+        while self.started and (step is None or self.schedule.numbers_by[self.started[0][0]] <= step):
+            numbers, place = self.started.popleft()[1](), self.gram[len(self.numbers)]
             place[:] = numbers.gram
             self.numbers.append(replace(numbers, gram=place))
-        self.pending = None
 
-    def _run_layer(self, live: LiveTensors, layer: Layer) -> Callable[[], LayerNumbers] | None:
-        n, step, wanted = len(self.images), self.schedule.batch_size_of(layer), layer.index in self.wanted
-        stored, pooled = self._allocate(live, layer), []
-        for start in range(0, n, step):
-            rows = slice(start, min(start + step, n))
-            inputs = [self._input(live, source, rows, layer.index) for source in layer.inputs]
-            if self.direct:
-                run_into(stored[rows], self.network, layer.index, inputs)
-            else:
-                with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-                    stored[rows] = self.network.run_layer(layer.index, *inputs)
-            if wanted and self.pooling is None:
-                pooled.append(stored[rows].mean((2, 3)))
-            elif wanted and self.pooling is not None:
-                pooled.append(self.pooling.pool(stored[rows], start))
-        if not wanted:
+    def _run_layer(self, live: LiveTensors, layer: Layer, hands: Crew) -> None:
+        """All images through one layer; its numbers are made while the next ones are computed."""
+        n, step = len(self.images), self.schedule.batch_size_of(layer)
+        stored = self._allocate(live, layer)
+        in_pieces = self.schedule.in_pieces(layer, hands.backlog)
+        for index, other in live.tensors.items():
+            if index != layer.index and overlap(stored, other):  # which it writes over
+                self._fetch()
+                in_pieces = in_pieces and span_of(stored) == span_of(other)
+        work = [
+            partial(self._run_rows, live, layer, stored, slice(start, min(start + step, n)))
+            for start in range(0, n, step)
+        ]
+        if in_pieces:
+            pooled = hands.compute(work)
+        else:
+            if self.schedule.threads > 1:
+                self._fetch()  # all threads are needed at each batch
+            with torch_threads(hands.number):
+                pooled = [one() for one in work]
+        if layer.index in self.wanted:
+            self.pooled.append(torch.cat([part for part in pooled if part is not None]))
+            features = as_features(stored) if self.pooling is None else self.pooled[-1]
+            self.shapes.append(tuple((stored if self.pooling is None else features).shape))
+            self.started.append((layer.index, start_numbers(features, hands, self.statistics)))
+
+    def _run_rows(self, live: LiveTensors, layer: Layer, stored: Tensor, rows: slice) -> Tensor | None:
+        """Some images through a layer, into their rows of `stored`; each channel's mean (k, c), if they are wanted."""
+        inputs = [self._input(live, source, rows, layer.index) for source in layer.inputs]
+        if self.direct:
+            run_into(stored[rows], self.network, layer.index, inputs)
+        else:
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+                stored[rows] = self.network.run_layer(layer.index, *inputs)
+        if layer.index not in self.wanted:
             return None
-        self.pooled.append(torch.cat(pooled))
-        if self.pooling is not None:
-            self.shapes.append(tuple(self.pooled[-1].shape))
-            return start_numbers(self.pooled[-1], self.statistics)
-        self.shapes.append(tuple(stored.shape))
-        return start_numbers(as_features(stored), self.statistics)
+        return stored[rows].mean((2, 3)) if self.pooling is None else self.pooling.pool(stored[rows], rows.start)
 
     def _input(self, live: LiveTensors, source: int, rows: slice, reader: int) -> Tensor:
         """Some images' rows of a layer's output; a copy, if anyone needs them after a reader who may overwrite them."""

@@ -89,7 +89,8 @@ class LiveTensors:
         """Forget a layer's output and delete its file, if it has one."""
         del self.tensors[layer]
         self.in_memory.pop(layer, None)
-        self._file(layer).unlink(missing_ok=True)
+        if layer in self.spilled:
+            self._file(layer).unlink(missing_ok=True)
 
     def clear(self) -> None:
         """Forget everything, so that the folder can be deleted."""
@@ -141,3 +142,14 @@ def as_features(activation: Tensor) -> Tensor:
     if activation.stride(1) == 1 and c > 1:
         activation = activation.permute(0, 2, 3, 1)
     return activation.reshape(n, -1)
+
+
+def span_of(activation: Tensor) -> tuple[int, int]:
+    """Where in memory a stored activation begins and ends, bytes."""
+    return activation.data_ptr(), activation.data_ptr() + FLOAT_BYTES * activation.numel()
+
+
+def overlap(one: Tensor, other: Tensor) -> bool:
+    """Whether two stored activations share memory."""
+    (first, last), (start, end) = span_of(one), span_of(other)
+    return first < end and start < last

@@ -1,6 +1,7 @@
 """The exact median of more values than one likes to sort: a sample brackets it, one pass counts and gathers."""
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -25,7 +26,7 @@ class Table(Protocol):
         ...
 
     def at(self, places: NDArray[np.int64]) -> Values:
-        """The values at these places."""
+        """The values at these places, which are in ascending order."""
         ...
 
     def all(self) -> Values:
@@ -50,7 +51,7 @@ def sampled_median(values: Tensor | Table) -> float:
 
 
 def _drawn(values: Tensor | Table) -> Values:
-    places = np.random.default_rng(0).integers(values.numel(), size=SAMPLE)
+    places = _places(values.numel(), SAMPLE)
     if not isinstance(values, Tensor):
         return values.at(places)
     flat = values.reshape(-1)
@@ -58,6 +59,12 @@ def _drawn(values: Tensor | Table) -> Values:
         return flat.numpy()[places]
     drawn: Values = flat[torch.from_numpy(places).to(flat.device)].cpu().numpy()
     return drawn
+
+
+@lru_cache(maxsize=16)
+def _places(num_values: int, count: int) -> NDArray[np.int64]:
+    """Places that are drawn, in ascending order; the same for all layers of one size."""
+    return np.sort(np.random.default_rng(0).integers(num_values, size=count))
 
 
 @dataclass
@@ -119,11 +126,13 @@ def count_block(block: Values, low: float, high: float, masks: NDArray[np.bool_]
 
 def _few(block: Values, chosen: NDArray[np.bool_]) -> Values:
     """`block[chosen]`, where few are chosen; eight flags are one word, and most words are zero."""
-    if block.size % 8:
+    images, features = block.shape
+    if features % 8:
         return block[chosen]
     words = chosen.reshape(-1).view(np.uint64)
     where = np.flatnonzero(words != 0)
-    return np.compress(words[where].view(np.bool_), block.reshape(-1, 8).take(where, axis=0).reshape(-1))
+    eights = block.reshape(images, features // 8, 8)[np.divmod(where, features // 8)]
+    return np.compress(words[where].view(np.bool_), eights.reshape(-1))
 
 
 def median_of_all(values: Values) -> float:

@@ -20,6 +20,7 @@ from gapscope.progress import Progress, silent
 from gapscope.recording import layer_sync
 from gapscope.recording.box_pooling import BoxPooling
 from gapscope.recording.choose import Layers, choose_indices, choose_outputs, choose_skipped
+from gapscope.recording.crew import crew
 from gapscope.recording.evaluating import dtype_of, evaluating, home_of
 from gapscope.recording.given_images import Images, given_images
 from gapscope.recording.graph_sync import record_by_graph
@@ -204,7 +205,7 @@ def _measure(
     working = usual_working_bytes(widest, probe)
     rows = len(probe) if probe.pooling is None else len(probe.pooling)
     channels = sum(output.shape[output.channel_axis - 1] for output in wanted)
-    with temporary_folder() as folder:
+    with temporary_folder() as folder, crew():  # once for all layers
         live = LiveTensors(budget, probe.device, folder, kept=recording_bytes(rows, len(wanted), channels))
         check_budget(live, working, f"layer {widest.name}", len(probe), probe.images.shape[-1])
         grams = Grams(len(wanted), rows)

@@ -9,7 +9,7 @@ import torch
 from gapscope.detector.layers import IMAGE, Layer
 from gapscope.errors import InputError
 from gapscope.recording.arena import Arena, plan_arena
-from gapscope.recording.chunks import pass_bytes
+from gapscope.recording.chunks import CHUNK, pass_bytes
 from gapscope.recording.live_tensors import FLOAT_BYTES
 from gapscope.words import byte_size
 
@@ -17,6 +17,13 @@ CPU_STEP, DEVICE_STEP = 2**24, 2**30
 """Bytes that a step may read and write: a few images fit a processor's cache, a GPU wants many."""
 MOST_IMAGES = 256
 """Images per step at most, however small they are."""
+ALONE = 2**26
+"""Values of an output from which on it lies over the input that its layer reads for the last time. A smaller one does
+not, so that what is made of the input's values can be made meanwhile."""
+LAG = 2**24
+"""Values of layers whose numbers may be made later. Fresh memory for more of them costs more time than it saves."""
+VALUE_TIME, LAYER_SPEED = (2.0, 0.011), 80
+"""About: nanoseconds that a value's numbers take, and for each image more; operations of a layer in a nanosecond."""
 
 
 class Schedule:
@@ -48,12 +55,36 @@ class Schedule:
         channels = sum(layer.filters for layer in table)
         self.kept = recording_bytes(num_images, len(table), channels) if kept is None else kept
         self.device = device
+        self.threads = torch.get_num_threads() if device.type == "cpu" else 1
         self.batch_size = batch_size
+        self.numbers_by = self._numbers_by()
         self.last_reader = {source: layer.index for layer in table for source in layer.inputs}
 
     def last_step(self, index: int) -> int:
-        """The step at whose end an output may go: its last reader's, or the next, when its numbers are fetched."""
-        return max(self.last_reader.get(index, index), index + 1)
+        """The step at whose end an output may go: its last reader's, or that which waits for its numbers."""
+        return max(self.last_reader.get(index, index), self.numbers_by[index])
+
+    def _numbers_by(self) -> list[int]:
+        """Of each layer the step at whose end its numbers must be there; those of small layers may lag behind."""
+        most = min(LAG, self.budget // FLOAT_BYTES // 16) if self.threads > 1 else 0
+        sums = np.cumsum(self._sizes())
+        return [
+            max(int(np.searchsorted(sums, before + most)), index + 1) for index, before in enumerate([0, *sums[:-1]])
+        ]
+
+    def in_pieces(self, layer: Layer, backlog: int) -> bool:
+        """Whether threads take batches of a layer, one each; otherwise all of them work at one batch after the other.
+
+        Args:
+            layer: The layer.
+            backlog: Chunks of features that wait for their numbers, which can be made meanwhile.
+        """
+        batch = self.batch_size_of(layer)
+        if self.threads == 1 or self.threads * self._step_bytes(layer, batch) > self.budget // 16:
+            return False
+        beside = backlog * CHUNK * self.num_images * (VALUE_TIME[0] + VALUE_TIME[1] * self.num_images)
+        alone = self.num_images * num_operations(layer, self.size) / LAYER_SPEED
+        return batch * self.threads <= self.num_images or beside > alone / 4
 
     def batch_size_of(self, layer: Layer) -> int:
         """Images at a time: on a CPU few enough for its cache, on an accelerator enough to keep it busy."""
@@ -67,18 +98,24 @@ class Schedule:
 
     def working_bytes(self, layer: Layer, batch: int) -> int:
         """What running a layer on a batch, and taking its numbers, needs besides the tensors that are kept."""
+        return self._step_bytes(layer, batch) + pass_bytes(self.num_images, layer.num_features(self.size))
+
+    def _step_bytes(self, layer: Layer, batch: int) -> int:
+        """What a layer reads and writes for a batch."""
         written = layer.num_features(self.size)
         if layer.kind in ("shortcut", "avgpool"):  # of which an input may be larger than the output
             read = sum(self.table[source].num_features(self.size) for source in layer.inputs if source != IMAGE)
         else:
             cells = (self.size // layer.stride) ** 2 if layer.stride else 1
             read = layer.in_filters * cells * layer.step**2 * max(len(layer.inputs), 1)
-        values = batch * (read + written)
-        return FLOAT_BYTES * values + pass_bytes(self.num_images, written)
+        return FLOAT_BYTES * batch * (read + written)
 
     def widest_step(self) -> tuple[int, int]:
         """The largest `working_bytes` of all layers, and the layer that needs it."""
-        steps = [self.working_bytes(layer, self.batch_size_of(layer)) for layer in self.table]
+        steps = [
+            self.working_bytes(layer, self.batch_size_of(layer) * (self.threads if self.in_pieces(layer, 2**31) else 1))
+            for layer in self.table
+        ]
         return max(steps), int(np.argmax(steps))
 
     def arena(self) -> Arena:
@@ -96,7 +133,11 @@ class Schedule:
                 "that, lower batch_size, or record fewer or smaller images."
             )
         last_use = [self.last_step(layer.index) for layer in self.table]
-        return plan_arena(self._sizes(), last_use, (self.budget - needed) // FLOAT_BYTES, self._may_overwrite())
+        room, sizes = (self.budget - needed) // FLOAT_BYTES, self._sizes()
+        overwriting = self._may_overwrite()
+        apart = {index: sources for index, sources in overwriting.items() if sizes[index] >= ALONE}
+        found, denser = (plan_arena(sizes, last_use, room, over) for over in (apart, overwriting))
+        return found if len(found.places) >= len(denser.places) else denser
 
     def _may_overwrite(self) -> dict[int, list[int]]:
         """Which inputs a layer may write over, image after image, while it reads them for the last time.
