@@ -19,6 +19,14 @@ from gapscope.recording.recording import STATISTICS
 from gapscope.recording.schedule import Schedule
 
 CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def shared_however_small(monkeypatch):
+    """These recordings are so small that one thread would make them."""
+    monkeypatch.setattr(schedule, "LEAST_WORK", 0)
+
+
 IMAGES = torch.randint(0, 256, (24, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
@@ -221,3 +229,10 @@ def test_an_error_in_a_layer_reaches_the_caller_and_leaves_nothing_at_work():
     handle.remove()
     with threads(3):
         assert np.isfinite(record_by_layers(network, images, size=64).gram).all()
+
+
+def test_little_work_is_not_shared_out(monkeypatch):
+    monkeypatch.setattr(schedule, "LEAST_WORK", 1e8)
+    with threads(2):
+        assert Schedule(yolov3(2, width=0.25).table, 32, 32, 8 * 2**30, CPU).threads == 1
+        assert Schedule(yolov3(2, width=0.25).table, 64, 128, 8 * 2**30, CPU).threads == 2

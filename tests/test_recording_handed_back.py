@@ -12,7 +12,7 @@ from torch.ao.nn.quantized import Conv2d as QuantizedConv2d
 from gapscope.detector.network import yolov3
 from gapscope.errors import InputError
 from gapscope.recording.evaluating import evaluating
-from gapscope.recording.handed_back import Remembered
+from gapscope.recording.handed_back import Flags, Remembered, remembered
 from gapscope.recording.record import model_fingerprint, record
 
 CPU = torch.device("cpu")
@@ -231,3 +231,36 @@ def test_images_may_be_a_tensor_an_array_or_a_list_and_anything_else_is_one_sent
             record(model, odd, size=32, layers=layers)
     with pytest.raises(InputError, match=r"images are uint8 of shape \(5, 32, 32, 3\)"):
         record(model, images().permute(0, 2, 3, 1).numpy(), size=32, layers=layers)
+
+
+class OwnStep(nn.Conv2d):
+    """Of somebody's own, which may do whatever it likes."""
+
+
+def test_of_a_network_of_ours_the_flags_are_put_back():
+    network = yolov3(2, width=0.0625)
+    network.eval()
+    network.layers[3].train()
+    flags = [module.training for module in network.modules()]
+    assert isinstance(remembered(network), Flags)
+    with evaluating(network, CPU):
+        assert not any(module.training for module in network.modules())
+    assert [module.training for module in network.modules()] == flags
+
+
+@pytest.mark.parametrize("own", ["hook", "before", "forward", "part", "class"])
+def test_where_code_of_others_runs_everything_is_remembered(own):
+    network = yolov3(2, width=0.0625)
+    place = network.layers[5]
+    match own:
+        case "hook":
+            place.register_forward_hook(lambda *_: None)
+        case "before":
+            place.register_forward_pre_hook(lambda *_: None)
+        case "forward":
+            place.forward = place.forward
+        case "part":
+            place.conv = OwnStep(1, 1, 1)
+        case "class":
+            network = nn.Sequential(network, type("Own", (nn.Module,), {})())
+    assert isinstance(remembered(network), Remembered)

@@ -163,13 +163,13 @@ _lock = threading.Lock()
 
 
 @contextmanager
-def crew() -> Iterator[Crew]:
-    """As many threads as torch has, this one among them; meanwhile BLAS keeps to one in each.
+def crew(number: int | None = None) -> Iterator[Crew]:
+    """So many threads, this one among them, or as many as torch has; meanwhile BLAS keeps to one in each.
 
     They are kept as long as torch's number stays: making them takes as long as a small layer. At the end, also after an
     error, none of them is at work any more.
     """
-    threads, hands = _enter(), None
+    threads, hands = _enter(number or torch.get_num_threads()), None
     try:
         hands = Crew(threads)
         yield hands
@@ -179,15 +179,15 @@ def crew() -> Iterator[Crew]:
         _leave(threads)
 
 
-def _enter() -> Threads:
-    key = torch.get_num_threads(), os.getpid()  # a fork has none of its parent's threads
+def _enter(number: int) -> Threads:
+    key = number, os.getpid()  # a fork has none of its parent's threads
     with _lock:
         if key not in _threads:
             for (_, process), one in _threads.items():
                 if process == key[1]:
                     one.end()
             _threads.clear()
-            _threads[key] = Threads(key[0])
+            _threads[key] = Threads(number)
         found = _threads[key]
         found.users += 1
         if found.users == 1:

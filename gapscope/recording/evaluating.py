@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gapscope.recording.handed_back import Remembered
+from gapscope.recording.handed_back import remembered
 
 
 @contextmanager
@@ -19,7 +19,7 @@ def evaluating(model: nn.Module, device: torch.device) -> Iterator[None]:
     What a forward pass leaves behind in the model is undone too (a cache, a list that grows, parts that it makes or
     replaces, a buffer that it counts in), and so is its use of the global random numbers of torch, numpy and Python.
     """
-    before = Remembered(model)
+    before = remembered(model)
     drawn = random.getstate(), np.random.get_state()
     home = home_of(model)
     try:

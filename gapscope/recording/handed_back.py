@@ -16,6 +16,32 @@ OTHERS = frozenset(sys.stdlib_module_names | {"torch", "torchvision", "numpy"})
 """Packages whose objects look after themselves."""
 
 
+PLAIN = ("torch.nn.modules.", "gapscope.detector.")
+"""Modules whose classes are from here leave nothing behind in evaluation mode."""
+
+
+def remembered(model: nn.Module) -> "Remembered | Flags":
+    """What to put back; of a model that leaves nothing behind the flags alone, which takes a hundredth of the time."""
+    return Flags(model) if all(_is_plain(module) for module in model.modules()) else Remembered(model)
+
+
+def _is_plain(module: nn.Module) -> bool:
+    hooked = module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module)
+    return type(module).__module__.startswith(PLAIN) and not hooked
+
+
+class Flags:
+    """Which modules of a model are in training mode."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.before = [(module, module.training) for module in model.modules()]
+
+    def put_back(self) -> None:
+        """As it was."""
+        for module, training in self.before:
+            module.training = training
+
+
 class Remembered:
     """The state of all modules of a model, their parameters' values excepted.
 

@@ -102,7 +102,8 @@ def record_by_layers(
         wanted, skipped = _fine_enough(network, wanted, pooling)
     recorder = _Recorder(network, images, wanted, batch_size, precision, budget, torch.device(device), pooling)
     recorder.statistics = statistics
-    with evaluating(network, recorder.device), temporary_folder() as folder, crew() as hands, torch_threads(1):
+    threads = recorder.schedule.threads
+    with evaluating(network, recorder.device), temporary_folder() as folder, crew(threads) as hands, torch_threads(1):
         about = hands.start(partial(_about, network, images, recorder.device))
         live = LiveTensors(budget, recorder.device, folder, recorder.schedule.arena())
         recorder.run(live, hands, progress, (provenance or {}).get("arm", ""))

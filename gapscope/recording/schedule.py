@@ -22,6 +22,8 @@ ALONE = 2**26
 not, so that what is made of the input's values can be made meanwhile."""
 LAG = 2**24
 """Values of layers whose numbers may be made later. Fresh memory for more of them costs more time than it saves."""
+LEAST_WORK = 1e8
+"""Nanoseconds of a whole recording below which it is not shared out: threads would wait for each other longer."""
 VALUE_TIME, LAYER_SPEED = (2.0, 0.011), 80
 """About: nanoseconds that a value's numbers take, and for each image more; operations of a layer in a nanosecond."""
 
@@ -55,7 +57,8 @@ class Schedule:
         channels = sum(layer.filters for layer in table)
         self.kept = recording_bytes(num_images, len(table), channels) if kept is None else kept
         self.device = device
-        self.threads = torch.get_num_threads() if device.type == "cpu" else 1
+        shared = device.type == "cpu" and self._layer_time(*table) + self._numbers_time(sum(self._sizes())) > LEAST_WORK
+        self.threads = torch.get_num_threads() if shared else 1
         self.batch_size = batch_size
         self.numbers_by = self._numbers_by()
         self.last_reader = {source: layer.index for layer in table for source in layer.inputs}
@@ -82,9 +85,16 @@ class Schedule:
         batch = self.batch_size_of(layer)
         if self.threads == 1 or self.threads * self._step_bytes(layer, batch) > self.budget // 16:
             return False
-        beside = backlog * CHUNK * self.num_images * (VALUE_TIME[0] + VALUE_TIME[1] * self.num_images)
-        alone = self.num_images * num_operations(layer, self.size) / LAYER_SPEED
-        return batch * self.threads <= self.num_images or beside > alone / 4
+        beside = self._numbers_time(backlog * CHUNK * self.num_images)
+        return batch * self.threads <= self.num_images or beside > self._layer_time(layer) / 4
+
+    def _layer_time(self, *layers: Layer) -> float:
+        """About the nanoseconds that layers take one core."""
+        return self.num_images * sum(num_operations(layer, self.size) for layer in layers) / LAYER_SPEED
+
+    def _numbers_time(self, num_values: int) -> float:
+        """About those that the numbers of so many values take."""
+        return num_values * (VALUE_TIME[0] + VALUE_TIME[1] * self.num_images)
 
     def batch_size_of(self, layer: Layer) -> int:
         """Images at a time: on a CPU few enough for its cache, on an accelerator enough to keep it busy."""

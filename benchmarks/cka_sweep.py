@@ -1,0 +1,100 @@
+"""gapscope beside other CKA packages at many sizes: a table, and a figure of time, memory and error.
+
+    pip install torch-cka ckatorch pytorch-cka
+    python benchmarks/cka_sweep.py [--out docs/images/cka-peers.png] [--points "64 128 0.25, 32 416 0.25"]
+
+What is asked for, and how it is measured, says cka_peers.py. Time is also shown as a multiple of two bare forward
+passes in batches of 8, beside the least that arithmetic allows: 1 + operations of the Gram matrices / operations of the
+convolutions. A package that takes more than --most seconds at one point is left out of those that are larger.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import torch
+from cka_peers import TOOLS, measure, version_of
+
+from gapscope.detector.layers import yolov3_layers
+from gapscope.recording.schedule import Schedule
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+
+POINTS = "32 32 0.25, 64 64 0.25, 64 128 0.25, 200 96 0.125, 32 96 1, 200 160 0.25, 32 416 0.25, 1000 32 0.25"
+MARKS = dict(zip(TOOLS, "oXsDv^", strict=False))
+
+
+def limit(images: int, size: int, width: float) -> float:
+    """The least that a recording of the 75 convolutions can take, of a bare pass."""
+    table = yolov3_layers(5, width)
+    cost = Schedule(table, images, size, 2**40, torch.device("cpu")).cost()
+    values = sum(images * layer.num_features(size) for layer in table if layer.kind == "conv")
+    return 1 + values * (images + 1) / cost.forward_operations
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--points", default=POINTS, help="images, pixels and width of each")
+    parser.add_argument("--most", type=float, default=20)
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    tools, rows = [tool for tool in TOOLS if version_of(tool)], []
+    for point in options.points.split(","):
+        images, size, width = point.split()
+        given = argparse.Namespace(images=int(images), size=int(size), width=float(width))
+        found = measure_all(tools, given)
+        least = limit(given.images, given.size, given.width)
+        rows.append((f"{images} x {size} px\nwidth {width}", least, found))
+        print(f"{images} images at {size} px, width {width}: bare {found['bare'][0]:.2f} s, limit {least:.2f} x")
+        for tool, (seconds, memory, error) in found.items():
+            ratio = seconds / found["bare"][0]
+            print(
+                f"  {tool:16}{seconds:8.2f} s {ratio:7.2f} x bare {memory:7.0f} MiB more  error {error:.1e}", flush=True
+            )
+        tools = [tool for tool in tools if found.get(tool, (0,))[0] < options.most]
+    if options.out:
+        draw(rows, options.out)
+
+
+def measure_all(tools: list[str], given: argparse.Namespace) -> dict[str, tuple[float, float, float]]:
+    """Of each package seconds, MiB and the largest error; NaN where it gives no such grid."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        wanted, _ = measure("exact", given, Path(folder) / "exact.npy")
+        for tool in ("bare", *tools):
+            grid, numbers = measure(tool, given, Path(folder) / "grid.npy")
+            if grid is None:
+                print(f"  {tool} ended with: {numbers['error']}")
+                continue
+            same = wanted is not None and grid.shape == wanted.shape
+            error = float(np.abs(grid - wanted).max()) if same else float("nan")
+            found[tool] = numbers["seconds"], numbers["memory"], error
+    return found
+
+
+def draw(rows: list[tuple[str, float, dict[str, tuple[float, float, float]]]], out: Path) -> None:
+    """Three panels over the same points."""
+    figure, panels = plt.subplots(3, 1, figsize=(9, 9), sharex=True, layout="constrained")
+    names = ["time, of two bare forward passes", "memory beyond the networks, MiB", "largest error of a cell"]
+    places = range(len(rows))
+    for panel, name in zip(panels, names, strict=True):
+        panel.set_yscale("log")
+        panel.set_title(name, loc="left", fontsize=10)
+        panel.grid(axis="y", alpha=0.3)
+    panels[0].plot(places, [least for _, least, _ in rows], "_", color="black", markersize=24, label="arithmetic limit")
+    for tool in TOOLS:
+        at = [place for place in places if tool in rows[place][2]]
+        values = np.array([rows[place][2][tool] for place in at]).reshape(-1, 3)
+        bare = np.array([rows[place][2]["bare"][0] for place in at])
+        for panel, column in zip(panels, (values[:, 0] / bare, values[:, 1], values[:, 2]), strict=True):
+            panel.plot(at, column, MARKS[tool], label=tool, alpha=0.85)
+    panels[0].legend(fontsize=8, ncols=3)
+    panels[2].set_xticks(list(places), [label for label, _, _ in rows], fontsize=8)
+    figure.savefig(out, dpi=110)
+
+
+if __name__ == "__main__":
+    main()
