@@ -1,6 +1,9 @@
 """Work is shared out among threads; what comes out is the same, and what was asked of torch and BLAS is as before."""
 
 import gc
+import os
+import subprocess
+import sys
 import threading
 import weakref
 from contextlib import contextmanager
@@ -97,6 +100,24 @@ def test_an_error_is_raised_as_it_was_and_nobody_is_at_work_afterwards(number):
     seen = len(started)
     threading.Event().wait(0.05)
     assert len(started) == seen
+
+
+def test_who_stops_the_program_while_it_helps_is_heard_at_once():
+    """Not only by whoever asks for the result of the work that was at hand, which may be nobody."""
+    others_turn = threading.Event()
+
+    def stop():
+        raise KeyboardInterrupt
+
+    with threads(2), pytest.raises(KeyboardInterrupt), crew() as hands:
+        waits = hands.start(lambda: others_turn.wait(20))
+        while hands.backlog:  # the other thread has taken it
+            threading.Event().wait(0.01)
+        hands.start(stop)
+        try:
+            hands.result(waits)
+        finally:
+            others_turn.set()
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -236,3 +257,24 @@ def test_little_work_is_not_shared_out(monkeypatch):
     with threads(2):
         assert Schedule(yolov3(2, width=0.25).table, 32, 32, 8 * 2**30, CPU).threads == 1
         assert Schedule(yolov3(2, width=0.25).table, 64, 128, 8 * 2**30, CPU).threads == 2
+
+
+KEPT = """
+import numpy, torch
+from threadpoolctl import threadpool_info
+from gapscope.recording.crew import crew, keep_process_to
+keep_process_to(1)
+with crew(3):
+    pass
+print(torch.get_num_threads(), [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"])
+"""
+
+
+@pytest.mark.slow
+def test_a_process_that_has_its_share_of_the_cores_keeps_to_it():
+    """Torch's number alone leaves numpy's BLAS with all cores, whatever other processes do on them."""
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    done = subprocess.run([sys.executable, "-c", KEPT], capture_output=True, text=True, env=environment)
+    threads, blas = done.stdout.split(maxsplit=1)
+    assert blas.strip() == "[1]", done.stdout + done.stderr
+    assert threads == "1"

@@ -58,11 +58,11 @@ class Threads:
         self._news = threading.Condition()
         self._ended = number == 1
         if not self._ended:
-            ready = threading.Barrier(number)
+            ready, before = threading.Barrier(number), torch.get_num_threads()
             for _ in range(number - 1):
                 threading.Thread(target=self._work, args=(ready,), daemon=True).start()
             ready.wait()
-            torch.set_num_threads(number)  # theirs has become that of all threads to come
+            torch.set_num_threads(before)  # theirs has become that of all threads to come
 
     def add(self, job: Job) -> None:
         """Have something done; at once, if there is nobody else to do it."""
@@ -81,6 +81,8 @@ class Threads:
             if job is None:
                 break
             job.do()
+            if not job.future.cancelled() and isinstance(error := job.future.exception(), KeyboardInterrupt):
+                raise error  # it was this thread's, whoever waits for that work
         wait([until])
 
     def end(self) -> None:
@@ -219,3 +221,9 @@ def torch_threads(number: int) -> Iterator[None]:
     finally:
         if number != before:
             torch.set_num_threads(before)
+
+
+def keep_process_to(number: int) -> None:
+    """So many threads for all that this process does: torch's, and those of numpy's BLAS, which torch does not see."""
+    torch.set_num_threads(number)
+    _blas().limit(limits=number, user_api="blas")

@@ -65,14 +65,16 @@ def u_center(k: Array) -> Array:
     return (hollow - row[..., :, None] - row[..., None, :]) * ~np.eye(n, dtype=bool)
 
 
-def flatten(k: Array) -> Array:
-    """Symmetric matrices (..., n, n) as vectors (..., n (n + 1) / 2) with the same inner products.
+def flatten(k: Array, out: Array | None = None) -> Array:
+    """Symmetric matrices (..., n, n) as vectors (..., n (n + 1) / 2) with the same inner products, into `out` if given.
 
     First the entries above the diagonal, row by row, times sqrt 2 (they stand for two), then the diagonal.
     """
     rows, columns, _ = _pairs(k.shape[-1])
-    diagonal = np.diagonal(k, axis1=-2, axis2=-1)
-    return np.concatenate([np.sqrt(2) * k[..., rows, columns], diagonal], axis=-1)
+    found = np.empty((*k.shape[:-2], len(rows) + k.shape[-1])) if out is None else out
+    np.multiply(np.sqrt(2), k[..., rows, columns], out=found[..., : len(rows)])
+    found[..., len(rows) :] = np.diagonal(k, axis1=-2, axis2=-1)
+    return found
 
 
 def shuffled_positions(order: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -105,6 +105,8 @@ class Prepared:
     """Which of them belong together."""
     duals: tuple[Array | None, ...] | None = None
     """Of debiased CKA with groups, the other factor of the sum of products, see `between_groups`."""
+    stack: Array | None = None
+    """The layers side by side, if they were made so: of a thousand images a copy of them would take half a gigabyte."""
 
     def __len__(self) -> int:
         return len(self.layers)
@@ -112,7 +114,7 @@ class Prepared:
     @cached_property
     def vectors(self) -> Array:
         """(layers, n (n + 1) / 2) of a measure that is a sum of products; NaN where undefined."""
-        return self._stacked(self.layers)
+        return self._stacked(self.layers) if self.stack is None else self.stack
 
     @cached_property
     def factors(self) -> Array:
@@ -143,21 +145,30 @@ def _prepare(views: Views, measure: Measure) -> Prepared:
     duals: list[Array | None] = []
     reasons = []
     between = views.groups is not None and measure.debiased
-    for view, reason in zip(views.layers, views.reasons, strict=True):
+    stack = None
+    if measure.pair is None:
+        stack = np.empty((len(views.layers), views.n * (views.n + 1) // 2))
+    for at, (view, reason) in enumerate(zip(views.layers, views.reasons, strict=True)):
         one, dual = None, None
         try:
             if view is not None and between:
                 assert measure.kernel is not None and view.groups is not None
-                one, dual = (flatten(each) for each in unit_pair(measure.kernel(view), view.groups))
+                one, other = unit_pair(measure.kernel(view), view.groups)
+                dual = flatten(other)
             elif view is not None:
                 one = measure.prepare(view)
-                one = flatten(one) if measure.pair is None else one
+            if one is not None and stack is not None:
+                one = flatten(one, out=stack[at])
             reasons.append(reason)
         except UndefinedError as error:
             reasons.append(str(error))
+        if one is None and stack is not None:
+            stack[at] = np.nan
         layers.append(one)
         duals.append(dual)
-    return Prepared(measure, tuple(layers), tuple(reasons), views.n, views.groups, tuple(duals) if between else None)
+    return Prepared(
+        measure, tuple(layers), tuple(reasons), views.n, views.groups, tuple(duals) if between else None, stack
+    )
 
 
 def all_cells(a: Prepared, b: Prepared, progress: Progress = silent) -> Array:

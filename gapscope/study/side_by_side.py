@@ -120,9 +120,9 @@ def _work(unit: Unit, keys: UnitKeys, study: Study, threads: int, parent: int, s
     leave_to_parent(parent)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a training saves a checkpoint first
     try:
-        import torch
+        from gapscope.recording.crew import keep_process_to
 
-        torch.set_num_threads(threads)
+        keep_process_to(threads)
         study.progress = lambda *news: sender.send("progress", *news)
         started = time.perf_counter()
         unit.work(study, keys)

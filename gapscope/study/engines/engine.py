@@ -122,6 +122,8 @@ def _settle(job: Job) -> None:
     """
     import torch
 
+    from gapscope.recording.crew import keep_process_to
+
     try:
         os.chdir(job.home)
     except OSError as error:
@@ -136,4 +138,4 @@ def _settle(job: Job) -> None:
             "would run on the CPU in silence. Install a PyTorch that knows the GPUs there, or set gpus = 0 in "
             f"[resources.{job.unit.stage}] and device = 'cpu' in [train]."
         )
-    torch.set_num_threads(job.share.cpus)
+    keep_process_to(job.share.cpus)
