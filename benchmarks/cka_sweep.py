@@ -91,7 +91,7 @@ def draw(rows: list[tuple[str, float, dict[str, tuple[float, float, float]]]], o
         bare = np.array([rows[place][2]["bare"][0] for place in at])
         for panel, column in zip(panels, (values[:, 0] / bare, values[:, 1], values[:, 2]), strict=True):
             panel.plot(at, column, MARKS[tool], label=tool, alpha=0.85)
-    panels[0].legend(fontsize=8, ncols=3)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", fontsize=8, ncols=7)
     panels[2].set_xticks(list(places), [label for label, _, _ in rows], fontsize=8)
     figure.savefig(out, dpi=110)
 

@@ -167,18 +167,17 @@ class Pass:
     def _centre(self, start: int, target: NDArray[np.floating]) -> tuple[float, float, MedianCount | None]:
         """Centre one block of features, into `target`, and find the rest of what is asked for."""
         block = self._block_at(start, target.shape)
-        room = torch.from_numpy(
-            target
-        )  # torch is several times quicker at subtracting a row from others that lie apart
+        # torch is several times quicker than numpy at subtracting a row from rows that lie apart in memory
+        centered = torch.from_numpy(target)
         with np.errstate(all="ignore"):  # what is not finite shows in low and high
             low, high = (float(block.min()), float(block.max())) if self.extremes else (np.inf, -np.inf)
             counted = None
             if self.bracket:
                 counted = count_block(block, *self.bracket, self._memory("masks", (2, *target.shape), np.dtype(bool)))
             first = block[0].copy()
-            torch.sub(torch.from_numpy(block), torch.from_numpy(first), out=room)
+            torch.sub(torch.from_numpy(block), torch.from_numpy(first), out=centered)
             mean = self.average @ target
-            room.sub_(torch.from_numpy(mean))
+            centered.sub_(torch.from_numpy(mean))
             self.sums.means[start : start + target.shape[1]] = first.astype(np.float64) + mean[0]
         return low, high, counted
 

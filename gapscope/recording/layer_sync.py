@@ -102,7 +102,7 @@ def record_by_layers(
         wanted, skipped = _fine_enough(network, wanted, pooling)
     recorder = _Recorder(network, images, wanted, batch_size, precision, budget, torch.device(device), pooling)
     recorder.statistics = statistics
-    threads = recorder.schedule.threads
+    threads = recorder.schedule.threads if recorder.device.type == "cpu" else 2  # one hashes while a device works
     with evaluating(network, recorder.device), temporary_folder() as folder, crew(threads) as hands, torch_threads(1):
         about = hands.start(partial(_about, network, images, recorder.device))
         live = LiveTensors(budget, recorder.device, folder, recorder.schedule.arena())
