@@ -21,6 +21,7 @@ from gapscope.evaluation.average_precision import (
 )
 from gapscope.evaluation.columns import Array, Boxes
 from gapscope.evaluation.shares import ALONE, Share, gathered, positions_of
+from gapscope.kept_memory import kept_memory
 from gapscope.progress import Progress, silent
 from gapscope.showing import first_few, text_table
 
@@ -81,15 +82,16 @@ def evaluate(
     network.to(device)
     found: list[Detections] = []
     mine = positions_of(len(samples), batch_size, share)
-    for batch in batches(samples, batch_size, seed=0, epoch=0, order=mine):
-        images = batch.images.to(device).contiguous()
-        if isinstance(network, Darknet):
-            limits = (config.confidence, config.nms_iou, MAX_DETECTIONS)
-            detected = detect(network, images, *limits, multi_label=config.multi_label)
-        else:
-            detected = network.detect(images, config.confidence, MAX_DETECTIONS)
-        found += [Detections(one.boxes.cpu(), one.confidences.cpu(), one.classes.cpu()) for one in detected]
-        progress(what, len(found), len(mine))
+    with kept_memory():
+        for batch in batches(samples, batch_size, seed=0, epoch=0, order=mine):
+            images = batch.images.to(device).contiguous()
+            if isinstance(network, Darknet):
+                limits = (config.confidence, config.nms_iou, MAX_DETECTIONS)
+                detected = detect(network, images, *limits, multi_label=config.multi_label)
+            else:
+                detected = network.detect(images, config.confidence, MAX_DETECTIONS)
+            found += [Detections(one.boxes.cpu(), one.confidences.cpu(), one.classes.cpu()) for one in detected]
+            progress(what, len(found), len(mine))
     found = gathered(found, len(samples), batch_size, share)
     targets, detections = target_columns(samples), detection_columns(found, samples)
     classes, n = network.class_names, len(samples)

@@ -19,6 +19,7 @@ from torch import Tensor
 from gapscope.detector.layers import IMAGE, Layer
 from gapscope.detector.network import Darknet, check_images, fingerprint
 from gapscope.errors import InputError
+from gapscope.kept_memory import kept_memory
 from gapscope.leftovers import temporary_folder
 from gapscope.progress import Progress, silent
 from gapscope.recording.box_pooling import BoxPooling, too_coarse
@@ -103,7 +104,13 @@ def record_by_layers(
     recorder = _Recorder(network, images, wanted, batch_size, precision, budget, torch.device(device), pooling)
     recorder.statistics = statistics
     threads = recorder.schedule.threads if recorder.device.type == "cpu" else 2  # one hashes while a device works
-    with evaluating(network, recorder.device), temporary_folder() as folder, crew(threads) as hands, torch_threads(1):
+    with (
+        evaluating(network, recorder.device),
+        temporary_folder() as folder,
+        kept_memory(),
+        crew(threads) as hands,
+        torch_threads(1),
+    ):
         about = hands.start(partial(_about, network, images, recorder.device))
         live = LiveTensors(budget, recorder.device, folder, recorder.schedule.arena())
         recorder.run(live, hands, progress, (provenance or {}).get("arm", ""))

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from gapscope.detector.network import Darknet
 from gapscope.errors import InputError
+from gapscope.kept_memory import kept_memory
 from gapscope.leftovers import temporary_folder
 from gapscope.progress import Progress, silent
 from gapscope.recording import layer_sync
@@ -146,7 +147,7 @@ def record(
         statistics=statistics,
     )
     what = f"recording {(provenance or {}).get('arm', '')} at {size} px".replace("  ", " ")
-    with evaluating(model, probe.device):
+    with evaluating(model, probe.device), kept_memory():
         ours = any(isinstance(module, Darknet) for module in model.modules())  # whose yolo layers hand on the raw maps
         plan = explore(model, probe, copies=ours)
         measured, gram, skipped, how = _measure(

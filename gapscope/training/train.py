@@ -15,6 +15,7 @@ from gapscope.config import Adapt, Train
 from gapscope.data.batches import Batch
 from gapscope.detector.guests import Network
 from gapscope.files import write_text
+from gapscope.kept_memory import kept_memory
 from gapscope.progress import Progress as Report, silent
 from gapscope.training.checkpoint import (
     CHECKPOINT,
@@ -129,7 +130,7 @@ class Training:
             KeyboardInterrupt: If it was interrupted; a checkpoint is saved.
         """
         at, config = self.at, self.config
-        with Interruption() as interruption, tuned_convolutions():
+        with Interruption() as interruption, tuned_convolutions(), kept_memory():
             while at.epoch < config.epochs and not self.out_of_patience:
                 self.train_epoch(interruption)
                 row = at.running.row(at.epoch + 1, learning_rate(at.step - 1, self.total_steps, config))
