@@ -147,15 +147,16 @@ class Overwriting(nn.Module):
 class ThroughAView(nn.Module):
     """A tensor is changed through a view of it."""
 
-    def __init__(self):
+    def __init__(self, channels=CHANNELS // 2):
         super().__init__()
+        self.channels = channels
         self.conv, self.last = nn.Conv2d(CHANNELS, CHANNELS, 1), nn.Conv2d(CHANNELS, CHANNELS, 1)
 
     def forward(self, x):
         x = self.conv(x)
-        half = x[:, :3]
+        part = x[:, : self.channels]
         y = self.last(x)
-        half.add_(1)
+        part.add_(1)
         return self.last(x) + y
 
 

@@ -105,7 +105,13 @@ def assert_recorded_right(model, **options):
 def test_every_part_alone_is_recorded_right(kind):
     recording, _ = assert_recorded_right(settled(Alone(kind()), IMAGES))
     assert recording.skipped == SKIPPED.get(kind, {})
-    assert (recording.provenance["recorded_by"] == "graph") == (kind not in (Deciding, ThroughAView))
+    assert (recording.provenance["recorded_by"] == "graph") == (kind is not Deciding)
+
+
+def test_a_tensor_that_is_changed_through_a_small_part_of_it_is_recorded_right():
+    """Small parts are copied, so that the whole can go; then the graph computes something else, and hooks are asked."""
+    recording, _ = assert_recorded_right(settled(Alone(ThroughAView(channels=1)), IMAGES))
+    assert "hooks" in recording.provenance["recorded_by"]
 
 
 @pytest.mark.parametrize("kind", PARTS, ids=lambda kind: kind.__name__)

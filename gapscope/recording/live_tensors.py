@@ -85,16 +85,31 @@ class LiveTensors:
         self.tensors[layer] = flat.view(n, h, w, c).permute(0, 3, 1, 2) if channels_last else flat.view(shape)
         return self.tensors[layer]
 
+    def hold(self, layer: int, num_values: int, *, reserve: int) -> bool:
+        """Count values that stay in memory where the model has put them, if the budget has room for them.
+
+        Args:
+            layer: What they are counted as, until it is freed.
+            num_values: Of all images.
+            reserve: As for `allocate`.
+        """
+        held = sum(self.in_memory.values()) + num_values * FLOAT_BYTES
+        if held + reserve > self.budget:
+            return False
+        self.in_memory[layer] = num_values * FLOAT_BYTES
+        self.peak_in_memory = max(self.peak_in_memory, held)
+        return True
+
     def free(self, layer: int) -> None:
         """Forget a layer's output and delete its file, if it has one."""
-        del self.tensors[layer]
+        self.tensors.pop(layer, None)
         self.in_memory.pop(layer, None)
         if layer in self.spilled:
             self._file(layer).unlink(missing_ok=True)
 
     def clear(self) -> None:
         """Forget everything, so that the folder can be deleted."""
-        for layer in list(self.tensors):
+        for layer in [*self.tensors, *self.in_memory]:
             self.free(layer)
 
     def _check_disk(self, needed: int) -> None:
