@@ -17,6 +17,7 @@ import pytest
 SLOW_FIXTURES = {"finished_run", "smaller_run", "one_browser"}
 PROCESSES = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"}
 """Events of Python, raised before a process is started."""
+QUICKLY_ASKED = ("git", "uname", "lscpu", "ldconfig", "fc-list", "system_profiler")
 
 quick: list[str] = []
 """The quick test that is running, if there is one."""
@@ -61,8 +62,9 @@ def look_at_event(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 def asks_quickly(arguments: tuple[Any, ...]) -> bool:
-    """A run notes its commit, and libraries ask for the processor and for other libraries: none of it takes time."""
-    return bool(arguments) and Path(str(arguments[0])).name in ("git", "uname", "lscpu", "ldconfig")
+    """A run notes its commit, and libraries ask for the processor, for other libraries and, at their first start on a
+    machine, for its fonts: none of it takes time, or is asked twice."""
+    return bool(arguments) and Path(str(arguments[0])).name in QUICKLY_ASKED
 
 
 def watched(function: Callable[..., Any], what: str) -> Callable[..., Any]:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from matplotlib import font_manager
 from quick_tests import SLOW_FIXTURES
 
 from gapscope.streets.write import write_domain
@@ -34,6 +35,12 @@ def test_a_quick_test_that_trains_or_renders_fails(tmp_path):
     with pytest.raises(pytest.fail.Exception, match=REFUSED.format("renders a domain")):
         write_domain(tmp_path / "streets", style="engine", images=1, size=48, seed=0)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_library_may_ask_for_the_fonts_of_a_new_machine():
+    """Once for a machine, in whichever test comes first."""
+    font_manager._get_fontconfig_fonts.cache_clear()
+    assert isinstance(font_manager.findSystemFonts(), list)
 
 
 @pytest.mark.slow
