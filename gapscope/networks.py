@@ -22,6 +22,19 @@ NAMES = tuple(name for name in BUILT_IN if name != "darknet53")
 """Built-in networks with detections."""
 
 
+def check_network(name: str, known: Sequence[str], whose: str = "arm") -> None:
+    """Refuse a network that no arm has.
+
+    Raises:
+        InputError: Naming those that arms have.
+    """
+    if name not in known:
+        raise InputError(
+            f"no {whose} has the network '{name}'.{did_you_mean(name, known)} There "
+            f"{'are' if len(known) > 1 else 'is'} {', '.join(known)}."
+        )
+
+
 def plan_of_model(model: Model, classes: int) -> Plan:
     """What a network of Darknet's is made of, for so many classes.
 

@@ -15,10 +15,10 @@ from gapscope.findings.evaluation_file import EvaluationFile
 from gapscope.findings.separability_file import SeparabilityFile
 from gapscope.findings.training_files import TrainingRecord, TrainingSummary
 from gapscope.grafting.result import GraftResult
-from gapscope.networks import is_yolov3, layer_map
+from gapscope.networks import check_network, is_yolov3, layer_map
 from gapscope.run_folder import RunFolder, RunName
 from gapscope.showing import html_table
-from gapscope.words import did_you_mean, number_of
+from gapscope.words import number_of
 
 GraftFiles = dict[tuple[RunName, RunName, str], GraftResult]
 """By host, donor and test domain."""
@@ -95,11 +95,7 @@ class Results:
         Raises:
             InputError: No arm has it.
         """
-        if network not in self.networks:
-            raise InputError(
-                f"no arm of {self.title} has the network '{network}'.{did_you_mean(network, self.networks)} There "
-                f"{'are' if len(self.networks) > 1 else 'is'} {', '.join(self.networks)}."
-            )
+        check_network(network, self.networks, f"arm of {self.title}")
         mine = set(self.experiment.arms_of(network))
 
         def chosen(found: dict[Any, Any]) -> dict[Any, Any]:

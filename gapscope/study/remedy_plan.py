@@ -9,8 +9,7 @@ from gapscope.arms import frozen_ranges, is_plain, roots
 from gapscope.config import Experiment
 from gapscope.errors import InputError
 from gapscope.experiment_file import parse_config
-from gapscope.networks import layer_map
-from gapscope.words import did_you_mean
+from gapscope.networks import check_network, layer_map
 
 ROLES = ("real", "synthetic")
 """Of the domains whose arms have a gap."""
@@ -65,11 +64,8 @@ def networks_with_a_gap(experiment: Experiment, network: str = "") -> list[str]:
         InputError: No arm has the network, or there is no gap.
     """
     known = experiment.networks
-    if network and network not in known:
-        raise InputError(
-            f"no arm has the network '{network}'.{did_you_mean(network, known)} There "
-            f"{'are' if len(known) > 1 else 'is'} {', '.join(known)}."
-        )
+    if network:
+        check_network(network, known)
     asked = [network] if network else known
     found = [one for one in asked if len(arms_by_role(experiment.of_network(one))) == len(ROLES)]
     return found or asked[:1]  # of which the plan says what is missing
