@@ -16,6 +16,7 @@ from gapscope.evaluation.columns import Boxes
 from gapscope.findings.chips import chips
 from gapscope.findings.fates import FATES, fates_of
 from gapscope.findings.findings import find
+from gapscope.findings.freezing import frozen_words
 from gapscope.findings.judged import judge
 from gapscope.findings.layer_curves import PairCurve
 from gapscope.findings.network_parts import least_alike, named_parts, network_parts
@@ -79,6 +80,7 @@ def test_what_freezing_changes_is_told_from_paired_draws():
     assert "Freezing layers 0-74 (Frozen beside Synthetic) changes AP points by +5.0 (5.0 to 5.0) on photos." in (
         answer(with_frozen(free, frozen), "gap")
     )
+    assert (frozen_words("backbone"), frozen_words("stage 1, head")) == ("the backbone", "stage 1, head")
     other = [evaluation(0.35), evaluation(0.25)]
     assert "+0.0 (0.0 to 0.0, perhaps none) on photos" in answer(with_frozen([evaluation(0.3)] * 2, other), "gap")
 

@@ -41,6 +41,28 @@ def test_a_part_of_which_nothing_can_be_told_has_no_share_and_says_why():
     assert graft_findings(results).of("u-real") == [] == graft_findings(results).of(statistics="estimated")
 
 
+def test_grafts_with_estimated_statistics_alone_are_told_and_said_to_be_so():
+    own = grafts_of({"stage 3": 0.06}, {"stage 3": GAINS})
+    estimated = replace(own.grafts[0], statistics="estimated", host=0.25)
+    results, _ = results_of(replace(own, grafts=(estimated,)))
+    (pair,) = graft_findings(results).of("f-game", "u-real")
+    assert (pair.statistics, pair.host_map50) == ("estimated", 0.25)
+    assert graft_sentence(results, the_gap(results)) == (
+        "Stage 3 costs most: u-real's in f-game, with batch statistics estimated anew, regains 6.0 AP points (seed 0: "
+        "5.0 to 7.0)."
+    )
+    both, _ = results_of(replace(own, grafts=(estimated, *own.grafts)))
+    (pair,) = graft_findings(both).of("f-game", "u-real")
+    assert (pair.statistics, pair.host_map50) == ("own", 0.3)
+
+
+def test_grafts_of_other_arms_or_on_other_images_are_not_said_to_be_none_at_all():
+    results, _ = results_of(grafts_of({"stage 3": 0.06}, {"stage 3": GAINS}))
+    assert graft_sentence(results, SimpleNamespace(home="f-game", other="u-real", domain="game")) == (
+        "What costs most is unknown: no graft put f-game's parts into u-real on game; likeness is no cause."
+    )
+
+
 def test_a_run_without_grafts_has_none_and_no_tables():
     results, layers = results_of(grafts_of({}))
     results.grafts.clear()
@@ -164,6 +186,16 @@ def test_the_part_that_costs_most_is_named_with_what_it_regains():
     results, _ = results_of(grafts_of({"stem": 0.05, "stage 3": 0.06}, {"stem": CANNOT_BE_TOLD, "stage 3": GAINS}))
     assert graft_sentence(results, the_gap(results)) == (
         "Stage 3 costs most: u-real's in f-game regains 6.0 AP points (seed 0: 5.0 to 7.0)."
+    )
+
+
+def test_what_regains_more_but_cannot_be_told_with_every_seed_is_named_beside():
+    """Of two parts the surer one is not said to cost most where the other one regains more."""
+    words = {"stem": GAINS, "stage 3": CANNOT_BE_TOLD}
+    results, _ = results_of(grafts_of({"stem": 0.02, "stage 3": 0.06}, words))
+    assert graft_sentence(results, the_gap(results)) == (
+        "Stem surely costs: u-real's in f-game regains 2.0 AP points (seed 0: 1.0 to 3.0). Stage 3 may cost more, "
+        "which cannot be told with every seed."
     )
 
 

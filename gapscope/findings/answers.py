@@ -12,7 +12,7 @@ from gapscope.findings.confounds import Confound
 from gapscope.findings.elsewhere import given_sentences
 from gapscope.findings.estimates import Estimate
 from gapscope.findings.fates import Fates, fate_sentence
-from gapscope.findings.freezing import FreezingChange, freezing_changes
+from gapscope.findings.freezing import FreezingChange, freezing_changes, frozen_words
 from gapscope.findings.gap_sentences import interval_words, joined_by_and
 from gapscope.findings.gaps import Gap
 from gapscope.findings.network_parts import PartLikeness
@@ -98,7 +98,7 @@ def _freezing(results: Results, changes: Sequence[FreezingChange]) -> list[str]:
         roles = [one for one in mine if results.experiment.domains[one.gap.domain].role in ("real", "synthetic")]
         places = [_place(results, one) for one in roles or mine]  # controls are in the table alone
         arms = f"{results.arm_title(frozen)} beside {results.arm_title(free)}"
-        said.append(f"Freezing layers {layers} ({arms}) changes AP points by {joined_by_and(places)}.")
+        said.append(f"Freezing {frozen_words(layers)} ({arms}) changes AP points by {joined_by_and(places)}.")
     return said
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from gapscope.findings import checks
 from gapscope.findings.elsewhere import trains_nothing
+from gapscope.findings.freezing import frozen_words
 from gapscope.findings.layer_curves import BIASED, DEBIASED, layers_at_floor, ranges
 from gapscope.findings.run_numbers import RunNumbers
 from gapscope.findings.unlearned import arms_that_hardly_learned
@@ -58,8 +59,8 @@ def _changed_frozen(numbers: RunNumbers) -> Iterator[str]:
     results = numbers.results
     for run, training in results.trainings.items():
         if training.summary and training.summary.frozen_part_changed:
-            layers, title = training.summary.freeze, results.run_title(run)
-            yield f"Layers {layers} of {title} were to stay frozen, but their hash changed."
+            words, title = frozen_words(training.summary.freeze), results.run_title(run)
+            yield f"{words[:1].upper()}{words[1:]} of {title} should have stayed frozen, but a hash there changed."
 
 
 def _few_probe_images(numbers: RunNumbers) -> Iterator[str]:

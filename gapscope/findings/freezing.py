@@ -47,3 +47,14 @@ def _changes(results: Results, scores: HeadlineScores) -> Iterator[FreezingChang
                 gap = gap_between(results, scores, domain, frozen, free)
                 if gap is not None:
                     yield FreezingChange(frozen, free, arms[frozen].freeze, gap)
+
+
+def frozen_words(layers: str) -> str:
+    """What is frozen, as the experiment file writes it, within a sentence.
+
+    >>> frozen_words("0-36, 62"), frozen_words("backbone"), frozen_words("stage 1, stage 2")
+    ('layers 0-36, 62', 'the backbone', 'stage 1, stage 2')
+    """
+    if any(part.strip()[:1].isdigit() for part in layers.split(",")):
+        return f"layers {layers}"
+    return f"the {layers}" if layers in ("backbone", "head", "stem") else layers

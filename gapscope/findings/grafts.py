@@ -93,15 +93,16 @@ class GraftFindings:
         *,
         seed: int | None = None,
         domain: str | None = None,
-        statistics: str = OWN,
+        statistics: str | None = None,
     ) -> list[GraftedPair]:
-        """Those of these arms (all, if none is named) with this kind of statistics."""
+        """Those of these arms (all, if none is named) with this kind of statistics, if none is named their own ones, or
+        where a run has none of these, what it has."""
+        kind = statistics or (OWN if OWN in self.kinds else ESTIMATED)
         asked = ((host, "host.arm"), (donor, "donor.arm"), (seed, "host.seed"), (domain, "domain"))
         return [
             pair
             for pair in self.pairs
-            if pair.statistics == statistics
-            and all(wanted is None or wanted == _deep(pair, name) for wanted, name in asked)
+            if pair.statistics == kind and all(wanted is None or wanted == _deep(pair, name) for wanted, name in asked)
         ]
 
     @property

@@ -9,13 +9,14 @@ from gapscope.findings.answer import Answer, Number
 from gapscope.findings.estimates import Estimate
 from gapscope.findings.gap_sentences import joined_by_and
 from gapscope.findings.gaps import Gap
-from gapscope.findings.grafts import GraftedPair, GraftedPart, graft_findings
+from gapscope.findings.grafts import ESTIMATED, GraftedPair, GraftedPart, graft_findings
 from gapscope.findings.network_parts import PartLikeness, least_alike, least_alike_at
 from gapscope.findings.part_gaps import PartGap
 from gapscope.findings.results import Results
 from gapscope.findings.run_numbers import RunNumbers
 from gapscope.grafting.verdicts import GAINS
 
+WITH_ESTIMATED = ", with batch statistics estimated anew,"
 NO_GRAFT = "What costs most is unknown: no graft was run; likeness is no cause."
 
 
@@ -52,12 +53,14 @@ def graft_sentence(results: Results, gap: Gap | None) -> str:
     """The part that costs most: whose place, taken by the other arm's part alone, regains most beyond a control's."""
     pairs = graft_pairs(results, gap)
     if not pairs or gap is None:
-        return NO_GRAFT
+        return _no_graft(results, gap)
+    how = WITH_ESTIMATED if pairs[0].statistics == ESTIMATED else ""
     names = [part.name for part in pairs[0].parts]
     by_part = {name: [part for pair in pairs for part in pair.parts if part.name == name] for name in names}
-    gains = {name: fmean(100 * part.alone.value for part in some) for name, some in by_part.items() if _gains(some)}
+    regained = {name: fmean(100 * part.alone.value for part in some) for name, some in by_part.items()}
+    gains = {name: points for name, points in regained.items() if _gains(by_part[name])}
     if not gains:
-        return "Which part costs most cannot be told: no graft regains more than another seed's part does."
+        return f"Which part costs most cannot be told: no graft{how} regains more than another seed's part does."
     most = max(gains, key=lambda name: gains[name])
     seeds = "; ".join(
         f"seed {pair.host.seed}: {_points(part)}" for pair, part in zip(pairs, by_part[most], strict=True)
@@ -65,7 +68,20 @@ def graft_sentence(results: Results, gap: Gap | None) -> str:
     name, mine, theirs = f"{most[:1].upper()}{most[1:]}", results.arm_title(gap.home), results.arm_title(gap.other)
     rivals = [one for one in gains if one != most and _overlap(by_part[one], by_part[most])]
     near = f", {joined_by_and(rivals)} about as much" if rivals else ""
-    return f"{name} costs most{near}: {mine}'s in {theirs} regains {gains[most]:z.1f} AP points ({seeds})."
+    perhaps = [one for one in names if one not in gains and regained[one] > gains[most]]
+    costs = "surely costs" if perhaps else "costs most"
+    more = f" {joined_by_and(perhaps)} may cost more, which cannot be told with every seed." if perhaps else ""
+    said = f"{name} {costs}{near}: {mine}'s in {theirs}{how} regains {gains[most]:z.1f} AP points ({seeds})."
+    return said + (more[:2].upper() + more[2:])
+
+
+def _no_graft(results: Results, gap: Gap | None) -> str:
+    """That there is none, or none of these two arms on these images."""
+    if gap is None or not results.grafts:
+        return NO_GRAFT
+    mine, theirs = results.arm_title(gap.home), results.arm_title(gap.other)
+    place = results.short_title(gap.domain)
+    return f"What costs most is unknown: no graft put {mine}'s parts into {theirs} on {place}; likeness is no cause."
 
 
 def _overlap(some: Sequence[GraftedPart], others: Sequence[GraftedPart]) -> bool:
