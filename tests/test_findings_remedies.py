@@ -218,3 +218,17 @@ def test_what_was_tried_and_regained_most_is_advised_first_and_what_was_tried_in
     assert said[0] == train and said[-1].startswith(adapt)
     untried = suggestions(run_numbers(scored(real=twice(0.6), synthetic=twice(0.2))))
     assert not any(one.is_tried for one in untried) and untried[-1].do == train
+
+
+def test_what_gave_one_arm_nothing_is_suggested_for_another_last_and_with_that_said():
+    """Of two arms that lose on one domain both might be given its statistics."""
+    of_frozen = "Give Frozen BatchNorm statistics of unlabelled photos images: no training."
+    arms = {"real": twice(0.6), "synthetic": twice(0.2), "frozen": twice(0.25)}
+    in_vain = suggestions(run_numbers(scored(**arms, adapted=twice(0.19))))
+    (one,) = [one for one in in_vain if one.do == of_frozen]
+    assert [other for other in in_vain if not other.is_tried][-1] is one
+    loses = "Frozen loses 35.0 AP points; its statistics are of its training images"
+    assert one.because == (f"{loses}, but new ones gave Synthetic nothing there.",)
+    gained = suggestions(run_numbers(scored(**arms, adapted=twice(0.4))))
+    (one,) = [one for one in gained if one.do == of_frozen]
+    assert one.because == (f"{loses}.",)

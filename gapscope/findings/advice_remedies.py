@@ -2,6 +2,7 @@
 
 import math
 
+from gapscope.findings.gap_sentences import joined_by_and
 from gapscope.findings.gaps import Gap
 from gapscope.findings.remedies import Remedy
 from gapscope.findings.remedy_sentences import closes_words, cost_words
@@ -10,20 +11,30 @@ from gapscope.findings.suggestion import NOT_TRIED, Found, Suggestion, toml_key
 
 
 def adapted(numbers: RunNumbers) -> Found:
-    """Statistics of unlabelled images, for every loss."""
+    """Statistics of unlabelled images, for every loss; where they gave another arm nothing, that is said."""
     results = numbers.results
     arms = results.experiment.arms
     for gap in (gap for gap in numbers.losses if arms[gap.other].has_network):
         other, place = results.arm_title(gap.other), results.short_title(gap.domain)
         name = toml_key(f"{gap.other}-adapted")
         tried = [one for one in against(numbers, gap) if is_adapted(numbers, one)]
+        vain = [] if tried else _in_vain(numbers, gap.domain)
         yield Suggestion(
             f"Give {other} BatchNorm statistics of unlabelled {place} images: no training.",
-            f"{other} loses {gap.mean:.1f} AP points; its statistics are of its training images.",
+            f"{other} loses {gap.mean:.1f} AP points; its statistics are of its training images"
+            f"{f', but new ones gave {joined_by_and(vain)} nothing there' if vain else ''}.",
             tried_words(numbers, tried),
             f'[arms.{name}]\nstart = "{gap.other}"\nadapt = {{ batchnorm = "{gap.domain}" }}',
-            regained_by(tried),
+            0.0 if vain else regained_by(tried),
         )
+
+
+def _in_vain(numbers: RunNumbers, domain: str) -> list[str]:
+    """The arms to which statistics of this domain gave nothing sure, if there is none to which they gave something."""
+    there = [one for one in numbers.remedies if one.gap.domain == domain and is_adapted(numbers, one)]
+    if any(one.is_gain for one in there):
+        return []
+    return list(dict.fromkeys(numbers.results.arm_title(one.gap.other) for one in there))
 
 
 def against(numbers: RunNumbers, gap: Gap) -> list[Remedy]:
