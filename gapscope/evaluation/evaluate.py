@@ -55,6 +55,7 @@ class Evaluation:
         return text_table("Evaluation", facts)
 
 
+@kept_memory()
 def evaluate(
     network: Network,
     samples: Samples,
@@ -82,16 +83,15 @@ def evaluate(
     network.to(device)
     found: list[Detections] = []
     mine = positions_of(len(samples), batch_size, share)
-    with kept_memory():
-        for batch in batches(samples, batch_size, seed=0, epoch=0, order=mine):
-            images = batch.images.to(device).contiguous()
-            if isinstance(network, Darknet):
-                limits = (config.confidence, config.nms_iou, MAX_DETECTIONS)
-                detected = detect(network, images, *limits, multi_label=config.multi_label)
-            else:
-                detected = network.detect(images, config.confidence, MAX_DETECTIONS)
-            found += [Detections(one.boxes.cpu(), one.confidences.cpu(), one.classes.cpu()) for one in detected]
-            progress(what, len(found), len(mine))
+    for batch in batches(samples, batch_size, seed=0, epoch=0, order=mine):
+        images = batch.images.to(device).contiguous()
+        if isinstance(network, Darknet):
+            limits = (config.confidence, config.nms_iou, MAX_DETECTIONS)
+            detected = detect(network, images, *limits, multi_label=config.multi_label)
+        else:
+            detected = network.detect(images, config.confidence, MAX_DETECTIONS)
+        found += [Detections(one.boxes.cpu(), one.confidences.cpu(), one.classes.cpu()) for one in detected]
+        progress(what, len(found), len(mine))
     found = gathered(found, len(samples), batch_size, share)
     targets, detections = target_columns(samples), detection_columns(found, samples)
     classes, n = network.class_names, len(samples)

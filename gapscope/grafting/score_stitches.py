@@ -28,6 +28,7 @@ from gapscope.grafting.stitch import RIDGE, Stitches, check_same_layers, stitch
 from gapscope.grafting.stitch_result import NOISE, UNTRAINED, CutResult, StitchResult, TensorMatch
 from gapscope.grafting.stitched import as_convolution
 from gapscope.grafting.walk import Recipe, walk
+from gapscope.kept_memory import kept_memory
 from gapscope.progress import Progress, silent
 
 MOST_FITTED = 256
@@ -45,6 +46,7 @@ class _Tried:
     sees_noise: bool
 
 
+@kept_memory()
 def score_stitches(
     front: Darknet,
     back: Darknet,

@@ -23,6 +23,7 @@ from gapscope.grafting.question import Question, question
 from gapscope.grafting.result import GraftResult
 from gapscope.grafting.scoring import AnyStatistics, Score, detect_all, on_device, score_boxes, unlabelled_batches
 from gapscope.grafting.walk import Recipe, beginnings
+from gapscope.kept_memory import kept_memory
 from gapscope.progress import Progress, silent
 
 Which = Literal["own", "estimated"]
@@ -106,6 +107,7 @@ def graft_blocks(
     )
 
 
+@kept_memory()
 def score_question(
     asked: Question,
     table: AnnotationTable,
