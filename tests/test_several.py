@@ -404,6 +404,19 @@ def test_a_statement_holds_in_a_run_if_it_surely_holds_in_every_comparison(level
     assert held(runs[0], 160, None)[-1].answer is None
 
 
+def test_a_gap_that_other_test_images_could_turn_around_is_said_to_be_unsure(side):
+    question = "How big is the gap, run by run?"
+    words = "In B other test images could turn it around: the interval holds 0."
+    assert not any(words in said for said in in_short(side)[question])
+    gaps = [
+        replace(one, gap=replace(one.gap, estimate=Estimate(2.5, -1.8, 7.2))) if one.run.letter == "B" else one
+        for one in side.gaps
+    ]
+    told = in_short(replace(side, gaps=gaps))[question]
+    assert [words in said for said in told] == ["B 2.5 [-1.8, 7.2]" in said for said in told]
+    assert any(words in said for said in told)
+
+
 def test_the_page_says_in_how_many_runs_each_statement_holds(side, page):
     last = [found[-1].answer for found in side.statements.values()]
     assert f"<td>{last.count('yes')} of 3 runs</td></tr>" in page.split("(e) The backbones")[1]

@@ -48,6 +48,8 @@ def _gap_sentences(side: SideBySide, gaps: Sequence[RunGap]) -> Iterator[str]:
         yield f"It is above 0 in {'both' if len(gaps) == 2 else f'all {len(gaps)}'}, at every seed."
     else:
         yield f"It is above 0 for {sum(losses)} of {len(losses)} pairs of networks."
+    if unsure := [gap.run for gap in gaps if gap.gap.spans_zero]:
+        yield f"In {letters(unsure)} other test images could turn it around: the interval holds 0."
     same = [one for one in side.comparables if one.kind == gaps[0].kind]
     for one in same:
         yield pooled_sentence(one)
