@@ -168,7 +168,7 @@ def _trust(results: Results) -> list[str]:
     seconds = sum(time.seconds for time in stage_times(results.run_folder))
     parts = [
         f"{made}, {f'commit {str(commit)[:7]}' if commit else 'no commit on record'}",
-        *([f"{duration(seconds)} on {facts.get('device') or 'an unknown device'}"] if seconds else []),
+        *([f"{duration(seconds)} of work on {facts.get('device') or 'an unknown device'}"] if seconds else []),
         *([f"command: {facts.get('command')}"] if facts.get("command") else []),
     ]
     starts = start_words(results)
