@@ -253,3 +253,38 @@ def test_wrapping_renames_no_layer(resnet, resnet_recording):
     wrapped = record(nn.DataParallel(resnet), IMAGES, size=32, batch_size=5)
     assert wrapped.layers.tolist() == resnet_recording.layers.tolist()
     assert wrapped.network_sha256 == resnet_recording.network_sha256
+
+
+class ThinnedOut(nn.Module):
+    """Between two layers stands a sparse tensor, which only a later one reads."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.gate, self.last = nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 4)
+
+    def forward(self, x):
+        y = self.first(x.flatten(1))
+        sparse = self.gate(y).to_sparse()
+        z = self.last(y)
+        return sparse.to_dense().sum(1) + z.sum(1)
+
+
+@pytest.mark.parametrize("method", ["auto", "graph"])
+def test_a_sparse_tensor_that_later_layers_read_stays_what_it_is(method):
+    torch.manual_seed(0)
+    model, images = ThinnedOut().eval(), torch.randint(256, (20, 3, 2, 2), dtype=torch.uint8)
+    found, hooked = (gapscope.record(model, images, method=how) for how in (method, "hooks"))
+    assert found.provenance["recorded_by"] == "graph"
+    assert list(found.layers) == list(hooked.layers) == ["first", "gate", "last", "output"]
+    assert np.array_equal(found.gram, hooked.gram)
+
+
+def test_one_number_for_each_image_is_a_layer_too():
+    model, images = nn.Sequential(nn.Flatten(), nn.Linear(12, 1), nn.Flatten(0)), probe(n=12)[..., :2, :2]
+    found = gapscope.record(settled(model, images), images)
+    with torch.no_grad():
+        values = model(images.float() / 255).double().numpy()
+    assert list(found.layers)[-1] == "2" and (found.p[-1], found.channels[-1]) == (1, 1)
+    centred = values - values.mean()
+    assert found.gram[-1] == pytest.approx(np.outer(centred, centred), abs=1e-6)
+    assert found.pooled[:, -1] == pytest.approx(values, abs=1e-6)

@@ -9,7 +9,7 @@ from torch import Tensor, fx
 
 from gapscope.recording.live_tensors import LiveTensors
 from gapscope.recording.measured import allocate, check_budget, working_bytes
-from gapscope.recording.outputs import as_values, named_tensors
+from gapscope.recording.outputs import as_values, is_dense, named_tensors
 from gapscope.recording.plan import Output
 from gapscope.recording.probe_images import ProbeImages
 from gapscope.recording.trace import CannotFollowError
@@ -142,7 +142,9 @@ class Keeper:
     def _keep(self, name: str, number: int, tensor: Tensor, rows: int = 1) -> Kept | Tensor:
         """As many rows per image and nothing lost in float32: it is kept; any other tensor stays what it is."""
         num_rows = self.rows.stop - self.rows.start
-        if tensor.dtype not in KEEPABLE or tensor.shape[:1] != (num_rows * rows,) or not tensor.numel():
+        if tensor.dtype not in KEEPABLE or not is_dense(tensor) or not tensor.numel():
+            return tensor
+        if tensor.shape[:1] != (num_rows * rows,):
             return tensor
         if id(tensor) not in self.met:
             num_features = tensor.numel() // num_rows

@@ -54,6 +54,11 @@ class Output:
         return int(np.prod(self.shape, dtype=np.int64))
 
     @property
+    def num_channels(self) -> int:
+        """Along that axis; of an output that is one number for an image, 1."""
+        return self.shape[self.channel_axis - 1] if self.shape else 1
+
+    @property
     def row_shape(self) -> tuple[int, ...]:
         """Of one row of the tensor that the model puts out."""
         return self.shape if self.rows == 1 else self.shape[1:]

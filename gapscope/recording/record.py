@@ -205,7 +205,7 @@ def _measure(
     widest = max(wanted, key=lambda output: output.num_features)
     working = usual_working_bytes(widest, probe)
     rows = len(probe) if probe.pooling is None else len(probe.pooling)
-    channels = sum(output.shape[output.channel_axis - 1] for output in wanted)
+    channels = sum(output.num_channels for output in wanted)
     with temporary_folder() as folder, crew():  # once for all layers
         live = LiveTensors(budget, probe.device, folder, kept=recording_bytes(rows, len(wanted), channels))
         check_budget(live, working, f"layer {widest.name}", len(probe), probe.images.shape[-1])
