@@ -64,6 +64,15 @@ def number_of(count: int, one: str, several: str = "") -> str:
     return f"{count} {one}" if count == 1 else f"{count:,} {several or one + 's'}"
 
 
+def capitalized(text: str) -> str:
+    """With a capital to begin with, and all else as it is.
+
+    >>> capitalized("head of U-Real")
+    'Head of U-Real'
+    """
+    return text[:1].upper() + text[1:]
+
+
 def csv_cell(text: str) -> str:
     """A text as a cell of a CSV file: one that a spreadsheet would take for a formula has an apostrophe before it."""
     if not text.startswith(("=", "+", "-", "@", "\t", "\r")):

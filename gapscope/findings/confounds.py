@@ -13,7 +13,7 @@ from gapscope.findings.layer_curves import BIASED, DEBIASED, layers_at_floor, ra
 from gapscope.findings.run_numbers import RunNumbers
 from gapscope.findings.unlearned import arms_that_hardly_learned
 from gapscope.similarity.groups import FEW_UNITS
-from gapscope.words import number_of
+from gapscope.words import capitalized, number_of
 
 FEW_IMAGES = 100
 """A probe with fewer images is warned about; the paper used 200."""
@@ -59,8 +59,8 @@ def _changed_frozen(numbers: RunNumbers) -> Iterator[str]:
     results = numbers.results
     for run, training in results.trainings.items():
         if training.summary and training.summary.frozen_part_changed:
-            words, title = frozen_words(training.summary.freeze), results.run_title(run)
-            yield f"{words[:1].upper()}{words[1:]} of {title} should have stayed frozen, but a hash there changed."
+            words, title = capitalized(frozen_words(training.summary.freeze)), results.run_title(run)
+            yield f"{words} of {title} should have stayed frozen, but a hash there changed."
 
 
 def _few_probe_images(numbers: RunNumbers) -> Iterator[str]:

@@ -14,7 +14,8 @@ from gapscope.findings.network_parts import PartLikeness, least_alike, least_ali
 from gapscope.findings.part_gaps import PartGap
 from gapscope.findings.results import Results
 from gapscope.findings.run_numbers import RunNumbers
-from gapscope.grafting.verdicts import GAINS
+from gapscope.grafting.verdicts import CANNOT_BE_TOLD, GAINS
+from gapscope.words import capitalized
 
 WITH_ESTIMATED = ", with batch statistics estimated anew,"
 NO_GRAFT = "What costs most is unknown: no graft was run; likeness is no cause."
@@ -65,14 +66,16 @@ def graft_sentence(results: Results, gap: Gap | None) -> str:
     seeds = "; ".join(
         f"seed {pair.host.seed}: {_points(part)}" for pair, part in zip(pairs, by_part[most], strict=True)
     )
-    name, mine, theirs = f"{most[:1].upper()}{most[1:]}", results.arm_title(gap.home), results.arm_title(gap.other)
+    mine, theirs = results.arm_title(gap.home), results.arm_title(gap.other)
     rivals = [one for one in gains if one != most and _overlap(by_part[one], by_part[most])]
     near = f", {joined_by_and(rivals)} about as much" if rivals else ""
-    perhaps = [one for one in names if one not in gains and regained[one] > gains[most]]
+    perhaps = [
+        name for name, some in by_part.items() if name not in gains and regained[name] > gains[most] and _unsure(some)
+    ]
     costs = "surely costs" if perhaps else "costs most"
-    more = f" {joined_by_and(perhaps)} may cost more, which cannot be told with every seed." if perhaps else ""
-    said = f"{name} {costs}{near}: {mine}'s in {theirs}{how} regains {gains[most]:z.1f} AP points ({seeds})."
-    return said + (more[:2].upper() + more[2:])
+    said = f"{most} {costs}{near}: {mine}'s in {theirs}{how} regains {gains[most]:z.1f} AP points ({seeds})."
+    more = f"{joined_by_and(perhaps)} may cost more, which cannot be told with every seed."
+    return " ".join(map(capitalized, [said, more] if perhaps else [said]))
 
 
 def _no_graft(results: Results, gap: Gap | None) -> str:
@@ -92,6 +95,10 @@ def _overlap(some: Sequence[GraftedPart], others: Sequence[GraftedPart]) -> bool
 
 def _gains(parts: Sequence[GraftedPart]) -> bool:
     return all(part.verdict == GAINS for part in parts)
+
+
+def _unsure(parts: Sequence[GraftedPart]) -> bool:
+    return any(part.verdict == CANNOT_BE_TOLD for part in parts)
 
 
 def _points(part: GraftedPart) -> str:

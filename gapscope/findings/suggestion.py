@@ -10,7 +10,7 @@ from gapscope.config import Arm
 from gapscope.findings.gap_sentences import interval_words
 from gapscope.findings.gaps import Gap, gap_between
 from gapscope.findings.run_numbers import RunNumbers
-from gapscope.words import duration
+from gapscope.words import capitalized, duration
 
 NOT_TRIED = "not tried"
 
@@ -51,7 +51,7 @@ def sentence(text: str) -> str:
     >>> sentence("not tried")
     'Not tried.'
     """
-    return f"{text[:1].upper()}{text[1:]}."
+    return f"{capitalized(text)}."
 
 
 def toml_key(name: str) -> str:
