@@ -1,6 +1,6 @@
 """Does a recording take the memory, disk and time that its plan says?
 
-    python benchmarks/plan.py                                    2,000 images at 96 pixels with 600 MiB, a thin network
+    python benchmarks/plan.py                                    2,000 images at 96 pixels with 4 GiB, a thin network
     python benchmarks/plan.py --images 200 --size 416 --width 1 --memory 4GiB
 
 A network with random weights looks at images of smooth noise. Memory is what the process holds of its own at most (not
@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=2000)
     parser.add_argument("--size", type=int, default=96, help="side of the images, pixels")
     parser.add_argument("--width", type=float, default=0.25, help="factor on the channels; 1 is YOLOv3")
-    parser.add_argument("--memory", default="600MiB", help="what live activations and working copies may take")
+    parser.add_argument("--memory", default="4GiB", help="what live activations and working copies may take")
     options = parser.parse_args()
     network = awake_network(options.width, options.size, 0, "cpu").to(memory_format=torch.channels_last)
     images = smooth_noise(options.images, options.size)

@@ -11,7 +11,7 @@ from gapscope.findings.result_tables import UNDEFINED, ResultTable
 from gapscope.findings.results import Results
 from gapscope.findings.three_curves import BOUND, COST, DIFFERENT, WORDS, ThreeCurves
 
-STATISTICS = {"own": "own", "estimated": "estimated anew"}
+STATISTICS = {"own": "own", "estimated": "newly estimated"}
 """Kind of batch statistics -> how tables call it."""
 MADE = ("left_out", "control", "rewind", "untrained", "share")
 """What stands beside a part alone, where any part has it."""
