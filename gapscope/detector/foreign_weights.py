@@ -32,7 +32,7 @@ def fill_guest(network: Guest, path: Path, place: str) -> None:
     if about is not None:
         start_guest(network, path, keep_head=True)
         return
-    tensors, whole = _foreign_tensors(path, place), dict(network.model.state_dict())
+    tensors, whole = foreign_tensors(path, place), dict(network.model.state_dict())
     inner = getattr(network.model, "model", None)
     wanted = [whole, dict(inner.state_dict()) if isinstance(inner, nn.Module) else {}]
     best = max(wanted, key=lambda one: len(set(one) & set(tensors)))
@@ -60,8 +60,16 @@ def fill_guest(network: Guest, path: Path, place: str) -> None:
             value.copy_(tensors.get(name, value))
 
 
-def _foreign_tensors(path: Path, place: str) -> dict[str, Tensor]:
-    """The tensors of a file by name, without what wrappers of a training put before all names."""
+def foreign_tensors(path: Path, place: str) -> dict[str, Tensor]:
+    """The tensors of a file by name, without what wrappers of a training put before all names.
+
+    Args:
+        path: A safetensors file, or a PyTorch file that holds nothing but tensors.
+        place: What names the file, such as `[arms.x] trained`.
+
+    Raises:
+        InputError: It is broken, or reading it would run code.
+    """
     kind = file_kind(path)
     if kind == "darknet":
         raise InputError(f"{place} = '{path}': it is no .safetensors and no PyTorch file. Give the detector's weights.")

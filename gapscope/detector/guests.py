@@ -176,15 +176,25 @@ def guest_file(path: Path) -> dict[str, Any] | None:
     Raises:
         InputError: The file is missing or broken.
     """
+    about = said_of_itself(path)
+    return about if about.get("format") == FORMAT else None
+
+
+def said_of_itself(path: Path) -> dict[str, Any]:
+    """The note that gapscope leaves in its weights files; empty for those of other programs.
+
+    Raises:
+        InputError: The file is missing or broken.
+    """
     if file_kind(path) != "safetensors":
-        return None
+        return {}
     check_intact(path)
     try:
         with safe_open(path, framework="pt") as stream:
             about: Any = parse_json((stream.metadata() or {}).get(METADATA_KEY, "{}"))
     except (SafetensorError, OSError, ValueError, RecursionError):
-        return None  # which the reader of other files tells
-    return about if isinstance(about, dict) and about.get("format") == FORMAT else None
+        return {}  # which the reader of other files tells
+    return about if isinstance(about, dict) else {}
 
 
 @torch.no_grad()

@@ -8,7 +8,8 @@ from typing import cast
 
 import torch
 
-from gapscope.detector.guests import AnyNetwork, Network, build_guest, start_guest
+from gapscope.detector.foreign_starts import begin_from
+from gapscope.detector.guests import AnyNetwork, Network, build_guest
 from gapscope.detector.network import Darknet, initialize
 from gapscope.detector.network_map import backbone_end
 from gapscope.detector.protocol import Guest
@@ -72,7 +73,7 @@ def rewound(host: AnyNetwork, start: Path) -> AnyNetwork:
     """
     network = deepcopy(host)
     if isinstance(network, Guest):
-        start_guest(network, start, keep_head=False)
+        begin_from(network, start, keep_head=False)
     else:
         load_backbone(network, start)
     return network

@@ -14,8 +14,9 @@ from gapscope.data.batches import Batch, batches
 from gapscope.data.samples import Samples
 from gapscope.data.table import AnnotationTable
 from gapscope.data.views import views
+from gapscope.detector.foreign_starts import begin_from
 from gapscope.detector.guest_layers import freeze_any
-from gapscope.detector.guests import Network, save_network, start_guest
+from gapscope.detector.guests import Network, save_network
 from gapscope.detector.protocol import Guest
 from gapscope.detector.weights import load_backbone, load_whole
 from gapscope.errors import InputError
@@ -167,7 +168,7 @@ def start_network(study: Study, run: RunName) -> Network:
     is_arm = start in experiment.arms
     path = study.folder.weights(RunName(start, run.seed)) if is_arm else weights_file(start)
     if isinstance(network, Guest):
-        start_guest(network, path, keep_head=experiment.arms[run.arm].keep_head)
+        begin_from(network, path, keep_head=experiment.arms[run.arm].keep_head)
     elif experiment.arms[run.arm].keep_head:
         load_whole(network, path)
     else:

@@ -17,6 +17,7 @@ from gapscope.leftovers import remove_left_files
 from gapscope.networks import is_yolov3, layer_map
 from gapscope.progress import Progress, silent
 from gapscope.run_folder import STAGES, RunFolder, RunName
+from gapscope.study.arm_training import start_network
 from gapscope.study.domains import given_data_root, told_together
 from gapscope.study.engines.choose import check_engine, open_engine
 from gapscope.study.engines.engine import Engine
@@ -185,8 +186,32 @@ def check(
         if unit.name in drawn and unit.domain and unit.domain not in domains:
             found = len(read_list(study.folder.split(unit.domain, "test")))
             check_probe(study.experiment, unit.domain, found)
-    if any(unit.stage == "train" and only in (None, "train") for unit in waiting):
+    trained = [unit.run for unit in waiting if unit.stage == "train" and only in (None, "train") and unit.run]
+    if trained:
         study.check_training(jobs, devices=not elsewhere)
+        check_starts(study, trained)
+
+
+def check_starts(study: Study, runs: Sequence[RunName]) -> None:
+    """Fill the network of every arm that starts from a file once, so that a wrong file shows before hours of work.
+
+    Raises:
+        InputError: Naming the arms whose file is none of their network.
+    """
+    experiment, seen = study.experiment, dict[tuple[object, ...], RunName]()
+    for run in runs:
+        arm = experiment.arms[run.arm]
+        if arm.is_trained and arm.start != "scratch" and arm.start not in experiment.arms:
+            seen.setdefault((arm.model, arm.start, arm.keep_head), run)
+    told_together(partial(check_start, study, run) for run in seen.values())
+
+
+def check_start(study: Study, run: RunName) -> None:
+    """Refuse an arm whose start is not of its network, naming the arm."""
+    try:
+        start_network(study, run)
+    except InputError as error:
+        raise InputError(f"[arms.{run.arm}] {error}") from error
 
 
 def do(
