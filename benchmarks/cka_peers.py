@@ -1,13 +1,13 @@
 """gapscope beside other CKA packages, at a size that all of them can finish: seconds, memory, error against float64.
 
     pip install torch-cka ckatorch cka-pytorch pytorch-cka
-    python benchmarks/cka_peers.py [--images 64] [--size 128] [--width 0.25]
+    python benchmarks/cka_peers.py [--images 64] [--size 128] [--width 0.25] [--model resnet18]
 
-Two random YOLOv3 networks look at the same images; asked for is the debiased linear CKA of all 75 convolutions of one
-with all of the other. Each package runs in a process of its own, one after the other, all images in one batch (several
-of them give another number otherwise). The error is the largest difference to float64 from the same activations.
-gapscope stands there twice: with the 75 Gram matrices that were asked for, and as it records by itself, all 107 layers
-with their statistics. Seconds are the median of three turns.
+Two random networks look at the same images; asked for is the debiased linear CKA of all convolutions of one (75 of
+YOLOv3; of a ViT its blocks) with all of the other. Each package runs in a process of its own, one after the other, all
+images in one batch (several of them give another number otherwise). The error is the largest difference to float64 from
+the same activations. gapscope stands there twice: with the Gram matrices that were asked for, and as it records by
+itself, all layers with their statistics. Seconds are the median of three turns.
 """
 
 import argparse
@@ -28,12 +28,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from cka import awake_network, bare_forwards, smooth_noise
-from torch import Tensor
+from cka import bare_forwards, smooth_noise
+from cka_subjects import KINDS, activations, layer_names, network
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from gapscope.detector.network import YOLOv3
-from gapscope.recording.layer_sync import record_by_layers
+from gapscope.recording.record import record
 from gapscope.similarity.compare import compare
 
 Grid = np.ndarray
@@ -41,25 +42,7 @@ TURNS, LONG = 3, 20
 """Turns of each package, and seconds after which there is no further one."""
 
 
-def conv_layers(network: YOLOv3) -> list[int]:
-    return [layer.index for layer in network.table if layer.kind == "conv"]
-
-
-def activations(network: YOLOv3, images: Tensor) -> list[Tensor]:
-    """All features (n, p) of the convolutions, kept at once."""
-    found: dict[int, Tensor] = {}
-    hooks = [
-        network.layers[index].register_forward_hook(lambda _m, _i, out, index=index: found.update({index: out.clone()}))
-        for index in conv_layers(network)
-    ]
-    with torch.no_grad():
-        network(images)
-    for hook in hooks:
-        hook.remove()
-    return [found[index].flatten(1) for index in conv_layers(network)]
-
-
-def exact(a: YOLOv3, b: YOLOv3, images: Tensor) -> Grid:
+def exact(a: nn.Module, b: nn.Module, names: list[str], images: Tensor) -> Grid:
     """The definition, in float64: U-centred Gram matrices and the cosine between them."""
 
     def centered(x: Tensor) -> Tensor:
@@ -70,60 +53,63 @@ def exact(a: YOLOv3, b: YOLOv3, images: Tensor) -> Grid:
         k = k - row[:, None] - row[None, :]
         return k.fill_diagonal_(0).flatten() / k.fill_diagonal_(0).norm()
 
-    one, other = (torch.stack([centered(x) for x in activations(net, images)]) for net in (a, b))
+    one, other = (torch.stack([centered(x) for x in activations(net, names, images)]) for net in (a, b))
     return (one @ other.T).numpy()
 
 
-def gapscope_way(a: YOLOv3, b: YOLOv3, images: Tensor) -> Grid:
-    return gapscope_grid(a, b, images, layers=conv_layers(a), statistics=None)
+def gapscope_way(a: nn.Module, b: nn.Module, names: list[str], images: Tensor) -> Grid:
+    return gapscope_grid(a, b, names, images, layers=indices(a, names), statistics=None)
 
 
-def gapscope_all(a: YOLOv3, b: YOLOv3, images: Tensor) -> Grid:
-    return gapscope_grid(a, b, images)
+def gapscope_all(a: nn.Module, b: nn.Module, names: list[str], images: Tensor) -> Grid:
+    return gapscope_grid(a, b, names, images)
 
 
-def gapscope_grid(a: YOLOv3, b: YOLOv3, images: Tensor, **options: Any) -> Grid:
+def gapscope_grid(a: nn.Module, b: nn.Module, names: list[str], images: Tensor, **options: Any) -> Grid:
     pixels = (images * 255).round().byte()
-    recordings = [record_by_layers(net, pixels, size=images.shape[-1], **options) for net in (a, b)]
+    recordings = [record(net, pixels, **options) for net in (a, b)]
     grid = compare(*recordings, permutations=0, bootstraps=0)["value"].sel(measure="cka_debiased")
-    return grid.sel(layer_a=conv_layers(a), layer_b=conv_layers(b)).to_numpy()
+    return grid.sel(layer_a=indices(a, names), layer_b=indices(b, names)).to_numpy()
 
 
-def torch_cka(a: YOLOv3, b: YOLOv3, images: Tensor) -> Grid:
+def indices(made: nn.Module, names: list[str]) -> list[Any]:
+    """The layers as `record` calls them: of YOLOv3 by Darknet's numbers."""
+    return [int(name.rpartition(".")[2]) for name in names] if isinstance(made, YOLOv3) else names
+
+
+def torch_cka(a: nn.Module, b: nn.Module, names: list[str], images: Tensor) -> Grid:
     from torch_cka import CKA
 
-    names = [f"layers.{index}" for index in conv_layers(a)]
     tool = CKA(a, b, "a", "b", model1_layers=names, model2_layers=names)
     with torch.no_grad():
         tool.compare(DataLoader(TensorDataset(images), batch_size=len(images)))
     return tool.export()["CKA"].numpy()
 
 
-def pytorch_cka(a: YOLOv3, b: YOLOv3, images: Tensor) -> Grid:
+def pytorch_cka(a: nn.Module, b: nn.Module, names: list[str], images: Tensor) -> Grid:
     from cka import compute_cka  # pytorch-cka installs itself under this name
 
     loader = DataLoader(TensorDataset(images), batch_size=len(images))
-    found = compute_cka(a, b, loader, layers=[f"layers.{index}" for index in conv_layers(a)])
+    found = compute_cka(a, b, loader, layers=names)
     return np.asarray(found[0] if isinstance(found, list | tuple) else found)
 
 
-def cka_pytorch(a: YOLOv3, b: YOLOv3, images: Tensor) -> Grid:
+def cka_pytorch(a: nn.Module, b: nn.Module, names: list[str], images: Tensor) -> Grid:
     from cka_pytorch.cka import CKACalculator
 
-    names = [f"layers.{index}" for index in conv_layers(a)]
     tool = CKACalculator(a, b, names, names, verbose=False)
     loader = DataLoader(TensorDataset(images, torch.zeros(len(images))), batch_size=len(images))
     return tool.calculate_cka_matrix(loader, num_epochs=1).numpy()
 
 
-def ckatorch(a: YOLOv3, b: YOLOv3, images: Tensor) -> Grid:
+def ckatorch(a: nn.Module, b: nn.Module, names: list[str], images: Tensor) -> Grid:
     from ckatorch.core import cka_base
 
-    one, other = activations(a, images), activations(b, images)
+    one, other = activations(a, names, images), activations(b, names, images)
     return np.array([[float(cka_base(x, y, unbiased=True)) for y in other] for x in one])
 
 
-TOOLS: dict[str, Callable[[YOLOv3, YOLOv3, Tensor], Grid]] = {
+TOOLS: dict[str, Callable[[nn.Module, nn.Module, list[str], Tensor], Grid]] = {
     "gapscope": gapscope_way,
     "gapscope, all": gapscope_all,
     "torch-cka": torch_cka,
@@ -133,7 +119,7 @@ TOOLS: dict[str, Callable[[YOLOv3, YOLOv3, Tensor], Grid]] = {
 }
 
 
-def bare_way(a: YOLOv3, b: YOLOv3, images: Tensor) -> Grid:
+def bare_way(a: nn.Module, b: nn.Module, names: list[str], images: Tensor) -> Grid:
     """What nobody can do without: every image through both networks."""
     bare_forwards([a, b], (images * 255).round().byte(), 8, "cpu")
     return np.empty(0)
@@ -144,7 +130,8 @@ def run_one(tool: str, options: argparse.Namespace, out: Path) -> None:
     if tool == "pytorch-cka":  # this folder holds a cka.py, too, which is imported by now
         sys.modules.pop("cka")
         sys.path = [path for path in sys.path if Path(path or ".").resolve() != Path(__file__).parent.resolve()]
-    networks = [awake_network(options.width, options.size, seed, "cpu") for seed in (0, 1)]
+    networks = [network(options.model, options.width, options.size, seed) for seed in (0, 1)]
+    names = layer_names(networks[0], options.model)
     images = smooth_noise(options.images, options.size).float() / 255
     with torch.no_grad():
         networks[0](images[:8])
@@ -154,7 +141,7 @@ def run_one(tool: str, options: argparse.Namespace, out: Path) -> None:
         started = time.perf_counter()
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
-            grid = way(*networks, images)
+            grid = way(*networks, names, images)
         seconds.append(time.perf_counter() - started)
         if seconds[-1] > LONG:
             break
@@ -172,13 +159,14 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=64)
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--width", type=float, default=0.25)
+    parser.add_argument("--model", choices=KINDS, default="yolov3")
     parser.add_argument("--tool", help=argparse.SUPPRESS)
     parser.add_argument("--grid", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.tool:
         run_one(options.tool, options, options.grid)
         return
-    print(f"75 x 75 convolutions, width {options.width}, {options.images} images at {options.size} px, CPU")
+    print(f"{options.model}, width {options.width}, {options.images} images at {options.size} px, CPU")
     print(f"{'':22}{'seconds':>9}{'x ours':>8}{'MiB more':>10}{'x ours':>8}{'largest error':>15}")
     with tempfile.TemporaryDirectory() as folder:
         wanted, _ = measure("exact", options, Path(folder) / "exact.npy")
@@ -212,7 +200,7 @@ def version_of(tool: str) -> str | None:
 
 def measure(tool: str, options: argparse.Namespace, out: Path) -> tuple[Grid | None, dict]:
     """The grid of one tool and what it took, or None and the last line of its complaint."""
-    sizes = [f"--{name}={getattr(options, name)}" for name in ("images", "size", "width")]
+    sizes = [f"--{name}={getattr(options, name)}" for name in ("images", "size", "width", "model")]
     command = [sys.executable, __file__, *sizes, f"--tool={tool}", f"--grid={out}"]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:

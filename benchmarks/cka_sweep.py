@@ -1,11 +1,11 @@
 """gapscope beside other CKA packages at many sizes: a table, and a figure of time, memory and error.
 
     pip install torch-cka ckatorch pytorch-cka
-    python benchmarks/cka_sweep.py [--out docs/images/cka-peers.png] [--points "64 128 0.25, 32 416 0.25"]
+    python benchmarks/cka_sweep.py [--out docs/images/cka-peers.png] [--points "64 128 yolov3 0.25, 64 224 vit"]
 
 What is asked for, and how it is measured, says cka_peers.py. Time is also shown as a multiple of two bare forward
 passes in batches of 8, beside the least that arithmetic allows: 1 + operations of the Gram matrices / operations of the
-convolutions. A package that takes more than --most seconds at one point is left out of those that are larger.
+pass. A package that takes more than --most seconds at one point is left out of later ones of the same network.
 """
 
 import argparse
@@ -14,47 +14,42 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-import torch
 from cka_peers import TOOLS, measure, version_of
-
-from gapscope.detector.layers import yolov3_layers
-from gapscope.recording.schedule import Schedule
+from cka_subjects import limit
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
-POINTS = "32 32 0.25, 64 64 0.25, 64 128 0.25, 200 96 0.125, 32 96 1, 200 160 0.25, 32 416 0.25, 1000 32 0.25"
+POINTS = (
+    "32 32 yolov3 0.25, 64 64 yolov3 0.25, 64 128 yolov3 0.25, 200 96 yolov3 0.125, 32 96 yolov3 1, "
+    "200 160 yolov3 0.25, 32 416 yolov3 0.25, 1000 32 yolov3 0.25, 64 64 resnet18, 200 64 resnet18, 64 224 resnet18, "
+    "200 64 vit, 64 224 vit, 32 160 rt_detr, 32 320 rt_detr"
+)
 MARKS = dict(zip(TOOLS, "oXsDv^", strict=False))
-
-
-def limit(images: int, size: int, width: float) -> float:
-    """The least that a recording of the 75 convolutions can take, of a bare pass."""
-    table = yolov3_layers(5, width)
-    cost = Schedule(table, images, size, 2**40, torch.device("cpu")).cost()
-    values = sum(images * layer.num_features(size) for layer in table if layer.kind == "conv")
-    return 1 + values * (images + 1) / cost.forward_operations
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--points", default=POINTS, help="images, pixels and width of each")
+    parser.add_argument("--points", default=POINTS, help="images, pixels, network and width of each")
     parser.add_argument("--most", type=float, default=20)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    tools, rows = [tool for tool in TOOLS if version_of(tool)], []
+    rows, slow = [], set[tuple[str, str]]()
     for point in options.points.split(","):
-        images, size, width = point.split()
-        given = argparse.Namespace(images=int(images), size=int(size), width=float(width))
+        images, size, model, width = (*point.split(), "1")[:4]
+        given = argparse.Namespace(images=int(images), size=int(size), model=model, width=float(width))
+        tools = [tool for tool in TOOLS if version_of(tool) and (model, tool) not in slow]
         found = measure_all(tools, given)
-        least = limit(given.images, given.size, given.width)
-        rows.append((f"{images} x {size} px\nwidth {width}", least, found))
-        print(f"{images} images at {size} px, width {width}: bare {found['bare'][0]:.2f} s, limit {least:.2f} x")
+        least = limit(model, given.width, given.size, given.images)
+        named = f"width {width}" if model == "yolov3" else model
+        rows.append((f"{images} x\n{size} px\n{named}", least, found))
+        print(f"{images} images at {size} px, {model}, {width}: bare {found['bare'][0]:.2f} s, limit {least:.2f} x")
         for tool, (seconds, memory, error) in found.items():
             ratio = seconds / found["bare"][0]
             print(
                 f"  {tool:16}{seconds:8.2f} s {ratio:7.2f} x bare {memory:7.0f} MiB more  error {error:.1e}", flush=True
             )
-        tools = [tool for tool in tools if found.get(tool, (0,))[0] < options.most]
+        slow |= {(model, tool) for tool in tools if found.get(tool, (0,))[0] >= options.most}
     if options.out:
         draw(rows, options.out)
 

@@ -257,12 +257,13 @@ def test_a_start_of_another_network_is_told_for_every_network_before_anything_is
 def test_the_detectors_of_the_example_begin_with_one_backbone_and_learn(name, tmp_path, monkeypatch):
     """Each finds more of a batch than at first, and the same layers 0-12 come from the same file."""
     pytest.importorskip("transformers")
+    (tmp_path / "nets").mkdir()  # a file finds what lies beside it, wherever the command is run
     for file in ("one_backbone.py", "detection_transformers.py"):
-        (tmp_path / file).write_text((EXAMPLES / file).read_text(encoding="utf-8"))
+        (tmp_path / "nets" / file).write_text((EXAMPLES / file).read_text(encoding="utf-8"))
     monkeypatch.chdir(tmp_path)
     source = trained(darknet("yolov3-tiny", [str(at) for at in range(80)]))
     save_darknet_weights(source, tmp_path / "tiny.weights")
-    network = build_guest(f"one_backbone.py:{name}", ["a", "b"], 96, 3)
+    network = build_guest(f"nets/one_backbone.py:{name}", ["a", "b"], 96, 3)
     begin_from(network, tmp_path / "tiny.weights", keep_head=False)
     assert hashes(network)[0] == hash_of_layers(load_weights(tmp_path / "tiny.weights"), range(13))
     assert [block.name for block in network.map.blocks][:6] == ["stem", *(f"stage {at}" for at in range(1, 6))]

@@ -71,7 +71,7 @@ def call_factory(name: str, factory: Any, *args: Any, **named: Any) -> Any:
         InputError: If the user's code fails.
     """
     try:
-        with _current_folder_first():
+        with _searched_first(name.rpartition(":")[0]):
             return factory(*args, **named)
     except InputError:
         raise
@@ -92,7 +92,7 @@ def factory_file(name: str) -> Path | None:
         if not found.is_file():
             raise InputError(_no_module(module))
         return found
-    with _current_folder_first():
+    with _searched_first(module):
         spec = _spec(module)
     if spec is None:
         raise InputError(_no_module(module))
@@ -113,9 +113,9 @@ def _spec(module: str) -> ModuleSpec | None:
 
 
 def _import(name: str) -> ModuleType:
-    """A module by its dotted name, the current folder searched first, or by its file."""
+    """A module by its dotted name, or by its file."""
     try:
-        with _current_folder_first():
+        with _searched_first(name):
             if not name.endswith(".py"):
                 return importlib.import_module(name)
             spec = importlib.util.spec_from_file_location(Path(name).stem, name)
@@ -146,10 +146,12 @@ def _attribute(module: ModuleType, module_name: str, name: str) -> object:
 
 
 @contextmanager
-def _current_folder_first() -> Iterator[None]:
-    """As `python file.py` would search for modules, and afterwards as before."""
+def _searched_first(module: str) -> Iterator[None]:
+    """Modules are searched for as `python file.py` would, in the folder of a module that is a file, then in the current
+    one; afterwards as before."""
     before = list(sys.path)
-    sys.path.insert(0, str(Path.cwd()))
+    folders = [Path.cwd()] if not module.endswith(".py") else [Path(module).resolve().parent, Path.cwd()]
+    sys.path[:0] = dict.fromkeys(map(str, folders))
     importlib.invalidate_caches()  # the file may be younger than the last look into the folder
     try:
         yield
