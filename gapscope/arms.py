@@ -76,14 +76,23 @@ def all_before(experiment: Experiment, name: str) -> list[str]:
 def models_before(experiment: Experiment, name: str) -> list[str]:
     """The models that an arm goes on from: of `all_before` those that are more than start weights, nearest first.
 
-    An arm that no table shows (`report = false`) and whose backbone alone is taken is start weights, as a public file
-    would be: what it was trained on is not counted as part of the arm's diet.
+    An arm that no table shows (`report = false`) is start weights, as a public file would be, where its backbone alone
+    is taken, or where every arm that tables show goes on from it: what it was trained on is not counted as part of an
+    arm's diet.
     """
     arm, found = experiment.arms[name], dict[str, None]()
     for one in arms_before(experiment, name):
-        if not arm.is_trained or arm.keep_head or experiment.arms[one].report:
+        whole = not arm.is_trained or arm.keep_head
+        if experiment.arms[one].report or (whole and not is_start_of_all(experiment, one)):
             found |= dict.fromkeys([one, *models_before(experiment, one)])
     return list(found)
+
+
+def is_start_of_all(experiment: Experiment, name: str) -> bool:
+    """Whether all arms of its network that tables show go on from an arm that none shows."""
+    model = experiment.arms[name].model
+    shown = [one for one, arm in experiment.arms.items() if arm.report and arm.model == model]
+    return not experiment.arms[name].report and all(name in all_before(experiment, one) for one in shown)
 
 
 def labelled_domains(experiment: Experiment, name: str) -> list[str]:

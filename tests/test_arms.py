@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from miniature import MINIATURE
 
-from gapscope.arms import frozen_layers, frozen_ranges, trained_layers
+from gapscope.arms import baseline_of, frozen_layers, frozen_ranges, labelled_domains, models_before, trained_layers
 from gapscope.experiment_file import parse_config
 
 FROZEN = np.arange(107) <= 74
@@ -64,3 +64,21 @@ def test_what_is_trained_is_the_rest_of_what_is_frozen_and_a_kept_head_was_train
     assert trained_layers(changed, "f-synthetic").all()  # `base` trained every layer with each seed
     alone = parse_config(MINIATURE.replace('start = "base"\nfreeze = "0-74"', 'start = "streets"\ntrain = "62-106"'))
     assert trained_layers(alone, "f-synthetic").nonzero()[0].tolist() == list(range(62, 107))
+
+
+def test_what_all_arms_go_on_from_wholly_is_their_start_and_no_part_of_their_diets():
+    """As a public checkpoint that all of them begin with would be: none of them is a remedy of another one."""
+    study = parse_config(MINIATURE.replace('start = "base"', 'start = "base"\nkeep_head = true'))
+    shown = [name for name, arm in study.arms.items() if arm.report]
+    assert all(study.arms[name].keep_head for name in shown) and len(shown) > 2
+    assert not any(models_before(study, name) for name in shown)
+    assert not any(baseline_of(study, shown, name, domain) for name in shown for domain in study.domains)
+    assert all(labelled_domains(study, name) == study.arms[name].domains for name in shown)
+
+
+def test_what_one_arm_does_not_go_on_from_is_a_part_of_the_others_diets():
+    text = MINIATURE.replace('start = "base"', 'start = "base"\nkeep_head = true')
+    before, arm, after = text.partition("[arms.f-synthetic]")
+    study = parse_config(before + arm + after.replace('start = "base"\nkeep_head = true', 'start = "scratch"', 1))
+    assert models_before(study, "u-real") == ["base"]
+    assert study.arms["base"].domains[0] in labelled_domains(study, "u-real")

@@ -1,5 +1,6 @@
 """With which weights did the arms begin, and what had those been trained on?"""
 
+from gapscope.config import Arm
 from gapscope.findings.results import Results
 
 STREETS_STYLE = "game"
@@ -9,10 +10,11 @@ STREETS_STYLE = "game"
 def start_words(results: Results) -> list[str]:
     """One phrase per start that a reported arm has, in the arms' order."""
     arms = results.experiment.arms
-    return list(dict.fromkeys(_words(results, arms[name].start) for name in results.arms if arms[name].is_trained))
+    return list(dict.fromkeys(_words(results, arms[name]) for name in results.arms if arms[name].is_trained))
 
 
-def _words(results: Results, start: str) -> str:
+def _words(results: Results, arm: Arm) -> str:
+    start, head = arm.start, ", head included," if arm.keep_head else ","
     if start == "scratch":
         return "random weights"
     if start == "streets":
@@ -25,5 +27,5 @@ def _words(results: Results, start: str) -> str:
         return f"the backbone streets, trained on style {STREETS_STYLE}{warned}"
     if start in results.experiment.arms:
         domains = [results.domain_title(one) for one in results.experiment.arms[start].domains]
-        return f"the arm {results.arm_title(start)}, trained on {' and '.join(domains)}"
-    return f"the file {start}, which does not say what it was trained on"
+        return f"the arm {results.arm_title(start)}{head} trained on {' and '.join(domains)}"
+    return f"the file {start}{head} which does not say what it was trained on"
