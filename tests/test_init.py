@@ -6,14 +6,20 @@ import tomllib
 from unittest import mock
 
 import pytest
+import torch
 from command import gapscope
 from small_data import noise
+from torchvision.models import mobilenet_v3_small
 
 from gapscope.data.images import find_images
+from gapscope.detector.darknet_weights import save_darknet_weights
+from gapscope.detector.network import darknet
 from gapscope.experiment_file import read_config
+from gapscope.run_folder import RunFolder, RunName
 from gapscope.study import proposal
 from gapscope.study.proposed_time import Estimate
-from gapscope.study.run import planned
+from gapscope.study.run import check_start, planned
+from gapscope.study.study import Study
 
 
 def write(path, text):
@@ -155,6 +161,10 @@ def test_what_cannot_be_run_as_it_stands_is_told_with_what_to_do(tmp_path):
         (["nowhere", "renders"], "nowhere is missing - expected the folder of a data set"),
         (["photos", "renders", "--start", "x.conv.74"], "--start x.conv.74: there is no such file."),
         (["photos", "renders", "--map", "car"], '--map "car" - expected a name and what it stands for'),
+        (["photos", "renders", "--model", "yolov3-tony"], "there is no such network. Did you mean 'yolov3-tiny'?"),
+        (["photos", "renders", "--model", "lost.py:Net"], "there is no Python module lost.py"),
+        (["photos", "renders", "--model", "yolov3-tiny", "--start", "streets"], "a backbone of YOLOv3's, which yolov3"),
+        (["photos", "renders", "--classes", "car"], "--classes says how trained detectors number theirs"),
         (["photos", "renders", "--out", "there.toml"], "there.toml is there already. Name another with --out"),
     ],
 )
@@ -163,6 +173,34 @@ def test_wrong_arguments_are_one_message_and_write_nothing(two, tmp_path, argume
     done = run_init(tmp_path, *arguments)
     assert done.returncode == 2 and message in done.stderr
     assert not (tmp_path / "study.toml").exists() and (tmp_path / "there.toml").read_text() == "mine"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("model", "weights"), [("fcos_mobilenet_v3_small_fpn", "classifier.pth"), ("yolov3-tiny", "tiny.weights")]
+)
+def test_another_network_from_weights_of_its_backbone_is_proposed_and_could_begin(two, tmp_path, model, weights):
+    """A classifier of torchvision, or Darknet's own file; layers are frozen by name."""
+    if weights == "classifier.pth":
+        torch.save(mobilenet_v3_small(weights=None).state_dict(), tmp_path / weights)
+    else:
+        save_darknet_weights(darknet("yolov3-tiny", [str(at) for at in range(80)]), tmp_path / weights)
+    done = run_init(tmp_path, "photos", "renders", "--model", model, "--start", weights, "--size", "192")
+    assert done.returncode == 0, done.stderr
+    assert f"network    {model}\n" in done.stdout and "the backbone comes from there" in done.stdout
+    study = read_config(tmp_path / "study.toml")
+    assert (study.model.name, study.model.width, study.data.image_size) == (model, 1.0, 192)
+    assert study.arms["f-synthetic"].freeze == "backbone"
+    assert {arm.start for arm in study.arms.values()} == {str(tmp_path / weights)}
+    for arm in study.arms:
+        check_start(Study(study, RunFolder(tmp_path / "out")), RunName(arm, 0))
+    assert planned(study, tmp_path / "out")
+
+
+def test_another_network_without_weights_starts_at_random_and_that_is_said(two, tmp_path):
+    done = run_init(tmp_path, "photos", "renders", "--model", "yolov3-tiny")
+    assert "start      scratch: at random, and a network learns little of some hundred images that way" in done.stdout
+    assert read_config(tmp_path / "study.toml").arms["u-real"].start == "scratch"
 
 
 def test_a_root_below_the_data_root_is_named_from_there(two, tmp_path, monkeypatch):

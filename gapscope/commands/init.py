@@ -17,11 +17,13 @@ def init(
     trained: Annotated[
         tuple[Path, Path] | None, typer.Option(help="Weights of two detectors, trained on the one and on the other.")
     ] = None,
-    model: Annotated[str, typer.Option(help="Their network: fcos_resnet50_fpn, my_models.py:build, own.cfg.")] = "",
+    model: Annotated[
+        str, typer.Option(help="The network: yolov3-tiny, fcos_resnet50_fpn, my_models.py:build, own.cfg.")
+    ] = "",
     classes: Annotated[str, typer.Option(help='Their classes in order, if no file says them: "car,person".')] = "",
-    size: Annotated[int | None, typer.Option(help="Side of their input, in pixels.")] = None,
+    size: Annotated[int | None, typer.Option(help="Side of its input, in pixels.")] = None,
     out: Annotated[Path, typer.Option(help="The experiment file to write.")] = Path("study.toml"),
-    start: Annotated[str, typer.Option(help="Where arms start: streets, or a weights file.")] = "streets",
+    start: Annotated[str, typer.Option(help="Where arms start: a weights file, or streets (YOLOv3's own).")] = "",
     map: Annotated[list[str] | None, typer.Option(help='Names that belong together: "car=car,Vehicle".')] = None,
     guesses: Annotated[bool, typer.Option("--guesses", help="Take guessed names too, not only equal ones.")] = False,
     no_time: Annotated[bool, typer.Option("--no-time", help="Do not measure how long it will take.")] = False,
@@ -36,6 +38,8 @@ def init(
 
     Example: gapscope init photos renders
     Example: gapscope init photos renders --map "vehicle=car,bus,Vehicle"
+    Example: gapscope init photos renders --model fcos_resnet50_fpn
+    --start resnet50.pth
     Example: gapscope init photos renders --trained a.pt b.pt
     --model my_models.py:build --classes "car,person" --size 416
     """
@@ -56,8 +60,8 @@ def init(
         given = given_detectors(trained, model, [one.strip() for one in classes.split(",") if one.strip()], size)
         found = propose_given(first, second, given, out=out, said=said, take_guesses=guesses, progress=progress)
     else:
-        if model or classes or size:
-            raise InputError("--model, --classes and --size say what trained detectors are. Give --trained too.")
+        if classes:
+            raise InputError("--classes says how trained detectors number theirs. Give --trained too, or leave it out.")
         from gapscope.study.proposal import propose
 
         found = propose(
@@ -65,6 +69,8 @@ def init(
             second,
             out=out,
             start=start,
+            model=model or "yolov3",
+            size=size,
             said=said,
             take_guesses=guesses,
             measure_time=not no_time,

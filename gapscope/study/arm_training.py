@@ -14,11 +14,8 @@ from gapscope.data.batches import Batch, batches
 from gapscope.data.samples import Samples
 from gapscope.data.table import AnnotationTable
 from gapscope.data.views import views
-from gapscope.detector.foreign_starts import begin_from
 from gapscope.detector.guest_layers import freeze_any
 from gapscope.detector.guests import Network, save_network
-from gapscope.detector.protocol import Guest
-from gapscope.detector.weights import load_backbone, load_whole
 from gapscope.errors import InputError
 from gapscope.evaluation.evaluate import evaluate
 from gapscope.files import OTHER_CONTENT, hash_file, read_json, write_json
@@ -28,7 +25,7 @@ from gapscope.networks import layer_map
 from gapscope.progress import Progress
 from gapscope.run_folder import RunFolder, RunName
 from gapscope.study.diets import Diet, diet_of, samples_of, split_table
-from gapscope.study.new_networks import new_network
+from gapscope.study.new_networks import begin, new_network
 from gapscope.study.study import Study, weights_file
 from gapscope.study.units import UnitKeys
 from gapscope.training.freezing import frozen_hash
@@ -167,12 +164,7 @@ def start_network(study: Study, run: RunName) -> Network:
         return network
     is_arm = start in experiment.arms
     path = study.folder.weights(RunName(start, run.seed)) if is_arm else weights_file(start)
-    if isinstance(network, Guest):
-        begin_from(network, path, keep_head=experiment.arms[run.arm].keep_head)
-    elif experiment.arms[run.arm].keep_head:
-        load_whole(network, path)
-    else:
-        load_backbone(network, path)
+    begin(network, path, keep_head=experiment.arms[run.arm].keep_head)
     return network
 
 

@@ -1,11 +1,16 @@
 """A new network as an experiment asks for it, before anything is learnt."""
 
+from pathlib import Path
+
 import torch
 
 from gapscope.config import Experiment
 from gapscope.detector.factories import is_guest
+from gapscope.detector.foreign_starts import begin_from
 from gapscope.detector.guests import Network, build_guest
 from gapscope.detector.network import darknet, set_objectness_prior, yolov3
+from gapscope.detector.protocol import Guest
+from gapscope.detector.weights import load_backbone, load_whole
 from gapscope.networks import plan_of_model
 
 
@@ -34,3 +39,17 @@ def new_network(experiment: Experiment, arm: str, seed: int) -> Network:
     if model.prior:
         set_objectness_prior(network, model.prior)
     return network
+
+
+def begin(network: Network, path: Path, *, keep_head: bool) -> None:
+    """Take the backbone from a weights file, or all layers; heads that are not kept stay as they were drawn.
+
+    Raises:
+        InputError: The file holds other layers than the network, or other classes than a kept head's.
+    """
+    if isinstance(network, Guest):
+        begin_from(network, path, keep_head=keep_head)
+    elif keep_head:
+        load_whole(network, path)
+    else:
+        load_backbone(network, path)

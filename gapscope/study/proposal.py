@@ -1,16 +1,12 @@
 """Two folders of images -> a study that can be run as it stands, with what was found and what is only guessed."""
 
-import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from gapscope.data.splits import SPLITS
 from gapscope.data.summed_up import class_counts, size_counts
-from gapscope.data.table import AnnotationTable
 from gapscope.errors import InputError
 from gapscope.experiment_file import parse_config
 from gapscope.progress import Progress, silent
@@ -18,23 +14,13 @@ from gapscope.study.domains import DATA_ROOT_VARIABLE, split_domain
 from gapscope.study.fair_boxes import fair_boxes
 from gapscope.study.proposed_facts import MOST_COMPARED, SetFacts, look_at_set
 from gapscope.study.proposed_map import ProposedMap, propose_map
-from gapscope.study.proposed_text import SIDES, Sizes, Start, file_name, listed, study_text
-from gapscope.study.study import DARKNET53
+from gapscope.study.proposed_network import YOLOV3, check_model, proposed_sizes, proposed_start
+from gapscope.study.proposed_text import SIDES, file_name, listed, study_text
 from gapscope.study.told import leak_lines
 from gapscope.words import duration, number_of
 
-PAPER_SIZE, SMALLEST = 416, 160
-"""Sides of the network's input, pixels: the paper's, and that of the demo."""
-MOST_WITHOUT_GPU = 256
-"""A first study on a processor is to take hours, not days."""
-BOX_PIXELS = 16.0
-"""The median box is to be so wide in the network's input: two cells of the finest grid."""
-PROBE = 200
-"""Images on which layers are recorded, if there are so many test images."""
 LONG = 4 * 3600.0
 """Seconds of training from which it is said how to have less of them."""
-EPOCHS = 20
-"""Of a thin network's first study; training ends sooner when validation gets no better."""
 MOST_CLASSES = 8
 
 
@@ -55,7 +41,9 @@ def propose(
     synthetic: Path,
     *,
     out: Path = Path("study.toml"),
-    start: str = "streets",
+    start: str = "",
+    model: str = YOLOV3,
+    size: int | None = None,
     said: Mapping[str, Sequence[str]] | None = None,
     take_guesses: bool = False,
     measure_time: bool = True,
@@ -66,22 +54,29 @@ def propose(
     Args:
         real, synthetic: Folders of any format that `read_annotations` knows.
         out: The file that the study will be in, which gives it its name.
-        start: Where arms start: `streets` or a weights file.
+        start: Where arms start: `streets` or a weights file; left out, what suits the network.
+        model: The network, as `[model] name` has it.
+        size: Side of the images in pixels, in place of one that shows their boxes.
         said: Common label -> names of either set that belong together, as people have said.
         take_guesses: Make guessed names part of the label map.
         measure_time: Train a few steps to tell how long the study takes here.
         progress: Told how many images are looked at.
 
     Raises:
-        InputError: A folder cannot be read, no names belong together, or `start` is no weights file.
+        InputError: A folder cannot be read, no names belong together, `start` is no weights file,
+            or there is no such network.
     """
+    check_model(model)
+    chosen = proposed_start(start, model)
     sets = look_at_set(real, "real", progress), look_at_set(synthetic, "synthetic", progress)
     names = propose_map(sets[0].table.counts(), sets[1].table.counts(), said, take_guesses=take_guesses)
-    sizes, chosen = proposed_sizes(sets, names, start), proposed_start(start)
+    sizes = proposed_sizes(sets, names, chosen, model, size)
     text = study_text(file_name(out), sets, names, sizes, chosen, [root_in_file(one.root) for one in sets])
     refusals = tuple(refusals_of(text, sets, out.name))
     shown = [line for one in sets for line in set_lines(one)]
     shown += name_lines(names)
+    if model != YOLOV3:
+        shown.append(f"network    {model}")
     shown.append(f"size       {sizes.image_size} pixels, width {sizes.width:g}: {sizes.why}")
     shown.append(f"start      {chosen.start}: {chosen.why}")
     if measure_time and not refusals:
@@ -96,69 +91,6 @@ def root_in_file(root: Path) -> str:
     if base and whole.is_relative_to(Path(base).resolve()):
         return whole.relative_to(Path(base).resolve()).as_posix()
     return whole.as_posix()
-
-
-def proposed_sizes(sets: Sequence[SetFacts], names: ProposedMap, start: str) -> Sizes:
-    """Sizes that show the median box of either set, and the width that the start fits."""
-    probe = min(PROBE, len(sets[0].splits["test"]))
-    longest = max(int(np.median(np.maximum(one.table.widths, one.table.heights))) for one in sets)
-    largest = min(PAPER_SIZE, max(SMALLEST, math.ceil(longest / 32) * 32))
-    share = min(_median_share(one.table, _named(names, side)) for side, one in enumerate(sets))
-    if start != "streets":
-        seen = f"boxes are then {share * largest:.0f} pixels wide (median)"
-        return Sizes(_width_of(start), largest, probe, f"{seen}; the paper's, or the images' if that is less")
-    most = largest if has_gpu() else min(largest, MOST_WITHOUT_GPU)
-    size = min(most, max(SMALLEST, math.ceil(BOX_PIXELS / share / 32) * 32))
-    seen = f"boxes are then {share * size:.0f} pixels wide (median)"
-    more = (
-        f"; {PAPER_SIZE} is the paper's and takes {(PAPER_SIZE / size) ** 2:.1f} times as long"
-        if size < largest
-        else ""
-    )
-    return Sizes(0.25, size, probe, seen + more, EPOCHS)
-
-
-def has_gpu() -> bool:
-    """Whether networks would run on one."""
-    from gapscope.config import Train
-    from gapscope.training.processes import device_kind
-
-    return device_kind(Train()) != "cpu"
-
-
-def proposed_start(start: str) -> Start:
-    """Where arms start, and what else there is.
-
-    Raises:
-        InputError: It is neither `streets` nor a file.
-    """
-    if start == "streets":
-        why = "a small backbone that comes with gapscope, trained on rendered streets"
-        return Start(start, f"{why}. The paper's, of ImageNet, does not come with it: {DARKNET53}; then --start FILE")
-    if not Path(start).is_file():
-        raise InputError(f"--start {start}: there is no such file. Name a .weights, .conv.74 or .safetensors file.")
-    return Start(Path(start).resolve().as_posix(), "layers 0-74 come from there, heads start at random")
-
-
-def _width_of(start: str) -> float:
-    if Path(start).suffix != ".safetensors":
-        return 1.0
-    from gapscope.detector.weights import read_weights
-
-    return read_weights(Path(start)).width
-
-
-def _named(names: ProposedMap, side: int) -> list[str]:
-    return [one.name for one in names.members if one.side == side and (names.taken or not one.why)]
-
-
-def _median_share(table: AnnotationTable, names: Sequence[str]) -> float:
-    """Of a box's side in that of its image, over the boxes of these names; 1 where there are none."""
-    wanted = np.isin(table.box_class, [i for i, name in enumerate(table.class_names) if name in names])
-    table = table.keep_boxes(wanted & ~table.ignore)
-    frame = table.widths.astype(np.float64) * table.heights
-    shares = np.sqrt(table.areas / frame[table.box_image])
-    return float(np.median(shares)) if len(shares) else 1.0
 
 
 def refusals_of(text: str, sets: Sequence[SetFacts], name_of_file: str) -> Iterator[str]:

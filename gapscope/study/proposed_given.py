@@ -13,9 +13,10 @@ from gapscope.detector.guests import built_with, guest_file
 from gapscope.detector.weights import read_weights
 from gapscope.errors import InputError
 from gapscope.progress import Progress, silent
-from gapscope.study.proposal import PAPER_SIZE, PROBE, Proposal, name_lines, refusals_of, root_in_file, set_lines
+from gapscope.study.proposal import Proposal, name_lines, refusals_of, root_in_file, set_lines
 from gapscope.study.proposed_facts import ProposedSplit, SetFacts, look_at_set
 from gapscope.study.proposed_map import ProposedMap, propose_map
+from gapscope.study.proposed_network import PAPER_SIZE, PROBE
 from gapscope.study.proposed_text import SIDES, commented, domain_lines, file_name, noted, quoted
 
 ALL_ARE_TESTS = Split(fractions=(0.0, 0.0, 1.0))

@@ -29,6 +29,8 @@ class Sizes:
     why: str
     epochs: int | None = None
     """None for the defaults of [train], which are the paper's."""
+    model: str = "yolov3"
+    """The network, as `[model] name` has it."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def study_text(
         *_head(name),
         *_data(names, sizes),
         *(line for side in (0, 1) for line in domain_lines(side, sets[side], names, roots[side])),
-        *_arms(start),
+        *_arms(start, "0-74" if sizes.model == "yolov3" else "backbone"),
         *_rest(sizes),
     ]
     return "\n".join(lines) + "\n"
@@ -108,10 +110,14 @@ def _data(names: ProposedMap, sizes: Sizes) -> Iterator[str]:
     if every != sure:
         yield from noted(f"# GUESS classes = {quoted(every)}", "with all guesses below, in place of those above")
     yield from noted(f"image_size = {sizes.image_size}", f"pixels, a multiple of 32; {sizes.why}")
-    if sizes.width != 1:
+    if sizes.model != "yolov3" or sizes.width != 1:
         yield ""
         yield "[model]"
+    if sizes.model != "yolov3":
+        yield f"name = {quoted(sizes.model)}"
+    if sizes.width != 1:
         yield from noted(f"width = {sizes.width:g}", "share of YOLOv3's channels: what the start fits")
+    if sizes.width != 1 and sizes.model == "yolov3":
         scale = f"anchor_scale = {sizes.image_size / 416:.3g}"
         yield from noted(scale, f"{sizes.image_size} / 416: Darknet's anchors are for 416 pixels")
 
@@ -189,7 +195,7 @@ def _why(members: Sequence[Member]) -> str:
     return "; ".join(f"{', '.join(some)}: {why}" for why, some in reasons.items())
 
 
-def _arms(start: Start) -> Iterator[str]:
+def _arms(start: Start, backbone: str) -> Iterator[str]:
     yield ""
     yield from noted("[arms.u-real]", start.why)
     yield 'domains = ["real"]'
@@ -202,7 +208,7 @@ def _arms(start: Start) -> Iterator[str]:
     yield "[arms.f-synthetic]"
     yield 'domains = ["synthetic"]'
     yield f"start = {quoted(start.start)}"
-    yield from noted('freeze = "0-74"', "the backbone stays as it is")
+    yield from noted(f"freeze = {quoted(backbone)}", "the backbone stays as it is")
 
 
 def _rest(sizes: Sizes) -> Iterator[str]:

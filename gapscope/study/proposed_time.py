@@ -16,11 +16,9 @@ from gapscope.data.splits import Splits
 from gapscope.data.table import AnnotationTable
 from gapscope.detector.guest_layers import freeze_any
 from gapscope.detector.guests import Network
-from gapscope.detector.network import Darknet
-from gapscope.detector.weights import load_backbone
 from gapscope.evaluation.evaluate import evaluate
 from gapscope.networks import layer_map, layers_of
-from gapscope.study.new_networks import new_network
+from gapscope.study.new_networks import begin, new_network
 from gapscope.study.study import weights_file
 from gapscope.training.processes import device_kind, make_fabric
 from gapscope.training.step import Learner
@@ -78,8 +76,8 @@ def estimate_time(experiment: Experiment, tables: dict[str, AnnotationTable], sp
 def _network(experiment: Experiment, arm: str) -> Network:
     """As the arm's training finds it."""
     plan, network = experiment.arms[arm], new_network(experiment, arm, 0)
-    if plan.start != "scratch" and isinstance(network, Darknet):
-        load_backbone(network, weights_file(plan.start))
+    if plan.start != "scratch":
+        begin(network, weights_file(plan.start), keep_head=plan.keep_head)
     if plan.freeze:
         freeze_any(network, layers_of(plan.freeze, layer_map(experiment, arm)))
     return network
