@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
 
 from gapscope.detector.network_map import LayerMap
 from gapscope.findings.layer_curves import DEBIASED
@@ -96,4 +95,6 @@ def order_kept(cross: CrossGrid) -> float:
     known = np.flatnonzero(best >= 0)
     if len(known) < 3 or len(set(best[known].tolist())) < 2:
         return float("nan")
+    from scipy.stats import spearmanr  # late: it takes a second
+
     return float(spearmanr(known, best[known]).statistic)
