@@ -182,6 +182,15 @@ def test_weights_of_another_slope_are_refused_where_darknets_layers_would_comput
     assert "another slope than Darknet's 0.1" in refused("mine.py:Tiny", tmp_path / "timm.safetensors")
 
 
+def test_a_backbone_without_weights_begins_nowhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    layers = 'gapscope.darknet("yolov3-tiny", ["any"], width=0.25).layers[:13]'
+    assert layers in OWN
+    (tmp_path / "mine.py").write_text(OWN.replace(layers, "nn.ModuleList([nn.ReLU() for _ in range(13)])"))
+    torch.save(resnet18(weights=None).state_dict(), tmp_path / "c.pth")
+    assert "the backbone of mine.py:Tiny has no weights" in refused("mine.py:Tiny", tmp_path / "c.pth")
+
+
 def test_a_file_of_another_detector_of_a_study_is_told_as_such(tmp_path):
     save_network(build_guest(FCOS, ["a"], 64, 1), tmp_path / "w.safetensors", {})
     assert f"holds weights of {FCOS} - expected those of {MOBILE}" in refused(

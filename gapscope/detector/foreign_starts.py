@@ -54,9 +54,11 @@ def fill_backbone(network: Guest, path: Path) -> None:
     """
     owned = tuple(f"{one}." for one in network.paths[: network.map.backbone_last + 1])
     wanted = {name: value for name, value in network.model.state_dict().items() if name.startswith(owned)}
+    needed = [name for name in wanted if not name.endswith(COUNTER)]
+    if not needed:
+        raise InputError(f"start = '{path}': the backbone of {network.name} has no weights. Set start = 'scratch'.")
     stored = stored_tensors(path)
     names = matched_names(list(wanted), list(stored))
-    needed = [name for name in wanted if not name.endswith(COUNTER)]
     lacking = [name for name in needed if name not in names]
     if lacking:
         raise InputError(
