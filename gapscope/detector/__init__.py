@@ -1,4 +1,4 @@
-"""YOLOv3 with its 107 layers (backbone 0-74, head 75-106): the network, its files, its loss, its detections.
+"""The detectors: YOLOv3 with its 107 layers (backbone 0-74, head 75-106) and others; their files, losses, detections.
 
 Open first: layers.py
 """
