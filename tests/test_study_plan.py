@@ -186,7 +186,7 @@ def test_it_is_announced_before_anything_changes(done):
         assert (done.folder.records / "train--u-real--seed0.json").exists()
         raise KeyboardInterrupt
 
-    text = TEXT.replace("[train]\n", "[train]\nlearning_rate = 1e-3\n")
+    text = TEXT.replace("[train]\n", "[train]\nlearning_rate = 1e-3\n").replace('"streets"', '"scratch"')
     with pytest.raises(KeyboardInterrupt):
         run(parse_config(text), done.folder.root, data_root=done.data_root, announce=announce)
     assert of(seen[0], "train/u-real/seed0").how == "again"
@@ -227,7 +227,7 @@ def test_splits_leaks_and_dropped_names_are_printed_before_anything_is_trained(f
     shutil.copytree(finished / "data", tmp_path / "data")
     monkeypatch.setattr(arm_training, "train_run", mock.Mock(side_effect=InputError("here it would train")))
     shutil.copyfile(tmp_path / "data/real/images/000.png", tmp_path / "data/real/images/001.png")
-    text = TEXT.replace('classes = ["car", "bus"]', 'classes = ["car"]')
+    text = TEXT.replace('classes = ["car", "bus"]', 'classes = ["car"]').replace('"streets"', '"scratch"')
     (tmp_path / "study.toml").write_text(text.replace('root = "real"', 'root = "real"\ndrop = ["*"]'))
     arguments = ["run", "study.toml", "--data-root", "data", "--out", "run", "--only"]
     refused = gapscope(*arguments, "data", cwd=tmp_path)
