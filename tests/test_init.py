@@ -13,6 +13,7 @@ from torchvision.models import mobilenet_v3_small
 
 from gapscope.data.images import find_images
 from gapscope.detector.darknet_weights import save_darknet_weights
+from gapscope.detector.guests import build_guest, save_network
 from gapscope.detector.network import darknet
 from gapscope.experiment_file import read_config
 from gapscope.run_folder import RunFolder, RunName
@@ -195,6 +196,16 @@ def test_another_network_from_weights_of_its_backbone_is_proposed_and_could_begi
     for arm in study.arms:
         check_start(Study(study, RunFolder(tmp_path / "out")), RunName(arm, 0))
     assert planned(study, tmp_path / "out")
+
+
+@pytest.mark.slow
+def test_the_width_of_a_network_without_anchors_is_that_of_its_own_file(two, tmp_path):
+    save_network(build_guest("yolov3-anchor-free", ["car"], 64, width=0.05), tmp_path / "mine.safetensors", {})
+    done = run_init(tmp_path, "photos", "renders", "--model", "yolov3-anchor-free", "--start", "mine.safetensors")
+    assert done.returncode == 0, done.stderr
+    study = read_config(tmp_path / "study.toml")
+    assert study.model.width == 0.05
+    check_start(Study(study, RunFolder(tmp_path / "out")), RunName("u-real", 0))
 
 
 def test_another_network_without_weights_starts_at_random_and_that_is_said(two, tmp_path):

@@ -9,6 +9,7 @@ import numpy as np
 from gapscope.config import Model, Train
 from gapscope.data.table import AnnotationTable
 from gapscope.detector.factories import ANCHOR_FREE, is_factory, is_guest, load_factory
+from gapscope.detector.guests import built_with, guest_file
 from gapscope.detector.weights import read_weights
 from gapscope.errors import InputError
 from gapscope.networks import plan_of_model
@@ -114,7 +115,11 @@ def proposed_start(start: str, model: str = YOLOV3) -> Start:
 
 
 def _width_of(start: str) -> float:
-    return read_weights(Path(start)).width if Path(start).suffix == ".safetensors" else 1.0
+    """Of the network in a file; only gapscope's own files are of others than 1."""
+    if Path(start).suffix != ".safetensors":
+        return 1.0
+    about = guest_file(Path(start))
+    return read_weights(Path(start)).width if about is None else built_with(Path(start), about)[3]
 
 
 def _named(names: ProposedMap, side: int) -> list[str]:
