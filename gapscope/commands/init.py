@@ -69,7 +69,7 @@ def init(
             second,
             out=out,
             start=start,
-            model=model or "yolov3",
+            model=model,
             size=size,
             said=said,
             take_guesses=guesses,

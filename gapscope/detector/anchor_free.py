@@ -2,10 +2,11 @@
 
 Layers 0-74 are Darknet-53, so any of its weights can be their start. The head is YOLOv3's up to where it detects; in
 place of the convolutions that say everything at once, two pairs of them lead to the classes and the box of each cell.
+How far the sides of a box lie from its cell's center is said as a distribution over whole strides, and its mean counts.
 
 Source:
     Redmon and Farhadi 2018, arXiv:1804.02767 (backbone, pyramid); Ge et al. 2021, arXiv:2107.08430, section 2.1 (one
-    box for each cell, separate branches).
+    box for each cell, separate branches); Li et al. 2020, arXiv:2006.04388, section 3 (distributions of distances).
 """
 
 import math
@@ -16,9 +17,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from gapscope.boxes import cxcywh_to_xyxy
 from gapscope.detector.anchor_free_loss import Said, anchor_free_losses
-from gapscope.detector.decode import LARGEST_GROWTH, select_candidates, suppress_overlaps
+from gapscope.detector.decode import select_candidates, suppress_overlaps
 from gapscope.detector.layers import BACKBONE_LAST, add_darknet53, check_size
 from gapscope.detector.modules import layer_module
 from gapscope.detector.network import check_images, draw_convolutions, run_table
@@ -26,8 +26,8 @@ from gapscope.detector.protocol import BACKBONE, HEAD, Target
 from gapscope.detector.stack import Layer, Stack
 from gapscope.detector.thresholds import SCORED_CONFIDENCE, SCORED_OVERLAP
 
-BOX_VALUES = 4
-"""How far the center lies from the cell's, and the logarithms of the sides, in cells."""
+SIDES, DISTANCES = 4, 16
+"""Of a box: left, top, right and bottom; and how many distances, 0 to 15 strides, each may have."""
 PRIOR = 0.01
 """What every cell says of every class before training (Lin et al. 2017, arXiv:1708.02002, section 4.1)."""
 MOST_FOUND, MOST_LOOKED_AT = 300, 1000
@@ -75,7 +75,7 @@ def add_branches(stack: Stack, filters: int, classes: int) -> tuple[int, Branche
     stack.conv(filters, 1)
     shared = stack.last
     ends: list[int] = []
-    for outputs in (classes, BOX_VALUES):
+    for outputs in (classes, SIDES * DISTANCES):
         if ends:
             stack.route(shared)
         stack.conv(filters, 3)
@@ -114,7 +114,7 @@ class AnchorFree(nn.Module):
 
     def forward(self, images: Tensor) -> list[tuple[Tensor, Tensor]]:
         """The raw maps of strides 32, 16 and 8 for float images (b, 3, h, w), RGB in 0..1: the logits of the classes
-        (b, N, h / stride, w / stride) and the box values (b, 4, ...).
+        (b, N, h / stride, w / stride) and those of the distances (b, 64, ...).
 
         Raises:
             InputError: If the images do not fit.
@@ -160,17 +160,18 @@ class AnchorFree(nn.Module):
 def read_maps(maps: Sequence[tuple[Tensor, Tensor]], strides: Sequence[int]) -> Said:
     """What raw maps mean, in float32.
 
-    The box of a cell of side s with its center at (x, y), which says (a, b, c, d), has its center at
-    (x + s a, y + s b), the width s exp(c) and the height s exp(d).
+    Of a cell of side s with its center at (x, y), the left side of the box lies at x - s E[d], where d = 0..15 has the
+    probabilities that the softmax of its sixteen logits gives; top, right and bottom likewise.
     """
     classes, values, points, sides = [], [], [], []
-    for (logits, boxes), stride in zip(maps, strides, strict=True):
+    for (logits, distances), stride in zip(maps, strides, strict=True):
         classes.append(logits.float().flatten(2).transpose(1, 2))
-        values.append(boxes.float().flatten(2).transpose(1, 2))
-        rows, columns = (stride * (torch.arange(side, device=boxes.device) + 0.5) for side in boxes.shape[-2:])
+        values.append(distances.float().flatten(2).transpose(1, 2))
+        rows, columns = (stride * (torch.arange(side, device=distances.device) + 0.5) for side in distances.shape[-2:])
         points.append(torch.cartesian_prod(rows, columns).flip(1))
-        sides.append(torch.full((len(points[-1]),), float(stride), device=boxes.device))
-    said, point, side = torch.cat(values, 1), torch.cat(points), torch.cat(sides)
-    center = point + side[:, None] * said[..., :2]
-    extent = side[:, None] * said[..., 2:].clamp(max=LARGEST_GROWTH).exp()
-    return Said(torch.cat(classes, 1), cxcywh_to_xyxy(torch.cat([center, extent], -1)), point, side)
+        sides.append(torch.full((len(points[-1]),), float(stride), device=distances.device))
+    said, point, side = torch.cat(values, 1).unflatten(2, (SIDES, DISTANCES)), torch.cat(points), torch.cat(sides)
+    steps = torch.arange(DISTANCES, dtype=said.dtype, device=said.device)
+    far = side[:, None] * (said.softmax(-1) @ steps)
+    boxes = torch.cat([point - far[..., :2], point + far[..., 2:]], -1)
+    return Said(torch.cat(classes, 1), boxes, said, point, side)

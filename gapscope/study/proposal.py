@@ -14,7 +14,7 @@ from gapscope.study.domains import DATA_ROOT_VARIABLE, split_domain
 from gapscope.study.fair_boxes import fair_boxes
 from gapscope.study.proposed_facts import MOST_COMPARED, SetFacts, look_at_set
 from gapscope.study.proposed_map import ProposedMap, propose_map
-from gapscope.study.proposed_network import YOLOV3, check_model, proposed_sizes, proposed_start
+from gapscope.study.proposed_network import proposed_model, proposed_sizes, proposed_start
 from gapscope.study.proposed_text import SIDES, file_name, listed, study_text
 from gapscope.study.told import leak_lines
 from gapscope.words import duration, number_of
@@ -42,7 +42,7 @@ def propose(
     *,
     out: Path = Path("study.toml"),
     start: str = "",
-    model: str = YOLOV3,
+    model: str = "",
     size: int | None = None,
     said: Mapping[str, Sequence[str]] | None = None,
     take_guesses: bool = False,
@@ -55,7 +55,7 @@ def propose(
         real, synthetic: Folders of any format that `read_annotations` knows.
         out: The file that the study will be in, which gives it its name.
         start: Where arms start: `streets` or a weights file; left out, what suits the network.
-        model: The network, as `[model] name` has it.
+        model: The network, as `[model] name` has it; left out, what suits the start.
         size: Side of the images in pixels, in place of one that shows their boxes.
         said: Common label -> names of either set that belong together, as people have said.
         take_guesses: Make guessed names part of the label map.
@@ -66,7 +66,7 @@ def propose(
         InputError: A folder cannot be read, no names belong together, `start` is no weights file,
             or there is no such network.
     """
-    check_model(model)
+    model = proposed_model(model, start)
     chosen = proposed_start(start, model)
     sets = look_at_set(real, "real", progress), look_at_set(synthetic, "synthetic", progress)
     names = propose_map(sets[0].table.counts(), sets[1].table.counts(), said, take_guesses=take_guesses)
@@ -75,8 +75,7 @@ def propose(
     refusals = tuple(refusals_of(text, sets, out.name))
     shown = [line for one in sets for line in set_lines(one)]
     shown += name_lines(names)
-    if model != YOLOV3:
-        shown.append(f"network    {model}")
+    shown.append(f"network    {model}")
     shown.append(f"size       {sizes.image_size} pixels, width {sizes.width:g}: {sizes.why}")
     shown.append(f"start      {chosen.start}: {chosen.why}")
     if measure_time and not refusals:

@@ -28,25 +28,27 @@ BOX_PIXELS = 16.0
 PROBE = 200
 """Images on which layers are recorded, if there are so many test images."""
 EPOCHS = 20
-"""Of a thin network's first study; training ends sooner when validation gets no better."""
+"""Of a thin network's first study."""
 YOLOV3 = "yolov3"
 STREETS, SCRATCH = "streets", "scratch"
 
 
-def check_model(name: str) -> None:
-    """Refuse a network that a study could not train.
+def proposed_model(said: str, start: str) -> str:
+    """The network: the one that is said, else YOLOv3 without anchors where arms start from `streets`, else YOLOv3.
 
     Raises:
         InputError: There is no such network, or its module cannot be imported.
     """
+    name = said or (ANCHOR_FREE if start in ("", STREETS) else YOLOV3)
     if is_factory(name):
         load_factory(name)
     elif not is_guest(name):
         plan_of_model(Model(name=name), 1)
+    return name
 
 
 def proposed_sizes(
-    sets: Sequence[SetFacts], names: ProposedMap, start: Start, model: str = YOLOV3, size: int | None = None
+    sets: Sequence[SetFacts], names: ProposedMap, start: Start, model: str, size: int | None = None
 ) -> Sizes:
     """Sizes that show the median box of either set, and the width that the start fits.
 
@@ -73,7 +75,7 @@ def proposed_sizes(
     elif side < largest:
         seen += f"; {PAPER_SIZE} is the paper's and takes {(PAPER_SIZE / side) ** 2:.1f} times as long"
     width = STREETS_WIDTH if thin else _width_of(start.start) if model in (YOLOV3, ANCHOR_FREE) else 1.0
-    return Sizes(width, side, probe, seen, EPOCHS if thin else None, model)
+    return Sizes(width, side, probe, seen, model, EPOCHS if thin else None)
 
 
 def has_gpu() -> bool:
@@ -81,7 +83,7 @@ def has_gpu() -> bool:
     return device_kind(Train()) != "cpu"
 
 
-def proposed_start(start: str, model: str = YOLOV3) -> Start:
+def proposed_start(start: str, model: str) -> Start:
     """Where arms start, and what else there is.
 
     Args:

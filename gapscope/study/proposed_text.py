@@ -16,6 +16,18 @@ NAMED = 8
 """Names that a comment lists; more are counted."""
 WIDTH = 118
 """Letters of a line."""
+YOLOV3_BACKBONES = ("yolov3", "yolov3-anchor-free")
+"""Networks whose layers 0-74 are the backbone."""
+NETWORK_WORDS = {"yolov3-anchor-free": "learns more of few images than the paper's: then --model yolov3"}
+RECIPE = (
+    'optimizer = "adamw"',
+    "learning_rate = 1e-3",
+    "weight_decay = 1e-4",
+    'schedule = "cosine"',
+    "warmup_steps = 60",
+    "ema = 0.99",
+)
+"""How a thin network is trained in a first study: docs/benchmarks/training.md."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +39,10 @@ class Sizes:
     probe: int
     """Images on which layers are recorded."""
     why: str
-    epochs: int | None = None
-    """None for the defaults of [train], which are the paper's."""
-    model: str = "yolov3"
+    model: str
     """The network, as `[model] name` has it."""
+    epochs: int | None = None
+    """Of a thin network's recipe; None for the defaults of [train], which are the paper's."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +70,7 @@ def study_text(
         *_head(name),
         *_data(names, sizes),
         *(line for side in (0, 1) for line in domain_lines(side, sets[side], names, roots[side])),
-        *_arms(start, "0-74" if sizes.model == "yolov3" else "backbone"),
+        *_arms(start, "0-74" if sizes.model in YOLOV3_BACKBONES else "backbone"),
         *_rest(sizes),
     ]
     return "\n".join(lines) + "\n"
@@ -80,6 +92,8 @@ def noted(setting: str, comment: str) -> list[str]:
     """A line with its comment behind it; a long comment stands above it, on lines of its own."""
     text = " ".join(comment.split())
     line = f"{setting:<31} # {text}"
+    if not text:
+        return [setting]
     if len(line) <= WIDTH and len(text) <= WIDTH - 40:
         return [line]
     return [*commented(text), setting]
@@ -114,7 +128,7 @@ def _data(names: ProposedMap, sizes: Sizes) -> Iterator[str]:
         yield ""
         yield "[model]"
     if sizes.model != "yolov3":
-        yield f"name = {quoted(sizes.model)}"
+        yield from noted(f"name = {quoted(sizes.model)}", NETWORK_WORDS.get(sizes.model, ""))
     if sizes.width != 1:
         yield from noted(f"width = {sizes.width:g}", "share of YOLOv3's channels: what the start fits")
     if sizes.width != 1 and sizes.model == "yolov3":
@@ -214,10 +228,12 @@ def _arms(start: Start, backbone: str) -> Iterator[str]:
 def _rest(sizes: Sizes) -> Iterator[str]:
     if sizes.epochs is not None:
         yield ""
-        yield from noted("[train]", "for a thin network's first study; left out, these are the paper's: 100, 1e-4, 10")
-        yield f"epochs = {sizes.epochs}"
-        yield "learning_rate = 1e-3"
-        yield "patience = 8"
+        yield from noted(
+            "[train]", "a recipe that learns in few epochs; left out, these are the paper's: Adam, 1e-4, 100"
+        )
+        yield from noted(f"epochs = {sizes.epochs}", "the rate falls until the last one, which is mostly the best")
+        yield f"patience = {sizes.epochs}"
+        yield from RECIPE
     yield ""
     yield "[probe]"
     yield from noted('domain = "real"', "every network looks at the same test images of this domain")

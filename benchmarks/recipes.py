@@ -1,0 +1,165 @@
+"""What does a network learn of few rendered streets? The same images, order, steps and optimizer for every network.
+
+    python benchmarks/recipes.py FOLDER                                 YOLOv3 and YOLOv3 without anchors
+    python benchmarks/recipes.py FOLDER --start streets --freeze backbone
+    python benchmarks/recipes.py FOLDER --model my_detector.py:Cells --seeds 0 1 2
+
+FOLDER is the public set Carla-Object-Detection-Dataset: 480 images of Town01-04 teach, 120 others of these towns are
+for choosing between recipes, and Town05 says how good the network is. Classes are vehicle and cycle; boxes of less than
+100 square pixels are left out, as the paper did. Prints AP of the coco rule and the processor time of training.
+"""
+
+import argparse
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+import torch
+
+from gapscope.config import Data, Domain, Evaluate, Model, Train
+from gapscope.data.augment import Augmentation
+from gapscope.data.batches import batches
+from gapscope.data.samples import Samples
+from gapscope.detector.factories import is_guest
+from gapscope.detector.guest_layers import freeze_any
+from gapscope.detector.guests import Network, build_guest
+from gapscope.detector.network import yolov3
+from gapscope.detector.network_map import darknet_map
+from gapscope.detector.protocol import Guest
+from gapscope.evaluation.evaluate import evaluate
+from gapscope.kept_memory import kept_memory
+from gapscope.networks import layers_of
+from gapscope.study.domains import prepare_domain
+from gapscope.study.new_networks import begin
+from gapscope.study.study import weights_file
+from gapscope.training.optimization import learning_rate
+from gapscope.training.processes import make_fabric
+from gapscope.training.step import Learner
+
+CLASSES = ["vehicle", "cycle"]
+CARLA = {
+    "role": "synthetic",
+    "format": "voc",
+    "labels": {"vehicle": ["vehicle"], "cycle": ["bike", "motobike"]},
+    "drop": ["traffic_light", "traffic_sign"],
+    "min_area": 100.0,
+    "split": {"method": "folders", "train": "train", "test": "test", "val_from_train": 0.2},
+}
+RECIPE = Train(
+    epochs=12,
+    batch_size=8,
+    optimizer="adamw",
+    learning_rate=1e-3,
+    weight_decay=1e-4,
+    schedule="cosine",
+    warmup_steps=40,
+    ema=0.98,
+    device="cpu",
+    augment={"hsv": (0, 0, 0), "scale": 0.15, "translate": 0.05},  # type: ignore[arg-type]
+)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """How good one training's network is; shares of 1."""
+
+    chosen_by: float
+    """AP on the images for choosing."""
+    ap: float
+    ap50: float
+    ap75: float
+    seconds: float
+    """Of processor time, for all steps."""
+
+
+def learn(network: Network, samples: dict[str, Samples], recipe: Train, seed: int) -> Learned:
+    """Train on `train`, and score the average of the weights on `val` and `test`."""
+    learner = Learner(make_fabric(recipe), network, recipe, seed)
+    augment = Augmentation(**recipe.augment.model_dump())
+    total, step, seconds = recipe.epochs * -(-len(samples["train"]) // recipe.batch_size), 0, 0.0
+    for epoch in range(recipe.epochs):
+        learner.training_mode()
+        started = time.process_time()
+        for batch in batches(
+            samples["train"], recipe.batch_size, seed=seed, epoch=epoch, augment=augment, shuffle=True
+        ):
+            learner.step([batch], learning_rate(step, total, recipe), step)
+            step += 1
+        seconds += time.process_time() - started
+    val, test = (
+        evaluate(learner.candidate, samples[split], Evaluate(), rules=["coco"]).rules["coco"]
+        for split in ("val", "test")
+    )
+    return Learned(
+        chosen_by=val.mean50_95() or 0.0,
+        ap=test.mean50_95() or 0.0,
+        ap50=test.mean50() or 0.0,
+        ap75=test.mean75() or 0.0,
+        seconds=seconds,
+    )
+
+
+def carla(folder: Path, size: int) -> dict[str, Samples]:
+    """The images of each split."""
+    domain = Domain(root=str(folder), **CARLA)
+    prepared = prepare_domain("carla", domain, Data(classes=CLASSES, image_size=size), folder)
+    return {split: Samples(prepared.table, np.asarray(images), size=size) for split, images in prepared.splits.items()}
+
+
+def drawn(name: str, size: int, width: float, seed: int, start: str, freeze: str) -> Network:
+    """A new network; `width` is for YOLOv3 with and without anchors."""
+    if name == "yolov3":
+        network: Network = yolov3(CLASSES, width, size / 416, torch.Generator().manual_seed(seed), Model().prior)
+    elif is_guest(name):
+        network = build_guest(name, CLASSES, size, seed, width=width if name.startswith("yolov3") else 1.0)
+    else:
+        raise SystemExit(f"--model {name} - expected yolov3, yolov3-anchor-free, one of torchvision's or a factory.")
+    if start:
+        begin(network, weights_file(start), keep_head=False)
+    if freeze:
+        layers = network.map if isinstance(network, Guest) else darknet_map(network.plan)
+        freeze_any(network, layers_of(freeze, layers))
+    return network
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--model", nargs="+", default=["yolov3", "yolov3-anchor-free"])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--epochs", type=int, default=RECIPE.epochs)
+    parser.add_argument("--size", type=int, default=160)
+    parser.add_argument("--width", type=float, default=0.25)
+    parser.add_argument("--start", default="")
+    parser.add_argument("--freeze", default="")
+    parser.add_argument("--threads", type=int, default=1)
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    samples = carla(given.folder, given.size)
+    recipe = RECIPE.model_copy(update={"epochs": given.epochs})
+    print(", ".join(f"{len(images)} {split}" for split, images in samples.items()), flush=True)
+    print(f"{'':28} seed  val AP    AP   AP50   AP75  processor")
+    for name in given.model:
+        rows: list[Learned] = []
+        for seed in given.seeds:
+            network = drawn(name, given.size, given.width, seed, given.start, given.freeze)
+            with kept_memory():
+                rows.append(learn(network, samples, recipe, seed))
+            show(name, str(seed), [rows[-1]])
+        show(name, "mean", rows)
+
+
+def show(name: str, seed: str, rows: Sequence[Learned]) -> None:
+    """One line: the means of what was learnt."""
+    mean = [fmean(getattr(row, part) for row in rows) for part in ("chosen_by", "ap", "ap50", "ap75", "seconds")]
+    print(
+        f"{name:28} {seed:>4}  {mean[0]:6.3f} {mean[1]:5.3f}  {mean[2]:5.3f}  {mean[3]:5.3f}  {mean[4]:7.0f} s",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()
