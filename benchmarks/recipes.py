@@ -1,12 +1,12 @@
-"""What does a network learn of few rendered streets? The same images, order, steps and optimizer for every network.
+"""What do few images teach a network? The same images, order, steps and optimizer for every network.
 
-    python benchmarks/recipes.py FOLDER                                 YOLOv3 and YOLOv3 without anchors
-    python benchmarks/recipes.py FOLDER --start streets --freeze backbone
-    python benchmarks/recipes.py FOLDER --model my_detector.py:Cells --seeds 0 1 2
+    python benchmarks/recipes.py FOLDER carla           YOLOv3 and YOLOv3 without anchors
+    python benchmarks/recipes.py FOLDER road --start streets --freeze backbone
+    python benchmarks/recipes.py FOLDER carla --model my_detector.py:Cells --seeds 0 1 2
 
-FOLDER is the public set Carla-Object-Detection-Dataset: 480 images of Town01-04 teach, 120 others of these towns are
-for choosing between recipes, and Town05 says how good the network is. Classes are vehicle and cycle; boxes of less than
-100 square pixels are left out, as the paper did. Prints AP of the coco rule and the processor time of training.
+FOLDER holds the two sets of configs/road-vs-carla.toml, whose classes, labels and filters are taken. 480 images teach,
+120 others are there for choosing between recipes, and the test images, of another town or of other photographers, say
+how good the network is. Prints AP of the coco rule and the processor time of training.
 """
 
 import argparse
@@ -16,10 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-import numpy as np
 import torch
 
-from gapscope.config import Data, Domain, Evaluate, Model, Train
+from gapscope.config import Evaluate, Model, Train
 from gapscope.data.augment import Augmentation
 from gapscope.data.batches import batches
 from gapscope.data.samples import Samples
@@ -30,6 +29,7 @@ from gapscope.detector.network import yolov3
 from gapscope.detector.network_map import darknet_map
 from gapscope.detector.protocol import Guest
 from gapscope.evaluation.evaluate import evaluate
+from gapscope.experiment_file import read_config
 from gapscope.kept_memory import kept_memory
 from gapscope.networks import layers_of
 from gapscope.study.domains import prepare_domain
@@ -39,27 +39,8 @@ from gapscope.training.optimization import learning_rate
 from gapscope.training.processes import make_fabric
 from gapscope.training.step import Learner
 
-CLASSES = ["vehicle", "cycle"]
-CARLA = {
-    "role": "synthetic",
-    "format": "voc",
-    "labels": {"vehicle": ["vehicle"], "cycle": ["bike", "motobike"]},
-    "drop": ["traffic_light", "traffic_sign"],
-    "min_area": 100.0,
-    "split": {"method": "folders", "train": "train", "test": "test", "val_from_train": 0.2},
-}
-RECIPE = Train(
-    epochs=12,
-    batch_size=8,
-    optimizer="adamw",
-    learning_rate=1e-3,
-    weight_decay=1e-4,
-    schedule="cosine",
-    warmup_steps=40,
-    ema=0.98,
-    device="cpu",
-    augment={"hsv": (0, 0, 0), "scale": 0.15, "translate": 0.05},  # type: ignore[arg-type]
-)
+STUDY = Path(__file__).parents[1] / "configs" / "road-vs-carla.toml"
+RECIPE = Train(preset="recommended", epochs=12, device="cpu")
 
 
 @dataclass(frozen=True)
@@ -102,19 +83,22 @@ def learn(network: Network, samples: dict[str, Samples], recipe: Train, seed: in
     )
 
 
-def carla(folder: Path, size: int) -> dict[str, Samples]:
-    """The images of each split."""
-    domain = Domain(root=str(folder), **CARLA)
-    prepared = prepare_domain("carla", domain, Data(classes=CLASSES, image_size=size), folder)
-    return {split: Samples(prepared.table, np.asarray(images), size=size) for split, images in prepared.splits.items()}
+def samples_of(name: str, data_root: Path, size: int) -> tuple[dict[str, Samples], list[str]]:
+    """The images of each split of a domain of the study, and its classes."""
+    study = read_config(STUDY)
+    domain, data = study.domains[name], study.data.model_copy(update={"image_size": size})
+    split = domain.split.model_copy(update={"val_from_train": 0.2, "max_train": None})
+    root = data_root / str(domain.root)
+    prepared = prepare_domain(name, domain.model_copy(update={"split": split}), data, root)
+    return {one: Samples(prepared.table, images, size=size) for one, images in prepared.splits.items()}, data.classes
 
 
-def drawn(name: str, size: int, width: float, seed: int, start: str, freeze: str) -> Network:
+def drawn(name: str, classes: list[str], size: int, width: float, seed: int, start: str, freeze: str) -> Network:
     """A new network; `width` is for YOLOv3 with and without anchors."""
     if name == "yolov3":
-        network: Network = yolov3(CLASSES, width, size / 416, torch.Generator().manual_seed(seed), Model().prior)
+        network: Network = yolov3(classes, width, size / 416, torch.Generator().manual_seed(seed), Model().prior)
     elif is_guest(name):
-        network = build_guest(name, CLASSES, size, seed, width=width if name.startswith("yolov3") else 1.0)
+        network = build_guest(name, classes, size, seed, width=width if name.startswith("yolov3") else 1.0)
     else:
         raise SystemExit(f"--model {name} - expected yolov3, yolov3-anchor-free, one of torchvision's or a factory.")
     if start:
@@ -128,6 +112,7 @@ def drawn(name: str, size: int, width: float, seed: int, start: str, freeze: str
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("domain", choices=["carla", "road"])
     parser.add_argument("--model", nargs="+", default=["yolov3", "yolov3-anchor-free"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=RECIPE.epochs)
@@ -138,14 +123,14 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    samples = carla(given.folder, given.size)
+    samples, classes = samples_of(given.domain, given.folder, given.size)
     recipe = RECIPE.model_copy(update={"epochs": given.epochs})
     print(", ".join(f"{len(images)} {split}" for split, images in samples.items()), flush=True)
     print(f"{'':28} seed  val AP    AP   AP50   AP75  processor")
     for name in given.model:
         rows: list[Learned] = []
         for seed in given.seeds:
-            network = drawn(name, given.size, given.width, seed, given.start, given.freeze)
+            network = drawn(name, classes, given.size, given.width, seed, given.start, given.freeze)
             with kept_memory():
                 rows.append(learn(network, samples, recipe, seed))
             show(name, str(seed), [rows[-1]])

@@ -41,6 +41,16 @@ def test_the_dated_preset_is_one_version_of_the_code():
     assert train('preset = "paper-2020-04"\ngiou_ratio = 0.5').giou_ratio == 0.5
 
 
+def test_the_recommended_preset_lets_the_rate_fall_to_its_end():
+    preset = train('preset = "recommended"')
+    assert (preset.optimizer, preset.learning_rate, preset.schedule, preset.ema) == ("adamw", 1e-3, "cosine", 0.99)
+    assert preset.patience >= preset.epochs == 20
+    assert (
+        preset.augment == train("").augment and not parse_config(f'{FILE}preset = "recommended"').evaluate.multi_label
+    )
+    assert train('preset = "recommended"\nepochs = 5\naugment.flip = 0.0').augment.flip == 0.0
+
+
 @pytest.mark.parametrize("preset", ["paper", "paper-2020-04"])
 def test_the_papers_code_let_a_box_speak_for_several_classes(preset):
     assert not parse_config(FILE).evaluate.multi_label
@@ -79,7 +89,10 @@ def test_what_was_resolved_means_the_same_when_read_again(text):
         ("precision = 32", r"\[train\]: precision = 32: input should be '32' or 'bf16'"),
         ("checkpoint_minutes = 0", r"\[train\]: checkpoint_minutes = 0: input should be greater than 0"),
         ('loggers = ["csv"]', r"input should be 'tensorboard', 'wandb' or 'mlflow'"),
-        ('preset = "papers"', r"\[train\]: preset = 'papers': input should be 'paper' or 'paper-2020-04'"),
+        (
+            'preset = "papers"',
+            r"\[train\]: preset = 'papers': input should be 'paper', 'paper-2020-04' or 'recommended'",
+        ),
         ("acumulate = 2", r"\[train\]: unknown key 'acumulate'\. Did you mean 'accumulate'\?"),
     ],
 )

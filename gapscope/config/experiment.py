@@ -12,7 +12,7 @@ from gapscope.config.measuring import Evaluate, Probe, Record, Similarity
 from gapscope.config.remedies import Remedies
 from gapscope.config.resources import Resources, Stage
 from gapscope.config.tables import Name, Table
-from gapscope.config.training import PRESETS, Arm, Model, Train
+from gapscope.config.training import PAPERS, Arm, Model, Train
 from gapscope.detector.network_map import LayerMap
 
 DEFAULT = "default"
@@ -56,7 +56,7 @@ class Experiment(Table):
         train, evaluate = (
             (given.get(name, {}) for name in ("train", "evaluate")) if isinstance(given, dict) else ({}, {})
         )
-        if isinstance(train, dict) and isinstance(evaluate, dict) and train.get("preset") in PRESETS:
+        if isinstance(train, dict) and isinstance(evaluate, dict) and train.get("preset") in PAPERS:
             return given | {"evaluate": {"multi_label": True} | evaluate}
         return given
 

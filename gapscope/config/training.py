@@ -194,9 +194,10 @@ class Augment(Table):
 
 
 class Train(Table):
-    preset: Literal["paper", "paper-2020-04"] | None = None
+    preset: Literal["paper", "paper-2020-04", "recommended"] | None = None
     """`paper`: what the paper and the code it used did, see `PAPER`; values that are given win over it.
-    `paper-2020-04`: where the paper is silent, one dated version of that code, see `PAPER_2020_04`."""
+    `paper-2020-04`: where the paper is silent, one dated version of that code, see `PAPER_2020_04`.
+    `recommended`: what learns more in few epochs, see `RECOMMENDED`."""
     epochs: int = Field(100, gt=0)
     batch_size: int = Field(8, gt=0)
     """Images per forward pass, those of all processes together."""
@@ -302,7 +303,22 @@ PyTorch 1.4 fits the one whose class gain has the factor N / 80. Its objectness 
 code went over within its first steps, and its images are neither zoomed nor shifted. Not taken over: its moving average
 with a warm-up, its schedule of 300 epochs, and the first steps of its biases."""
 
-PRESETS = {"paper": PAPER, "paper-2020-04": PAPER_2020_04}
+RECOMMENDED: dict[str, Any] = {
+    "epochs": 20,
+    "patience": 20,
+    "optimizer": "adamw",
+    "learning_rate": 1e-3,
+    "weight_decay": 1e-4,
+    "schedule": "cosine",
+    "warmup_steps": 60,
+    "ema": 0.99,
+    "augment": {},
+}
+"""What learned most of few images in few epochs, measured with thin networks: docs/benchmarks/training.md. Patience
+lets the rate fall to its end, where the best epoch mostly is."""
+
+PAPERS = {"paper": PAPER, "paper-2020-04": PAPER_2020_04}
+PRESETS = PAPERS | {"recommended": RECOMMENDED}
 
 NUMBERS_DO_NOT_DEPEND_ON = {"preset", "device", "compile", "workers", "checkpoint_minutes", "loggers"}
 """Keys of [train] that may change while a training stands in a run folder: it is not made again."""

@@ -19,15 +19,6 @@ WIDTH = 118
 YOLOV3_BACKBONES = ("yolov3", "yolov3-anchor-free")
 """Networks whose layers 0-74 are the backbone."""
 NETWORK_WORDS = {"yolov3-anchor-free": "learns more of few images than the paper's: then --model yolov3"}
-RECIPE = (
-    'optimizer = "adamw"',
-    "learning_rate = 1e-3",
-    "weight_decay = 1e-4",
-    'schedule = "cosine"',
-    "warmup_steps = 60",
-    "ema = 0.99",
-)
-"""How a thin network is trained in a first study: docs/benchmarks/training.md."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +33,7 @@ class Sizes:
     model: str
     """The network, as `[model] name` has it."""
     epochs: int | None = None
-    """Of a thin network's recipe; None for the defaults of [train], which are the paper's."""
+    """Of the recommended recipe; None for the defaults of [train], which are the paper's."""
 
 
 @dataclass(frozen=True)
@@ -228,12 +219,9 @@ def _arms(start: Start, backbone: str) -> Iterator[str]:
 def _rest(sizes: Sizes) -> Iterator[str]:
     if sizes.epochs is not None:
         yield ""
-        yield from noted(
-            "[train]", "a recipe that learns in few epochs; left out, these are the paper's: Adam, 1e-4, 100"
-        )
+        yield "[train]"
+        yield from noted('preset = "recommended"', "AdamW, 1e-3, cosine; left out, the paper's: Adam, 1e-4, 100 epochs")
         yield from noted(f"epochs = {sizes.epochs}", "the rate falls until the last one, which is mostly the best")
-        yield f"patience = {sizes.epochs}"
-        yield from RECIPE
     yield ""
     yield "[probe]"
     yield from noted('domain = "real"', "every network looks at the same test images of this domain")
