@@ -7,13 +7,13 @@ import torch
 
 from gapscope.boxes import paired_ciou
 from gapscope.detector.anchor_free import anchor_free_layers, read_maps
-from gapscope.detector.anchor_free_loss import Said, anchor_free_losses, distance_errors
+from gapscope.detector.anchor_free_loss import BOX_GAIN, DISTANCES, Said, anchor_free_losses, distance_errors
 from gapscope.detector.guest_layers import hash_of_layers
 from gapscope.detector.guests import build_guest, start_guest
 from gapscope.detector.layers import yolov3_layers
 from gapscope.detector.network import yolov3
 from gapscope.detector.protocol import Target
-from gapscope.detector.task_alignment import best_aligned, objects_of
+from gapscope.detector.sim_ota import REACH, cheapest, objects_of
 from gapscope.detector.weights import save_weights
 from gapscope.errors import InputError
 
@@ -41,7 +41,7 @@ def a_map(side, stride, num_classes=2, images=2, seed=0):
     low = points - stride * torch.rand(images, cells, 2, generator=g)
     boxes = torch.cat([low, low + stride * (0.2 + 2 * torch.rand(images, cells, 2, generator=g))], dim=-1)
     classes = torch.randn(images, cells, num_classes, generator=g)
-    distances = torch.randn(images, cells, 4, 5, generator=g)
+    distances = torch.randn(images, cells, 4, len(DISTANCES), generator=g)
     return Said(classes, boxes, distances, points, torch.full((cells,), float(stride)))
 
 
@@ -71,7 +71,8 @@ def test_cells_mean_what_an_independent_reader_reads():
                 far = []
                 for side in range(4):
                     chances = [math.exp(one) for one in values[1, 16 * side : 16 * side + 16, row, column].tolist()]
-                    far.append(stride * sum(n * chance for n, chance in enumerate(chances)) / sum(chances))
+                    mean = sum((n - 2) * chance for n, chance in enumerate(chances)) / sum(chances)
+                    far.append(stride * mean)
                 x, y = stride * (column + 0.5), stride * (row + 0.5)
                 wanted = torch.tensor([x - far[0], y - far[1], x + far[2], y + far[3]])
                 assert torch.allclose(said.boxes[1, at], wanted, atol=1e-3)
@@ -83,28 +84,17 @@ def test_cells_mean_what_an_independent_reader_reads():
 
 
 def test_answers_by_hand():
-    """Four cells of 8 pixels in a row, an object over the first three. The second says the whole of it, the first half
-    and is as sure, the third nothing of it; the fourth says the whole, but its point is outside."""
-    sure = torch.full((1, 4, 1), 0.25)
-    boxes = torch.tensor([[[0.0, 0, 12, 8], [0, 0, 24, 8], [50, 0, 60, 8], [0, 0, 24, 8]]])
-    points = torch.tensor([[4.0, 4], [12, 4], [20, 4], [28, 4]])
-    objects = objects_of([target([0, 0, 24, 8, 0])])
-    found = best_aligned(sure, boxes, points, torch.full((4,), 8.0), objects)
-    assert found.positive.tolist() == [[True, True, False, False]]
-    assert found.worth[0].tolist() == pytest.approx([1 / 64, 1, 0, 0])  # 0.5 ** 6 of the best one's
-    assert found.boxes[0, 1].tolist() == [0, 0, 24, 8]
-    sure[0, 0, 0] = 1.0  # four times as sure
-    worth = best_aligned(sure, boxes, points, torch.full((4,), 8.0), objects).worth
-    assert worth[0].tolist() == pytest.approx([2 / 64, 1, 0, 0])
-
-
-def test_an_object_takes_ten_places_at_most_and_the_best():
-    said = a_map(6, 8, images=1, seed=5)
-    found = best_aligned(said.classes.sigmoid(), said.boxes, *said[3:], objects_of([target([0, 0, 48, 48, 1])]))
-    assert found.positive.sum() == 10
-    fits = torch.tensor([iou(box, [0, 0, 48, 48]) for box in said.boxes[0].tolist()])
-    alignment = said.classes[0, :, 1].sigmoid().sqrt() * fits**6
-    assert sorted(found.positive[0].nonzero()[:, 0].tolist()) == sorted(alignment.topk(10).indices.tolist())
+    """Three cells of 8 pixels in a row and an object over the first two. Both of them say half of it, all alike: their
+    overlaps add up to 1, so one of them answers, the surer second. The third costs less, but is nowhere near."""
+    sure = torch.tensor([[[0.5], [0.9], [0.99]]])
+    boxes = torch.tensor([[[0.0, 0, 8, 8], [8, 0, 16, 8], [100, 0, 108, 8]]])
+    points = torch.tensor([[4.0, 4], [12, 4], [60, 4]])
+    objects = objects_of([target([0, 0, 16, 8, 0])])
+    found = cheapest(sure, boxes, points, torch.full((3,), 8.0), objects)
+    assert found.positive.tolist() == [[False, True, False]]
+    assert found.overlap[0].tolist() == [0, 0.5, 0] and found.boxes[0, 1].tolist() == [0, 0, 16, 8]
+    boxes[0, 0] = boxes[0, 1] = torch.tensor([0.0, 0, 16, 8])  # now they add up to 2
+    assert cheapest(sure, boxes, points, torch.full((3,), 8.0), objects).positive.tolist() == [[True, True, False]]
 
 
 def test_answers_are_those_of_the_definition():
@@ -116,85 +106,113 @@ def test_answers_are_those_of_the_definition():
         target([0, 0, 47, 46.4, 1]),
     ]
     sure = said.classes.sigmoid()
-    found = best_aligned(sure, said.boxes, said.points, said.strides, objects_of(targets))
+    found = cheapest(sure, said.boxes, said.points, said.strides, objects_of(targets))
     for image, one in enumerate(targets):
         answers = {}
         for number, (box, label) in enumerate(zip(one.boxes.tolist(), one.classes.tolist(), strict=True)):
-            may = []
+            may, overlaps = [], []
             for place, (x, y) in enumerate(said.points.tolist()):
-                overlap = iou(said.boxes[image, place].tolist(), box)
-                reach = [max(high - low, 8) / 2 for low, high in ((box[0], box[2]), (box[1], box[3]))]
-                apart = abs(x - (box[0] + box[2]) / 2), abs(y - (box[1] + box[3]) / 2)
-                if apart[0] <= reach[0] and apart[1] <= reach[1] and overlap:
-                    may.append((float(sure[image, place, label]) ** 0.5 * overlap**6, overlap, place))
-            for alignment, overlap, place in sorted(may)[-10:]:
-                if place not in answers or overlap > answers[place][1]:
-                    answers[place] = alignment, overlap, number
+                middle = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+                inside = box[0] < x < box[2] and box[1] < y < box[3]
+                near = max(abs(x - middle[0]), abs(y - middle[1])) < REACH * 8
+                if inside or near:
+                    overlap = iou(said.boxes[image, place].tolist(), box)
+                    cost = -3 * math.log(overlap + 1e-7) + (0 if inside and near else 1e5)
+                    for kind, p in enumerate(sure[image, place].tolist()):
+                        cost -= math.log(p if kind == label else 1 - p)
+                    may.append((cost, place, overlap))
+                    overlaps.append(overlap)
+            count = max(1, int(sum(sorted(overlaps)[-10:])))
+            for cost, place, overlap in sorted(may)[:count]:
+                if place not in answers or cost < answers[place][0]:
+                    answers[place] = cost, number, overlap
         assert found.positive[image].nonzero()[:, 0].tolist() == sorted(answers)
-        for place, (alignment, _, number) in answers.items():
-            mine = [one for one in answers.values() if one[2] == number]
-            worth = alignment / max(one[0] for one in mine) * max(one[1] for one in mine)
+        for place, (_, number, overlap) in answers.items():
             assert torch.equal(found.boxes[image, place], one.boxes[number])
             assert found.classes[image, place] == one.classes[number]
-            assert float(found.worth[image, place]) == pytest.approx(worth, rel=1e-3, abs=1e-6)
-        assert not found.worth[image][~found.positive[image]].any()
+            assert float(found.overlap[image, place]) == pytest.approx(overlap, rel=1e-4, abs=1e-6)
+        assert not found.overlap[image][~found.positive[image]].any()
 
 
-def test_an_object_that_holds_no_point_has_the_nearest_ones_to_answer():
-    """Of 3 pixels where cells are 8 wide, in a corner of its cell; and another where four cells meet."""
-    points = torch.tensor([[4.0, 4], [12, 4], [4, 12], [12, 12]])
-    boxes, strides = torch.tensor([[[0.0, 0, 16, 16]] * 4]), torch.full((4,), 8.0)
-    for where, answer in ((1.0, [True, False, False, False]), (6.5, [True] * 4)):
-        one = target([where, where, where + 3, where + 3, 0])
-        found = best_aligned(torch.full((1, 4, 1), 0.5), boxes, points, strides, objects_of([one]))
-        assert found.positive[0].tolist() == answer and float(found.worth.amax()) == pytest.approx(9 / 256)
+def test_an_object_that_no_box_overlaps_still_has_an_answer_near_it():
+    said = a_map(6, 8)
+    boxes = said.boxes * 0 + torch.tensor([100.0, 100, 108, 108])
+    one = target([22, 22, 25, 24, 1])  # holds no cell's center
+    found = cheapest(said.classes.sigmoid(), boxes, said.points, said.strides, objects_of([one, target()]))
+    assert found.positive[0].sum() == 1 and not found.positive[1].any()
+    apart = (said.points[found.positive[0]] - torch.tensor([23.5, 23.0])).abs()
+    assert apart.max() < REACH * 8 and float(found.overlap.sum()) == 0
 
 
-def test_errors_of_distances_by_hand_and_least_where_the_mean_is_right():
-    said = torch.tensor([0.5, 0.25, 0.125, 0.125]).log()
-    assert float(distance_errors(said, torch.tensor(1.25))) == pytest.approx(
-        -(0.75 * math.log(0.25) + 0.25 * math.log(0.125))
-    )
-    assert float(distance_errors(said, torch.tensor(0.0))) == pytest.approx(math.log(2))
-    for beyond in (3.0, 70.0):  # taught as nearly the largest one
-        assert float(distance_errors(said, torch.tensor(beyond))) == pytest.approx(math.log(8))
-    assert float(distance_errors(said, torch.tensor(-2.0))) == pytest.approx(math.log(2))  # no box is left of its point
-    right = torch.tensor([1e-9, 0.75, 0.25, 1e-9]).log()
-    least = distance_errors(right, torch.tensor(1.25))
-    for seed in range(20):
-        other = right + 0.3 * torch.randn(4, generator=drawn(seed))
-        assert distance_errors(other, torch.tensor(1.25)) >= least - 1e-6
+def test_errors_of_distances_by_hand():
+    said = torch.full((16,), 1e-9)
+    said[2:6] = torch.tensor([0.5, 0.25, 0.125, 0.125])  # of 0, 1, 2 and 3 strides
+    said = said.log()
+
+    def error(far):
+        return float(distance_errors(said, torch.tensor(far)))
+
+    assert error(1.25) == pytest.approx(-(0.75 * math.log(0.25) + 0.25 * math.log(0.125)), rel=1e-5)
+    assert error(0.0) == pytest.approx(math.log(2)) and error(3.0) == pytest.approx(math.log(8))
+    nothing = -math.log(1e-9)
+    assert error(-0.5) == pytest.approx((math.log(2) + nothing) / 2, rel=1e-5)
+    assert error(-2.0) == error(-70.0) == pytest.approx(nothing, rel=1e-5)  # taught as the least there is
+    assert error(13.0) == error(70.0) == pytest.approx(nothing, rel=1e-5)  # and as nearly the most
+
+
+@pytest.mark.parametrize("far", [-1.7, 0.0, 1.25, 12.9])
+def test_the_distribution_that_says_a_distance_is_least_wrong_of_it(far):
+    """Two whole numbers of strides share it, and its mean is the distance."""
+    right = torch.zeros(16)
+    below = math.floor(far)
+    right[below + 2], right[below + 3] = 1 - (far - below), far - below
+    assert float(right @ torch.tensor(DISTANCES).float()) == pytest.approx(far, abs=1e-5)
+    logits = right.clamp(min=1e-12).log()
+    least = float(distance_errors(logits, torch.tensor(far)))
+    others = [logits + torch.randn(16, generator=drawn(seed)) for seed in range(50)]
+    assert all(float(distance_errors(other, torch.tensor(far))) >= least - 1e-5 for other in others)
+
+
+def test_a_box_beside_its_point_can_be_said():
+    """Of 4 pixels, two cells of 8 pixels left of the point and one above it."""
+    chances = torch.zeros(4, 16)
+    for side, (low, share) in enumerate([(3, 0.75), (2, 1.0), (0, 0.75), (1, 0.5)]):  # 1.25, 0, -1.75, -0.5 strides
+        chances[side, low], chances[side, low + 1] = share, 1 - share
+    values = chances.clamp(min=1e-12).log().flatten()[None, :, None, None]
+    said = read_maps([(torch.zeros(1, 1, 1, 1), values)], [8])
+    assert said.boxes[0, 0].tolist() == pytest.approx([4 - 10, 4, 4 - 14, 0], abs=1e-3)
 
 
 def test_the_loss_term_by_term():
     said = a_map(5, 8, seed=4)
     here = said.boxes[1, 12].tolist()  # one object lies where a cell says
     targets = [target([5, 5.3, 30, 22, 1], [20.2, 20, 23, 23, 0]), target([0, 0, 37, 36.4, 1], [*here, 0])]
-    found = best_aligned(said.classes.sigmoid(), said.boxes, said.points, said.strides, objects_of(targets))
-    box, classification, distance, total = 0.0, 0.0, 0.0, float(found.worth.sum())
+    found = cheapest(said.classes.sigmoid(), said.boxes, said.points, said.strides, objects_of(targets))
+    box, classification, distance, count = 0.0, 0.0, 0.0, int(found.positive.sum())
     for image in range(2):
         for place in range(25):
-            positive, worth = bool(found.positive[image, place]), float(found.worth[image, place])
+            positive = bool(found.positive[image, place])
             for label in range(2):
                 p = float(said.classes[image, place, label].double().sigmoid())
-                q = worth if positive and label == found.classes[image, place] else 0.0
+                right = positive and label == found.classes[image, place]
+                q = float(found.overlap[image, place]) if right else 0.0
                 classification -= q * math.log(p) + (1 - q) * math.log(1 - p)
             if not positive:
                 continue
             wanted, (x, y) = found.boxes[image, place], said.points[place].tolist()
-            box += worth * (1 - float(paired_ciou(said.boxes[image, place], wanted)))
+            box += 1 - float(paired_ciou(said.boxes[image, place], wanted))
             left, top, right, bottom = wanted.tolist()
             for side, far in enumerate([x - left, y - top, right - x, bottom - y]):
-                far = min(max(far / 8, 0), 3.99)
                 chances = said.distances[image, place, side].double().softmax(0).tolist()
-                low = int(far)
-                error = -((low + 1 - far) * math.log(chances[low]) + (far - low) * math.log(chances[low + 1]))
-                distance += worth * error / 4
+                low = math.floor(far / 8)
+                near = far / 8 - low
+                error = (1 - near) * math.log(chances[low + 2]) + near * math.log(chances[low + 3])
+                distance -= error / 4
     losses = anchor_free_losses(said, targets)
-    assert list(losses) == ["box", "classification", "distance"] and total > 1
-    assert float(losses["box"]) == pytest.approx(7.5 * box / total, rel=1e-5)
-    assert float(losses["classification"]) == pytest.approx(0.5 * classification / total, rel=1e-5)
-    assert float(losses["distance"]) == pytest.approx(1.5 * distance / total, rel=1e-5)
+    assert list(losses) == ["box", "classification", "distance"] and count > 2
+    assert float(losses["box"]) == pytest.approx(BOX_GAIN * box / count, rel=1e-5)
+    assert float(losses["classification"]) == pytest.approx(classification / count, rel=1e-5)
+    assert float(losses["distance"]) == pytest.approx(distance / count, rel=1e-5)
 
 
 def test_images_without_objects_teach_that_there_are_none():

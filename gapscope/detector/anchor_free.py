@@ -2,7 +2,7 @@
 
 Layers 0-74 are Darknet-53, so any of its weights can be their start. The head is YOLOv3's up to where it detects; in
 place of the convolutions that say everything at once, two pairs of them lead to the classes and the box of each cell.
-How far the sides of a box lie from its cell's center is said as a distribution over whole strides, and its mean counts.
+How far the sides of a box lie from the cell's center is said as a distribution over whole strides, whose mean counts.
 
 Source:
     Redmon and Farhadi 2018, arXiv:1804.02767 (backbone, pyramid); Ge et al. 2021, arXiv:2107.08430, section 2.1 (one
@@ -17,7 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from gapscope.detector.anchor_free_loss import Said, anchor_free_losses
+from gapscope.detector.anchor_free_loss import DISTANCES, Said, anchor_free_losses
 from gapscope.detector.decode import select_candidates, suppress_overlaps
 from gapscope.detector.layers import BACKBONE_LAST, add_darknet53, check_size
 from gapscope.detector.modules import layer_module
@@ -26,8 +26,8 @@ from gapscope.detector.protocol import BACKBONE, HEAD, Target
 from gapscope.detector.stack import Layer, Stack
 from gapscope.detector.thresholds import SCORED_CONFIDENCE, SCORED_OVERLAP
 
-SIDES, DISTANCES = 4, 16
-"""Of a box: left, top, right and bottom; and how many distances, 0 to 15 strides, each may have."""
+SIDES = 4
+"""Of a box: left, top, right and bottom."""
 PRIOR = 0.01
 """What every cell says of every class before training (Lin et al. 2017, arXiv:1708.02002, section 4.1)."""
 MOST_FOUND, MOST_LOOKED_AT = 300, 1000
@@ -75,7 +75,7 @@ def add_branches(stack: Stack, filters: int, classes: int) -> tuple[int, Branche
     stack.conv(filters, 1)
     shared = stack.last
     ends: list[int] = []
-    for outputs in (classes, SIDES * DISTANCES):
+    for outputs in (classes, SIDES * len(DISTANCES)):
         if ends:
             stack.route(shared)
         stack.conv(filters, 3)
@@ -160,7 +160,7 @@ class AnchorFree(nn.Module):
 def read_maps(maps: Sequence[tuple[Tensor, Tensor]], strides: Sequence[int]) -> Said:
     """What raw maps mean, in float32.
 
-    Of a cell of side s with its center at (x, y), the left side of the box lies at x - s E[d], where d = 0..15 has the
+    Of a cell of side s with its center at (x, y), the left side of the box lies at x - s E[d], where d = -2..13 has the
     probabilities that the softmax of its sixteen logits gives; top, right and bottom likewise.
     """
     classes, values, points, sides = [], [], [], []
@@ -170,8 +170,8 @@ def read_maps(maps: Sequence[tuple[Tensor, Tensor]], strides: Sequence[int]) -> 
         rows, columns = (stride * (torch.arange(side, device=distances.device) + 0.5) for side in distances.shape[-2:])
         points.append(torch.cartesian_prod(rows, columns).flip(1))
         sides.append(torch.full((len(points[-1]),), float(stride), device=distances.device))
-    said, point, side = torch.cat(values, 1).unflatten(2, (SIDES, DISTANCES)), torch.cat(points), torch.cat(sides)
-    steps = torch.arange(DISTANCES, dtype=said.dtype, device=said.device)
+    said, point, side = torch.cat(values, 1).unflatten(2, (SIDES, len(DISTANCES))), torch.cat(points), torch.cat(sides)
+    steps = torch.tensor(DISTANCES, dtype=said.dtype, device=said.device)
     far = side[:, None] * (said.softmax(-1) @ steps)
     boxes = torch.cat([point - far[..., :2], point + far[..., 2:]], -1)
     return Said(torch.cat(classes, 1), boxes, said, point, side)
