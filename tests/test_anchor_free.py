@@ -12,7 +12,7 @@ from gapscope.detector.guest_layers import hash_of_layers
 from gapscope.detector.guests import build_guest, start_guest
 from gapscope.detector.layers import yolov3_layers
 from gapscope.detector.network import yolov3
-from gapscope.detector.protocol import Target
+from gapscope.detector.protocol import Target, layers_offered
 from gapscope.detector.sim_ota import REACH, cheapest, objects_of
 from gapscope.detector.weights import save_weights
 from gapscope.errors import InputError
@@ -59,6 +59,9 @@ def test_the_backbone_is_yolov3s_layer_for_layer_and_a_branch_ends_where_it_says
     net = small_net()
     assert net.map.words_of("backbone") == "0-74" and net.map.words_of("head 8") == "103-118"
     assert [len(path.split(".")) for path in net.paths] == [2] * 119
+    assert net.map.blocks == layers_offered(net.model, NAME, 32)[1].blocks
+    assert net.map.joins == (90, 106) and net.map.detections == (82, 86, 98, 102, 114, 118)
+    assert net.map.layers[62] == "62: conv 3x3, 48 channels, stride 32, stage 5"
 
 
 def test_cells_mean_what_an_independent_reader_reads():

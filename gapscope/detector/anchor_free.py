@@ -11,7 +11,6 @@ Source:
 
 import math
 from collections.abc import Sequence
-from itertools import groupby
 from typing import NamedTuple
 
 import torch
@@ -19,9 +18,11 @@ from torch import Tensor, nn
 
 from gapscope.detector.anchor_free_loss import DISTANCES, Said, anchor_free_losses
 from gapscope.detector.decode import select_candidates, suppress_overlaps
+from gapscope.detector.factories import ANCHOR_FREE
 from gapscope.detector.layers import BACKBONE_LAST, add_darknet53, check_size
 from gapscope.detector.modules import layer_module
 from gapscope.detector.network import check_images, draw_convolutions, run_table
+from gapscope.detector.network_map import LayerMap, table_map
 from gapscope.detector.protocol import BACKBONE, HEAD, Target
 from gapscope.detector.stack import Layer, Stack
 from gapscope.detector.thresholds import SCORED_CONFIDENCE, SCORED_OVERLAP
@@ -148,13 +149,16 @@ class AnchorFree(nn.Module):
     def blocks(self) -> dict[str, dict[str, list[str]]]:
         """The backbone in stages of one resolution, the head up to the end of each resolution's branches."""
         found: dict[str, dict[str, list[str]]] = {BACKBONE: {}, HEAD: {}}
-        for number, (_, group) in enumerate(groupby(self.table[: BACKBONE_LAST + 1], lambda layer: layer.stride)):
-            found[BACKBONE][f"stage {number}" if number else "stem"] = [f"layers.{layer.index}" for layer in group]
-        first = BACKBONE_LAST + 1
-        for ends, stride in zip(self.ends, self.strides, strict=True):
-            found[HEAD][f"head {stride}"] = [f"layers.{index}" for index in range(first, ends.boxes + 1)]
-            first = ends.boxes + 1
+        for block in self.layer_map.blocks:
+            part = found[BACKBONE if block.in_backbone else HEAD]
+            part[block.name] = [f"layers.{index}" for index in range(block.first, block.last + 1)]
         return found
+
+    @property
+    def layer_map(self) -> LayerMap:
+        """The same with what each layer does and reads."""
+        detections = [index for ends in self.ends for index in ends]
+        return table_map(ANCHOR_FREE, self.table, BACKBONE_LAST, [ends.boxes for ends in self.ends], detections)
 
 
 def read_maps(maps: Sequence[tuple[Tensor, Tensor]], strides: Sequence[int]) -> Said:

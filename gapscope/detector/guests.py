@@ -61,7 +61,8 @@ def build_guest(
     if name == ANCHOR_FREE:
         if anchor_scale != 1:
             raise InputError(f"anchor_scale = {anchor_scale:g}: {name} has no anchors. Leave it out.")
-        return Guest(AnchorFree(len(classes), width, seed), name, classes, LARGEST_STRIDE, settings=settings)
+        model = AnchorFree(len(classes), width, seed)
+        return Guest(model, name, classes, LARGEST_STRIDE, settings=settings, layer_map=model.layer_map)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if is_torchvision(name):

@@ -5,7 +5,7 @@ in the backbone and after each detection layer in the head.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
@@ -175,38 +175,51 @@ def darknet_map(plan: Plan) -> LayerMap:
     Raises:
         InputError: The network has no detection layers.
     """
-    last = backbone_end(plan)
     name = YOLOV3 if plan.name == "yolov3" and not plan.cfg else plan.name
-    layers = plan.layers
-    blocks = (*_backbone_blocks(layers[: last + 1]), *_head_blocks(layers[last + 1 :]))
+    yolo = tuple(layer.index for layer in plan.layers if layer.kind == "yolo")
+    return table_map(name, plan.layers, backbone_end(plan), yolo, yolo)
+
+
+def table_map(
+    name: str, layers: Sequence[Layer], last: int, ends: Sequence[int], detections: Sequence[int]
+) -> LayerMap:
+    """The layers and blocks of a network that a table of layers describes.
+
+    Args:
+        name: What people call it.
+        layers: The table.
+        last: The last layer of the backbone.
+        ends: Layers that end a block of the head, called after their stride; what stands behind the last one belongs
+            to it.
+        detections: Layers whose maps are decoded.
+    """
+    blocks = (*_backbone_blocks(layers[: last + 1]), *_head_blocks(layers, last + 1, ends))
     joins = tuple(
         layer.index
         for layer in layers[last + 1 :]
         if layer.kind == "route" and len(layer.inputs) > 1 and min(layer.inputs) <= last
     )
-    detections = tuple(layer.index for layer in layers if layer.kind == "yolo")
     weighted = tuple(layer.index for layer in layers if layer.kind == "conv")
     words = tuple(_in_words(layer, blocks) for layer in layers)
     kinds, inputs = tuple(map(_kind, layers)), tuple(layer.inputs for layer in layers)
     stride = math.lcm(*(layer.stride for layer in layers if layer.stride))
-    return LayerMap(name, words, blocks, joins, detections, weighted, kinds, inputs, stride)
+    return LayerMap(name, words, blocks, joins, tuple(detections), weighted, kinds, inputs, stride)
 
 
-def _backbone_blocks(layers: tuple[Layer, ...]) -> Iterator[Block]:
+def _backbone_blocks(layers: Sequence[Layer]) -> Iterator[Block]:
     for number, (_, group) in enumerate(groupby(layers, key=lambda layer: layer.stride)):
         indices = [layer.index for layer in group]
         yield Block(f"stage {number}" if number else "stem", indices[0], indices[-1])
 
 
-def _head_blocks(layers: tuple[Layer, ...]) -> Iterator[Block]:
-    """Up to each detection layer, called after its stride; what stands behind the last one belongs to it."""
-    yolo = [layer for layer in layers if layer.kind == "yolo"]
-    first, seen = layers[0].index, list[int]()
-    for layer in yolo:
-        last = layers[-1].index if layer is yolo[-1] else layer.index
-        again = f" ({seen.count(layer.stride) + 1})" if layer.stride in seen else ""
-        yield Block(f"head {layer.stride}{again}", first, last, in_backbone=False)
-        seen.append(layer.stride)
+def _head_blocks(layers: Sequence[Layer], first: int, ends: Sequence[int]) -> Iterator[Block]:
+    seen = list[int]()
+    for end in ends:
+        stride = layers[end].stride
+        last = layers[-1].index if end == ends[-1] else end
+        again = f" ({seen.count(stride) + 1})" if stride in seen else ""
+        yield Block(f"head {stride}{again}", first, last, in_backbone=False)
+        seen.append(stride)
         first = last + 1
 
 

@@ -78,6 +78,7 @@ class Guest(nn.Module):
         settings: Mapping[str, float] | None = None,
         *,
         learns: bool = True,
+        layer_map: LayerMap | None = None,
     ) -> None:
         """
         Args:
@@ -87,6 +88,7 @@ class Guest(nn.Module):
             stride: Sides of images must be multiples of this, in pixels.
             settings: What it was built with besides, for its weights file.
             learns: Whether it is to be trained; one that is not needs no losses.
+            layer_map: What its layers are, where more is known of them than `blocks` says.
 
         Raises:
             InputError: The model does not offer the protocol, or its blocks are not its modules.
@@ -96,7 +98,8 @@ class Guest(nn.Module):
         self.model = model
         self.name = name
         self.class_names = tuple(class_names)
-        self.paths, self.map = layers_offered(model, name, stride)
+        self.paths, offered = layers_offered(model, name, stride)
+        self.map = layer_map or offered
         self.settings = dict(settings or {})
         self.frozen: frozenset[int] = frozenset()
 

@@ -80,12 +80,13 @@ def _joins(network: LayerMap, layers: int) -> Iterator[Statement]:
 
 
 def _detections(network: LayerMap, layers: int) -> Iterator[Statement]:
-    """Layers that are decoded, with those that they read, against the rest of their block."""
+    """Layers that are decoded against the rest of their block. Darknet's pass on what a convolution says: with it."""
     found = []
     for at in _there(network.detections, layers):
-        inside = _there([at, *(one for one in network.inputs[at] if one >= 0)], layers)
+        read = network.inputs[at] if network.kinds[at] == "yolo" else ()
+        inside = _there([at, *(one for one in read if one >= 0)], layers)
         block = next(block for block in network.blocks if block.first <= at <= block.last)
-        rest = np.setdiff1d(np.arange(block.first, min(block.last + 1, layers)), inside)
+        rest = np.setdiff1d(np.arange(block.first, min(block.last + 1, layers)), [*inside, *network.detections])
         found += [(inside, rest)] if len(rest) else []
     if found:
 
