@@ -352,6 +352,16 @@ def test_a_new_setting_that_is_left_alone_changes_no_key_and_one_that_is_set_tho
     assert changed == {"train/u-real", "train/f-game", "evaluate", "record", "compare", "effect", "report"}
 
 
+def test_a_head_that_learns_otherwise_than_before_is_trained_again_and_no_other_network(roots, monkeypatch):
+    anchors, free = experiment(), experiment((("model",), {"name": "yolov3-anchor-free"}))
+    before = keys(anchors, roots), keys(free, roots)
+    monkeypatch.setattr("gapscope.study.stages.HEAD_VERSION", 99)
+    after = keys(anchors, roots), keys(free, roots)
+    assert after[0] == before[0]
+    changed = {kind(name) for name in before[1] if after[1][name] != before[1][name]}
+    assert {"train/u-real", "train/f-game", "evaluate", "record", "compare"} <= changed and "data/real" not in changed
+
+
 def test_former_keys_are_those_of_the_time_before(roots):
     """Worked out here once more, as the code of then had it: a hash over lists of whole tables."""
     from gapscope.files import hash_file, hash_value

@@ -13,7 +13,7 @@ from gapscope.arms import arms_before, images_without_labels, shared_names, stat
 from gapscope.config import NUMBERS_DO_NOT_DEPEND_ON, Experiment
 from gapscope.data.label_maps import label_map
 from gapscope.data.splits import SPLITS
-from gapscope.detector.factories import factory_file, is_factory, is_guest
+from gapscope.detector.factories import ANCHOR_FREE, factory_file, is_factory, is_guest
 from gapscope.files import hash_file
 from gapscope.run_folder import RunName
 from gapscope.study import arm_training, diets, former_keys, given_arms, made_arms, work
@@ -29,8 +29,11 @@ READERS_VERSION = 5
 """Raised when readers or label maps give other boxes than before, so that domains of the user's are read again."""
 
 SHAPES_VERSION, SHAPES = 2, "version of the distances of shapes"
-COVERING_VERSION, COVERING = 2, "version of what detectors of other makes see of ignore regions"
 """Raised when Procrustes and angular distances are others than before: studies that ask for them compare again."""
+
+COVERING_VERSION, COVERING = 2, "version of what detectors of other makes see of ignore regions"
+HEAD_VERSION, HEAD = 2, f"version of the head of {ANCHOR_FREE}"
+"""Raised when these networks are taught otherwise than before: they are trained again, and no other ones."""
 
 NETWORK_FILE = "the file of its network"
 """What a network is made from besides its settings."""
@@ -167,7 +170,7 @@ def network_settings(experiment: Experiment, arm: str) -> dict[str, Part]:
     if is_factory(model.name):
         file = factory_file(model.name)
     read = {} if file is None else {NETWORK_FILE: Part(hash_file(file))}
-    return settings_of(model, "[model]") | read
+    return settings_of(model, "[model]") | read | {HEAD: Part(HEAD_VERSION if model.name == ANCHOR_FREE else 1, 1)}
 
 
 def made_unit(study: Study, run: RunName) -> Unit:
