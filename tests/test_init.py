@@ -18,6 +18,7 @@ from gapscope.detector.network import darknet
 from gapscope.experiment_file import read_config
 from gapscope.run_folder import RunFolder, RunName
 from gapscope.study import proposal
+from gapscope.study.proposed_network import epochs_for
 from gapscope.study.proposed_time import Estimate
 from gapscope.study.run import check_start, planned
 from gapscope.study.study import Study
@@ -214,6 +215,14 @@ def test_another_network_without_weights_starts_at_random_and_that_is_said(two, 
     assert read_config(tmp_path / "study.toml").arms["u-real"].start == "scratch"
 
 
+def test_few_images_are_gone_through_more_often():
+    def epochs(*images):
+        return epochs_for([mock.Mock(splits={"train": range(count)}) for count in images])
+
+    assert [epochs(480, 9000), epochs(10_000, 10_000), epochs(96, 480), epochs(3, 8)] == [20, 20, 100, 100]
+    assert epochs(240, 1000) == 40
+
+
 def test_a_root_below_the_data_root_is_named_from_there(two, tmp_path, monkeypatch):
     monkeypatch.setenv("GAPSCOPE_DATA", str(tmp_path))
     run_init(tmp_path, "photos", "renders")
@@ -239,7 +248,7 @@ def test_the_time_is_that_of_all_trainings_and_says_how_to_have_less(two, tmp_pa
     with mock.patch("gapscope.study.proposed_time.estimate_time", return_value=found):
         shown = proposal.propose(tmp_path / "photos", tmp_path / "renders").shown
     (line,) = [line for line in shown if line.startswith("time")]
-    assert "at most 9 h 00 min of training (6 trainings, 20 epochs each) and 1 min of scoring, measured on cpu" in line
+    assert "at most 9 h 00 min of training (6 trainings, 100 epochs each) and 1 min of scoring, measured on cpu" in line
     assert line.endswith("less with max_train in split, fewer epochs, one seed, or a smaller image_size")
 
 

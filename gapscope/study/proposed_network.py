@@ -27,8 +27,8 @@ BOX_PIXELS = 16.0
 """The median box is to be so wide in the network's input: two cells of the finest grid."""
 PROBE = 200
 """Images on which layers are recorded, if there are so many test images."""
-EPOCHS = 20
-"""Of a thin network's first study."""
+EPOCHS, STEPS, MOST_EPOCHS = 20, 1200, 100
+"""Of a thin network's first study: so many epochs, or more of few images, until it has taken so many steps."""
 YOLOV3 = "yolov3"
 STREETS, SCRATCH = "streets", "scratch"
 
@@ -75,7 +75,13 @@ def proposed_sizes(
     elif side < largest:
         seen += f"; {PAPER_SIZE} is the paper's and takes {(PAPER_SIZE / side) ** 2:.1f} times as long"
     width = STREETS_WIDTH if thin else _width_of(start.start) if model in (YOLOV3, ANCHOR_FREE) else 1.0
-    return Sizes(width, side, probe, seen, model, EPOCHS if thin else None)
+    return Sizes(width, side, probe, seen, model, epochs_for(sets) if thin else None)
+
+
+def epochs_for(sets: Sequence[SetFacts]) -> int:
+    """Of the recommended recipe, for the smaller set."""
+    images = min(len(one.splits["train"]) for one in sets)
+    return min(MOST_EPOCHS, max(EPOCHS, math.ceil(STEPS / math.ceil(images / Train().batch_size))))
 
 
 def has_gpu() -> bool:
