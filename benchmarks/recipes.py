@@ -4,9 +4,9 @@
     python benchmarks/recipes.py FOLDER road --start streets --freeze backbone
     python benchmarks/recipes.py FOLDER carla --model my_detector.py:Cells --seeds 0 1 2
 
-FOLDER holds the two sets of configs/road-vs-carla.toml, whose classes, labels and filters are taken. 480 images teach,
-120 others are there for choosing between recipes, and the test images, of another town or of other photographers, say
-how good the network is. Prints AP of the coco rule and the processor time of training.
+FOLDER holds the two sets of configs/road-vs-carla.toml, whose classes, labels, filters and drives are taken. Of 600
+images four fifths teach, the others are there for choosing between recipes, and the test images, of another town or of
+other photographers, say how good the network is. Prints AP of the coco rule and the processor time of training.
 """
 
 import argparse

@@ -47,3 +47,22 @@ def test_a_frozen_backbone_saves_half_of_the_work():
     whole, frozen = operations_per_image(1.0, 416, False), operations_per_image(1.0, 416, True)
     assert whole == pytest.approx(195.7e9, rel=0.01)
     assert frozen == pytest.approx(97.9e9, rel=0.01)
+
+
+def test_recipes_are_measured_on_towns_that_did_not_teach(monkeypatch, capsys, shared_data):
+    import recipes
+
+    options = ["--epochs", "1", "--seeds", "0", "1", "--size", "32", "--width", "0.0625"]
+    monkeypatch.setattr(sys, "argv", ["recipes.py", str(shared_data), "carla", *options])
+    recipes.main()
+    first, _, *rows = capsys.readouterr().out.splitlines()
+    assert first == "460 train, 140 val, 249 test"
+    assert [row.split()[:2] for row in rows] == [
+        [name, seed] for name in ("yolov3", "yolov3-anchor-free") for seed in ("0", "1", "mean")
+    ]
+    images, classes = recipes.samples_of("carla", shared_data, 32)
+    towns = {
+        split: {path.split("Town")[1][:2] for path in one.table.paths[one.indices]} for split, one in images.items()
+    }
+    assert classes == ["vehicle", "cycle"] and towns["test"] == {"05"}
+    assert not (towns["train"] | towns["val"]) & towns["test"] and not towns["train"] & towns["val"]
