@@ -34,7 +34,7 @@ def test_a_part_of_which_nothing_can_be_told_has_no_share_and_says_why():
     (pair,) = graft_findings(results).of("f-game", "u-real", seed=0, domain="real")
     stem, stage_3 = pair.part_of(0), pair.part_of(20)
     assert (stem.verdict, stem.told, stem.share) == (CANNOT_BE_TOLD, False, None) and math.isnan(stem.share_error)
-    assert stem.why == "another seed's part does about as much, or the change is not sure beside all other parts"
+    assert stem.why == "another seed's part changes as much or more, or the change is not sure beside all other parts"
     assert (stage_3.verdict, stage_3.told, stage_3.why) == (GAINS, True, "")
     assert (stage_3.share.value, stage_3.share_error) == (0.06, 0.002)
     assert pair.with_verdict(GAINS) == [stage_3]
@@ -208,7 +208,7 @@ def test_parts_whose_intervals_meet_are_not_ranked_and_those_whose_do_not_are():
 def test_a_part_that_regains_no_more_than_another_seeds_part_does_is_not_said_to_cost():
     results, _ = results_of(grafts_of({"stem": 0.05}, {"stem": CANNOT_BE_TOLD}))
     assert graft_sentence(results, the_gap(results)) == (
-        "Which part costs most cannot be told: no graft regains more than another seed's part does."
+        "Which part costs most cannot be told: no graft surely regains more than another seed's part changes."
     )
 
 

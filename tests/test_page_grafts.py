@@ -41,7 +41,7 @@ def test_it_answers_for_every_host_and_says_what_cannot_be_told_and_why():
     assert f"No: {answer}" in html
     assert html.count('src="data:image/webp;base64,') == 1
     assert "<dt>cannot be told</dt>" in html and "<dt>loses</dt>" not in html
-    assert "another seed&#39;s part does about as much, or the change is not sure beside all other parts" in html
+    assert "another seed&#39;s part changes as much or more, or the change is not sure beside all other parts" in html
     assert 'id="table6"' in html and 'id="table7"' in html
     assert "for these trainings, not what other trainings would do" in html
 

@@ -158,7 +158,9 @@ def _part(block: BlockResult) -> GraftedPart:
 def _why(block: BlockResult) -> str:
     if block.verdict != CANNOT_BE_TOLD:
         return ""
-    return block.untold or "another seed's part does about as much, or the change is not sure beside all other parts"
+    return (
+        block.untold or "another seed's part changes as much or more, or the change is not sure beside all other parts"
+    )
 
 
 def _control(block: BlockResult, name: str) -> Estimate | None:

@@ -61,7 +61,9 @@ def graft_sentence(results: Results, gap: Gap | None) -> str:
     regained = {name: fmean(100 * part.alone.value for part in some) for name, some in by_part.items()}
     gains = {name: points for name, points in regained.items() if _gains(by_part[name])}
     if not gains:
-        return f"Which part costs most cannot be told: no graft{how} regains more than another seed's part does."
+        return (
+            f"Which part costs most cannot be told: no graft{how} surely regains more than another seed's part changes."
+        )
     most = max(gains, key=lambda name: gains[name])
     seeds = "; ".join(
         f"seed {pair.host.seed}: {_points(part)}" for pair, part in zip(pairs, by_part[most], strict=True)

@@ -18,8 +18,8 @@ VERDICTS = {
     GAINS: "the donor's block alone makes the host better, surely and by more than another seed's block changes it",
     LOSES: "it makes the host worse, surely and by more than another seed's block does",
     NO_CHANGE: "neither the donor's block nor another seed's surely changes the host",
-    CANNOT_BE_TOLD: "another seed's block changes the host about as much, or the change is not sure once all blocks "
-    "are looked at together, so nothing follows for the donor's; or there is no other seed to hold it against",
+    CANNOT_BE_TOLD: "another seed's block changes the host as much or more, or the change is not sure once all "
+    "blocks are looked at together, so nothing follows for the donor's; or there is no other seed to hold it against",
 }
 
 
