@@ -328,6 +328,24 @@ def test_init_proposes_a_study_that_trains_nothing_of_two_detectors_and_two_fold
     assert "class 'truck' of the detectors: the sets share no such name, only" in message and '--map "truck=' in message
 
 
+def test_weights_that_cannot_be_taken_are_told_before_anything_is_read(own):
+    """By init, and by a run whose file has become another one since; both files at once."""
+    write_two_domains(own)
+    for name in ("a.pt", "b.pt"):
+        torch.save(tiny(["bus", "car"], 0).model.state_dict(), own / name)
+    ask = ("init", "real", "game", "--trained", "a.pt", "b.pt", "--size", "32", "--classes", "bus,car")
+    assert gapscope(*ask, "--model", "tiny_detector.py:build").returncode == 0
+    for name in ("a.pt", "b.pt"):
+        torch.save(torch.nn.Linear(2, 2), own / name)
+    refused = gapscope(*ask, "--model", "tiny_detector.py:build", "--out", "other.toml")
+    assert "--trained = 'a.pt': it is broken, or holds more than tensors" in refused.stderr
+    assert not (own / "other.toml").exists()
+    refused = gapscope("run", "study.toml")
+    for arm, name in (("real", "a.pt"), ("synthetic", "b.pt")):
+        assert f"[arms.{arm}-detector] trained = '{own / name}': it is broken, or holds more than" in refused.stderr
+    assert "stage" not in refused.stdout and not (own / "runs").exists()
+
+
 def test_init_reads_the_network_of_a_file_of_gapscopes(tmp_path):
     write_two_domains(tmp_path)
     files = [network_file(tmp_path / f"{name}.safetensors", number) for number, name in enumerate("ab")]

@@ -62,8 +62,7 @@ def take_over(study: Study, keys: UnitKeys, *, run: RunName) -> None:
         files = {str(path): hash_file(path) for path in given_files(study, run).values()}
         summary = given_summary(study, run, files)
         if study.experiment.arms[run.arm].has_network:
-            file = given_files(study, run)["trained"]
-            network = network_in(study, run.arm, f"[arms.{run.arm}] trained", file)
+            network = given_network(study, run)
             facts = {"arm": run.arm, "seed": str(run.seed), "experiment": study.experiment.name, "made_from": keys.now}
             facts["classes"] = json.dumps(study.experiment.data.classes)
             save_network(network, folder.weights(run), facts)
@@ -72,6 +71,15 @@ def take_over(study: Study, keys: UnitKeys, *, run: RunName) -> None:
                 "parameters": sum(value.numel() for value in network.parameters()),
             }
         write_json(folder.training_summary(run), summary | {"seconds": round(time.perf_counter() - started, 1)})
+
+
+def given_network(study: Study, run: RunName) -> Network:
+    """The network of an arm that was trained elsewhere.
+
+    Raises:
+        InputError: Its file is not there, or holds another network or other classes, or would have to be unpickled.
+    """
+    return network_in(study, run.arm, f"[arms.{run.arm}] trained", given_files(study, run)["trained"])
 
 
 def network_in(study: Study, arm: str, place: str, path: Path) -> Network:

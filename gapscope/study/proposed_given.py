@@ -9,6 +9,7 @@ import numpy as np
 from gapscope.config import Split
 from gapscope.detector.factories import is_guest
 from gapscope.detector.file_kind import file_kind
+from gapscope.detector.foreign_weights import foreign_tensors
 from gapscope.detector.guests import built_with, guest_file
 from gapscope.detector.weights import read_weights
 from gapscope.errors import InputError
@@ -72,6 +73,7 @@ def _said_by(file: Path, model: str) -> GivenDetectors:
         name, classes, size, width, _ = built_with(file, about, model)
         return GivenDetectors(files, model or name, width, tuple(classes), size)
     if is_guest(model):
+        foreign_tensors(file, "--trained")
         return GivenDetectors(files, model)
     if kind == "darknet":
         return GivenDetectors(files, model or "yolov3")

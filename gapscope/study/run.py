@@ -23,6 +23,7 @@ from gapscope.study.engines.choose import check_engine, open_engine
 from gapscope.study.engines.engine import Engine
 from gapscope.study.engines.hand_out import hand_out
 from gapscope.study.environment import environment
+from gapscope.study.given_arms import given_network
 from gapscope.study.graft_units import check_grafts
 from gapscope.study.plan import Todo, plan
 from gapscope.study.probe import check_probe
@@ -193,7 +194,8 @@ def check(
 
 
 def check_starts(study: Study, runs: Sequence[RunName]) -> None:
-    """Fill the network of every arm that starts from a file once, so that a wrong file shows before hours of work.
+    """Fill the network of every arm that starts from a file, or was trained elsewhere, once, so that a wrong file shows
+    before hours of work.
 
     Raises:
         InputError: Naming the arms whose file is none of their network.
@@ -201,13 +203,18 @@ def check_starts(study: Study, runs: Sequence[RunName]) -> None:
     experiment, seen = study.experiment, dict[tuple[object, ...], RunName]()
     for run in runs:
         arm = experiment.arms[run.arm]
-        if arm.is_trained and arm.start != "scratch" and arm.start not in experiment.arms:
+        if arm.trained:
+            seen[run] = run
+        elif arm.is_trained and arm.start != "scratch" and arm.start not in experiment.arms:
             seen.setdefault((arm.model, arm.start, arm.keep_head), run)
     told_together(partial(check_start, study, run) for run in seen.values())
 
 
 def check_start(study: Study, run: RunName) -> None:
-    """Refuse an arm whose start is not of its network, naming the arm."""
+    """Refuse an arm whose weights are not of its network, naming the arm."""
+    if study.experiment.arms[run.arm].trained:
+        given_network(study, run)
+        return
     try:
         start_network(study, run)
     except InputError as error:
