@@ -170,7 +170,9 @@ def network_settings(experiment: Experiment, arm: str) -> dict[str, Part]:
     if is_factory(model.name):
         file = factory_file(model.name)
     read = {} if file is None else {NETWORK_FILE: Part(hash_file(file))}
-    return settings_of(model, "[model]") | read | {HEAD: Part(HEAD_VERSION if model.name == ANCHOR_FREE else 1, 1)}
+    if model.name == ANCHOR_FREE:
+        read[HEAD] = Part(HEAD_VERSION, 1)
+    return settings_of(model, "[model]") | read
 
 
 def made_unit(study: Study, run: RunName) -> Unit:
