@@ -44,7 +44,12 @@ def test_the_dated_preset_is_one_version_of_the_code():
 def test_the_recommended_preset_lets_the_rate_fall_to_its_end():
     preset = train('preset = "recommended"')
     assert (preset.optimizer, preset.learning_rate, preset.schedule, preset.ema) == ("adamw", 1e-3, "cosine", 0.99)
-    assert preset.patience >= preset.epochs == 20
+    assert preset.patience == preset.epochs == 20
+    longer = train('preset = "recommended"\nepochs = 90')
+    assert longer.patience == longer.epochs == 90 and train('preset = "recommended"\npatience = 3').patience == 3
+    with pytest.raises(InputError, match="epochs = 'many': input should be a valid integer") as told:
+        train('preset = "recommended"\nepochs = "many"')
+    assert "patience" not in str(told.value)
     assert (
         preset.augment == train("").augment and not parse_config(f'{FILE}preset = "recommended"').evaluate.multi_label
     )

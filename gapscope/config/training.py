@@ -262,6 +262,8 @@ class Train(Table):
             return given
         preset = PRESETS.get(str(given.get("preset")), {})
         filled = preset | given
+        if preset is RECOMMENDED and isinstance(filled["epochs"], int):  # what is no number is told once
+            filled = {"patience": filled["epochs"]} | filled
         if preset and isinstance(given.get("augment"), dict):
             filled["augment"] = preset["augment"] | given["augment"]
         if filled.get("loss") == "darknet":
@@ -305,7 +307,6 @@ with a warm-up, its schedule of 300 epochs, and the first steps of its biases.""
 
 RECOMMENDED: dict[str, Any] = {
     "epochs": 20,
-    "patience": 20,
     "optimizer": "adamw",
     "learning_rate": 1e-3,
     "weight_decay": 1e-4,
@@ -314,8 +315,8 @@ RECOMMENDED: dict[str, Any] = {
     "ema": 0.99,
     "augment": {},
 }
-"""What learned most of few images in few epochs, measured with thin networks: docs/benchmarks/training.md. Patience
-lets the rate fall to its end, where the best epoch mostly is."""
+"""What learned most of few images in few epochs, measured with thin networks: docs/benchmarks/training.md. Patience is
+as many epochs as there are, where nothing else is given: the rate is to fall to its end, where the best epoch is."""
 
 PAPERS = {"paper": PAPER, "paper-2020-04": PAPER_2020_04}
 PRESETS = PAPERS | {"recommended": RECOMMENDED}

@@ -223,7 +223,7 @@ def _rest(sizes: Sizes) -> Iterator[str]:
         yield from noted('preset = "recommended"', "AdamW, 1e-3, cosine; left out, the paper's: Adam, 1e-4, 100 epochs")
         yield from noted(
             f"epochs = {sizes.epochs}",
-            "at least 1,200 steps; the rate falls until the last one, which is mostly the best",
+            "20 to 100, for 1,200 steps; the rate falls until the last one, which is mostly the best",
         )
     yield ""
     yield "[probe]"
