@@ -56,6 +56,13 @@ def test_the_recommended_preset_lets_the_rate_fall_to_its_end():
     assert train('preset = "recommended"\nepochs = 5\naugment.flip = 0.0').augment.flip == 0.0
 
 
+def test_the_recommended_patience_is_as_long_as_an_arms_own_epochs():
+    arm = '\n[arms.longer]\ndomains = ["a"]\nepochs = 60\n'
+    for given, patience in (("", 60), ("patience = 5", 5)):
+        found = parse_config(f'{FILE}preset = "recommended"\n{given}{arm}').train_of("longer")
+        assert (found.epochs, found.patience) == (60, patience)
+
+
 @pytest.mark.parametrize("preset", ["paper", "paper-2020-04"])
 def test_the_papers_code_let_a_box_speak_for_several_classes(preset):
     assert not parse_config(FILE).evaluate.multi_label

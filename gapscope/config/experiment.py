@@ -115,7 +115,9 @@ class Experiment(Table):
         chosen = self.arms[arm]
         varied = {key: value for key, value in chosen.augment or () if value is not None}
         augment = self.train.augment.model_copy(update=varied) if varied else None
-        own = {"epochs": chosen.epochs, "learning_rate": chosen.learning_rate, "augment": augment}
+        as_long = self.train.preset == "recommended" and self.train.patience == self.train.epochs
+        own: dict[str, Any] = {"epochs": chosen.epochs, "patience": chosen.epochs if as_long else None}
+        own |= {"learning_rate": chosen.learning_rate, "augment": augment}
         return self.train.model_copy(update={key: value for key, value in own.items() if value is not None})
 
     def pace_of(self, arm: str) -> str | None:
