@@ -7,7 +7,7 @@ import torch
 
 from gapscope.boxes import paired_ciou
 from gapscope.detector.anchor_free import anchor_free_layers, read_maps
-from gapscope.detector.anchor_free_loss import BOX_GAIN, DISTANCES, Said, anchor_free_losses, distance_errors
+from gapscope.detector.anchor_free_loss import BOX_GAIN, OFFSETS, Said, anchor_free_losses, offset_errors
 from gapscope.detector.guest_layers import hash_of_layers
 from gapscope.detector.guests import build_guest, start_guest
 from gapscope.detector.layers import yolov3_layers
@@ -41,8 +41,8 @@ def a_map(side, stride, num_classes=2, images=2, seed=0):
     low = points - stride * torch.rand(images, cells, 2, generator=g)
     boxes = torch.cat([low, low + stride * (0.2 + 2 * torch.rand(images, cells, 2, generator=g))], dim=-1)
     classes = torch.randn(images, cells, num_classes, generator=g)
-    distances = torch.randn(images, cells, 4, len(DISTANCES), generator=g)
-    return Said(classes, boxes, distances, points, torch.full((cells,), float(stride)))
+    offsets = torch.randn(images, cells, 4, len(OFFSETS), generator=g)
+    return Said(classes, boxes, offsets, points, torch.full((cells,), float(stride)))
 
 
 def iou(a, b):
@@ -80,7 +80,7 @@ def test_cells_mean_what_an_independent_reader_reads():
                 wanted = torch.tensor([x - far[0], y - far[1], x + far[2], y + far[3]])
                 assert torch.allclose(said.boxes[1, at], wanted, atol=1e-3)
                 assert torch.equal(said.classes[1, at], logits[1, :, row, column])
-                assert torch.equal(said.distances[1, at].flatten(), values[1, :, row, column])
+                assert torch.equal(said.offsets[1, at].flatten(), values[1, :, row, column])
                 assert said.points[at].tolist() == [x, y] and said.strides[at] == stride
                 at += 1
     assert at == said.boxes.shape[1]
@@ -147,13 +147,13 @@ def test_an_object_that_no_box_overlaps_still_has_an_answer_near_it():
     assert apart.max() < REACH * 8 and float(found.overlap.sum()) == 0
 
 
-def test_errors_of_distances_by_hand():
+def test_errors_of_offsets_by_hand():
     said = torch.full((16,), 1e-9)
     said[2:6] = torch.tensor([0.5, 0.25, 0.125, 0.125])  # of 0, 1, 2 and 3 strides
     said = said.log()
 
     def error(far):
-        return float(distance_errors(said, torch.tensor(far)))
+        return float(offset_errors(said, torch.tensor(far)))
 
     assert error(1.25) == pytest.approx(-(0.75 * math.log(0.25) + 0.25 * math.log(0.125)), rel=1e-5)
     assert error(0.0) == pytest.approx(math.log(2)) and error(3.0) == pytest.approx(math.log(8))
@@ -164,16 +164,16 @@ def test_errors_of_distances_by_hand():
 
 
 @pytest.mark.parametrize("far", [-1.7, 0.0, 1.25, 12.9])
-def test_the_distribution_that_says_a_distance_is_least_wrong_of_it(far):
-    """Two whole numbers of strides share it, and its mean is the distance."""
+def test_the_distribution_that_says_an_offset_is_least_wrong_of_it(far):
+    """Two whole numbers of strides share it, and its mean is the offset."""
     right = torch.zeros(16)
     below = math.floor(far)
     right[below + 2], right[below + 3] = 1 - (far - below), far - below
-    assert float(right @ torch.tensor(DISTANCES).float()) == pytest.approx(far, abs=1e-5)
+    assert float(right @ torch.tensor(OFFSETS).float()) == pytest.approx(far, abs=1e-5)
     logits = right.clamp(min=1e-12).log()
-    least = float(distance_errors(logits, torch.tensor(far)))
+    least = float(offset_errors(logits, torch.tensor(far)))
     others = [logits + torch.randn(16, generator=drawn(seed)) for seed in range(50)]
-    assert all(float(distance_errors(other, torch.tensor(far))) >= least - 1e-5 for other in others)
+    assert all(float(offset_errors(other, torch.tensor(far))) >= least - 1e-5 for other in others)
 
 
 def test_a_box_beside_its_point_can_be_said():
@@ -191,7 +191,7 @@ def test_the_loss_term_by_term():
     here = said.boxes[1, 12].tolist()  # one object lies where a cell says
     targets = [target([5, 5.3, 30, 22, 1], [20.2, 20, 23, 23, 0]), target([0, 0, 37, 36.4, 1], [*here, 0])]
     found = cheapest(said.classes.sigmoid(), said.boxes, said.points, said.strides, objects_of(targets))
-    box, classification, distance, count = 0.0, 0.0, 0.0, int(found.positive.sum())
+    box, classification, offset, count = 0.0, 0.0, 0.0, int(found.positive.sum())
     for image in range(2):
         for place in range(25):
             positive = bool(found.positive[image, place])
@@ -206,22 +206,22 @@ def test_the_loss_term_by_term():
             box += 1 - float(paired_ciou(said.boxes[image, place], wanted))
             left, top, right, bottom = wanted.tolist()
             for side, far in enumerate([x - left, y - top, right - x, bottom - y]):
-                chances = said.distances[image, place, side].double().softmax(0).tolist()
+                chances = said.offsets[image, place, side].double().softmax(0).tolist()
                 low = math.floor(far / 8)
                 near = far / 8 - low
                 error = (1 - near) * math.log(chances[low + 2]) + near * math.log(chances[low + 3])
-                distance -= error / 4
+                offset -= error / 4
     losses = anchor_free_losses(said, targets)
-    assert list(losses) == ["box", "classification", "distance"] and count > 2
+    assert list(losses) == ["box", "classification", "offset"] and count > 2
     assert float(losses["box"]) == pytest.approx(BOX_GAIN * box / count, rel=1e-5)
     assert float(losses["classification"]) == pytest.approx(classification / count, rel=1e-5)
-    assert float(losses["distance"]) == pytest.approx(distance / count, rel=1e-5)
+    assert float(losses["offset"]) == pytest.approx(offset / count, rel=1e-5)
 
 
 def test_images_without_objects_teach_that_there_are_none():
     net = small_net()
     losses = net.losses(torch.rand(2, 3, 32, 32, generator=drawn(0)), [target(), target()])
-    assert float(losses["box"].detach()) == float(losses["distance"].detach()) == 0
+    assert float(losses["box"].detach()) == float(losses["offset"].detach()) == 0
     sum(losses.values()).backward()
     bias = net.model.layers[net.model.ends[0].classes].conv.bias.grad
     assert (bias > 0).all() and all(p.grad is None or p.grad.isfinite().all() for p in net.parameters())

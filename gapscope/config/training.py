@@ -315,8 +315,9 @@ RECOMMENDED: dict[str, Any] = {
     "ema": 0.99,
     "augment": {},
 }
-"""What learned most of few images in few epochs, measured with thin networks: docs/benchmarks/training.md. Patience is
-as many epochs as there are, where nothing else is given: the rate is to fall to its end, where the best epoch is."""
+"""With these, thin networks learn more of few images in few epochs than with the defaults, see
+docs/benchmarks/training.md. Patience is as many epochs as there are, where nothing else is given: the rate is to fall
+to its end, where the best epoch mostly is."""
 
 PAPERS = {"paper": PAPER, "paper-2020-04": PAPER_2020_04}
 PRESETS = PAPERS | {"recommended": RECOMMENDED}

@@ -6,7 +6,7 @@ How far the sides of a box lie from the cell's center is said as a distribution 
 
 Source:
     Redmon and Farhadi 2018, arXiv:1804.02767 (backbone, pyramid); Ge et al. 2021, arXiv:2107.08430, section 2.1 (one
-    box for each cell, separate branches); Li et al. 2020, arXiv:2006.04388, section 3 (distributions of distances).
+    box for each cell, separate branches); Li et al. 2020, arXiv:2006.04388, section 3 (distributions of offsets).
 """
 
 import math
@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from gapscope.detector.anchor_free_loss import DISTANCES, Said, anchor_free_losses
+from gapscope.detector.anchor_free_loss import OFFSETS, Said, anchor_free_losses
 from gapscope.detector.decode import select_candidates, suppress_overlaps
 from gapscope.detector.factories import ANCHOR_FREE
 from gapscope.detector.layers import BACKBONE_LAST, add_darknet53, check_size
@@ -76,7 +76,7 @@ def add_branches(stack: Stack, filters: int, classes: int) -> tuple[int, Branche
     stack.conv(filters, 1)
     shared = stack.last
     ends: list[int] = []
-    for outputs in (classes, SIDES * len(DISTANCES)):
+    for outputs in (classes, SIDES * len(OFFSETS)):
         if ends:
             stack.route(shared)
         stack.conv(filters, 3)
@@ -115,7 +115,7 @@ class AnchorFree(nn.Module):
 
     def forward(self, images: Tensor) -> list[tuple[Tensor, Tensor]]:
         """The raw maps of strides 32, 16 and 8 for float images (b, 3, h, w), RGB in 0..1: the logits of the classes
-        (b, N, h / stride, w / stride) and those of the distances (b, 64, ...).
+        (b, N, h / stride, w / stride) and those of the offsets (b, 64, ...).
 
         Raises:
             InputError: If the images do not fit.
@@ -168,14 +168,14 @@ def read_maps(maps: Sequence[tuple[Tensor, Tensor]], strides: Sequence[int]) -> 
     probabilities that the softmax of its sixteen logits gives; top, right and bottom likewise.
     """
     classes, values, points, sides = [], [], [], []
-    for (logits, distances), stride in zip(maps, strides, strict=True):
+    for (logits, offsets), stride in zip(maps, strides, strict=True):
         classes.append(logits.float().flatten(2).transpose(1, 2))
-        values.append(distances.float().flatten(2).transpose(1, 2))
-        rows, columns = (stride * (torch.arange(side, device=distances.device) + 0.5) for side in distances.shape[-2:])
+        values.append(offsets.float().flatten(2).transpose(1, 2))
+        rows, columns = (stride * (torch.arange(side, device=offsets.device) + 0.5) for side in offsets.shape[-2:])
         points.append(torch.cartesian_prod(rows, columns).flip(1))
-        sides.append(torch.full((len(points[-1]),), float(stride), device=distances.device))
-    said, point, side = torch.cat(values, 1).unflatten(2, (SIDES, len(DISTANCES))), torch.cat(points), torch.cat(sides)
-    steps = torch.tensor(DISTANCES, dtype=said.dtype, device=said.device)
+        sides.append(torch.full((len(points[-1]),), float(stride), device=offsets.device))
+    said, point, side = torch.cat(values, 1).unflatten(2, (SIDES, len(OFFSETS))), torch.cat(points), torch.cat(sides)
+    steps = torch.tensor(OFFSETS, dtype=said.dtype, device=said.device)
     far = side[:, None] * (said.softmax(-1) @ steps)
     boxes = torch.cat([point - far[..., :2], point + far[..., 2:]], -1)
     return Said(torch.cat(classes, 1), boxes, said, point, side)

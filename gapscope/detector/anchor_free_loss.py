@@ -12,12 +12,12 @@ from gapscope.detector.protocol import Target
 from gapscope.detector.sim_ota import cheapest, objects_of
 
 BOX_GAIN = 5.0
-"""How much boxes count beside classes (Ge et al. 2021, arXiv:2107.08430), and beside distances."""
-DISTANCES = range(-2, 14)
+"""How much boxes count beside classes (Ge et al. 2021, arXiv:2107.08430), and beside offsets."""
+OFFSETS = range(-2, 14)
 """How many strides a side of a box may lie from its point. Below 0 the box lies beside the point: a place answers for
 objects whose center is up to two and a half strides away."""
 INSIDE = 0.01
-"""How far below the largest distance one that lies beyond it is taught, in strides."""
+"""How far below the largest offset one that lies beyond it is taught, in strides."""
 
 
 class Said(NamedTuple):
@@ -27,7 +27,7 @@ class Said(NamedTuple):
     """(b, c, N) logits, independent of each other."""
     boxes: Tensor
     """(b, c, 4) `xyxy` in pixels of the network's input, not cut at its border."""
-    distances: Tensor
+    offsets: Tensor
     """(b, c, 4, 16) logits of how many strides, -2 to 13, left, top, right and bottom lie from the point."""
     points: Tensor
     """(c, 2) the centers of the cells, x and y in pixels."""
@@ -40,7 +40,7 @@ def anchor_free_losses(said: Said, targets: Sequence[Target]) -> dict[str, Tenso
 
         box = 5 mean over p of (1 - CIoU_p)
         classification = sum over cells and classes of the cross-entropy with IoU_p at the right class, else 0; by k
-        distance = mean over p and the four sides of `distance_errors`
+        offset = mean over p and the four sides of `offset_errors`
 
     over the k cells p that answer for an object, see `sim_ota.cheapest`; no cell counts as one. There is no objectness:
     what is said of a class is how well its box fits, so that detections sort by both.
@@ -51,7 +51,7 @@ def anchor_free_losses(said: Said, targets: Sequence[Target]) -> dict[str, Tenso
 
     Source:
         Ge et al. 2021, arXiv:2107.08430 (gain, IoU as the target of classes); Zheng et al. 2020, arXiv:1911.08287
-        (CIoU); Li et al. 2020, arXiv:2006.04388, section 3 (one score for class and quality, distances).
+        (CIoU); Li et al. 2020, arXiv:2006.04388, section 3 (one score for class and quality, offsets).
     """
     sure, boxes = said.classes.detach().sigmoid(), said.boxes.detach()
     answers = cheapest(sure, boxes, said.points, said.strides, objects_of(targets))
@@ -64,18 +64,18 @@ def anchor_free_losses(said: Said, targets: Sequence[Target]) -> dict[str, Tenso
     box = (1 - paired_ciou(said.boxes[positive], wanted)).sum()
     point, stride = said.points.expand(*positive.shape, 2)[positive], said.strides.expand(positive.shape)[positive]
     far = torch.cat([point - wanted[:, :2], wanted[:, 2:] - point], 1) / stride[:, None]
-    distance = distance_errors(said.distances[positive], far).mean(-1).sum()
-    return {"box": BOX_GAIN * box / count, "classification": classification / count, "distance": distance / count}
+    offset = offset_errors(said.offsets[positive], far).mean(-1).sum()
+    return {"box": BOX_GAIN * box / count, "classification": classification / count, "offset": offset / count}
 
 
-def distance_errors(logits: Tensor, far: Tensor) -> Tensor:
-    """How wrong distributions (..., 16) over `DISTANCES` are of distances (...): their cross-entropy with the two whole
+def offset_errors(logits: Tensor, far: Tensor) -> Tensor:
+    """How wrong distributions (..., 16) over `OFFSETS` are of offsets (...): their cross-entropy with the two whole
     numbers of strides around each, which share 1 by how near they are.
 
     Source:
         Li et al. 2020, arXiv:2006.04388, equation 6 (distribution focal loss).
     """
-    place = (far - DISTANCES[0]).clamp(0, len(DISTANCES) - 1 - INSIDE)
+    place = (far - OFFSETS[0]).clamp(0, len(OFFSETS) - 1 - INSIDE)
     below = place.long()
     rest = place - below
     said = logits.log_softmax(-1)
